@@ -1,0 +1,221 @@
+//! Each claim with its evidence: what decides, what is shown beside it, the sentence.
+
+use super::judge::Decision;
+use super::region::{Change, panels};
+use super::timings::{Timings, timings};
+use super::{
+    Alternative, Claim, ClaimVerdict, Figure, correlation, performance, progress, region, returns,
+};
+use crate::heatmap::{GoodRule, HeatmapTable};
+use crate::{Evidence, Metric, Named, Slice, Target};
+
+/// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
+pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
+    let (decision, under) = match *claim {
+        Claim::ComparablePerformance { margin, metric } => compare(evidence, margin, metric),
+        Claim::DiminishingReturns {} => scale(evidence),
+        Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Change::Shrinks, |at| {
+            matches!(at, Slice::Epochs(_))
+        }),
+        Claim::RegionGrowsAtFixedIterations {} => change(evidence, Change::Grows, |at| {
+            matches!(at, Slice::Iterations(_))
+        }),
+        Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
+        Claim::SgdFasterPerIteration {} => race(evidence),
+    };
+    ClaimVerdict {
+        claim: *claim,
+        sentence: claim.sentence(),
+        verdict: decision.verdict,
+        statistic: decision.least_in_favour().cloned(),
+        n: decision.seeds(),
+        figure: claim.figure(),
+        reason: decision.reason,
+        parts: decision.parts,
+        under,
+    }
+}
+
+impl Claim {
+    /// The claim in words.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::ComparablePerformance { margin, metric } => format!(
+                "After tuning, K-FAC's {metric} is comparable to SGD's, within {margin}, at every batch size."
+            ),
+            Self::DiminishingReturns {} => {
+                "Both methods have diminishing returns in the batch size, and K-FAC departs from ideal scaling further than SGD.".into()
+            }
+            Self::RegionShrinksAtFixedEpochs {} => {
+                "At fixed epochs, K-FAC's region of good hyperparameters shrinks as the batch grows.".into()
+            }
+            Self::RegionGrowsAtFixedIterations {} => {
+                "At fixed iterations, K-FAC's region of good hyperparameters grows with the batch size.".into()
+            }
+            Self::RatesAndDampingsCorrelate {} => {
+                "Good learning rates and dampings of K-FAC are positively correlated.".into()
+            }
+            Self::SgdFasterPerIteration {} => {
+                "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
+            }
+        }
+    }
+
+    /// The figure that the verdict rests on.
+    pub fn figure(&self) -> Figure {
+        match self {
+            Self::ComparablePerformance { .. } => Figure::Winners,
+            Self::DiminishingReturns {} => Figure::Scaling,
+            Self::RegionShrinksAtFixedEpochs {}
+            | Self::RegionGrowsAtFixedIterations {}
+            | Self::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
+            Self::SgdFasterPerIteration {} => Figure::Curves,
+        }
+    }
+}
+
+/// The first choice decides; all are shown.
+fn first_decides(choices: Vec<(String, Decision)>, without: &str) -> (Decision, Vec<Alternative>) {
+    let under = choices
+        .iter()
+        .map(|(choice, decision)| decision.under(choice))
+        .collect();
+    let decision = choices.into_iter().next().map(|(_, decision)| decision);
+    (
+        decision.unwrap_or_else(|| Decision::without_data(without)),
+        under,
+    )
+}
+
+fn compare(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<Alternative>) {
+    let mut choices = Vec::new();
+    for Named { stage, table } in &evidence.winners {
+        let measured = |metric: Metric| {
+            evidence
+                .runs
+                .iter()
+                .flat_map(|run| &run.evaluations)
+                .any(|at| metric.of(at).is_some())
+        };
+        let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
+        let metrics = std::iter::once(metric).chain(
+            beside
+                .into_iter()
+                .filter(|&other| other != metric && measured(other)),
+        );
+        for metric in metrics {
+            for factor in [1.0, 0.5, 2.0] {
+                let margin = margin * factor;
+                let decision = performance::decide(evidence, table, margin, metric);
+                choices.push((format!("`{stage}`, {metric} within {margin}"), decision));
+            }
+        }
+    }
+    first_decides(choices, "No stage selects winners to confirm.")
+}
+
+/// For each set of runs: all targets together, then each alone.
+fn scale(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
+    let mut choices = Vec::new();
+    for set in timings(evidence) {
+        let targets = set.targets();
+        choices.push((
+            format!("{}: all targets", set.choice),
+            returns::decide(&set, &targets),
+        ));
+        for &target in targets.iter().filter(|_| targets.len() > 1) {
+            choices.push((
+                format!("{}: {target}", set.choice),
+                returns::decide(&set, &[target]),
+            ));
+        }
+    }
+    first_decides(choices, "No stage times steps to a target.")
+}
+
+/// For each set of runs: each training loss, the lowest first.
+fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
+    let mut choices = Vec::new();
+    for set in timings(evidence) {
+        let mut targets: Vec<Target> = set
+            .targets()
+            .into_iter()
+            .filter(|target| target.metric == Metric::TrainLoss)
+            .collect();
+        targets.sort_by(|a, b| a.level.total_cmp(&b.level));
+        let named = |target: Target, set: &Timings<'_>| {
+            (
+                format!("{}: {target}", set.choice),
+                progress::decide(set, target),
+            )
+        };
+        choices.extend(targets.into_iter().map(|target| named(target, &set)));
+    }
+    first_decides(
+        choices,
+        "No stage times steps to a training loss that every batch size needs 16 steps for.",
+    )
+}
+
+/// The slices of a table that a predicate takes, each once, in the order of the panels.
+fn slices(table: &HeatmapTable, takes: impl Fn(Slice) -> bool) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = Vec::new();
+    for panel in table.panels.iter().filter(|panel| takes(panel.at)) {
+        if !slices.contains(&panel.at) {
+            slices.push(panel.at);
+        }
+    }
+    slices
+}
+
+fn change(
+    evidence: &Evidence,
+    change: Change,
+    takes: fn(Slice) -> bool,
+) -> (Decision, Vec<Alternative>) {
+    let mut decided: Option<Decision> = None;
+    let mut under = Vec::new();
+    for Named { stage, table } in &evidence.heatmaps {
+        for at in slices(table, takes) {
+            let rules = region::by_rule(table, &panels(table, at), change);
+            let decision = region::decide(&rules, change);
+            under.push(decision.under(format!("`{stage}` {at}: all levels")));
+            for by in rules {
+                let note = if by.is_informative {
+                    ""
+                } else {
+                    "The share is under 10 or over 90 %."
+                };
+                under.push(Alternative {
+                    choice: format!("`{stage}` {at}: {}", region::describe(by.rule, table.value)),
+                    verdict: by.statistic.verdict,
+                    statistic: Some(by.statistic),
+                    reason: note.into(),
+                });
+            }
+            decided = decided.or(Some(decision));
+        }
+    }
+    (
+        decided.unwrap_or_else(|| Decision::without_data("No heatmap has such a slice.")),
+        under,
+    )
+}
+
+fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
+    let mut choices = Vec::new();
+    for Named { stage, table } in &evidence.heatmaps {
+        let rules = [
+            table.good.at_least.map(GoodRule::AtLeast),
+            table.good.within.map(GoodRule::Within),
+        ];
+        for at in slices(table, |_| true) {
+            let panels = panels(table, at);
+            for rule in rules.into_iter().flatten() {
+                let choice = format!("`{stage}` {at}: {}", region::describe(rule, table.value));
+                choices.push((choice, correlation::decide(&panels, rule, table.value)));
+            }
+        }
+    }
+    first_decides(choices, "No heatmap declares what is good.")
+}

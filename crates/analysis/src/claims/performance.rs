@@ -1,0 +1,157 @@
+//! Claim 1: K-FAC's performance is comparable to SGD's, even after tuning.
+//!
+//! Confirmed runs only: the winners' settings on seeds that had no part in their selection. At each
+//! batch size the difference of the last evaluations, seed by seed. Comparable there if the 90 %
+//! interval lies within the margin on both sides, which is two one-sided tests at 5 % (Source:
+//! Schuirmann 1987). Supported if that holds at every batch size: all must, so no correction is due.
+//! Contradicted if at some batch size the interval lies wholly beyond the margin at 95 %, with
+//! Bonferroni's correction for the number of batch sizes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::judge::{Decision, SEEDS_TO_DECIDE};
+use super::{KFAC, SGD, Statistic, Verdict};
+use crate::select::WinnersTable;
+use crate::statistics::mean_interval;
+use crate::{Evidence, Interval, Metric, Outcome, Slice};
+
+/// By seed, the last value; `None` for a diverged run.
+type Finals = BTreeMap<u64, Option<f64>>;
+
+pub(super) fn decide(
+    evidence: &Evidence,
+    winners: &WinnersTable,
+    margin: f64,
+    metric: Metric,
+) -> Decision {
+    let mut finals: BTreeMap<(&str, u64), Finals> = BTreeMap::new();
+    for winner in &winners.winners {
+        for run in evidence.confirmed(winner) {
+            let value = match run.outcome {
+                Outcome::Diverged { .. } => None,
+                _ => run
+                    .evaluation_at(Slice::End.step_of(run))
+                    .and_then(|last| metric.of(last)),
+            };
+            let seeds = finals
+                .entry((&winner.method, winner.batch_size))
+                .or_default();
+            seeds.entry(run.seed()).or_insert(value);
+        }
+    }
+    let batches: BTreeSet<u64> = finals.keys().map(|(_, batch)| *batch).collect();
+    let pairs: Vec<(u64, &Finals, &Finals)> = batches
+        .into_iter()
+        .filter_map(|batch| {
+            Some((
+                batch,
+                finals.get(&(KFAC, batch))?,
+                finals.get(&(SGD, batch))?,
+            ))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return Decision::without_data(
+            "No batch size has confirmed runs of both methods on fresh seeds.",
+        );
+    }
+    let mut parts = Vec::new();
+    let mut failures = Vec::new();
+    for &(batch, kfac, sgd) in &pairs {
+        let lost = |finals: &Finals| finals.values().filter(|value| value.is_none()).count();
+        for (method, finals) in [("K-FAC", kfac), ("SGD", sgd)] {
+            if lost(finals) > 0 {
+                failures.push(format!(
+                    "{} of {} seeds of {method} diverged at batch size {batch}",
+                    lost(finals),
+                    finals.len()
+                ));
+            }
+        }
+        let differences: Vec<f64> = kfac
+            .iter()
+            .filter_map(|(seed, value)| Some((*value)? - (*sgd.get(seed)?)?))
+            .collect();
+        let n = differences.len();
+        let Some(estimate) = mean_interval(&differences, 0.90) else {
+            continue;
+        };
+        let corrected = mean_interval(&differences, 1.0 - 0.05 / pairs.len() as f64);
+        let within = |interval: Interval| {
+            interval.low.is_some_and(|low| low > -margin)
+                && interval.high.is_some_and(|high| high < margin)
+        };
+        let beyond = |interval: Interval| {
+            interval.low.is_some_and(|low| low > margin)
+                || interval.high.is_some_and(|high| high < -margin)
+        };
+        let verdict = if n < SEEDS_TO_DECIDE {
+            Verdict::Undecided
+        } else if corrected
+            .and_then(|estimate| estimate.interval)
+            .is_some_and(beyond)
+        {
+            Verdict::Contradicted
+        } else if estimate.interval.is_some_and(within) && lost(kfac) + lost(sgd) == 0 {
+            Verdict::Supported
+        } else {
+            Verdict::Undecided
+        };
+        parts.push(Statistic {
+            name: format!("difference of final {metric}, K-FAC minus SGD"),
+            part: Some(format!("batch size {batch}")),
+            estimate,
+            n,
+            verdict,
+        });
+    }
+    conclude(parts, &failures, pairs.len(), margin)
+}
+
+fn conclude(parts: Vec<Statistic>, failures: &[String], batches: usize, margin: f64) -> Decision {
+    let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).count();
+    let (equal, different) = (of(Verdict::Supported), of(Verdict::Contradicted));
+    let seeds = parts.iter().map(|part| part.n).min().unwrap_or(0);
+    let verdict = if different > 0 {
+        Verdict::Contradicted
+    } else if equal == batches {
+        Verdict::Supported
+    } else {
+        Verdict::Undecided
+    };
+    let mut reason = match verdict {
+        Verdict::Supported => {
+            format!(
+                "At every one of {batches} batch sizes the difference is within {margin} of zero, with 90 % confidence on both sides."
+            )
+        }
+        Verdict::Contradicted => {
+            format!("At {different} of {batches} batch sizes the difference is beyond {margin}.")
+        }
+        Verdict::Undecided if seeds < SEEDS_TO_DECIDE => {
+            let near = parts
+                .iter()
+                .filter(|part| part.estimate.value.abs() < margin)
+                .count();
+            format!(
+                "Too few common fresh seeds at some batch size, {seeds} of {SEEDS_TO_DECIDE}; the mean difference is within {margin} at {near} of {batches} batch sizes."
+            )
+        }
+        Verdict::Undecided => {
+            format!(
+                "Equal within {margin} at {equal} of {batches} batch sizes; at the others the interval is too wide to tell."
+            )
+        }
+    };
+    if !failures.is_empty() {
+        reason = format!(
+            "{reason} A diverged seed counts as a failure: {}.",
+            failures.join("; ")
+        );
+    }
+    Decision {
+        verdict,
+        reason,
+        parts,
+    }
+}

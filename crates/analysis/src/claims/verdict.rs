@@ -1,0 +1,83 @@
+//! The table of claims: verdict, statistic, interval, n, and the figure that each rests on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Estimate;
+use crate::claims::Claim;
+
+/// What the data say of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The interval lies where the claim says.
+    Supported,
+    /// The interval lies where the claim's opposite says.
+    Contradicted,
+    /// Neither, or too few seeds.
+    Undecided,
+}
+
+/// The figure that a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Final performance of the confirmed winners.
+    Winners,
+    /// Steps to target against batch size.
+    Scaling,
+    /// Heatmaps of sensitivity.
+    Heatmaps,
+    /// Training curves.
+    Curves,
+}
+
+/// One number that decided something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statistic {
+    /// What it is, in words: `difference of log-log slopes, K-FAC minus SGD`.
+    pub name: String,
+    /// For which part of the data: `batch size 64`; `None` if for all.
+    pub part: Option<String>,
+    /// The estimate; its interval is there from two seeds on.
+    pub estimate: Estimate,
+    /// Seeds.
+    pub n: usize,
+    /// What it says on its own, by the claim's rule.
+    pub verdict: Verdict,
+}
+
+/// The verdict under another choice of level, target, stage or schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The choice: `train loss 0.01`.
+    pub choice: String,
+    /// Verdict under it.
+    pub verdict: Verdict,
+    /// The number that decided it, or the one least in favour where there are several.
+    pub statistic: Option<Statistic>,
+    /// Why, where there is no statistic.
+    pub reason: String,
+}
+
+/// A claim and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimVerdict {
+    /// The claim with its levels and margins, as the study declares it.
+    pub claim: Claim,
+    /// The claim as a sentence.
+    pub sentence: String,
+    /// What the data say.
+    pub verdict: Verdict,
+    /// Why, in one plain sentence.
+    pub reason: String,
+    /// The number that decided it, or the one least in favour where there are several.
+    pub statistic: Option<Statistic>,
+    /// Every number that went in, such as one per batch size.
+    pub parts: Vec<Statistic>,
+    /// Fewest seeds behind any of them.
+    pub n: usize,
+    /// The figure it rests on.
+    pub figure: Figure,
+    /// The verdict under other choices, among them the one that decided.
+    pub under: Vec<Alternative>,
+}

@@ -1,0 +1,183 @@
+//! Heatmaps of a metric over two settings, and their good regions.
+
+mod cell;
+mod grid;
+pub(crate) mod region;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Metric, Run, Slice};
+
+pub use table::{
+    Cell, CellState, CentrePoint, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
+};
+
+/// The setting along an axis: one name for all methods, or one per method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Axis {
+    /// The same setting for every method.
+    Same(String),
+    /// `{"kfac": "damping", "sgd": "momentum"}`.
+    PerMethod(BTreeMap<String, String>),
+}
+
+/// What counts as good. At least as good as a level (at most it, for a loss); within a distance of
+/// the panel's best.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Good {
+    /// The level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// The distance, in the metric's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<f64>,
+}
+
+/// Settings of kind `heatmap`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeatmapSettings {
+    /// Horizontal setting.
+    pub x: Axis,
+    /// Vertical setting.
+    pub y: Axis,
+    /// What the cells show.
+    pub value: Metric,
+    /// Where on the curves.
+    pub at: Vec<Slice>,
+    /// What counts as good.
+    #[serde(default)]
+    pub good: Good,
+}
+
+impl Axis {
+    /// The setting along the axis for a method; `None` if the map has no entry for it.
+    pub fn of(&self, method: &str) -> Option<&str> {
+        match self {
+            Self::Same(name) => Some(name),
+            Self::PerMethod(names) => names.get(method).map(String::as_str),
+        }
+    }
+}
+
+/// The table of heatmaps: a panel for each slice, stage, method and batch size (and whatever else the
+/// runs of a stage differ in, so that no cell mixes configurations).
+///
+/// A stage's panel in which no cell could be evaluated is left out where another stage has one of the
+/// same method, batch size and slice that could: runs trained for a number of iterations are no part
+/// of the picture at fixed epochs.
+///
+/// # Errors
+/// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::Invalid`] without a slice, for two equal axes,
+/// or if an axis is not a number in some run.
+pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable, Error> {
+    if runs.is_empty() {
+        return Err(Error::NoRuns);
+    }
+    if settings.at.is_empty() {
+        return Err(Error::Invalid("a heatmap needs a slice in `at`".into()));
+    }
+    let metric = settings.value;
+    if !runs
+        .iter()
+        .flat_map(|run| &run.evaluations)
+        .any(|evaluation| metric.of(evaluation).is_some())
+    {
+        return Err(Error::NotMeasured { metric });
+    }
+    let grids = grid::grids(settings, runs)?;
+    let mut panels = Vec::new();
+    for &at in &settings.at {
+        let drawn: Vec<Panel> = grids.iter().map(|grid| panel(settings, grid, at)).collect();
+        let useful = |panel: &Panel| {
+            panel.cells.iter().any(|cell| {
+                matches!(
+                    cell.state,
+                    CellState::Value { .. } | CellState::Diverged { .. }
+                )
+            })
+        };
+        let has_better = |panel: &Panel| {
+            drawn.iter().any(|other| {
+                other.stage != panel.stage
+                    && (&other.method, other.batch_size) == (&panel.method, panel.batch_size)
+                    && useful(other)
+            })
+        };
+        panels.extend(
+            drawn
+                .iter()
+                .filter(|panel| useful(panel) || !has_better(panel))
+                .cloned(),
+        );
+    }
+    Ok(HeatmapTable {
+        value: metric,
+        good: settings.good,
+        panels,
+    })
+}
+
+fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel {
+    let cells: Vec<Cell> = grid
+        .cells
+        .iter()
+        .map(|(x, y, runs)| {
+            let seeds: Vec<SeedCell> = runs
+                .iter()
+                .map(|run| SeedCell {
+                    seed: run.seed(),
+                    state: cell::state(run, at, settings.value),
+                })
+                .collect();
+            let state = cell::together(&seeds);
+            Cell {
+                x: *x,
+                y: *y,
+                state,
+                seeds,
+                runs: runs.iter().map(|run| run.label.clone()).collect(),
+            }
+        })
+        .collect();
+    let steps: BTreeSet<u64> = grid
+        .cells
+        .iter()
+        .flat_map(|(_, _, runs)| runs)
+        .filter(|run| at != Slice::End || run.diverged_at().is_none())
+        .map(|run| at.step_of(run))
+        .collect();
+    let shape = region::Shape {
+        x: &grid.x_values,
+        y: &grid.y_values,
+    };
+    let states: Vec<CellState> = cells.iter().map(|cell| cell.state).collect();
+    let rules = [
+        settings.good.at_least.map(GoodRule::AtLeast),
+        settings.good.within.map(GoodRule::Within),
+    ];
+    Panel {
+        stage: grid.stage.clone(),
+        method: grid.method.clone(),
+        batch_size: grid.batch_size,
+        others: grid.others.clone(),
+        at,
+        step: (steps.len() == 1).then(|| steps.first().copied()).flatten(),
+        x: grid.x.clone(),
+        y: grid.y.clone(),
+        x_values: grid.x_values.clone(),
+        y_values: grid.y_values.clone(),
+        best: region::best(&states, settings.value),
+        regions: rules
+            .into_iter()
+            .flatten()
+            .map(|rule| region::good(rule, &states, &shape, settings.value))
+            .collect(),
+        cells,
+    }
+}

@@ -1,0 +1,162 @@
+//! The table of heatmaps: panels, cells, good regions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::heatmap::Good;
+use crate::{Metric, Slice};
+
+/// What is known at a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellState {
+    /// Every seed was evaluated at exactly the slice's step.
+    Value {
+        /// Mean over seeds.
+        mean: f64,
+        /// Seeds.
+        seeds: usize,
+    },
+    /// Some seed diverged at or before that step.
+    Diverged {
+        /// Seeds that diverged.
+        diverged: usize,
+        /// All seeds.
+        seeds: usize,
+    },
+    /// No seed diverged, but some was stopped, or ran out of budget, before that step.
+    StoppedEarly {
+        /// Updates that the shortest such run made.
+        step: u64,
+    },
+    /// No evaluation at exactly that step; nothing is interpolated.
+    NotEvaluated,
+    /// No run has these settings.
+    Missing,
+}
+
+/// One seed's part of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SeedCell {
+    /// Seed.
+    pub seed: u64,
+    /// What is known of it (`seeds: 1`).
+    pub state: CellState,
+}
+
+/// A cell of the grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Value of the horizontal setting.
+    pub x: f64,
+    /// Value of the vertical setting.
+    pub y: f64,
+    /// All seeds together.
+    pub state: CellState,
+    /// Each seed, ascending.
+    pub seeds: Vec<SeedCell>,
+    /// Names of the runs' inputs, in the order of `seeds`, so that a cell can link to them.
+    pub runs: Vec<String>,
+}
+
+/// By which rule cells are good.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoodRule {
+    /// At or past a level declared beforehand.
+    AtLeast(f64),
+    /// Within this distance of the panel's best cell.
+    Within(f64),
+}
+
+/// A side of the grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Smallest x.
+    Left,
+    /// Largest x.
+    Right,
+    /// Smallest y.
+    Bottom,
+    /// Largest y.
+    Top,
+}
+
+/// The middle of the good cells of one column.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CentrePoint {
+    /// The column's x.
+    pub x: f64,
+    /// Geometric mean of the good cells' y.
+    pub y: f64,
+}
+
+/// The good cells of a panel by one rule. Diverged cells count as known and not good; cells of which
+/// nothing is known are left out of the share and counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GoodRegion {
+    /// The rule.
+    pub rule: GoodRule,
+    /// The level that follows from it; `None` if no cell has a value.
+    pub level: Option<f64>,
+    /// Whether each cell is good, in the order of [`Panel::cells`].
+    pub good: Vec<bool>,
+    /// Cells with a known result.
+    pub known: usize,
+    /// Good cells over known cells; `None` if none is known.
+    pub share: Option<f64>,
+    /// Sides of the grid that good cells touch, where the grid has more than one value along the
+    /// axis: the region may go on outside, and its share is censored.
+    pub touches: Vec<Side>,
+    /// The band's centre by column, columns with good cells only, positive values only.
+    pub centre: Vec<CentrePoint>,
+    /// Least-squares slope of log y over log x along the centre.
+    pub slope: Option<f64>,
+}
+
+/// One heatmap: one stage, method and batch size at one slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Panel {
+    /// Stage of its runs.
+    pub stage: String,
+    /// Optimiser.
+    pub method: String,
+    /// Examples in a batch.
+    pub batch_size: u64,
+    /// Other settings in which it differs from another panel of the same stage, method and batch size;
+    /// usually empty.
+    pub others: BTreeMap<String, Value>,
+    /// Where on the curves.
+    pub at: Slice,
+    /// The step that this means, in updates; `None` for the end of runs of several lengths.
+    pub step: Option<u64>,
+    /// Name of the horizontal setting.
+    pub x: String,
+    /// Name of the vertical setting.
+    pub y: String,
+    /// Its columns, ascending.
+    pub x_values: Vec<f64>,
+    /// Its rows, ascending.
+    pub y_values: Vec<f64>,
+    /// All cells of the grid, row by row from the smallest y, each from the smallest x: the cell at
+    /// column i and row j is `cells[j * x_values.len() + i]`.
+    pub cells: Vec<Cell>,
+    /// Index of the best cell; `None` if no cell has a value. Ties: the first, that is the smaller y.
+    pub best: Option<usize>,
+    /// One region per declared rule.
+    pub regions: Vec<GoodRegion>,
+}
+
+/// The table of kind `heatmap`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeatmapTable {
+    /// What the cells show.
+    pub value: Metric,
+    /// What counts as good.
+    pub good: Good,
+    /// Panels by slice (in the settings' order), stage, method and ascending batch size.
+    pub panels: Vec<Panel>,
+}

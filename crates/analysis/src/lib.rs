@@ -1,0 +1,31 @@
+//! From curves to tables: steps to target, scaling fits, winners, good regions, claims.
+//!
+//! Pure functions. They read [`Run`]s and earlier tables and return tables, plain types that serde
+//! writes as JSON. They open no file, start no training and print nothing; the page that shows the
+//! tables is drawn elsewhere.
+//!
+//! Three rules hold for every table:
+//!
+//! - *Nothing is dropped.* Diverged, not reached, not evaluated and missing are states of their own.
+//! - *Nothing is interpolated or smoothed.* A value is one that some evaluation measured at exactly
+//!   that step; a crossing is the interval between two evaluations.
+//! - *Equal input, equal bytes.* Rows are sorted, no float is infinite or NaN, nothing is random.
+
+pub mod claims;
+mod configuration;
+mod curve;
+mod error;
+mod evidence;
+pub mod heatmap;
+mod metric;
+pub mod report;
+mod run;
+pub mod select;
+mod statistics;
+pub mod targets;
+
+pub use error::Error;
+pub use evidence::{Evidence, Named};
+pub use metric::{Metric, Slice, Target};
+pub use run::{Evaluation, Outcome, Run};
+pub use statistics::{Estimate, Interval};

@@ -1,0 +1,271 @@
+//! What the page shows, but provenance: assembled from runs and tables, ready to be drawn.
+
+mod table;
+mod thinning;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::claims::{Claim, decide};
+use crate::configuration::{Flat, differing, flatten};
+use crate::select::Winner;
+use crate::statistics::mean_interval;
+use crate::{Evidence, Metric, Outcome, Run, Slice};
+
+pub use crate::Named;
+pub use table::{
+    Best, LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings,
+};
+pub use thinning::thin;
+
+/// Buckets of a thinned curve at most.
+pub const BUCKETS: usize = 240;
+
+/// Curves at most where no selection says which to show.
+pub const CURVES_WITHOUT_SELECTION: usize = 40;
+
+/// Settings of kind `report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSettings {
+    /// Title of the page.
+    pub title: String,
+    /// Name of the study to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub study: Option<String>,
+    /// Claims to decide, in the order to show them.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
+}
+
+/// Assembles the table. Never fails: what there is no evidence for is empty or undecided.
+pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
+    let mut runs: Vec<&Run> = evidence.runs.iter().collect();
+    runs.sort_by(|a, b| {
+        (&a.stage, a.method(), a.batch_size(), a.seed(), &a.label).cmp(&(
+            &b.stage,
+            b.method(),
+            b.batch_size(),
+            b.seed(),
+            &b.label,
+        ))
+    });
+    let mut by_stage: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    for run in &runs {
+        by_stage.entry(&run.stage).or_default().push(run);
+    }
+    let mut stages = Vec::new();
+    let mut rows = Vec::new();
+    for (stage, runs) in &by_stage {
+        let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings)).collect();
+        let varying = differing(&flats);
+        stages.push(stage_settings(stage, runs, &flats, &varying));
+        rows.extend(
+            runs.iter()
+                .zip(&flats)
+                .map(|(run, flat)| row(run, flat, &varying)),
+        );
+    }
+    let (curves, curves_left_out) = curves(evidence, &runs);
+    ReportTable {
+        title: settings.title.clone(),
+        study: settings.study.clone(),
+        claims: settings
+            .claims
+            .iter()
+            .map(|claim| decide(claim, evidence))
+            .collect(),
+        targets: evidence.targets.clone(),
+        winners: evidence.winners.clone(),
+        performance: performance(evidence),
+        heatmaps: evidence.heatmaps.clone(),
+        curves,
+        curves_left_out,
+        stages,
+        runs: rows,
+    }
+}
+
+fn stage_settings(
+    stage: &str,
+    runs: &[&Run],
+    flats: &[Flat],
+    varying: &BTreeSet<String>,
+) -> StageSettings {
+    let values = |path: &String| {
+        let mut values: Vec<Value> = Vec::new();
+        for flat in flats {
+            let value = flat.get(path).cloned().unwrap_or(Value::Null);
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values.sort_by(|a, b| match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (a_number, b_number) => {
+                (a_number.is_none(), a.to_string()).cmp(&(b_number.is_none(), b.to_string()))
+            }
+        });
+        values
+    };
+    let distinct = |of: fn(&Run) -> u64| {
+        runs.iter()
+            .map(|run| of(run))
+            .collect::<BTreeSet<u64>>()
+            .into_iter()
+            .collect()
+    };
+    let count = |is: fn(&Outcome) -> bool| runs.iter().filter(|run| is(&run.outcome)).count();
+    StageSettings {
+        stage: stage.into(),
+        common: flats[0]
+            .iter()
+            .filter(|(path, _)| !varying.contains(*path))
+            .map(|(path, value)| (path.clone(), value.clone()))
+            .collect(),
+        swept: varying
+            .iter()
+            .map(|path| (path.clone(), values(path)))
+            .collect(),
+        runs: runs.len(),
+        diverged: count(|outcome| matches!(outcome, Outcome::Diverged { .. })),
+        stopped: count(|outcome| matches!(outcome, Outcome::Stopped { .. })),
+        train_examples: distinct(|run| run.train_examples),
+        parameters: distinct(|run| run.parameters),
+    }
+}
+
+fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
+    let best = |metric: Metric| {
+        let mut best: Option<Best> = None;
+        for evaluation in &run.evaluations {
+            if let Some(value) = metric.of(evaluation)
+                && best.is_none_or(|best| metric.goodness(value) > metric.goodness(best.value))
+            {
+                best = Some(Best {
+                    value,
+                    step: evaluation.step,
+                });
+            }
+        }
+        Some((metric, best?))
+    };
+    RunRow {
+        label: run.label.clone(),
+        stage: run.stage.clone(),
+        method: run.method().into(),
+        batch_size: run.batch_size(),
+        learning_rate: run.learning_rate(),
+        seed: run.seed(),
+        settings: flat
+            .iter()
+            .filter(|(path, _)| varying.contains(*path))
+            .map(|(path, value)| (path.clone(), value.clone()))
+            .collect(),
+        outcome: run.outcome,
+        budget_steps: run.budget_steps,
+        last: run.evaluations.last().copied(),
+        best: Metric::ALL.into_iter().filter_map(best).collect(),
+    }
+}
+
+/// The winners of all tables, each with its confirmed runs.
+fn confirmed(evidence: &Evidence) -> Vec<(&str, &Winner, Vec<&Run>)> {
+    evidence
+        .winners
+        .iter()
+        .flat_map(|named| {
+            named
+                .table
+                .winners
+                .iter()
+                .map(move |winner| (named.stage.as_str(), winner))
+        })
+        .map(|(stage, winner)| (stage, winner, evidence.confirmed(winner)))
+        .collect()
+}
+
+fn performance(evidence: &Evidence) -> Vec<Performance> {
+    let one = |(stage, winner, runs): (&str, &Winner, Vec<&Run>)| {
+        let (diverged, ended): (Vec<&Run>, Vec<&Run>) = runs
+            .into_iter()
+            .partition(|run| run.diverged_at().is_some());
+        let metric = |metric: Metric| {
+            let values: Vec<f64> = ended
+                .iter()
+                .filter_map(|run| metric.of(run.evaluation_at(Slice::End.step_of(run))?))
+                .collect();
+            Some((metric, mean_interval(&values, 0.95)?))
+        };
+        (ended.len() + diverged.len() > 0).then(|| Performance {
+            winners: stage.into(),
+            method: winner.method.clone(),
+            batch_size: winner.batch_size,
+            entry: winner.entry.clone(),
+            seeds: ended.len(),
+            diverged: diverged.len(),
+            metrics: Metric::ALL.into_iter().filter_map(metric).collect(),
+        })
+    };
+    confirmed(evidence).into_iter().filter_map(one).collect()
+}
+
+/// The curves to show and how many are not: the confirmed runs of each winner; a winner's own runs
+/// where nothing confirms it; every run, up to a limit, where nothing was selected.
+fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
+    let mut shown: BTreeMap<&str, Role> = BTreeMap::new();
+    for (_, winner, confirmed) in confirmed(evidence) {
+        let role = if confirmed.is_empty() {
+            Role::Winner
+        } else {
+            Role::Confirmed
+        };
+        let own = runs.iter().copied().filter(|run| {
+            run.stage == winner.stage
+                && run.batch_size() == winner.batch_size
+                && crate::configuration::without_seed(&run.settings) == winner.settings
+        });
+        let runs: Vec<&Run> = if confirmed.is_empty() {
+            own.collect()
+        } else {
+            confirmed
+        };
+        for run in runs {
+            shown.entry(&run.label).or_insert(role);
+        }
+    }
+    let mut left_out = 0;
+    if evidence.winners.is_empty() {
+        left_out = runs.len().saturating_sub(CURVES_WITHOUT_SELECTION);
+        shown.extend(
+            runs.iter()
+                .take(CURVES_WITHOUT_SELECTION)
+                .map(|run| (run.label.as_str(), Role::Other)),
+        );
+    }
+    let curves = runs
+        .iter()
+        .filter_map(|run| Some(curve(run, *shown.get(run.label.as_str())?)))
+        .collect();
+    (curves, left_out)
+}
+
+fn curve(run: &Run, role: Role) -> LearningCurve {
+    let (loss, steps_per_bucket) = thin(&run.loss);
+    LearningCurve {
+        label: run.label.clone(),
+        stage: run.stage.clone(),
+        method: run.method().into(),
+        batch_size: run.batch_size(),
+        seed: run.seed(),
+        role,
+        outcome: run.outcome,
+        loss,
+        steps_per_bucket,
+        rate_drops: run.rate_drops.clone(),
+        steps_per_epoch: run.steps_per_epoch,
+        evaluations: run.evaluations.clone(),
+    }
+}

@@ -1,0 +1,329 @@
+//! Selection of winners on the tuning seeds.
+//!
+//! The best of many noisy values is biased; nothing here is quoted as performance. The winners are
+//! rerun on fresh seeds, and those runs are.
+
+mod table;
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::configuration::{compare_parameters, configuration_key, swept_parameters, without_seed};
+use crate::statistics::mean;
+use crate::targets::{Steps, median, steps_to};
+use crate::{Error, Metric, Run, Slice, Target};
+
+pub use table::{Candidate, Edge, ExpectedBest, Score, Winner, WinnersTable};
+
+/// What configurations are ranked by. In JSON `"validation_accuracy"` or
+/// `{"steps_to": {"train_loss": 0.03}}`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Criterion {
+    /// The mean of a metric over seeds.
+    Metric(Metric),
+    /// The median steps to a target over seeds.
+    StepsTo {
+        /// The target.
+        steps_to: Target,
+    },
+}
+
+/// Settings of kind `select`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelectSettings {
+    /// What configurations are ranked by.
+    pub by: Criterion,
+    /// Where on the curves a metric is read; steps to a target ignore it.
+    #[serde(default = "end")]
+    pub at: Slice,
+    /// One winner for each combination of values of these: `method`, `batch_size`, `stage`, or any
+    /// setting's name.
+    #[serde(default = "method_and_batch_size")]
+    pub per: Vec<String>,
+}
+
+fn end() -> Slice {
+    Slice::End
+}
+
+fn method_and_batch_size() -> Vec<String> {
+    vec!["method".into(), "batch_size".into()]
+}
+
+/// What a selection gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The table.
+    pub winners: WinnersTable,
+    /// By the winner's entry (`kfac/16`), its train settings without `seed`.
+    pub configurations: BTreeMap<String, Value>,
+}
+
+/// Picks a winner for each group. There is always one, whatever happened to the runs.
+///
+/// Configurations rank by [`Score`]: values from the best, or steps from the fewest; then not reached,
+/// by the target's metric at the last evaluation; then not evaluated; then diverged, fewer diverged
+/// seeds first. A configuration of which one seed diverged counts as diverged. Seeds are averaged;
+/// for steps the median seed counts, the slower of the two in the middle. Ties go to the smaller
+/// learning rate, then to the smaller value of each other setting in the order of their names.
+///
+/// # Errors
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
+/// names what a run lacks.
+pub fn select(settings: &SelectSettings, runs: &[Run]) -> Result<Selection, Error> {
+    if runs.is_empty() {
+        return Err(Error::NoRuns);
+    }
+    let metric = match settings.by {
+        Criterion::Metric(metric) => metric,
+        Criterion::StepsTo { steps_to } => steps_to.metric,
+    };
+    if !runs
+        .iter()
+        .flat_map(|run| &run.evaluations)
+        .any(|evaluation| metric.of(evaluation).is_some())
+    {
+        return Err(Error::NotMeasured { metric });
+    }
+    let mut groups: Vec<(Vec<Value>, Vec<&Run>)> = Vec::new();
+    for run in runs {
+        let values = settings
+            .per
+            .iter()
+            .map(|name| group_value(run, name))
+            .collect::<Result<Vec<_>, _>>()?;
+        match groups.iter_mut().find(|(group, _)| *group == values) {
+            Some((_, members)) => members.push(run),
+            None => groups.push((values, vec![run])),
+        }
+    }
+    let mut winners: Vec<Winner> = groups
+        .into_iter()
+        .map(|(values, members)| winner(settings, &values, &members))
+        .collect();
+    winners.sort_by(|a, b| {
+        (&a.method, a.batch_size, &a.entry).cmp(&(&b.method, b.batch_size, &b.entry))
+    });
+    let configurations = winners
+        .iter()
+        .map(|winner| (winner.entry.clone(), winner.settings.clone()))
+        .collect();
+    let table = WinnersTable {
+        by: settings.by,
+        at: settings.at,
+        per: settings.per.clone(),
+        winners,
+    };
+    Ok(Selection {
+        winners: table,
+        configurations,
+    })
+}
+
+fn group_value(run: &Run, name: &str) -> Result<Value, Error> {
+    match name {
+        "method" => Ok(run.method().into()),
+        "stage" => Ok(run.stage.clone().into()),
+        _ => run.parameter(name).cloned().ok_or_else(|| {
+            Error::Invalid(format!("`per` names `{name}`, which {} has not", run.label))
+        }),
+    }
+}
+
+/// A configuration of a group with its seeds.
+struct Contender<'a> {
+    runs: Vec<&'a Run>,
+    parameters: BTreeMap<String, Value>,
+    score: Score,
+}
+
+fn winner(settings: &SelectSettings, values: &[Value], members: &[&Run]) -> Winner {
+    let parameters = swept_parameters(members, &["seed"]);
+    let mut by_key: BTreeMap<String, Contender<'_>> = BTreeMap::new();
+    for (&run, parameters) in members.iter().zip(parameters) {
+        by_key
+            .entry(configuration_key(run))
+            .or_insert_with(|| Contender {
+                runs: Vec::new(),
+                parameters,
+                score: Score::NotEvaluated,
+            })
+            .runs
+            .push(run);
+    }
+    let mut contenders: Vec<Contender<'_>> = by_key.into_values().collect();
+    for contender in &mut contenders {
+        contender.score = score(settings, &contender.runs);
+    }
+    contenders.sort_by(|a, b| {
+        compare(settings.by, &a.score, &b.score)
+            .then_with(|| compare_parameters(&a.parameters, &b.parameters))
+    });
+    let best = &contenders[0];
+    let first = best
+        .runs
+        .iter()
+        .min_by_key(|run| (run.seed(), &run.label))
+        .expect("a configuration has runs");
+    let seeds: BTreeSet<u64> = members.iter().map(|run| run.seed()).collect();
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    Winner {
+        entry: values.iter().map(text).collect::<Vec<_>>().join("/"),
+        group: settings
+            .per
+            .iter()
+            .cloned()
+            .zip(values.iter().cloned())
+            .collect(),
+        method: first.method().into(),
+        batch_size: first.batch_size(),
+        stage: first.stage.clone(),
+        settings: without_seed(&first.settings),
+        parameters: best.parameters.clone(),
+        score: best.score,
+        seeds: seeds.into_iter().collect(),
+        on_grid_edge: edges(best, &contenders),
+        runner_up: contenders.get(1).map(|second| Candidate {
+            parameters: second.parameters.clone(),
+            score: second.score,
+        }),
+        candidates: contenders.len(),
+        diverged: contenders
+            .iter()
+            .filter(|c| matches!(c.score, Score::Diverged { .. }))
+            .count(),
+        expected_best: expected_best(settings.by, &contenders),
+    }
+}
+
+fn score(settings: &SelectSettings, runs: &[&Run]) -> Score {
+    // A run that diverged after it reached the target, or after the slice, has done what is asked.
+    match settings.by {
+        Criterion::StepsTo { steps_to: target } => {
+            let steps: Vec<Steps> = runs.iter().map(|run| steps_to(run, target)).collect();
+            let diverged = steps
+                .iter()
+                .filter(|steps| matches!(steps, Steps::Diverged { .. }))
+                .count();
+            if diverged > 0 {
+                return Score::Diverged { seeds: diverged };
+            }
+            match median(&steps) {
+                Steps::Reached { after, by } => Score::Steps { after, by },
+                _ => Score::NotReached {
+                    value: mean_at(runs, Slice::End, target.metric),
+                },
+            }
+        }
+        Criterion::Metric(metric) => {
+            let diverged = runs
+                .iter()
+                .filter(|run| settings.at.is_after_divergence(run))
+                .count();
+            if diverged > 0 {
+                return Score::Diverged { seeds: diverged };
+            }
+            mean_at(runs, settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
+        }
+    }
+}
+
+/// Mean over the runs of a metric at exactly the slice's step; `None` unless every run has it.
+fn mean_at(runs: &[&Run], at: Slice, metric: Metric) -> Option<f64> {
+    let values: Option<Vec<f64>> = runs
+        .iter()
+        .map(|run| metric.of(run.evaluation_at(at.step_of(run))?))
+        .collect();
+    mean(&values?)
+}
+
+/// The order of scores, better first.
+fn compare(by: Criterion, a: &Score, b: &Score) -> Ordering {
+    let metric = match by {
+        Criterion::Metric(metric) => metric,
+        Criterion::StepsTo { steps_to } => steps_to.metric,
+    };
+    let worst_if_none =
+        |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
+    let rank = |score: &Score| match *score {
+        Score::Value(value) => (0, -metric.goodness(value), 0.0),
+        Score::Steps { after, by } => (0, by as f64, after as f64),
+        Score::NotReached { value } => (1, worst_if_none(value), 0.0),
+        Score::NotEvaluated => (2, 0.0, 0.0),
+        Score::Diverged { seeds } => (3, seeds as f64, 0.0),
+    };
+    let (a, b) = (rank(a), rank(b));
+    a.0.cmp(&b.0)
+        .then(a.1.total_cmp(&b.1))
+        .then(a.2.total_cmp(&b.2))
+}
+
+fn edges(best: &Contender<'_>, contenders: &[Contender<'_>]) -> BTreeMap<String, Edge> {
+    let mut edges = BTreeMap::new();
+    for (name, value) in &best.parameters {
+        let tried: Option<Vec<f64>> = contenders
+            .iter()
+            .map(|contender| contender.parameters.get(name).and_then(Value::as_f64))
+            .collect();
+        if let (Some(value), Some(tried)) = (value.as_f64(), tried) {
+            let (below, above) = (
+                tried.iter().any(|&x| x < value),
+                tried.iter().any(|&x| x > value),
+            );
+            if above && !below {
+                edges.insert(name.clone(), Edge::Low);
+            } else if below && !above {
+                edges.insert(name.clone(), Edge::High);
+            }
+        }
+    }
+    edges
+}
+
+/// Expected best of k draws with replacement from n values, best last: the sum over ranks i of
+/// `v_i ((i/n)^k - ((i-1)/n)^k)`. Source: Dodge et al. 2019, section 3, eq. 1 to 4.
+fn expected_best(by: Criterion, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
+    let Criterion::Metric(metric) = by else {
+        return Vec::new();
+    };
+    let value_of = |contender: &Contender<'_>| match contender.score {
+        Score::Value(value) => Some(value),
+        _ => None,
+    };
+    let Some(worst) = contenders
+        .iter()
+        .filter_map(value_of)
+        .min_by(|a, b| metric.goodness(*a).total_cmp(&metric.goodness(*b)))
+    else {
+        return Vec::new();
+    };
+    let mut values: Vec<f64> = contenders
+        .iter()
+        .map(|c| value_of(c).unwrap_or(worst))
+        .collect();
+    values.sort_by(|a, b| metric.goodness(*a).total_cmp(&metric.goodness(*b)));
+    let n = values.len() as f64;
+    let doublings =
+        std::iter::successors(Some(1), |k| Some(k * 2)).take_while(|&k| k < values.len());
+    doublings
+        .chain([values.len()])
+        .map(|trials| {
+            let within = |rank: usize| (rank as f64 / n).powf(trials as f64);
+            let value = values
+                .iter()
+                .enumerate()
+                .map(|(i, v)| v * (within(i + 1) - within(i)))
+                .sum();
+            ExpectedBest { trials, value }
+        })
+        .collect()
+}

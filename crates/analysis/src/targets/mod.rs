@@ -1,0 +1,347 @@
+//! Steps to target: when each run reached each target, summaries by batch size, scaling fits.
+//!
+//! Steps are counted between evaluations: a crossing is the interval `(last miss, first hit]`, which
+//! the fits take as such. A run that did not reach its target is right-censored, one that diverged is
+//! a failure; neither is dropped.
+
+mod crossing;
+mod fit;
+mod likelihood;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::{compare_parameters, swept_parameters};
+use crate::{Error, Metric, Run, Target};
+
+pub(crate) use crossing::{at_constant_rate, crossing, median, steps_to};
+use likelihood::Observation;
+pub use table::{
+    CriticalBatch, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval,
+    StepsSummary, TargetNote, TargetsTable,
+};
+
+/// Fewest steps at the largest batch size at which a target can be timed.
+pub const ADMISSIBLE_STEPS: u64 = 16;
+
+/// Settings of kind `steps_to_target`: levels by metric, `{"train_loss": [0.03, 0.01]}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetSettings(pub BTreeMap<Metric, Vec<f64>>);
+
+impl TargetSettings {
+    /// The targets, by metric and then from the easiest to the hardest, each once.
+    pub fn targets(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for (&metric, levels) in &self.0 {
+            let mut levels = levels.clone();
+            levels.sort_by(|a, b| metric.goodness(*a).total_cmp(&metric.goodness(*b)));
+            levels.dedup();
+            targets.extend(levels.into_iter().map(|level| Target { metric, level }));
+        }
+        targets
+    }
+}
+
+/// The table of steps to target.
+///
+/// # Errors
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] for a target whose metric no run has;
+/// [`Error::Invalid`] without targets.
+pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, Error> {
+    let targets = settings.targets();
+    if runs.is_empty() {
+        return Err(Error::NoRuns);
+    }
+    if targets.is_empty() {
+        return Err(Error::Invalid("steps to target without a target".into()));
+    }
+    for target in &targets {
+        let metric = target.metric;
+        if !runs
+            .iter()
+            .flat_map(|run| &run.evaluations)
+            .any(|evaluation| metric.of(evaluation).is_some())
+        {
+            return Err(Error::NotMeasured { metric });
+        }
+    }
+    let mut rows = rows(&targets, runs);
+    rows.sort_by(|a, b| {
+        (&a.stage, &a.method, a.batch_size)
+            .cmp(&(&b.stage, &b.method, b.batch_size))
+            .then_with(|| compare_parameters(&a.parameters, &b.parameters))
+            .then_with(|| (a.seed, &a.label).cmp(&(b.seed, &b.label)))
+    });
+    let large: BTreeSet<(&str, u64)> = runs
+        .iter()
+        .filter(|run| 10 * run.batch_size() > run.train_examples)
+        .map(|run| (run.stage.as_str(), run.batch_size()))
+        .collect();
+    let mut summaries = Vec::new();
+    let mut fits = Vec::new();
+    for group in rows.chunk_by(|a, b| (&a.stage, &a.method) == (&b.stage, &b.method)) {
+        for (index, &target) in targets.iter().enumerate() {
+            let chosen: Vec<Chosen<'_>> = group
+                .chunk_by(|a, b| a.batch_size == b.batch_size)
+                .map(|batch| fastest_configuration(batch, index))
+                .collect();
+            let summary = summarise(&chosen, target, index, &large);
+            fits.push(fit(&chosen, target, index, &summary));
+            summaries.extend(summary);
+        }
+    }
+    let targets = targets
+        .into_iter()
+        .map(|target| note(target, &summaries))
+        .collect();
+    Ok(TargetsTable {
+        targets,
+        runs: rows,
+        summaries,
+        fits,
+    })
+}
+
+fn rows(targets: &[Target], runs: &[Run]) -> Vec<RunSteps> {
+    let mut stages: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        stages.entry(&run.stage).or_default().push(run);
+    }
+    let mut rows = Vec::new();
+    for runs in stages.values() {
+        for (run, parameters) in runs
+            .iter()
+            .zip(swept_parameters(runs, &["batch_size", "seed"]))
+        {
+            rows.push(RunSteps {
+                label: run.label.clone(),
+                stage: run.stage.clone(),
+                method: run.method().into(),
+                batch_size: run.batch_size(),
+                seed: run.seed(),
+                parameters,
+                first_drop: run.rate_drops.iter().min().copied(),
+                crossings: targets
+                    .iter()
+                    .map(|&target| crossing(run, target))
+                    .collect(),
+            });
+        }
+    }
+    rows
+}
+
+/// The configuration of a batch size that counts for a target, and of how many it was the fastest.
+struct Chosen<'a> {
+    rows: &'a [RunSteps],
+    configurations: usize,
+}
+
+/// The fewest median steps; configurations of which a seed diverged come after those of which none
+/// did, those whose median seed did not reach after those whose did. Ties: the smaller learning rate.
+fn fastest_configuration(batch: &[RunSteps], index: usize) -> Chosen<'_> {
+    let configurations: Vec<&[RunSteps]> = batch
+        .chunk_by(|a, b| a.parameters == b.parameters)
+        .collect();
+    let rank = |rows: &[RunSteps]| {
+        let steps: Vec<Steps> = rows.iter().map(|row| row.crossings[index].steps).collect();
+        let diverged = steps
+            .iter()
+            .filter(|steps| matches!(steps, Steps::Diverged { .. }))
+            .count();
+        let by = median(&steps)
+            .interval()
+            .map_or(u64::MAX, |interval| interval.by);
+        (diverged, by)
+    };
+    let rows = configurations
+        .iter()
+        .min_by_key(|rows| rank(rows))
+        .expect("a batch size has runs");
+    Chosen {
+        rows,
+        configurations: configurations.len(),
+    }
+}
+
+fn summarise(
+    chosen: &[Chosen<'_>],
+    target: Target,
+    index: usize,
+    large: &BTreeSet<(&str, u64)>,
+) -> Vec<StepsSummary> {
+    let mut base: Option<(u64, f64)> = None;
+    let summary = |Chosen {
+                       rows,
+                       configurations,
+                   }: &Chosen<'_>| {
+        let first = &rows[0];
+        let crossings: Vec<Crossing> = rows.iter().map(|row| row.crossings[index]).collect();
+        let steps: Vec<Steps> = crossings.iter().map(|crossing| crossing.steps).collect();
+        let intervals: Vec<StepsInterval> = steps.iter().filter_map(Steps::interval).collect();
+        let diverged = steps
+            .iter()
+            .filter(|steps| matches!(steps, Steps::Diverged { .. }))
+            .count();
+        let median = median(&steps).interval();
+        let middle = median
+            .map(|median| median.middle())
+            .filter(|&middle| middle > 0.0);
+        base = base.or(middle.map(|middle| (first.batch_size, middle)));
+        StepsSummary {
+            stage: first.stage.clone(),
+            method: first.method.clone(),
+            batch_size: first.batch_size,
+            target,
+            configurations: *configurations,
+            parameters: first.parameters.clone(),
+            seeds: rows.len(),
+            reached: intervals.len(),
+            not_reached: rows.len() - intervals.len() - diverged,
+            diverged,
+            median,
+            fastest: intervals
+                .iter()
+                .min_by_key(|interval| (interval.by, interval.after))
+                .copied(),
+            slowest: intervals
+                .iter()
+                .max_by_key(|interval| (interval.by, interval.after))
+                .copied(),
+            ideal: base.map(|(batch, steps)| steps * batch as f64 / first.batch_size as f64),
+            speed_up: base.zip(middle).map(|((_, steps), middle)| steps / middle),
+            over_tenth_of_data: large.contains(&(first.stage.as_str(), first.batch_size)),
+            after_first_drop: crossings
+                .iter()
+                .filter(|crossing| crossing.after_first_drop)
+                .count(),
+            just_after_drop: crossings
+                .iter()
+                .filter(|crossing| crossing.just_after_drop)
+                .count(),
+        }
+    };
+    chosen.iter().map(summary).collect()
+}
+
+fn fit(
+    chosen: &[Chosen<'_>],
+    target: Target,
+    index: usize,
+    summaries: &[StepsSummary],
+) -> ScalingFit {
+    let rows = || chosen.iter().flat_map(|chosen| chosen.rows);
+    let first = rows().next().expect("a group has runs");
+    let steps: Vec<(u64, Steps)> = rows()
+        .map(|row| {
+            (
+                row.batch_size,
+                at_constant_rate(&row.crossings[index], row.first_drop),
+            )
+        })
+        .collect();
+    let observations: Vec<Observation> = steps
+        .iter()
+        .filter_map(|&(batch, steps)| Observation::new(batch, steps))
+        .collect();
+    let count = |is: fn(&Steps) -> bool| steps.iter().filter(|(_, steps)| is(steps)).count();
+    let reached = count(|steps| matches!(steps, Steps::Reached { .. }));
+    let batches_reached: BTreeSet<u64> = steps
+        .iter()
+        .filter(|(_, steps)| matches!(steps, Steps::Reached { .. }))
+        .map(|(batch, _)| *batch)
+        .collect();
+    let diverged = count(|steps| matches!(steps, Steps::Diverged { .. }));
+    let after_drop = rows()
+        .filter(|row| row.crossings[index].after_first_drop)
+        .count();
+    let mut notes = Vec::new();
+    if batches_reached.len() < 3 {
+        notes.push(format!(
+            "the law needs three batch sizes at which the target is reached; there are {}",
+            batches_reached.len()
+        ));
+    }
+    if observations.len() <= 3 {
+        notes.push("too few runs for intervals".to_owned());
+    }
+    if diverged > 0 {
+        notes.push(format!(
+            "{diverged} diverged runs are failures outside of the fit"
+        ));
+    }
+    if after_drop > 0 {
+        notes.push(format!("{after_drop} runs crossed after a drop of the learning rate and count as censored there"));
+    }
+    let large: Vec<String> = summaries
+        .iter()
+        .filter(|row| row.over_tenth_of_data)
+        .map(|row| row.batch_size.to_string())
+        .collect();
+    if !large.is_empty() {
+        notes.push(format!(
+            "batch sizes over a tenth of the training data: {}",
+            large.join(", ")
+        ));
+    }
+    ScalingFit {
+        stage: first.stage.clone(),
+        method: first.method.clone(),
+        target,
+        batch_sizes: steps
+            .iter()
+            .filter(|(_, steps)| !matches!(steps, Steps::Diverged { .. }))
+            .map(|(batch, _)| *batch)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        reached,
+        not_reached: steps.len() - reached - diverged,
+        diverged,
+        after_drop,
+        law: (batches_reached.len() >= 3)
+            .then(|| fit::fit_law(&observations))
+            .flatten(),
+        slope: (batches_reached.len() >= 2)
+            .then(|| fit::fit_slope(&observations))
+            .flatten(),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    }
+}
+
+/// Whether a target can be timed, by the fewest median steps at the largest batch size at which a stage
+/// and method reach it.
+fn note(target: Target, summaries: &[StepsSummary]) -> TargetNote {
+    let mut largest: BTreeMap<(&str, &str), &StepsSummary> = BTreeMap::new();
+    for row in summaries
+        .iter()
+        .filter(|row| row.target == target && row.median.is_some())
+    {
+        // Rows of a stage and method come by ascending batch size: the last one stays.
+        largest.insert((&row.stage, &row.method), row);
+    }
+    let fewest = largest
+        .values()
+        .filter_map(|row| row.median.map(|median| (median.by, row)))
+        .min_by_key(|(by, row)| (*by, &row.stage, &row.method));
+    let (admissible, note) = match fewest {
+        None => (true, Some("No median seed reached it.".to_owned())),
+        Some((by, row)) if by < ADMISSIBLE_STEPS => (
+            false,
+            Some(format!(
+                "Too easy to time: `{}` ({}) crosses it in {by} steps at batch size {}, fewer than {ADMISSIBLE_STEPS}.",
+                row.stage, row.method, row.batch_size
+            )),
+        ),
+        Some(_) => (true, None),
+    };
+    TargetNote {
+        target,
+        admissible,
+        fewest_steps: fewest.map(|(by, _)| by),
+        note,
+    }
+}

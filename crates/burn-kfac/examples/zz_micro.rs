@@ -1,0 +1,139 @@
+//! What a step costs beside a step of SGD: `cargo run --release --example step_cost`.
+
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn_kfac::{Damping, DampingMethod, Fisher, Kfac, Pi, Settings, Tape, draw_labels};
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// The shapes of a ResNet20, one block a stage.
+#[derive(Module, Debug)]
+#[allow(dead_code)]
+struct Convolutions {
+    layers: Vec<Conv2d>,
+    fc: Linear,
+}
+
+trait Network: Module + Clone {
+    fn logits(&self, tape: &mut Tape, x: Tensor<4>) -> Tensor<2>;
+}
+
+impl Network for Mlp {
+    fn logits(&self, tape: &mut Tape, x: Tensor<4>) -> Tensor<2> {
+        let h = relu(tape.linear("fc1", &self.fc1, x.flatten(1, 3)));
+        tape.linear("fc2", &self.fc2, h)
+    }
+}
+
+impl Network for Convolutions {
+    fn logits(&self, tape: &mut Tape, x: Tensor<4>) -> Tensor<2> {
+        let mut h = x;
+        for (i, layer) in self.layers.iter().enumerate() {
+            h = relu(tape.conv2d(&format!("conv{i}"), layer, h));
+        }
+        tape.linear("fc", &self.fc, h.mean_dim(3).mean_dim(2).flatten(1, 3))
+    }
+}
+
+fn loss(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    log_softmax(logits, 1)
+        .gather(1, labels.unsqueeze_dim(1))
+        .mean()
+        .neg()
+}
+
+/// Microseconds a step, the best of several rounds of `steps`.
+fn measure<N: Network>(
+    start: &N,
+    x: &Tensor<4>,
+    y: &Tensor<1, Int>,
+    kfac: Option<Settings>,
+    steps: u32,
+) -> f64 {
+    let uniforms: Vec<f64> = (0..x.dims()[0])
+        .map(|n| (n as f64 * 0.618).fract())
+        .collect();
+    let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
+    let mut best = f64::INFINITY;
+    for _ in 0..7 {
+        let mut net = start.clone();
+        let mut sgd = SgdConfig::new()
+            .with_momentum(Some(momentum.clone()))
+            .init();
+        let mut kfac = kfac.map(Kfac::new);
+        let start = Instant::now();
+        for _ in 0..steps {
+            let renew = kfac.as_ref().filter(|kfac| kfac.needs_factors());
+            let fisher = renew.map(|kfac| kfac.settings().fisher);
+            let mut tape = if fisher == Some(Fisher::Empirical) {
+                Tape::on()
+            } else {
+                Tape::off()
+            };
+            let logits = net.logits(&mut tape, x.clone());
+            let mut all = loss(logits.clone(), y.clone()).backward();
+            let mut gradients = GradientsParams::from_module(&mut all, &net);
+            if let Some(kfac) = &mut kfac {
+                if fisher == Some(Fisher::Sampled) {
+                    let [_, classes] = logits.dims();
+                    let seen: Vec<f32> = logits.inner().into_data().iter::<f32>().collect();
+                    let drawn = draw_labels(&seen, classes, &uniforms).expect("logits are finite");
+                    let drawn = TensorData::from(drawn.as_slice());
+                    tape = Tape::curvature_only();
+                    let logits = net.logits(&mut tape, x.clone());
+                    all = loss(logits, Tensor::from_data(drawn, &x.device())).backward();
+                }
+                if fisher.is_some() {
+                    kfac.update(tape, &mut all).expect("factors are finite");
+                }
+                kfac.precondition(0.001, &mut gradients)
+                    .expect("gradients are finite");
+            }
+            net = sgd.step(0.001, net, gradients);
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e6 / f64::from(steps));
+    }
+    best
+}
+
+fn main() {
+    let device = Device::flex().autodiff();
+    let labels = |n: i64| Tensor::<1, Int>::arange(0..n, &device).remainder_scalar(10);
+    let mlp = Mlp {
+        fc1: LinearConfig::new(64, 32).init(&device),
+        fc2: LinearConfig::new(32, 10).init(&device),
+    };
+    let x = Tensor::random([64, 1, 8, 8], Distribution::Default, &device);
+    let every = |n| NonZeroU32::new(n).unwrap();
+    let set = |m: &str, f, i| Settings {
+        damping_method: DampingMethod::try_from(m.to_string()).unwrap(),
+        fisher: Fisher::Empirical,
+        factor_every: every(f),
+        inverse_every: every(i),
+        ..Settings::new(Damping::new(0.01).unwrap())
+    };
+    let a: Vec<String> = std::env::args().collect();
+    println!("{}", measure(&mlp, &x, &labels(64), None, 2000));
+    println!(
+        "{}",
+        measure(
+            &mlp,
+            &x,
+            &labels(64),
+            Some(set(&a[1], a[2].parse().unwrap(), a[3].parse().unwrap())),
+            5000
+        )
+    );
+}

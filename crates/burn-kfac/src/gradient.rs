@@ -1,0 +1,344 @@
+//! A layer's gradient as one matrix V `[rows, cols]`: weight and bias in homogeneous
+//! coordinates, taken out of and put back into burn-optim's [`GradientsParams`].
+//!
+//! burn stores the weight of `Linear` as `[in, out]`, V transposed; the weight of `Conv2d` as
+//! `[out, in, kh, kw]`, V's rows. Neither is transposed in memory: V is a strided view.
+
+use burn::module::ParamId;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use faer::{MatMut, MatRef};
+
+use crate::capture::{Arithmetic, Capture, Signals, host};
+use crate::{Error, Preconditioner};
+
+use on_device::{DeviceGradient, DeviceInverse};
+
+mod on_device;
+
+/// Which parameters a layer has, and how they lie in V.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Parameters {
+    pub(crate) layer: String,
+    pub(crate) weight: ParamId,
+    pub(crate) bias: Option<ParamId>,
+    pub(crate) kind: Kind,
+    pub(crate) rows: usize,
+    /// One more than the inputs if there is a bias.
+    pub(crate) cols: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Linear,
+    /// Shape of the weight.
+    Conv2d([usize; 4]),
+}
+
+/// Weight and bias gradients of one layer as burn keeps them.
+pub(crate) struct Taken {
+    weight: Weight,
+    bias: Option<Tensor<1>>,
+}
+
+enum Weight {
+    Linear(Tensor<2>),
+    Conv2d(Tensor<4>),
+}
+
+impl Parameters {
+    pub(crate) fn of(capture: &Capture) -> Self {
+        let kind = match capture.signals() {
+            Signals::Linear { .. } => Kind::Linear,
+            Signals::Conv2d { x, window, .. } => {
+                let [kh, kw] = window.kernel;
+                Kind::Conv2d([capture.rows(), x.dims()[1], kh, kw])
+            }
+        };
+        Self {
+            layer: capture.name.clone(),
+            weight: capture.weight,
+            bias: capture.bias,
+            kind,
+            rows: capture.rows(),
+            cols: capture.cols(),
+        }
+    }
+
+    /// Multiplications of one preconditioning.
+    pub(crate) fn work(&self) -> usize {
+        2 * self.rows * self.cols * (self.rows + self.cols)
+    }
+
+    /// Takes the gradients of the layer out of `gradients`.
+    pub(crate) fn take(&self, gradients: &mut GradientsParams) -> Result<Taken, Error> {
+        let missing = |parameter| Error::NoGradient {
+            layer: self.layer.clone(),
+            parameter,
+        };
+        let weight = match self.kind {
+            Kind::Linear => gradients.remove::<2>(self.weight).map(Weight::Linear),
+            Kind::Conv2d(_) => gradients.remove::<4>(self.weight).map(Weight::Conv2d),
+        };
+        let weight = weight.ok_or_else(|| missing("weight"))?;
+        let bias = match self.bias {
+            None => None,
+            Some(id) => Some(gradients.remove::<1>(id).ok_or_else(|| missing("bias"))?),
+        };
+        Ok(Taken { weight, bias })
+    }
+
+    fn weights(&self) -> usize {
+        self.rows * (self.cols - usize::from(self.bias.is_some()))
+    }
+}
+
+impl Taken {
+    pub(crate) fn device(&self) -> Device {
+        match &self.weight {
+            Weight::Linear(weight) => weight.device(),
+            Weight::Conv2d(weight) => weight.device(),
+        }
+    }
+
+    /// Sum of squared entries.
+    pub(crate) fn square(&self) -> f64 {
+        let mut square = match &self.weight {
+            Weight::Linear(weight) => square_of(weight),
+            Weight::Conv2d(weight) => square_of(weight),
+        };
+        if let Some(bias) = &self.bias {
+            square += square_of(bias);
+        }
+        square
+    }
+
+    /// Puts the gradients back as they were.
+    pub(crate) fn put_back(self, of: &Parameters, gradients: &mut GradientsParams) {
+        match self.weight {
+            Weight::Linear(weight) => gradients.register(of.weight, weight),
+            Weight::Conv2d(weight) => gradients.register(of.weight, weight),
+        }
+        if let (Some(id), Some(bias)) = (of.bias, self.bias) {
+            gradients.register(id, bias);
+        }
+    }
+}
+
+fn square_of<const D: usize>(tensor: &Tensor<D>) -> f64 {
+    let data = host::data(tensor.clone());
+    host::values(&data)
+        .iter()
+        .map(|&x| f64::from(x).powi(2))
+        .sum()
+}
+
+/// A decomposition where it is applied.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    Host(Preconditioner),
+    Device(DeviceInverse),
+}
+
+/// U of one layer.
+pub(crate) struct Preconditioned {
+    u: Where,
+    /// Of V; on a device, where looking would cost a transfer: assumed.
+    pub(crate) gradient_was_finite: bool,
+}
+
+enum Where {
+    /// U and <U, V>.
+    Host(HostGradient, f64),
+    /// U, and <U, V> of shape `[1]`.
+    Device(DeviceGradient, Tensor<1>),
+}
+
+impl Ready {
+    pub(crate) fn new(inverse: Preconditioner, arithmetic: Arithmetic, device: &Device) -> Self {
+        match arithmetic {
+            Arithmetic::Host => Self::Host(inverse),
+            Arithmetic::Device => Self::Device(DeviceInverse::new(&inverse, device)),
+        }
+    }
+
+    pub(crate) fn precondition(&self, of: &Parameters, taken: Taken) -> Preconditioned {
+        match self {
+            Self::Host(inverse) => {
+                let v = HostGradient::new(of, taken);
+                let (u, product) = v.precondition(of, inverse);
+                // Looked at only where something is wrong: U and V share the fate of <U, V>.
+                let gradient_was_finite = product.is_finite() || v.is_finite();
+                Preconditioned {
+                    u: Where::Host(u, product),
+                    gradient_was_finite,
+                }
+            }
+            Self::Device(inverse) => {
+                let (u, product) = DeviceGradient::new(of, taken).precondition(inverse);
+                Preconditioned {
+                    u: Where::Device(u, product),
+                    gradient_was_finite: true,
+                }
+            }
+        }
+    }
+}
+
+impl Preconditioned {
+    /// <U, V> of each layer, with one transfer for all that lie on a device.
+    pub(crate) fn products(all: &[Self]) -> Vec<f64> {
+        let on_device: Vec<Tensor<1>> = (all.iter())
+            .filter_map(|one| match &one.u {
+                Where::Device(_, product) => Some(product.clone()),
+                Where::Host(..) => None,
+            })
+            .collect();
+        let read = (!on_device.is_empty()).then(|| host::data(Tensor::cat(on_device, 0)));
+        let mut read = read.as_ref().map(host::values).unwrap_or_default().iter();
+        all.iter()
+            .map(|one| match &one.u {
+                Where::Host(_, product) => *product,
+                Where::Device(..) => {
+                    f64::from(*read.next().expect("one product was read for each layer"))
+                }
+            })
+            .collect()
+    }
+
+    /// Registers scale * U as the layer's gradients.
+    pub(crate) fn put(self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
+        match self.u {
+            Where::Host(u, _) => u.put(of, scale, gradients),
+            Where::Device(u, _) => u.put(of, scale, gradients),
+        }
+    }
+}
+
+/// V or U in the host's memory.
+struct HostGradient {
+    /// Column-major `[rows, cols]` for a linear layer, row-major for a convolution.
+    values: Vec<f32>,
+    device: Device,
+    dtype: DType,
+}
+
+impl HostGradient {
+    fn new(of: &Parameters, taken: Taken) -> Self {
+        let device = taken.device();
+        let bias = taken.bias.map(host::data);
+        let bias = bias.as_ref().map(host::values);
+        let (values, dtype) = match taken.weight {
+            Weight::Linear(weight) => {
+                let dtype = weight.dtype();
+                let weight = host::data(weight);
+                let mut values = Vec::with_capacity(of.rows * of.cols);
+                values.extend_from_slice(host::values(&weight));
+                values.extend_from_slice(bias.unwrap_or_default());
+                (values, dtype)
+            }
+            Weight::Conv2d(weight) => {
+                let dtype = weight.dtype();
+                let weight = host::data(weight);
+                let weight = host::values(&weight);
+                let values = match bias {
+                    None => weight.to_vec(),
+                    Some(bias) => weight
+                        .chunks_exact(of.cols - 1)
+                        .zip(bias)
+                        .flat_map(|(row, bias)| row.iter().chain([bias]).copied())
+                        .collect(),
+                };
+                (values, dtype)
+            }
+        };
+        Self {
+            values,
+            device,
+            dtype,
+        }
+    }
+
+    /// U = F^-1 V, and <U, V>.
+    fn precondition(&self, of: &Parameters, inverse: &Preconditioner) -> (Self, f64) {
+        let mut u = vec![0.0; self.values.len()];
+        inverse.multiply(view(of, &self.values), view_mut(of, &mut u));
+        let dot = u
+            .iter()
+            .zip(&self.values)
+            .map(|(&u, &v)| f64::from(u) * f64::from(v))
+            .sum();
+        (
+            Self {
+                values: u,
+                device: self.device.clone(),
+                dtype: self.dtype,
+            },
+            dot,
+        )
+    }
+
+    fn is_finite(&self) -> bool {
+        self.values.iter().all(|x| x.is_finite())
+    }
+
+    /// Registers scale * self as the layer's gradients.
+    fn put(mut self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
+        if scale != 1.0 {
+            self.values
+                .iter_mut()
+                .for_each(|x| *x = (f64::from(*x) * scale) as f32);
+        }
+        let (device, dtype) = (self.device, self.dtype);
+        let (weight, bias) = match (of.kind, of.bias.is_some()) {
+            (Kind::Linear, true) => {
+                let bias = self.values.split_off(of.weights());
+                (self.values, Some(bias))
+            }
+            (Kind::Conv2d(_), true) => {
+                let rows = self.values.chunks_exact(of.cols);
+                let bias = rows.clone().map(|row| row[of.cols - 1]).collect();
+                (
+                    rows.flat_map(|row| &row[..of.cols - 1]).copied().collect(),
+                    Some(bias),
+                )
+            }
+            (_, false) => (self.values, None),
+        };
+        match of.kind {
+            Kind::Linear => {
+                let shape = [of.weights() / of.rows, of.rows];
+                gradients.register(of.weight, tensor::<2>(weight, shape, &device, dtype));
+            }
+            Kind::Conv2d(shape) => {
+                gradients.register(of.weight, tensor::<4>(weight, shape, &device, dtype));
+            }
+        }
+        if let (Some(id), Some(bias)) = (of.bias, bias) {
+            gradients.register(id, tensor::<1>(bias, [of.rows], &device, dtype));
+        }
+    }
+}
+
+fn view<'a>(of: &Parameters, values: &'a [f32]) -> MatRef<'a, f32> {
+    match of.kind {
+        Kind::Linear => MatRef::from_column_major_slice(values, of.rows, of.cols),
+        Kind::Conv2d(_) => MatRef::from_row_major_slice(values, of.rows, of.cols),
+    }
+}
+
+fn view_mut<'a>(of: &Parameters, values: &'a mut [f32]) -> MatMut<'a, f32> {
+    match of.kind {
+        Kind::Linear => MatMut::from_column_major_slice_mut(values, of.rows, of.cols),
+        Kind::Conv2d(_) => MatMut::from_row_major_slice_mut(values, of.rows, of.cols),
+    }
+}
+
+fn tensor<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+    dtype: DType,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (device, dtype))
+}

@@ -1,0 +1,121 @@
+//! What can go wrong with a graph, a store or a run. A stage that fails is no error but an outcome.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Digest;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Two stages of a graph have one name.
+    #[error("two stages are named {name:?}")]
+    DuplicateStage {
+        /// The name.
+        name: String,
+    },
+    /// Two inputs of a stage have one name.
+    #[error("stage {stage:?} has two inputs named {input:?}")]
+    DuplicateInput {
+        /// The stage.
+        stage: String,
+        /// The name of its inputs.
+        input: String,
+    },
+    /// A stage reads a stage that was not added to the graph before it.
+    #[error("stage {stage:?} reads a stage that was not added before it")]
+    UnknownStage {
+        /// The stage that reads.
+        stage: String,
+    },
+    /// Nobody executes stages of this kind.
+    #[error("stage {stage:?} is of the unknown kind {kind:?}")]
+    UnknownKind {
+        /// The stage.
+        stage: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// A text that is not the canonical text of a manifest.
+    #[error("line {line} of the manifest: {message}")]
+    Manifest {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The operating system refused something.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// The verb: "read", "write", ...
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cache was written by a newer program.
+    #[error("{} was written by a newer version of this program (format {version}; this one knows 1)", path.display())]
+    Newer {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its format.
+        version: u32,
+    },
+    /// A file of the cache does not hold what was written to it.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A blob is not in the store.
+    #[error("the cache holds no blob {digest}")]
+    NoBlob {
+        /// Its name.
+        digest: Digest,
+    },
+    /// A stage asked for an input that it does not have.
+    #[error("the stage has no input {name:?}")]
+    NoInput {
+        /// The name asked for.
+        name: String,
+    },
+    /// An input file is not what it was when the run started.
+    #[error("{} changed while the study ran", path.display())]
+    InputChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A worker could not be started, or ended before it had a stage.
+    #[error("the worker {program:?} did not start: {message}")]
+    WorkerStart {
+        /// The program.
+        program: PathBuf,
+        /// What happened, and what it wrote to stderr.
+        message: String,
+    },
+    /// A worker was built from other sources than the engine that started it.
+    #[error(
+        "the worker is of another build ({found}, this program is {expected}): the program was replaced while it ran"
+    )]
+    ForeignWorker {
+        /// The build of the engine.
+        expected: String,
+        /// The build of the worker.
+        found: String,
+    },
+    /// Engine and worker do not understand each other.
+    #[error("engine and worker do not understand each other: {0}")]
+    Protocol(String),
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}

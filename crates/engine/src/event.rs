@@ -1,0 +1,96 @@
+//! What a run reports while it runs. Who renders it decides what a person sees.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::StageId;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// The plan is made, nothing has started.
+    Planned {
+        /// Stages in all.
+        stages: usize,
+        /// Stages whose result is there, or comes from another stage with the same manifest.
+        cached: usize,
+        /// Stages that will run.
+        run: usize,
+        /// Stages that run unless what they read comes out as before.
+        maybe: usize,
+        /// Expected working time of those that will or may run in seconds, summed over jobs, where
+        /// earlier runs allow an estimate.
+        seconds: Option<f64>,
+    },
+    /// A result was there.
+    Cached {
+        /// The stage.
+        stage: StageId,
+    },
+    /// A worker has begun.
+    Started {
+        /// The stage.
+        stage: StageId,
+    },
+    /// A stage says how far it is; a few times a second at most.
+    Progress {
+        /// The stage.
+        stage: StageId,
+        /// How far.
+        #[serde(flatten)]
+        progress: Progress,
+    },
+    /// Another process executes a stage with the same manifest; its result will be taken.
+    Waiting {
+        /// The stage.
+        stage: StageId,
+    },
+    /// A stage ran and its result is published.
+    Finished {
+        /// The stage.
+        stage: StageId,
+        /// How long it ran, in seconds.
+        seconds: f64,
+        /// What its executor noted.
+        notes: Map<String, Value>,
+    },
+    /// A stage failed.
+    Failed {
+        /// The stage.
+        stage: StageId,
+        /// Why.
+        error: String,
+        /// What it wrote, where it came to run.
+        log: Option<PathBuf>,
+        /// The end of that.
+        tail: String,
+    },
+    /// A stage was not run because one that it reads failed.
+    Skipped {
+        /// The stage.
+        stage: StageId,
+        /// The one that failed.
+        because: StageId,
+    },
+    /// A file of the cache was found damaged and set aside; what is needed of it is computed again.
+    Corrupt {
+        /// What it was: `blob`, `record`.
+        what: String,
+        /// Where it was put.
+        path: PathBuf,
+    },
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 where unknown.
+    pub total: u64,
+    /// A few words: `loss 0.031`.
+    pub text: String,
+}

@@ -1,0 +1,144 @@
+//! What the last run of a study left: which key each stage had, and how long it took.
+//!
+//! Serves to say what changed and to guess how long things take. No result depends on it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Error, Graph, Stage, StageId, Store, sealed};
+
+/// Stages by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct History(BTreeMap<String, Entry>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// The key of its result.
+    pub(crate) key: Digest,
+    /// How long it ran, in seconds.
+    pub(crate) seconds: f64,
+}
+
+impl History {
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if the file is, [`Error::Io`] if it cannot be read.
+    pub(crate) fn load(store: &Store, study: &str) -> Result<Self, Error> {
+        let path = path(store, study);
+        let file = match fs::read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let body = sealed::open("index", &file, &path)?;
+        serde_json::from_slice(body).map_err(|_| Error::Damaged { path })
+    }
+
+    pub(crate) fn save(&self, store: &Store, study: &str) -> Result<(), Error> {
+        let body = serde_json::to_vec(self).expect("an index has string keys only");
+        store.overwrite(&path(store, study), &sealed::seal("index", &body))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, entry: Entry) {
+        self.0.insert(name.to_owned(), entry);
+    }
+}
+
+/// Study names are free text, names of folders are not.
+pub(crate) fn path(store: &Store, study: &str) -> PathBuf {
+    let mut folder = String::new();
+    for (at, byte) in study.bytes().enumerate() {
+        match byte {
+            b'.' if at == 0 => folder.push_str("%2e"),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                folder.push(byte.into());
+            }
+            _ => write!(folder, "%{byte:02x}").expect("writing to a String cannot fail"),
+        }
+    }
+    store.root().join("run").join(folder).join("last")
+}
+
+/// Guesses how long stages take: as long as last time, else as their family did, else as their
+/// kind did.
+pub(crate) struct Durations<'a> {
+    history: &'a History,
+    families: HashMap<&'a str, Mean>,
+    kinds: HashMap<&'a str, Mean>,
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn value(&self) -> f64 {
+        self.sum / self.count
+    }
+}
+
+impl<'a> Durations<'a> {
+    pub(crate) fn new(graph: &'a Graph, history: &'a History) -> Self {
+        let mut durations = Self {
+            history,
+            families: HashMap::new(),
+            kinds: HashMap::new(),
+        };
+        for Stage {
+            name, family, kind, ..
+        } in graph.stages()
+        {
+            if let Some(entry) = history.get(name) {
+                for mean in [
+                    durations.families.entry(family).or_default(),
+                    durations.kinds.entry(kind).or_default(),
+                ] {
+                    mean.sum += entry.seconds;
+                    mean.count += 1.0;
+                }
+            }
+        }
+        durations
+    }
+
+    /// In seconds; none if nothing of the kind ever ran in this study.
+    pub(crate) fn expected(&self, graph: &Graph, id: StageId) -> Option<f64> {
+        let stage = graph.stage(id);
+        let same = self.history.get(&stage.name).map(|entry| entry.seconds);
+        let family = || self.families.get(stage.family.as_str()).map(Mean::value);
+        let kind = || self.kinds.get(stage.kind.as_str()).map(Mean::value);
+        same.or_else(family).or_else(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_cannot_name_its_way_out_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let name = |study| {
+            path(&store, study)
+                .strip_prefix(store.root())
+                .unwrap()
+                .display()
+                .to_string()
+        };
+        assert_eq!(name("cifar10-resnet20"), "run/cifar10-resnet20/last");
+        assert_eq!(name("../../etc"), "run/%2e.%2f..%2fetc/last");
+        assert_eq!(name("é"), "run/%c3%a9/last");
+    }
+}

@@ -1,0 +1,285 @@
+//! What a run would do, and why, without doing it.
+//!
+//! A plan promises: the stages that [`Verdict::Run`] are among those that ran, and those that ran
+//! are among [`Verdict::Run`] and [`Verdict::Maybe`]. What it cannot know is damage that only
+//! reading shows, and what other processes do meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::history::{Durations, History};
+use crate::resolve::{Resolver, Unresolved};
+use crate::{Change, Digest, Error, Graph, Kinds, Record, StageId, Store, manifest};
+
+/// What a run would do with each stage.
+#[derive(Debug)]
+pub struct Plan {
+    stages: Vec<Planned>,
+}
+
+/// What a run would do with one stage.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// What happens.
+    pub verdict: Verdict,
+    /// The stage's manifest text, where what it reads is known.
+    pub manifest: Option<String>,
+    /// The digest of that text.
+    pub key: Option<Digest>,
+    /// The result that is there. Its blobs may be lost, then the stage runs.
+    pub record: Option<Arc<Record>>,
+    /// How long it is expected to run in seconds, where anything of its kind ever ran.
+    pub seconds: Option<f64>,
+}
+
+/// What a run would do with a stage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Its result is there.
+    Cached,
+    /// It runs.
+    Run {
+        /// Why.
+        reason: Reason,
+    },
+    /// It runs if another stage makes it necessary: usually one that it reads, should that come
+    /// out other than before; or a reader that may run, because this stage's output is lost.
+    Maybe {
+        /// The other stage.
+        because: StageId,
+    },
+    /// An earlier stage has the same manifest; its result serves both.
+    Shared {
+        /// The earlier stage.
+        with: StageId,
+    },
+    /// It cannot run: what it reads has not the form it counts on.
+    Unfit {
+        /// What is wrong.
+        error: String,
+    },
+}
+
+/// Why a stage runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The study has no earlier result of a stage of this name.
+    NeverRan,
+    /// Its manifest is not the one of the last result.
+    Changed {
+        /// The lines that differ.
+        changes: Vec<Change>,
+    },
+    /// It ran, but its record or an output that is needed is lost or damaged.
+    Lost,
+}
+
+/// Says what [`run`](crate::run()) would do. Changes nothing but the memory of input files' digests.
+///
+/// # Errors
+///
+/// If an input file or the cache cannot be read, or nobody executes a stage's kind.
+pub fn plan(graph: &Graph, store: &Store, kinds: &Kinds, study: &str) -> Result<Plan, Error> {
+    let history = match History::load(store, study) {
+        Err(Error::Damaged { .. }) => History::default(),
+        history => history?,
+    };
+    make(
+        graph,
+        store,
+        &mut Resolver::new(graph, store, kinds)?,
+        &history,
+    )
+}
+
+/// As [`plan`], with what a run needs afterwards made by the caller.
+pub(crate) fn make(
+    graph: &Graph,
+    store: &Store,
+    resolver: &mut Resolver<'_>,
+    history: &History,
+) -> Result<Plan, Error> {
+    let durations = Durations::new(graph, history);
+    let mut stages: Vec<Planned> = Vec::with_capacity(graph.len());
+    // Outputs that must be made again before a stage can be told anything.
+    let mut demanded: Vec<StageId> = Vec::new();
+    for id in graph.ids() {
+        let unknown = graph
+            .upstream(id)
+            .iter()
+            .copied()
+            .find(|read| stages[read.index()].record.is_none());
+        let mut planned = Planned {
+            verdict: Verdict::Cached,
+            manifest: None,
+            key: None,
+            record: None,
+            seconds: None,
+        };
+        if let Some(because) = unknown {
+            planned.verdict = Verdict::Maybe { because };
+        } else {
+            match resolver.manifest(id, |read| known(&stages, read))? {
+                Ok(manifest) => {
+                    let text = manifest.text();
+                    let key = manifest::key(&text);
+                    let found = store.lookup(key)?;
+                    if found.record.is_none() {
+                        let earlier = history.get(&graph.stage(id).name).map(|entry| entry.key);
+                        let reason = reason(store, &text, key, earlier, !found.damaged.is_empty())?;
+                        planned.verdict = Verdict::Run { reason };
+                    }
+                    (planned.record, planned.key, planned.manifest) =
+                        (found.record, Some(key), Some(text));
+                }
+                Err(Unresolved::Lost { stage, .. }) => {
+                    planned.verdict = Verdict::Maybe { because: stage };
+                    demanded.push(stage);
+                }
+                Err(Unresolved::Unfit(error)) => planned.verdict = Verdict::Unfit { error },
+            }
+        }
+        planned.seconds = durations.expected(graph, id);
+        stages.push(planned);
+    }
+    demand_lost(graph, store, &mut stages, &demanded);
+    share(&mut stages, graph);
+    Ok(Plan { stages })
+}
+
+fn known(stages: &[Planned], id: StageId) -> &Record {
+    stages[id.index()]
+        .record
+        .as_deref()
+        .expect("a manifest is made once all it reads is known")
+}
+
+fn reason(
+    store: &Store,
+    text: &str,
+    key: Digest,
+    earlier: Option<Digest>,
+    damaged: bool,
+) -> Result<Reason, Error> {
+    Ok(match earlier {
+        _ if damaged => Reason::Lost,
+        None => Reason::NeverRan,
+        Some(earlier) if earlier == key => Reason::Lost,
+        Some(earlier) => match store.lookup(earlier)?.record {
+            Some(record) => Reason::Changed {
+                changes: manifest::diff(&record.manifest, text),
+            },
+            None => Reason::NeverRan,
+        },
+    })
+}
+
+/// A lost output is made again if the stage is an end of the graph or what reads it runs. Readers
+/// come later in the graph, so that walking it backwards finds all.
+fn demand_lost(graph: &Graph, store: &Store, stages: &mut [Planned], demanded: &[StageId]) {
+    let lost = Verdict::Run {
+        reason: Reason::Lost,
+    };
+    for &id in demanded {
+        stages[id.index()].verdict = lost.clone();
+    }
+    for id in graph.ids().rev() {
+        let at = id.index();
+        let held = |record: &Record| record.outputs.values().all(|blob| store.holds(blob));
+        if stages[at].verdict == Verdict::Cached
+            && graph.readers(id).is_empty()
+            && !stages[at].record.as_deref().is_none_or(held)
+        {
+            stages[at].verdict = lost.clone();
+        }
+        let certain = match stages[at].verdict {
+            Verdict::Run { .. } => true,
+            Verdict::Maybe { .. } => false,
+            _ => continue,
+        };
+        let mut missing = Vec::new();
+        for input in &graph.stage(id).inputs {
+            if let crate::Source::Stage { stage, output } = &input.source
+                && let Some(blob) = stages[stage.index()]
+                    .record
+                    .as_ref()
+                    .and_then(|record| record.outputs.get(output))
+                && !store.holds(blob)
+            {
+                missing.push(*stage);
+            }
+        }
+        for producer in missing {
+            let verdict = &mut stages[producer.index()].verdict;
+            match verdict {
+                Verdict::Cached | Verdict::Maybe { .. } if certain => *verdict = lost.clone(),
+                Verdict::Cached => *verdict = Verdict::Maybe { because: id },
+                _ => {}
+            }
+        }
+    }
+}
+
+fn share(stages: &mut [Planned], graph: &Graph) {
+    let mut first: HashMap<Digest, StageId> = HashMap::new();
+    for id in graph.ids() {
+        let planned = &mut stages[id.index()];
+        if let (Verdict::Run { .. }, Some(key)) = (&planned.verdict, planned.key) {
+            match first.get(&key) {
+                Some(&with) => planned.verdict = Verdict::Shared { with },
+                None => drop(first.insert(key, id)),
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// What happens with each stage, in the order of the graph.
+    pub fn stages(&self) -> &[Planned] {
+        &self.stages
+    }
+
+    /// What happens with one stage.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of another graph.
+    pub fn stage(&self, id: StageId) -> &Planned {
+        &self.stages[id.index()]
+    }
+
+    /// How many results are there, or come from another stage.
+    pub fn cached(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Cached | Verdict::Shared { .. }))
+    }
+
+    /// How many stages run.
+    pub fn run(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Run { .. }))
+    }
+
+    /// How many stages may run.
+    pub fn maybe(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Maybe { .. }))
+    }
+
+    /// Expected working time of those that will or may run in seconds, summed over jobs; none if
+    /// nothing is known about one of them.
+    pub fn seconds(&self) -> Option<f64> {
+        let busy = self.stages.iter().filter(|planned| {
+            matches!(planned.verdict, Verdict::Run { .. } | Verdict::Maybe { .. })
+        });
+        busy.map(|planned| planned.seconds).sum()
+    }
+
+    fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
+        self.stages
+            .iter()
+            .filter(|planned| which(&planned.verdict))
+            .count()
+    }
+}

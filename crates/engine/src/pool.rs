@@ -1,0 +1,241 @@
+//! Worker processes: starting them, talking to them, noticing that they are gone.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use crate::protocol::{Reply, Request};
+use crate::run::WorkerCommand;
+use crate::{Error, StageId};
+
+/// How long a worker may take to end once its stdin is closed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A worker of a [`Pool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkerId(usize);
+
+/// What comes from a worker.
+pub(crate) enum Said {
+    Reply(Reply),
+    /// A line that is no reply.
+    Nonsense(String),
+    /// The process has ended, or will at once.
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Starting,
+    Idle,
+    Busy(StageId),
+    Gone,
+}
+
+struct Worker {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    /// What it writes while it has no stage.
+    stderr: File,
+    state: State,
+}
+
+/// The workers of a run. Dropping it ends them.
+pub(crate) struct Pool {
+    command: WorkerCommand,
+    open: String,
+    workers: Vec<Worker>,
+    send: Sender<(WorkerId, Said)>,
+    said: Receiver<(WorkerId, Said)>,
+}
+
+impl Pool {
+    /// No worker yet; each will be sent `open` first.
+    pub(crate) fn new(command: WorkerCommand, open: &Request) -> Self {
+        let (send, said) = channel();
+        Self {
+            command,
+            open: line(open),
+            workers: Vec::new(),
+            send,
+            said,
+        }
+    }
+
+    pub(crate) fn start(&mut self) -> Result<(), Error> {
+        let failed = |error: std::io::Error| Error::WorkerStart {
+            program: self.command.program.clone(),
+            message: error.to_string(),
+        };
+        let stderr = tempfile::tempfile().map_err(failed)?;
+        let mut child = Command::new(&self.command.program)
+            .args(&self.command.args)
+            .envs(self.command.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr.try_clone().map_err(failed)?)
+            // A Ctrl-C at the terminal is the engine's to handle.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let id = WorkerId(self.workers.len());
+        let (stdin, stdout) = (
+            child.stdin.take(),
+            child.stdout.take().expect("stdout is piped"),
+        );
+        let send = self.send.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                let Ok(line) = line else { break };
+                let said =
+                    serde_json::from_str(&line).map_or_else(|_| Said::Nonsense(line), Said::Reply);
+                if send.send((id, said)).is_err() {
+                    return;
+                }
+            }
+            // If the run is over nobody wants to know.
+            let _ = send.send((id, Said::Gone));
+        });
+        self.workers.push(Worker {
+            child,
+            stdin,
+            stderr,
+            state: State::Starting,
+        });
+        let open = self.open.clone();
+        self.write(id, &open);
+        Ok(())
+    }
+
+    /// Sends a stage to an idle worker: false if there is none.
+    pub(crate) fn execute(&mut self, stage: StageId, request: &Request) -> bool {
+        let Some(at) = self
+            .workers
+            .iter()
+            .position(|worker| worker.state == State::Idle)
+        else {
+            return false;
+        };
+        self.workers[at].state = State::Busy(stage);
+        self.write(WorkerId(at), &line(request));
+        true
+    }
+
+    /// A worker that cannot be written to is gone; its stdout ends too, and that is how one knows.
+    fn write(&mut self, id: WorkerId, line: &str) {
+        if let Some(stdin) = &mut self.workers[id.0].stdin
+            && stdin.write_all(line.as_bytes()).is_err()
+        {
+            self.workers[id.0].stdin = None;
+        }
+    }
+
+    /// The next thing that a worker says, if one says something in time.
+    pub(crate) fn listen(&self, timeout: Duration) -> Option<(WorkerId, Said)> {
+        self.said.recv_timeout(timeout).ok()
+    }
+
+    /// The stage that a worker has.
+    pub(crate) fn stage(&self, id: WorkerId) -> Option<StageId> {
+        match self.workers[id.0].state {
+            State::Busy(stage) => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Takes note that a worker has no stage, or none any more.
+    pub(crate) fn release(&mut self, id: WorkerId) {
+        self.workers[id.0].state = State::Idle;
+    }
+
+    /// How many workers have a stage.
+    pub(crate) fn busy(&self) -> usize {
+        self.workers
+            .iter()
+            .filter(|worker| matches!(worker.state, State::Busy(_)))
+            .count()
+    }
+
+    /// How many workers have not said hello yet.
+    pub(crate) fn starting(&self) -> usize {
+        self.workers
+            .iter()
+            .filter(|worker| worker.state == State::Starting)
+            .count()
+    }
+
+    /// How many workers there are.
+    pub(crate) fn alive(&self) -> usize {
+        self.workers
+            .iter()
+            .filter(|worker| worker.state != State::Gone)
+            .count()
+    }
+
+    /// Ends a worker and says, in words, how it ended and what it last wrote without a stage.
+    pub(crate) fn bury(&mut self, id: WorkerId) -> (String, String) {
+        let worker = &mut self.workers[id.0];
+        worker.state = State::Gone;
+        // Its stdin stays open until it has ended: closed, it would end for that reason.
+        let ended = match end(&mut worker.child, Instant::now() + PATIENCE) {
+            Ok(status) => in_words(status),
+            Err(error) => format!("is lost: {error}"),
+        };
+        worker.stdin = None;
+        let mut wrote = String::new();
+        let read = worker
+            .stderr
+            .rewind()
+            .and_then(|()| worker.stderr.read_to_string(&mut wrote));
+        if let Err(error) = read {
+            wrote = format!("(what it wrote cannot be read: {error})");
+        }
+        (ended, wrote.trim_end().to_owned())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for worker in &mut self.workers {
+            worker.stdin = None;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for worker in self
+            .workers
+            .iter_mut()
+            .filter(|worker| worker.state != State::Gone)
+        {
+            // A worker that cannot be waited for is no child any more.
+            let _ = end(&mut worker.child, deadline);
+        }
+    }
+}
+
+/// Waits for a process, and kills it if it takes too long.
+fn end(child: &mut Child, deadline: Instant) -> std::io::Result<ExitStatus> {
+    let mut pause = Duration::from_micros(100);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+    child.kill()?;
+    child.wait()
+}
+
+fn in_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => format!("ended: {status}"),
+    }
+}
+
+fn line(request: &Request) -> String {
+    serde_json::to_string(request).expect("a request has string keys only") + "\n"
+}

@@ -1,0 +1,48 @@
+//! What engine and worker say to each other: JSON, one object a line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Build, Digest, Problem, Progress, Site};
+
+/// From the engine, on the worker's stdin. Its end is the end of the worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Said once, first.
+    Open {
+        cache: PathBuf,
+        build: Build,
+        site: Site,
+    },
+    /// Execute a stage; the answer is one of the last four replies.
+    Execute {
+        manifest: String,
+        /// Where the inputs lie that are no part of the cache.
+        files: BTreeMap<String, PathBuf>,
+    },
+}
+
+/// From the worker, on its stdout.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// Said once, first.
+    Hello { build: Build },
+    /// The stage is claimed and begins.
+    Started,
+    /// How far it is.
+    Progress(Progress),
+    /// Files of the cache were found damaged and set aside.
+    Corrupt(Vec<Problem>),
+    /// The result is published. It may have been there already.
+    Done { ran: bool },
+    /// The stage failed.
+    Failed { error: String },
+    /// Another process executes it.
+    Busy,
+    /// An input is not in the store, or was damaged.
+    Lost { input: Digest },
+}

@@ -1,0 +1,194 @@
+//! From a stage to its manifest, once the results of what it reads are known.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::{Blob, Digest, Error, Graph, Kinds, Manifest, Record, Source, Stage, StageId, Store};
+
+/// Everything that manifests are made from. Input files are hashed once, at the start.
+pub(crate) struct Resolver<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    kinds: &'a Kinds,
+    files: HashMap<PathBuf, Digest>,
+    parsed: HashMap<Digest, Arc<Value>>,
+}
+
+/// Why a stage has no manifest although all it reads has results.
+pub(crate) enum Unresolved {
+    /// The output that a binding names is not in the store, or was damaged.
+    Lost { stage: StageId, blob: Digest },
+    /// An output has not the form that the stage counts on. It will not run.
+    Unfit(String),
+}
+
+impl<'a> Resolver<'a> {
+    /// # Errors
+    ///
+    /// If nobody executes a stage's kind, or an input file cannot be read.
+    pub(crate) fn new(graph: &'a Graph, store: &'a Store, kinds: &'a Kinds) -> Result<Self, Error> {
+        let mut files = HashMap::new();
+        for stage in graph.stages() {
+            if kinds.code(&stage.kind).is_none() {
+                return Err(Error::UnknownKind {
+                    stage: stage.name.clone(),
+                    kind: stage.kind.clone(),
+                });
+            }
+            for input in &stage.inputs {
+                if let Source::File(path) = &input.source
+                    && !files.contains_key(path)
+                {
+                    files.insert(path.clone(), store.digest_file(path)?);
+                }
+            }
+        }
+        Ok(Self {
+            graph,
+            store,
+            kinds,
+            files,
+            parsed: HashMap::new(),
+        })
+    }
+
+    /// The manifest of a stage. `record` gives the result of each stage upstream.
+    pub(crate) fn manifest<'r>(
+        &mut self,
+        id: StageId,
+        record: impl Fn(StageId) -> &'r Record,
+    ) -> Result<Result<Manifest, Unresolved>, Error> {
+        let stage = self.graph.stage(id);
+        let mut settings = stage.settings.clone();
+        for binding in &stage.bindings {
+            let blob = match self.output(record(binding.from), binding.from, &binding.output) {
+                Ok(blob) => blob,
+                Err(unresolved) => return Ok(Err(unresolved)),
+            };
+            let json = match self.json(blob.digest) {
+                Ok(json) => json,
+                Err(Error::NoBlob { .. } | Error::Damaged { .. }) => {
+                    return Ok(Err(Unresolved::Lost {
+                        stage: binding.from,
+                        blob: blob.digest,
+                    }));
+                }
+                Err(error) => return Err(error),
+            };
+            match json.get(&binding.entry).and_then(Value::as_object) {
+                Some(entry) => merge(&mut settings, entry),
+                None => {
+                    return Ok(Err(self.unfit(
+                        binding.from,
+                        &binding.output,
+                        &format!("no object {:?}", binding.entry),
+                    )));
+                }
+            }
+        }
+        let mut inputs = BTreeMap::new();
+        for input in &stage.inputs {
+            let digest = match &input.source {
+                Source::File(path) => self.files[path],
+                Source::Stage { stage, output } => {
+                    match self.output(record(*stage), *stage, output) {
+                        Ok(blob) => blob.digest,
+                        Err(unresolved) => return Ok(Err(unresolved)),
+                    }
+                }
+            };
+            inputs.insert(input.name.clone(), digest);
+        }
+        let code = self
+            .kinds
+            .code(&stage.kind)
+            .expect("kinds were looked at when the resolver was made");
+        Ok(Ok(Manifest::new(&stage.kind, code, settings, inputs)))
+    }
+
+    fn output(&self, record: &Record, stage: StageId, output: &str) -> Result<Blob, Unresolved> {
+        let missing = || {
+            Unresolved::Unfit(format!(
+                "{} has no output {output:?}",
+                self.graph.stage(stage).name
+            ))
+        };
+        record.outputs.get(output).copied().ok_or_else(missing)
+    }
+
+    fn unfit(&self, stage: StageId, output: &str, lack: &str) -> Unresolved {
+        Unresolved::Unfit(format!(
+            "output {output:?} of {} has {lack}",
+            self.graph.stage(stage).name
+        ))
+    }
+
+    fn json(&mut self, digest: Digest) -> Result<Arc<Value>, Error> {
+        if let Some(value) = self.parsed.get(&digest) {
+            return Ok(Arc::clone(value));
+        }
+        // What is no JSON has none of the entries that a binding names.
+        let value: Arc<Value> =
+            Arc::new(serde_json::from_slice(&self.store.read(digest)?).unwrap_or_default());
+        self.parsed.insert(digest, Arc::clone(&value));
+        Ok(value)
+    }
+}
+
+/// The outputs that a stage reads from others as inputs, with who makes them. Those of bindings are
+/// not among them: they are read before the stage has a key.
+pub(crate) fn reads<'a>(
+    stage: &'a Stage,
+    record: impl Fn(StageId) -> &'a Record,
+) -> impl Iterator<Item = (StageId, Blob)> {
+    stage
+        .inputs
+        .iter()
+        .filter_map(move |input| match &input.source {
+            Source::Stage { stage, output } => Some((*stage, record(*stage).outputs[output])),
+            Source::File(_) => None,
+        })
+}
+
+/// The files that a stage reads, by the names of its inputs.
+pub(crate) fn files(stage: &Stage) -> BTreeMap<String, PathBuf> {
+    let file = |source: &Source| match source {
+        Source::File(path) => Some(path.clone()),
+        Source::Stage { .. } => None,
+    };
+    stage
+        .inputs
+        .iter()
+        .filter_map(|input| Some((input.name.clone(), file(&input.source)?)))
+        .collect()
+}
+
+/// Adds the settings that are not there yet, each as a whole: half of one budget and half of another
+/// would be neither.
+fn merge(settings: &mut Map<String, Value>, entry: &Map<String, Value>) {
+    for (name, value) in entry {
+        settings.entry(name).or_insert_with(|| value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_bound_object_fills_in_what_the_stage_does_not_say() {
+        let mut settings = json!({"seed": 100, "budget": {"iterations": 50}});
+        let entry = json!({"seed": 0, "learning_rate": 0.1, "budget": {"epochs": 3}});
+        merge(
+            settings.as_object_mut().unwrap(),
+            entry.as_object().unwrap(),
+        );
+        let merged = json!({"seed": 100, "learning_rate": 0.1, "budget": {"iterations": 50}});
+        assert_eq!(settings, merged);
+    }
+}

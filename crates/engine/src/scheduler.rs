@@ -1,0 +1,398 @@
+//! Who runs when.
+//!
+//! ```text
+//!             all it reads is there            a worker is free
+//!   waiting ----------------------> ready --------------------> running
+//!      ^  |                           |                          |    |
+//!      |  | its key has a result      | so it has by now         |    |
+//!      |  +-----------> cached <------+     (another process)    |    |
+//!      |                  |                                      v    v
+//!      +------------------+-------------------------------- done   failed
+//!        its output is lost and needed, or what it               (readers: skipped)
+//!        read came out otherwise
+//! ```
+//!
+//! Stages with one key are executed once: the first to be ready leads, the others follow it. Of the
+//! ready ones, the one that is expected to take longest goes first.
+
+mod dispatch;
+mod node;
+
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic;
+use std::time::{Duration, Instant};
+
+use dispatch::end_of_log;
+use node::{Need, Node, Ready, State};
+
+use crate::plan::Plan;
+use crate::pool::Pool;
+use crate::protocol::Request;
+use crate::resolve::{self, Resolver, Unresolved};
+use crate::{
+    Digest, Error, Event, Graph, Options, Outcome, Record, StageId, Store, Summary, Verdict,
+    manifest,
+};
+
+/// How often the interrupt flag is looked at, at least.
+const TICK: Duration = Duration::from_millis(50);
+/// How often an output may get lost within one run before its stage counts as failed.
+const LOSSES: u8 = 3;
+
+/// A run under way.
+pub(crate) struct Scheduler<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    resolver: Resolver<'a>,
+    options: &'a Options,
+    events: &'a mut dyn FnMut(Event),
+    nodes: Vec<Node>,
+    /// Waiting stages for which something may have changed.
+    todo: VecDeque<StageId>,
+    ready: BinaryHeap<Ready>,
+    /// Stages that another process has, and when to ask again.
+    busy: Vec<(Instant, StageId)>,
+    /// The keys that a stage leads, with those that follow.
+    followers: HashMap<Digest, Vec<StageId>>,
+    pool: Pool,
+    stopping: bool,
+}
+
+impl<'a> Scheduler<'a> {
+    pub(crate) fn new(
+        graph: &'a Graph,
+        store: &'a Store,
+        resolver: Resolver<'a>,
+        options: &'a Options,
+        events: &'a mut dyn FnMut(Event),
+        plan: &Plan,
+    ) -> Self {
+        let open = Request::Open {
+            cache: store.cache().to_owned(),
+            build: options.build.clone(),
+            site: options.site.clone(),
+        };
+        let mut nodes: Vec<Node> = graph
+            .ids()
+            .map(|id| Node::new(graph, plan.stage(id), id))
+            .collect();
+        for id in &options.verify {
+            nodes[id.index()].need = Need::Verified;
+        }
+        let pool = Pool::new(options.worker.clone(), &open);
+        Self {
+            graph,
+            store,
+            resolver,
+            options,
+            events,
+            nodes,
+            todo: VecDeque::new(),
+            ready: BinaryHeap::new(),
+            busy: Vec::new(),
+            followers: HashMap::new(),
+            pool,
+            stopping: false,
+        }
+    }
+
+    /// Carries out the plan. What it found cached is not looked at again.
+    pub(crate) fn run(mut self, plan: &Plan) -> Result<Summary, Error> {
+        for (id, planned) in self.graph.ids().zip(plan.stages()) {
+            match &planned.record {
+                Some(record)
+                    if planned.verdict == Verdict::Cached
+                        && self.nodes[id.index()].need < Need::Verified =>
+                {
+                    self.settle(id, Arc::clone(record), false);
+                }
+                _ => self.todo.push_back(id),
+            }
+        }
+        let mut interrupted = false;
+        loop {
+            self.advance_all()?;
+            if self.options.interrupt.load(atomic::Ordering::Relaxed) {
+                interrupted = true;
+                break;
+            }
+            let now = Instant::now();
+            let due: Vec<StageId> = self
+                .busy
+                .extract_if(.., |(when, _)| *when <= now)
+                .map(|(_, id)| id)
+                .collect();
+            if !due.is_empty() {
+                for id in due {
+                    if self.node(id).state == State::Ready {
+                        self.wait_again(id);
+                    }
+                }
+                continue;
+            }
+            self.dispatch()?;
+            if self.pool.busy() == 0
+                && self.pool.starting() == 0
+                && (self.stopping || self.busy.is_empty())
+            {
+                break;
+            }
+            let timeout = self
+                .busy
+                .iter()
+                .map(|(when, _)| when.saturating_duration_since(now))
+                .fold(TICK, Duration::min);
+            // One thing said frees one worker at most: look at the queue after each.
+            if let Some((worker, said)) = self.pool.listen(timeout) {
+                self.hear(worker, said)?;
+            }
+            self.report_problems();
+        }
+        // Ends the workers before anybody is told that the run is over.
+        drop(self.pool);
+        let outcomes: Vec<Outcome> = self
+            .nodes
+            .iter()
+            .map(|node| node.outcome(self.store))
+            .collect();
+        let left = outcomes
+            .iter()
+            .any(|outcome| matches!(outcome, Outcome::NotRun));
+        let over = interrupted || self.stopping || !left;
+        assert!(
+            over,
+            "a run goes on until every stage is settled, failed or skipped"
+        );
+        Ok(Summary {
+            outcomes,
+            interrupted,
+        })
+    }
+
+    fn node(&mut self, id: StageId) -> &mut Node {
+        &mut self.nodes[id.index()]
+    }
+
+    fn emit(&mut self, event: Event) {
+        (self.events)(event);
+    }
+
+    fn report_problems(&mut self) {
+        for problem in self.store.take_problems() {
+            self.emit(Event::Corrupt {
+                what: problem.what,
+                path: problem.path,
+            });
+        }
+    }
+
+    fn advance_all(&mut self) -> Result<(), Error> {
+        while let Some(id) = self.todo.pop_front() {
+            self.advance(id)?;
+        }
+        self.report_problems();
+        Ok(())
+    }
+
+    /// Brings a waiting stage as far as it can go without a worker.
+    fn advance(&mut self, id: StageId) -> Result<(), Error> {
+        let node = &self.nodes[id.index()];
+        if node.state != State::Waiting || node.unsettled > 0 {
+            return Ok(());
+        }
+        let nodes = &self.nodes;
+        let record = |read: StageId| nodes[read.index()].settled();
+        let (text, key) = match self.resolver.manifest(id, record)? {
+            Ok(manifest) => {
+                let text = manifest.text();
+                let key = manifest::key(&text);
+                (text, key)
+            }
+            Err(Unresolved::Lost { stage, blob }) => {
+                if let Err(Error::Damaged { .. }) = self.store.verify(blob) {
+                    self.store.set_aside_blob(blob)?;
+                }
+                self.make_again(stage);
+                return Ok(());
+            }
+            Err(Unresolved::Unfit(error)) => {
+                self.fail(id, error, None);
+                return Ok(());
+            }
+        };
+        if let Some(record) = self.store.lookup(key)?.record
+            && self.serves(id, &record)?
+        {
+            self.settle(id, record, false);
+            return Ok(());
+        }
+        let lost: Vec<StageId> = resolve::reads(self.graph.stage(id), record)
+            .filter(|(_, blob)| !self.store.holds(blob))
+            .map(|(stage, _)| stage)
+            .collect();
+        if !lost.is_empty() {
+            for stage in lost {
+                self.make_again(stage);
+            }
+            return Ok(());
+        }
+        let node = self.node(id);
+        node.state = State::Ready;
+        node.stale = false;
+        node.manifest = Some((text, key));
+        let seconds = node.seconds;
+        if let Some(followers) = self.followers.get_mut(&key) {
+            followers.push(id);
+        } else {
+            self.followers.insert(key, Vec::new());
+            self.ready.push(Ready { seconds, id });
+        }
+        Ok(())
+    }
+
+    /// Whether what is needed of the outputs is there.
+    fn serves(&self, id: StageId, record: &Record) -> Result<bool, Error> {
+        let need = self.nodes[id.index()].need;
+        for blob in record.outputs.values() {
+            if need >= Need::Contents && !self.store.holds(blob) {
+                return Ok(false);
+            }
+            if need == Need::Verified
+                && let Err(error) = self.store.verify(blob.digest)
+            {
+                match error {
+                    Error::Damaged { .. } => self.store.set_aside_blob(blob.digest)?,
+                    Error::NoBlob { .. } => {}
+                    error => return Err(error),
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A stage has its result: cached, or it ran.
+    fn settle(&mut self, id: StageId, record: Arc<Record>, ran: bool) {
+        let event = if ran {
+            Event::Finished {
+                stage: id,
+                seconds: record.provenance.seconds,
+                notes: record.notes.clone(),
+            }
+        } else {
+            Event::Cached { stage: id }
+        };
+        let node = self.node(id);
+        // One that ran before is not cached because it was looked at again.
+        let news = ran || !node.ran;
+        let changed = node
+            .record
+            .as_ref()
+            .is_some_and(|old| old.outputs != record.outputs);
+        node.ran |= ran;
+        node.state = State::Settled;
+        node.record = Some(record);
+        if news {
+            self.emit(event);
+        }
+        for &reader in self.graph.readers(id) {
+            self.node(reader).unsettled -= 1;
+            self.todo.push_back(reader);
+            if changed {
+                self.node(reader).stale = true;
+                if self.node(reader).state == State::Settled {
+                    self.unsettle(reader);
+                }
+            }
+        }
+    }
+
+    fn unsettle(&mut self, id: StageId) {
+        self.node(id).state = State::Waiting;
+        for &reader in self.graph.readers(id) {
+            self.node(reader).unsettled += 1;
+        }
+        self.todo.push_back(id);
+    }
+
+    /// The output of a settled stage is lost and something needs it.
+    fn make_again(&mut self, id: StageId) {
+        let node = self.node(id);
+        if node.state != State::Settled {
+            return;
+        }
+        node.need = node.need.max(Need::Contents);
+        node.losses += 1;
+        let lost_again = node.losses > LOSSES;
+        self.unsettle(id);
+        if lost_again {
+            self.fail(
+                id,
+                "its output is lost whenever it is made".to_owned(),
+                None,
+            );
+        }
+    }
+
+    /// Takes a ready or running stage back to where its inputs are looked at anew.
+    fn wait_again(&mut self, id: StageId) {
+        self.node(id).state = State::Waiting;
+        self.todo.push_back(id);
+        self.dismiss_followers(id);
+    }
+
+    /// Those that followed a stage look for themselves.
+    fn dismiss_followers(&mut self, id: StageId) {
+        let Some((_, key)) = self.nodes[id.index()].manifest else {
+            return;
+        };
+        for follower in self.followers.remove(&key).unwrap_or_default() {
+            if self.node(follower).state == State::Ready {
+                self.node(follower).state = State::Waiting;
+                self.todo.push_back(follower);
+            }
+        }
+    }
+
+    fn fail(&mut self, id: StageId, error: String, key: Option<Digest>) {
+        let log = key.map(|key| self.store.log_path(key));
+        let tail = log.as_deref().map(end_of_log).unwrap_or_default();
+        let node = self.node(id);
+        node.state = State::Failed;
+        node.error = Some(error.clone());
+        self.emit(Event::Failed {
+            stage: id,
+            error,
+            log,
+            tail,
+        });
+        self.stopping |= !self.options.keep_going;
+        let mut skipped = self.graph.readers(id).to_vec();
+        while let Some(reader) = skipped.pop() {
+            // One that is running has what it needs; one that is settled has its result.
+            if matches!(self.node(reader).state, State::Waiting | State::Ready) {
+                if self.leads(reader) {
+                    self.dismiss_followers(reader);
+                }
+                self.node(reader).state = State::Skipped(id);
+                self.emit(Event::Skipped {
+                    stage: reader,
+                    because: id,
+                });
+                skipped.extend_from_slice(self.graph.readers(reader));
+            }
+        }
+    }
+
+    /// Whether a stage is the ready one of its key that others follow.
+    fn leads(&self, id: StageId) -> bool {
+        let node = &self.nodes[id.index()];
+        let leads = |key: &Digest| {
+            self.followers
+                .get(key)
+                .is_some_and(|followers| !followers.contains(&id))
+        };
+        node.state == State::Ready && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
+    }
+}

@@ -1,0 +1,190 @@
+//! What concerns the workers: giving them stages, and taking in what they answer.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Scheduler;
+use super::node::{Ready, State};
+use crate::pool::{Said, WorkerId};
+use crate::protocol::{Reply, Request};
+use crate::{Error, Event, StageId, resolve};
+
+/// First and longest pause before asking again for a stage that another process has.
+const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How much of a log is quoted, in bytes.
+const TAIL: usize = 4096;
+
+impl Scheduler<'_> {
+    /// Gives ready stages to idle workers, and starts workers where they are too few.
+    pub(super) fn dispatch(&mut self) -> Result<(), Error> {
+        while !self.stopping
+            && let Some(&Ready { id, .. }) = self.ready.peek()
+        {
+            let node = &self.nodes[id.index()];
+            if node.state != State::Ready {
+                self.ready.pop();
+                continue;
+            }
+            if node.unsettled > 0 || node.stale {
+                self.ready.pop();
+                self.wait_again(id);
+                self.advance_all()?;
+                continue;
+            }
+            let request = Request::Execute {
+                manifest: node.resolved().0.to_owned(),
+                files: resolve::files(self.graph.stage(id)),
+            };
+            if self.pool.execute(id, &request) {
+                self.ready.pop();
+                self.node(id).state = State::Running;
+                continue;
+            }
+            if self.pool.alive() >= self.options.jobs.max(1)
+                || self.pool.starting() >= self.ready.len()
+            {
+                break;
+            }
+            self.pool.start()?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what a worker says.
+    pub(super) fn hear(&mut self, worker: WorkerId, said: Said) -> Result<(), Error> {
+        let stage = self.pool.stage(worker);
+        match (said, stage) {
+            (Said::Reply(Reply::Hello { build }), None) => {
+                if build != self.options.build {
+                    return Err(Error::ForeignWorker {
+                        expected: self.options.build.id.clone(),
+                        found: build.id,
+                    });
+                }
+                self.pool.release(worker);
+            }
+            (Said::Reply(Reply::Corrupt(problems)), _) => {
+                for problem in problems {
+                    self.emit(Event::Corrupt {
+                        what: problem.what,
+                        path: problem.path,
+                    });
+                }
+            }
+            (Said::Reply(Reply::Started), Some(stage)) => self.emit(Event::Started { stage }),
+            (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
+                self.emit(Event::Progress { stage, progress });
+            }
+            (
+                Said::Reply(
+                    reply @ (Reply::Done { .. }
+                    | Reply::Failed { .. }
+                    | Reply::Busy
+                    | Reply::Lost { .. }),
+                ),
+                Some(stage),
+            ) => {
+                self.pool.release(worker);
+                self.answered(stage, reply)?;
+            }
+            (Said::Gone, Some(stage)) => {
+                let (ended, _) = self.pool.bury(worker);
+                self.failed(stage, &format!("the worker process {ended}"))?;
+            }
+            (Said::Gone, None) => {
+                let (ended, wrote) = self.pool.bury(worker);
+                let program = self.options.worker.program.clone();
+                return Err(Error::WorkerStart {
+                    program,
+                    message: format!("it {ended}\n{wrote}").trim_end().to_owned(),
+                });
+            }
+            (Said::Reply(reply), None) => {
+                return Err(Error::Protocol(format!(
+                    "a worker without a stage said {reply:?}"
+                )));
+            }
+            (Said::Reply(reply), Some(_)) => {
+                return Err(Error::Protocol(format!(
+                    "a worker with a stage said {reply:?}"
+                )));
+            }
+            (Said::Nonsense(line), _) => {
+                return Err(Error::Protocol(format!("a worker said {line:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, id: StageId, reply: Reply) -> Result<(), Error> {
+        let key = self.nodes[id.index()].resolved().1;
+        match reply {
+            Reply::Done { ran } => match self.store.lookup(key)?.record {
+                Some(record) => {
+                    self.settle(id, record, ran);
+                    self.dismiss_followers(id);
+                    // Settled with the inputs of before: to be looked at again.
+                    if std::mem::take(&mut self.node(id).stale) {
+                        self.unsettle(id);
+                    }
+                }
+                None => self.failed(id, "its record is lost as soon as it is written")?,
+            },
+            Reply::Failed { error } => self.failed(id, &error)?,
+            Reply::Lost { input } => {
+                let nodes = &self.nodes;
+                let record = |read: StageId| nodes[read.index()].settled();
+                let producers: Vec<StageId> = resolve::reads(self.graph.stage(id), record)
+                    .filter(|(_, blob)| blob.digest == input)
+                    .map(|(stage, _)| stage)
+                    .collect();
+                self.wait_again(id);
+                for producer in producers {
+                    self.make_again(producer);
+                }
+            }
+            Reply::Busy => {
+                let pause = self
+                    .node(id)
+                    .pause
+                    .map_or(BUSY.0, |pause| (pause * 2).min(BUSY.1));
+                if self.node(id).pause.replace(pause).is_none() {
+                    self.emit(Event::Waiting { stage: id });
+                }
+                self.node(id).state = State::Ready;
+                self.busy.push((Instant::now() + pause, id));
+            }
+            Reply::Hello { .. } | Reply::Started | Reply::Progress(_) | Reply::Corrupt(_) => {
+                unreachable!("only the last words on a stage are passed on")
+            }
+        }
+        Ok(())
+    }
+
+    /// A stage that was given to a worker failed, and so do those that follow it.
+    fn failed(&mut self, id: StageId, error: &str) -> Result<(), Error> {
+        let key = self.nodes[id.index()].resolved().1;
+        self.store
+            .record_failure(key, error, &end_of_log(&self.store.log_path(key)))?;
+        let followers = self.followers.remove(&key).unwrap_or_default();
+        for stage in std::iter::once(id).chain(followers) {
+            if matches!(self.node(stage).state, State::Running | State::Ready) {
+                self.fail(stage, error.to_owned(), Some(key));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last whole lines of a log, or nothing where there is none.
+pub(super) fn end_of_log(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let start = bytes.len().saturating_sub(TAIL);
+    let text = String::from_utf8_lossy(&bytes[start..]);
+    let text = if start == 0 {
+        &*text
+    } else {
+        text.split_once('\n').map_or(&*text, |(_, rest)| rest)
+    };
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,213 @@
+//! The other end: a process that executes stages, one after another.
+//!
+//! It claims each stage, publishes the result itself, and ends when its stdin does: when the engine
+//! is gone or wants it to stop, nothing computes on.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fs::File;
+use std::io::{BufRead as _, Write as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::claim::{Claim, take_stdout};
+use crate::job::{Execute, Inputs, Job, lock};
+use crate::protocol::{Reply, Request};
+use crate::{Build, Error, Manifest, Progress, Provenance, Site, Store, clock};
+
+/// Reports of progress are at least this far apart.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// Executes the stages that an engine sends on stdin until that ends, then ends the process.
+///
+/// Takes stdin and stdout for itself: what the executor prints goes to the stage's log.
+///
+/// # Errors
+///
+/// If the engine is of another build or not understood, or the store cannot be opened.
+pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
+    let protocol = |error: &dyn std::fmt::Display| Error::Protocol(error.to_string());
+    let wire = Wire::new(take_stdout().map_err(|error| protocol(&error))?);
+    let requests = listen();
+    let next = || requests.recv().map_err(|error| protocol(&error));
+    let Request::Open {
+        cache,
+        build: engine,
+        site,
+    } = next()??
+    else {
+        return Err(Error::Protocol(
+            "the first request was not `open`".to_owned(),
+        ));
+    };
+    wire.send(&Reply::Hello {
+        build: build.clone(),
+    });
+    if engine != *build {
+        return Err(Error::ForeignWorker {
+            expected: engine.id,
+            found: build.id.clone(),
+        });
+    }
+    let mut worker = Worker {
+        executor,
+        build,
+        site,
+        host: host(),
+        store: Store::open(&cache)?,
+        inputs: Mutex::default(),
+        wire,
+    };
+    loop {
+        let Request::Execute { manifest, files } = next()?? else {
+            return Err(Error::Protocol("a second `open`".to_owned()));
+        };
+        let reply = worker
+            .answer(&manifest, &files)
+            .unwrap_or_else(|error| Reply::Failed {
+                error: with_sources(&error),
+            });
+        let problems = worker.store.take_problems();
+        if !problems.is_empty() {
+            worker.wire.send(&Reply::Corrupt(problems));
+        }
+        worker.wire.send(&reply);
+    }
+}
+
+/// Reads requests on a thread of its own, so that the end of stdin is noticed within a stage.
+fn listen() -> mpsc::Receiver<Result<Request, Error>> {
+    let (send, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            let request =
+                serde_json::from_str(&line).map_err(|error| Error::Protocol(error.to_string()));
+            if send.send(request).is_err() {
+                return;
+            }
+        }
+        end_at_once();
+    });
+    requests
+}
+
+struct Worker<'a> {
+    executor: &'a mut dyn Execute,
+    build: &'a Build,
+    site: Site,
+    host: String,
+    store: Store,
+    inputs: Mutex<Inputs>,
+    wire: Wire,
+}
+
+impl Worker<'_> {
+    fn answer(&mut self, text: &str, files: &BTreeMap<String, PathBuf>) -> Result<Reply, Error> {
+        let manifest = Manifest::parse(text)?;
+        let key = crate::manifest::key(text);
+        let Some(mut claim) = Claim::take(&self.store, key)? else {
+            return Ok(Reply::Busy);
+        };
+        if let Some(record) = self.store.lookup(key)?.record
+            && record.outputs.values().all(|blob| self.store.holds(blob))
+        {
+            return Ok(Reply::Done { ran: false });
+        }
+        claim
+            .redirect()
+            .map_err(Error::io("write the log", &self.store.log_path(key)))?;
+        self.wire.send(&Reply::Started);
+        let (start, clock) = (SystemTime::now(), Instant::now());
+        let job = Job {
+            manifest: &manifest,
+            site: &self.site,
+            files,
+            store: &self.store,
+            inputs: &self.inputs,
+            lost: Mutex::default(),
+            wire: &self.wire,
+        };
+        let executed = self.executor.execute(&job);
+        if let Some(input) = *lock(&job.lost) {
+            return Ok(Reply::Lost { input });
+        }
+        let output = match executed {
+            Ok(output) => output,
+            Err(error) => {
+                return Ok(Reply::Failed {
+                    error: with_sources(&*error),
+                });
+            }
+        };
+        let provenance = Provenance {
+            program: self.build.program.clone(),
+            commit: self.build.commit.clone(),
+            host: self.host.clone(),
+            device: self.site.device.clone(),
+            threads: self.site.threads,
+            start: clock::utc(start),
+            seconds: clock.elapsed().as_secs_f64(),
+            executor: output.provenance,
+        };
+        self.store
+            .publish(text, &output.blobs, output.notes, provenance)?;
+        Ok(Reply::Done { ran: true })
+    }
+}
+
+/// The way to the engine.
+pub(crate) struct Wire(Mutex<(File, Option<Instant>)>);
+
+impl Wire {
+    fn new(stdout: File) -> Self {
+        Self(Mutex::new((stdout, None)))
+    }
+
+    fn send(&self, reply: &Reply) {
+        write(&mut lock(&self.0).0, reply);
+    }
+
+    /// Sends a report unless one was sent just now.
+    pub(crate) fn progress(&self, progress: impl FnOnce() -> Progress) {
+        let mut wire = lock(&self.0);
+        if wire.1.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) {
+            wire.1 = Some(Instant::now());
+            write(&mut wire.0, &Reply::Progress(progress()));
+        }
+    }
+}
+
+fn write(stdout: &mut File, reply: &Reply) {
+    let mut line = serde_json::to_vec(reply).expect("a reply has string keys only");
+    line.push(b'\n');
+    if stdout.write_all(&line).is_err() {
+        end_at_once();
+    }
+}
+
+/// Ends this process because its engine is gone. Not by `exit`: what runs then, of a device's driver
+/// for instance, may wait for threads that go on computing.
+fn end_at_once() -> ! {
+    // A process may always kill itself; should it not, aborting is the next best.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
+}
+
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn with_sources(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,168 @@
+//! A folder with a cache in which toy studies are run and counted.
+
+#![allow(dead_code)] // each of the test programs uses a part of it
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engine::{Event, Plan, Store, Summary};
+
+use super::toy::{self, Toy};
+
+pub(crate) struct Lab {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) code: &'static str,
+}
+
+/// A run, and the names of the stages that it executed, sorted.
+pub(crate) struct Run {
+    pub(crate) summary: Summary,
+    pub(crate) events: Vec<Event>,
+    pub(crate) names: Vec<String>,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            code: "1",
+        }
+    }
+
+    pub(crate) fn program() -> &'static Path {
+        Path::new(env!("CARGO_BIN_EXE_toy"))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.path("cache")).unwrap()
+    }
+
+    pub(crate) fn options(&self) -> engine::Options {
+        toy::options(Self::program(), &self.path("log"))
+    }
+
+    /// How many stages ever began, by their own account.
+    pub(crate) fn begun(&self) -> usize {
+        fs::read_to_string(self.path("log"))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+
+    pub(crate) fn plan(&self, toys: &[Toy]) -> Plan {
+        engine::plan(
+            &toy::graph(toys),
+            &self.store(),
+            &toy::kinds(self.code),
+            "toy study",
+        )
+        .unwrap()
+    }
+
+    pub(crate) fn run(&self, toys: &[Toy]) -> Run {
+        self.run_with(toys, &self.options())
+    }
+
+    pub(crate) fn run_with(&self, toys: &[Toy], options: &engine::Options) -> Run {
+        let graph = toy::graph(toys);
+        let mut events = Vec::new();
+        let store = self.store();
+        let summary = engine::run(
+            &graph,
+            &store,
+            &toy::kinds(self.code),
+            options,
+            &mut |event| events.push(event),
+        )
+        .unwrap();
+        let finished = events.iter().filter_map(|event| match event {
+            Event::Finished { stage, .. } => Some(graph.stage(*stage).name.clone()),
+            _ => None,
+        });
+        let mut names: Vec<String> = finished.collect();
+        names.sort();
+        Run {
+            summary,
+            events,
+            names,
+        }
+    }
+
+    /// Runs and gives the names of what ran, after comparing all results with the twin's and the
+    /// engine's account with the stages' own.
+    pub(crate) fn ran(&self, toys: &[Toy]) -> Vec<String> {
+        let before = self.begun();
+        let run = self.run(toys);
+        assert!(run.summary.complete(), "{:?}", run.summary);
+        assert_eq!(
+            self.begun() - before,
+            run.names.len(),
+            "as many began as finished"
+        );
+        self.check(toys, &run.summary);
+        run.names
+    }
+
+    pub(crate) fn check(&self, toys: &[Toy], summary: &Summary) {
+        let (graph, store) = (toy::graph(toys), self.store());
+        if toys
+            .iter()
+            .any(|toy| toy.file.is_some() || toy.settings.contains_key("random"))
+        {
+            return;
+        }
+        let twin = toy::twin(toys, self.code);
+        for (id, stage) in graph.iter() {
+            let record = summary.record(id).unwrap();
+            let expected = &twin[&stage.name].0;
+            assert_eq!(
+                record.outputs["out"].digest,
+                engine::Digest::of(expected),
+                "{}",
+                stage.name
+            );
+            // What nothing reads is there, whatever was lost before.
+            if graph.readers(id).is_empty() {
+                assert_eq!(&store.read(record.outputs["out"].digest).unwrap(), expected);
+            }
+        }
+    }
+
+    /// The file of the output of a stage.
+    pub(crate) fn blob(&self, toys: &[Toy], name: &str) -> PathBuf {
+        let digest = self.record(toys, name).outputs["out"].digest.to_string();
+        self.path("cache/v1/cas").join(&digest[..2]).join(&digest)
+    }
+
+    pub(crate) fn record(&self, toys: &[Toy], name: &str) -> std::sync::Arc<engine::Record> {
+        let id = toy::graph(toys).find(name).unwrap();
+        self.plan(toys)
+            .stage(id)
+            .record
+            .clone()
+            .expect("it has a result")
+    }
+
+    /// The file of the record of a stage.
+    pub(crate) fn record_file(&self, toys: &[Toy], name: &str) -> PathBuf {
+        let record = self.record(toys, name);
+        let key = record.key.to_string();
+        self.path("cache/v1/ac")
+            .join(&key[..2])
+            .join(&key)
+            .join(record.attempt.to_string())
+    }
+}
+
+/// Flips a bit in the middle of a file, which the store keeps read-only.
+pub(crate) fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}

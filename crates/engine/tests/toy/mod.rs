@@ -1,0 +1,261 @@
+//! Trivial stages: a study of sums, described by plain data, and what executes it.
+//!
+//! Shared by the worker program and the tests. [`Toy::value`] is the brute-force twin of what the
+//! engine computes: the same results without engine, store or workers.
+
+#![allow(dead_code)] // each of the programs that share this uses a part of it
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use engine::{
+    Binding, Build, Execute, Graph, Input, Job, Kinds, Options, Output, Progress, Site, Source,
+    Stage, WorkerCommand,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A stage. `sum`: its number plus all it reads. `choose`: the same as settings for another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Toy {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) reads: Vec<String>,
+    pub(crate) bind: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Toy {
+    pub(crate) fn sum(name: &str, number: u64, reads: &[&str]) -> Self {
+        let mut toy = Self {
+            name: name.to_owned(),
+            kind: "sum".to_owned(),
+            settings: Map::new(),
+            reads: reads.iter().map(|&read| read.to_owned()).collect(),
+            bind: None,
+            file: None,
+        };
+        toy.set("number", number);
+        toy
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.settings.insert(name.to_owned(), value.into());
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    pub(crate) fn kind(mut self, kind: &str) -> Self {
+        kind.clone_into(&mut self.kind);
+        self
+    }
+
+    pub(crate) fn bound_to(mut self, stage: &str) -> Self {
+        self.bind = Some(stage.to_owned());
+        self
+    }
+
+    pub(crate) fn file(mut self, path: &Path) -> Self {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    fn stage(&self, graph: &Graph) -> Stage {
+        let find = |name: &str| {
+            graph
+                .find(name)
+                .unwrap_or_else(|| panic!("{name} comes before {}", self.name))
+        };
+        let read = |name: &String| Input {
+            name: name.clone(),
+            source: Source::Stage {
+                stage: find(name),
+                output: "out".to_owned(),
+            },
+        };
+        let mut inputs: Vec<Input> = self.reads.iter().map(read).collect();
+        inputs.extend(self.file.iter().map(|path| Input {
+            name: "file".to_owned(),
+            source: Source::File(path.clone()),
+        }));
+        let binding = |name: &String| Binding {
+            from: find(name),
+            output: "out".to_owned(),
+            entry: "best".to_owned(),
+        };
+        Stage {
+            name: self.name.clone(),
+            family: self.name.split('/').next().unwrap_or_default().to_owned(),
+            coordinates: Vec::new(),
+            kind: self.kind.clone(),
+            settings: self.settings.clone(),
+            bindings: self.bind.iter().map(binding).collect(),
+            inputs,
+        }
+    }
+}
+
+pub(crate) fn graph(toys: &[Toy]) -> Graph {
+    let mut graph = Graph::new();
+    for toy in toys {
+        graph.add(toy.stage(&graph)).expect("the toys make a graph");
+    }
+    graph
+}
+
+/// What a stage results in, from its settings and the contents of its inputs.
+pub(crate) fn result<'a>(
+    kind: &str,
+    settings: &Map<String, Value>,
+    inputs: impl Iterator<Item = &'a [u8]>,
+) -> Vec<u8> {
+    let number = |name: &str| settings.get(name).and_then(Value::as_u64);
+    let read = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(7_u64, |sum, &byte| (sum * 31 + u64::from(byte)) % 1_000_003)
+    };
+    let value = inputs.fold(number("number").unwrap_or(0), |sum, bytes| {
+        sum * 3 % 1_000_003 + read(bytes)
+    });
+    let value = value % number("modulus").unwrap_or(1_000_003);
+    match kind {
+        "choose" => json!({"best": {"number": value}}).to_string().into_bytes(),
+        _ => format!("{value}\n").into_bytes(),
+    }
+}
+
+/// The results of all stages, without the engine; and what each of them is a function of.
+pub(crate) fn twin(toys: &[Toy], code: &str) -> BTreeMap<String, (Vec<u8>, String)> {
+    let mut results: BTreeMap<String, (Vec<u8>, String)> = BTreeMap::new();
+    for toy in toys {
+        let mut settings = toy.settings.clone();
+        if let Some(bind) = &toy.bind {
+            let bound: Value =
+                serde_json::from_slice(&results[bind].0).expect("`choose` writes JSON");
+            settings
+                .entry("number")
+                .or_insert_with(|| bound["best"]["number"].clone());
+        }
+        let mut reads = toy.reads.clone();
+        reads.sort();
+        let inputs: Vec<Vec<u8>> = reads.iter().map(|read| results[read].0.clone()).collect();
+        let bytes = result(&toy.kind, &settings, inputs.iter().map(Vec::as_slice));
+        let code = kinds(code).code(&toy.kind).map(str::to_owned);
+        let depends = format!("{} {code:?} {settings:?} {:?} {inputs:?}", toy.kind, reads);
+        results.insert(toy.name.clone(), (bytes, depends));
+    }
+    results
+}
+
+pub(crate) fn kinds(code: &str) -> Kinds {
+    Kinds::new().with("sum", code).with("choose", "1")
+}
+
+pub(crate) fn build() -> Build {
+    Build {
+        id: "toy 1".to_owned(),
+        program: "toy 1".to_owned(),
+        commit: None,
+    }
+}
+
+pub(crate) fn options(program: &Path, log: &Path) -> Options {
+    Options {
+        study: "toy study".to_owned(),
+        jobs: 2,
+        site: Site {
+            threads: 1,
+            device: "cpu".to_owned(),
+        },
+        worker: WorkerCommand {
+            program: program.to_owned(),
+            args: vec!["worker".to_owned()],
+            env: vec![("TOY_LOG".to_owned(), log.display().to_string())],
+        },
+        build: build(),
+        keep_going: true,
+        verify: Vec::new(),
+        interrupt: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+/// Executes toys, and appends a line to the file `TOY_LOG` for each that begins.
+pub(crate) struct Executor;
+
+impl Execute for Executor {
+    fn execute(&mut self, job: &Job<'_>) -> Result<Output, Box<dyn Error + Send + Sync>> {
+        let settings = job.manifest().settings();
+        let path = std::env::var("TOY_LOG")?;
+        let note = |line: &str| -> std::io::Result<()> {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&path)?
+                .write_all(line.as_bytes())
+        };
+        let inputs = job
+            .manifest()
+            .inputs()
+            .keys()
+            .map(|name| job.read(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        note(&format!("{}\n", job.manifest().key()))?;
+        println!("on stdout");
+        eprintln!("on stderr");
+        for done in 0..settings.get("beats").and_then(Value::as_u64).unwrap_or(0) {
+            job.progress(|| Progress {
+                done,
+                total: 0,
+                text: "beat".to_owned(),
+            });
+            fs::write(format!("{path}.{}", std::process::id()), done.to_string())?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        match settings.get("end").and_then(Value::as_str) {
+            Some("fail") => return Err("told to fail".into()),
+            Some("panic") => panic!("told to panic"),
+            Some("kill") => {
+                let mut kill = std::process::Command::new("kill");
+                kill.arg("-9")
+                    .arg(std::process::id().to_string())
+                    .status()?;
+                std::thread::sleep(Duration::from_mins(1));
+            }
+            Some("orphan") if !Path::new(&format!("{path}.orphan")).exists() => {
+                fs::write(format!("{path}.orphan"), "")?;
+                // Inherits stdout and stderr, and outlives this process.
+                std::process::Command::new("sleep")
+                    .arg("0.5")
+                    .stdin(std::process::Stdio::null())
+                    .spawn()?;
+                std::process::abort();
+            }
+            _ => {}
+        }
+        let mut bytes = result(
+            job.manifest().kind(),
+            settings,
+            inputs.iter().map(|input| input.as_slice()),
+        );
+        if settings.contains_key("random") {
+            bytes.extend_from_slice(&std::process::id().to_le_bytes());
+        }
+        let notes = Map::from_iter([("length".to_owned(), bytes.len().into())]);
+        Ok(Output {
+            blobs: BTreeMap::from([("out".to_owned(), bytes)]),
+            notes,
+            provenance: Map::new(),
+        })
+    }
+}

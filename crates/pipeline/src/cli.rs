@@ -1,0 +1,169 @@
+//! The command line: what `pipeline --help` shows.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Studies of how optimisers scale: one YAML file in, one report out.
+///
+/// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Folder of the artifact cache
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "cache",
+        env = "PIPELINE_CACHE"
+    )]
+    pub(crate) cache: PathBuf,
+
+    /// Colours on a terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a study: what is not in the cache, then the report
+    Run(Run),
+    /// Say what a run would do, and why
+    Plan(Plan),
+    /// Check a study file without running anything
+    Check(StudyFile),
+    /// Show a stage's manifest, and what changed since it last ran
+    Explain(Explain),
+    /// Draw the report again from the cache
+    Report(Report),
+    /// Print the JSON Schema of study files
+    Schema,
+    /// Execute stages for an engine (JSON lines over stdin and stdout)
+    #[command(hide = true)]
+    Worker,
+}
+
+/// A study file.
+#[derive(Debug, Args)]
+pub(crate) struct StudyFile {
+    /// The study file
+    #[arg(value_name = "STUDY")]
+    pub(crate) study: PathBuf,
+}
+
+/// Where and how stages run; never part of a result's key.
+#[derive(Debug, Args)]
+pub(crate) struct Site {
+    /// Stages run at once [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+
+    /// Threads of each stage
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+
+    /// Device that trains: auto, cpu, cuda or wgpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+}
+
+/// Arguments of `pipeline run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    #[command(flatten)]
+    pub(crate) site: Site,
+
+    /// Only say what would run
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    /// Start no further stage once one has failed
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(crate) reports: PathBuf,
+
+    /// How progress is shown on stderr
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) message_format: MessageFormat,
+
+    /// No progress, only failures and the last line
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Name every stage that runs or is cached
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// A bar on a terminal, plain lines elsewhere
+    Auto,
+    /// A bar
+    Fancy,
+    /// Plain lines
+    Plain,
+    /// One JSON object a line
+    Json,
+}
+
+/// Arguments of `pipeline plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Name every stage
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Arguments of `pipeline explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// The stage: its whole name (`kfac/batch_size=16,...`) or a part of it
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: String,
+}
+
+/// Arguments of `pipeline report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(crate) reports: PathBuf,
+}

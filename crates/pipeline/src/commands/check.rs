@@ -1,0 +1,25 @@
+//! `pipeline check`: every mistake in a study file, or what it comes to.
+
+use crate::cli::StudyFile;
+use crate::commands::{counted, load};
+use crate::{DONE, Failure};
+
+pub(crate) fn check(file: &StudyFile) -> Result<u8, Failure> {
+    let study = load(&file.study)?;
+    let summary = study.summary();
+    let width = summary
+        .iter()
+        .map(|stage| stage.name.len())
+        .max()
+        .unwrap_or(0);
+    for stage in &summary {
+        println!("{:width$}  {:>6}  {}", stage.name, stage.stages, stage.kind);
+    }
+    let stages: u64 = summary.iter().map(|stage| stage.stages).sum();
+    println!(
+        "{}: no mistakes, {}",
+        study.name(),
+        counted(usize::try_from(stages)?, "stage")
+    );
+    Ok(DONE)
+}

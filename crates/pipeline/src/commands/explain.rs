@@ -1,0 +1,89 @@
+//! `pipeline explain`: a stage's manifest, and why it would run.
+
+use engine::{StageId, Verdict};
+
+use super::plan::change;
+use crate::cli::{self, Cli};
+use crate::commands::{load, open};
+use crate::{DONE, Failure, stages};
+
+/// How many stages are named where a part of a name fits several.
+const NAMED: usize = 10;
+
+pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure> {
+    let study = load(&arguments.file.study)?;
+    let graph = study.expand();
+    let id = find(&graph, &arguments.stage)?;
+    let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
+    let planned = plan.stage(id);
+    println!("stage: {}", graph.stage(id).name);
+    match &planned.verdict {
+        Verdict::Cached => println!("cached"),
+        Verdict::Shared { with } => println!(
+            "has the manifest of {}, whose result serves both",
+            graph.stage(*with).name
+        ),
+        Verdict::Run {
+            reason: engine::Reason::Changed { changes },
+        } => {
+            println!("will run, because what it depends on has changed:");
+            changes.iter().for_each(|one| println!("  {}", change(one)));
+        }
+        Verdict::Run { reason } => println!("will run: {}", super::plan::because(reason)),
+        Verdict::Maybe { because } => println!(
+            "may run: it depends on what {} gives",
+            graph.stage(*because).name
+        ),
+        Verdict::Unfit { error } => println!("cannot run: {error}"),
+    }
+    if let Some(record) = &planned.record {
+        let made = &record.provenance;
+        println!(
+            "computed {} on {} by {} in {:.2} s",
+            made.start, made.host, made.program, made.seconds
+        );
+        for (name, blob) in &record.outputs {
+            println!("output {name}: {} ({} bytes)", blob.digest, blob.bytes);
+        }
+    }
+    match (&planned.key, &planned.manifest) {
+        (Some(key), Some(manifest)) => print!("key: {key}\n\n{manifest}"),
+        _ => println!("its manifest is known once what it reads has run"),
+    }
+    Ok(DONE)
+}
+
+/// The stage of this name, or the only one whose name contains it.
+fn find(graph: &engine::Graph, wanted: &str) -> Result<StageId, Failure> {
+    if let Some(id) = graph.find(wanted) {
+        return Ok(id);
+    }
+    let fitting: Vec<(StageId, &engine::Stage)> = graph
+        .iter()
+        .filter(|(_, stage)| stage.name.contains(wanted))
+        .collect();
+    match fitting.as_slice() {
+        [(id, _)] => Ok(*id),
+        [] => Err(Failure::Usage(format!(
+            "no stage has `{wanted}` in its name"
+        ))),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .take(NAMED)
+                .map(|(_, stage)| format!("\n  {}", stage.name))
+                .collect();
+            let more = several.len().saturating_sub(NAMED);
+            let rest = if more > 0 {
+                format!("\n  and {more} more")
+            } else {
+                String::new()
+            };
+            Err(Failure::Usage(format!(
+                "{} stages have `{wanted}` in their names:{}{rest}",
+                several.len(),
+                names.concat()
+            )))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! One file a command.
+
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod worker;
+
+use std::path::Path;
+
+use engine::{Build, Store};
+use study::Study;
+
+use crate::Failure;
+
+/// Reads a study, shows its warnings, and refuses it with all its mistakes.
+fn load(path: &Path) -> Result<Study, Failure> {
+    let study = Study::load(path).map_err(Failure::Study)?;
+    print_diagnostics(study.warnings().iter());
+    Ok(study)
+}
+
+/// Prints diagnostics to stderr, each with its line and underline.
+pub(crate) fn print_diagnostics<'a>(diagnostics: impl Iterator<Item = &'a study::Diagnostic>) {
+    for diagnostic in diagnostics {
+        eprintln!("{:?}", miette::Report::new(diagnostic.clone()));
+    }
+}
+
+/// Opens the cache, and makes it where there is none.
+fn open(cache: &Path) -> Result<Store, Failure> {
+    Ok(Store::open(cache)?)
+}
+
+/// Which program this is. Two builds differ in the size or the time of the executable.
+fn build() -> Result<Build, Failure> {
+    let program = std::env::current_exe()?;
+    let metadata = program.metadata()?;
+    let age = metadata.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok(Build {
+        id: format!(
+            "{}-{}-{}",
+            env!("CARGO_PKG_VERSION"),
+            metadata.len(),
+            age.as_nanos()
+        ),
+        program: concat!("pipeline ", env!("CARGO_PKG_VERSION")).to_owned(),
+        commit: option_env!("PIPELINE_COMMIT").map(str::to_owned),
+    })
+}
+
+/// `1 run`, `2 runs`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}

@@ -1,0 +1,9 @@
+//! `pipeline worker`: executes stages for an engine until that closes stdin.
+
+use crate::stages::Stages;
+use crate::{DONE, Failure};
+
+pub(crate) fn worker() -> Result<u8, Failure> {
+    engine::serve(&mut Stages::default(), &super::build()?)?;
+    Ok(DONE)
+}

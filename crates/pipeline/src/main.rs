@@ -1,0 +1,105 @@
+//! `pipeline`: the command line. Commands live in `commands/`, what stages do in `stages/`.
+
+mod cli;
+mod commands;
+mod progress;
+mod provenance;
+mod stages;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command, When};
+
+/// Done.
+const DONE: u8 = 0;
+/// A stage failed, or something went wrong with the cache, a file or a worker.
+const FAILED: u8 = 1;
+/// Bad command line or study; clap exits with it too.
+const BAD_INPUT: u8 = 2;
+/// Ended by Ctrl-C, as shells count it.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command did not do what it was asked to.
+enum Failure {
+    /// The study file has mistakes.
+    Study(study::Diagnostics),
+    /// The command line asks for something that does not exist.
+    Usage(String),
+    /// Anything else.
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    set_colours(cli.color);
+    let done = match &cli.command {
+        Command::Run(arguments) => commands::run::run(&cli, arguments),
+        Command::Plan(arguments) => commands::plan::plan(&cli, arguments),
+        Command::Check(arguments) => commands::check::check(arguments),
+        Command::Explain(arguments) => commands::explain::explain(&cli, arguments),
+        Command::Report(arguments) => commands::report::report(&cli, arguments),
+        Command::Schema => commands::schema::schema(),
+        Command::Worker => commands::worker::worker(),
+    };
+    ExitCode::from(done.unwrap_or_else(|failure| tell(&failure)))
+}
+
+/// Prints what went wrong, and gives the exit code for it.
+fn tell(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Study(diagnostics) => {
+            commands::print_diagnostics(diagnostics.iter());
+            let errors = diagnostics
+                .iter()
+                .filter(|one| one.severity() == study::Severity::Error)
+                .count();
+            eprintln!(
+                "{errors} {} in the study file; nothing was run",
+                if errors == 1 { "mistake" } else { "mistakes" }
+            );
+            BAD_INPUT
+        }
+        Failure::Usage(message) => {
+            eprintln!("error: {message}");
+            BAD_INPUT
+        }
+        Failure::Other(error) => {
+            eprintln!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because: {cause}");
+                source = cause.source();
+            }
+            FAILED
+        }
+    }
+}
+
+fn set_colours(when: When) {
+    let colours = match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && std::io::stderr().is_terminal()
+        }
+    };
+    let theme = if colours {
+        miette::GraphicalTheme::unicode()
+    } else {
+        miette::GraphicalTheme::unicode_nocolor()
+    };
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_links(false);
+    miette::set_hook(Box::new(move |_| Box::new(handler.clone())))
+        .expect("the hook is set once, before any report");
+    progress::set_colours(colours);
+}

@@ -1,0 +1,78 @@
+//! A bar on a terminal, with what is being computed beside it.
+
+use std::time::Duration;
+
+use engine::{Event, Graph};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Renderer;
+use super::plain::{Tally, important};
+
+pub(crate) struct Fancy<'a> {
+    graph: &'a Graph,
+    verbose: bool,
+    tally: Tally<'a>,
+    bar: ProgressBar,
+}
+
+impl<'a> Fancy<'a> {
+    pub(crate) fn new(graph: &'a Graph, verbose: bool, colours: bool) -> Self {
+        let bar =
+            ProgressBar::with_draw_target(Some(graph.len() as u64), ProgressDrawTarget::stderr());
+        let filled = if colours {
+            "{bar:30.cyan/dim}"
+        } else {
+            "{bar:30}"
+        };
+        let template = format!("{filled} {{pos}}/{{len}} stages  {{elapsed}}  {{wide_msg}}");
+        bar.set_style(
+            ProgressStyle::with_template(&template)
+                .expect("the template is sound")
+                .progress_chars("━━─"),
+        );
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self {
+            graph,
+            verbose,
+            tally: Tally::new(graph),
+            bar,
+        }
+    }
+}
+
+impl Renderer for Fancy<'_> {
+    fn event(&mut self, event: &Event) {
+        let family = self.tally.count(event);
+        let settled = self.tally.settled().min(self.graph.len());
+        self.bar.set_position(settled as u64);
+        for line in [important(self.graph, event), family].into_iter().flatten() {
+            self.bar.println(line);
+        }
+        match event {
+            Event::Progress { stage, progress } => {
+                let name = &self.graph.stage(*stage).name;
+                let diverged = match self.tally.diverged() {
+                    0 => String::new(),
+                    n => format!("{n} diverged  "),
+                };
+                self.bar.set_message(format!(
+                    "{diverged}{name} {}/{} {}",
+                    progress.done, progress.total, progress.text
+                ));
+            }
+            Event::Finished { stage, seconds, .. } if self.verbose => {
+                self.bar.println(format!(
+                    "finished {} in {seconds:.2} s",
+                    self.graph.stage(*stage).name
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Fancy<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,192 @@
+//! Lines that read well in a log: the plan, each stage of the study as it is done, and a line now and then.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use engine::{Event, Graph, StageId};
+
+use super::Renderer;
+use crate::commands::{counted, plan::duration};
+use crate::stages;
+
+/// A line about a long run at most this often.
+const EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) struct Plain<'a> {
+    graph: &'a Graph,
+    quiet: bool,
+    verbose: bool,
+    tally: Tally<'a>,
+    last: Instant,
+}
+
+/// How far each stage of the study is.
+pub(crate) struct Tally<'a> {
+    graph: &'a Graph,
+    families: BTreeMap<&'a str, Family>,
+    settled: usize,
+    diverged: usize,
+}
+
+#[derive(Default)]
+struct Family {
+    open: usize,
+    ran: usize,
+    cached: usize,
+    diverged: usize,
+    seconds: f64,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(graph: &'a Graph) -> Self {
+        let mut families: BTreeMap<&str, Family> = BTreeMap::new();
+        for stage in graph.stages() {
+            families.entry(&stage.family).or_default().open += 1;
+        }
+        Self {
+            graph,
+            families,
+            settled: 0,
+            diverged: 0,
+        }
+    }
+
+    /// Stages that have their result or failed.
+    pub(crate) fn settled(&self) -> usize {
+        self.settled
+    }
+
+    /// Runs that diverged in this run of the study.
+    pub(crate) fn diverged(&self) -> usize {
+        self.diverged
+    }
+
+    /// Counts an event; gives a line when it was the last of its stage of the study.
+    pub(crate) fn count(&mut self, event: &Event) -> Option<String> {
+        let (Event::Cached { stage }
+        | Event::Finished { stage, .. }
+        | Event::Failed { stage, .. }
+        | Event::Skipped { stage, .. }) = event
+        else {
+            return None;
+        };
+        let name = self.graph.stage(*stage).family.as_str();
+        let family = self.families.get_mut(name)?;
+        family.open = family.open.saturating_sub(1);
+        self.settled += 1;
+        match event {
+            Event::Cached { .. } => family.cached += 1,
+            Event::Finished { seconds, notes, .. } => {
+                family.ran += 1;
+                family.seconds += seconds;
+                if stages::notes_say_diverged(notes) {
+                    family.diverged += 1;
+                    self.diverged += 1;
+                }
+            }
+            _ => {}
+        }
+        // A stage that was settled and is made again is counted twice; the family is then done already.
+        (family.open == 0 && family.ran > 0).then(|| {
+            let mut line = format!("{name}: {} ran", family.ran);
+            if family.cached > 0 {
+                line += &format!(", {} cached", family.cached);
+            }
+            if family.diverged > 0 {
+                line += &format!(", {} diverged", family.diverged);
+            }
+            line + &format!(" ({} of work)", duration(family.seconds))
+        })
+    }
+}
+
+impl<'a> Plain<'a> {
+    pub(crate) fn new(graph: &'a Graph, quiet: bool, verbose: bool) -> Self {
+        Self {
+            graph,
+            quiet,
+            verbose,
+            tally: Tally::new(graph),
+            last: Instant::now(),
+        }
+    }
+
+    fn name(&self, stage: StageId) -> &str {
+        &self.graph.stage(stage).name
+    }
+
+    fn stage_line(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::Cached { stage } => Some(format!("cached {}", self.name(*stage))),
+            Event::Started { stage } => Some(format!("started {}", self.name(*stage))),
+            Event::Finished { stage, seconds, .. } => {
+                Some(format!("finished {} in {seconds:.2} s", self.name(*stage)))
+            }
+            Event::Waiting { stage } => Some(format!(
+                "waiting for another process: {}",
+                self.name(*stage)
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// What must be said in every form: the plan, damage and failures.
+pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
+    match event {
+        Event::Planned {
+            stages,
+            cached,
+            run,
+            maybe,
+            seconds,
+        } => {
+            let work = seconds
+                .filter(|_| run + maybe > 0)
+                .map_or(String::new(), |seconds| {
+                    format!("; about {} of work", duration(seconds))
+                });
+            Some(format!(
+                "{}: {cached} cached, {run} to run, {maybe} may run{work}",
+                counted(*stages, "stage")
+            ))
+        }
+        Event::Corrupt { what, path } => Some(format!(
+            "damaged {what} in the cache, set aside as {}; what is needed of it is computed again",
+            path.display()
+        )),
+        Event::Failed { stage, error, .. } => {
+            Some(format!("failed {}: {error}", graph.stage(*stage).name))
+        }
+        _ => None,
+    }
+}
+
+impl Renderer for Plain<'_> {
+    fn event(&mut self, event: &Event) {
+        let family = self.tally.count(event);
+        let important = important(self.graph, event);
+        if self.quiet {
+            if let (Some(line), false) = (important, matches!(event, Event::Planned { .. })) {
+                eprintln!("{line}");
+            }
+            return;
+        }
+        let stage = self.verbose.then(|| self.stage_line(event)).flatten();
+        let mut said = false;
+        for line in [important, stage, family].into_iter().flatten() {
+            eprintln!("{line}");
+            said = true;
+        }
+        if said {
+            self.last = Instant::now();
+        } else if self.last.elapsed() >= EVERY {
+            self.last = Instant::now();
+            eprintln!(
+                "{} of {} stages done",
+                self.tally.settled(),
+                self.graph.len()
+            );
+        }
+    }
+}

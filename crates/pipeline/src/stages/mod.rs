@@ -1,0 +1,85 @@
+//! What each stage kind does: one file a kind, each binding a crate below to the engine.
+//!
+//! An executor sees the manifest, the verified inputs and the site; nothing else can change its output.
+
+mod dataset;
+mod heatmap;
+mod report;
+mod runs;
+mod select;
+mod steps_to_target;
+mod train;
+
+use std::error::Error;
+
+use engine::{Execute, Job, Kinds, Output, Record};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub(crate) use report::read as read_report;
+pub(crate) use train::notes_say_diverged;
+
+/// Why a stage failed.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// The kinds with the versions of their code. A change that can change a kind's outputs raises its number.
+pub(crate) const KINDS: [(&str, &str); 6] = [
+    ("dataset", "1"),
+    ("train", "1"),
+    ("select", "1"),
+    ("steps_to_target", "1"),
+    ("heatmap", "1"),
+    ("report", "1"),
+];
+
+/// The kinds as the engine wants them.
+pub(crate) fn kinds() -> Kinds {
+    KINDS
+        .iter()
+        .fold(Kinds::new(), |kinds, (kind, code)| kinds.with(kind, code))
+}
+
+/// Executes stages of every kind; lives as long as its worker process.
+#[derive(Default)]
+pub(crate) struct Stages {
+    trainer: train::Trainer,
+}
+
+impl Execute for Stages {
+    fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
+        match job.manifest().kind() {
+            "dataset" => dataset::execute(job),
+            "train" => self.trainer.execute(job),
+            "select" => select::execute(job),
+            "steps_to_target" => steps_to_target::execute(job),
+            "heatmap" => heatmap::execute(job),
+            "report" => report::execute(job),
+            other => Err(format!("this program has no stage kind `{other}`").into()),
+        }
+    }
+}
+
+/// The manifest's settings as a kind's own type.
+fn settings<T: DeserializeOwned>(job: &Job<'_>) -> Result<T, Failure> {
+    parse(job.manifest().settings())
+}
+
+/// Settings as a kind's own type.
+pub(crate) fn parse<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, Failure> {
+    T::deserialize(Value::Object(settings.clone()))
+        .map_err(|error| format!("settings: {error}").into())
+}
+
+/// An output: one table as JSON.
+fn table(output: &mut Output, name: &str, table: &impl Serialize) -> Result<(), Failure> {
+    output
+        .blobs
+        .insert(name.to_owned(), serde_json::to_vec(table)?);
+    Ok(())
+}
+
+/// Whether a result is a training run that diverged.
+pub(crate) fn diverged(record: &Record) -> bool {
+    notes_say_diverged(&record.notes)
+}

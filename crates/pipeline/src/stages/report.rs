@@ -1,0 +1,55 @@
+//! `report`: everything that the page shows but provenance. The page itself is drawn after the run.
+
+use analysis::heatmap::HeatmapTable;
+use analysis::report::{ReportTable, assemble};
+use analysis::select::WinnersTable;
+use analysis::targets::TargetsTable;
+use analysis::{Evidence, Named};
+use engine::{Job, Output, Record, Store};
+use serde::Deserialize;
+
+use super::{Failure, runs, settings, table};
+
+/// A table that a report includes; each kind has a field that the others lack.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Table {
+    Winners(WinnersTable),
+    Heatmap(HeatmapTable),
+    Targets(TargetsTable),
+}
+
+pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
+    let mut evidence = Evidence {
+        runs: runs::read(job)?,
+        ..Evidence::default()
+    };
+    for stage in job
+        .manifest()
+        .inputs()
+        .keys()
+        .filter(|name| !name.contains('/'))
+    {
+        let bytes = job.read(stage)?;
+        let table = serde_json::from_slice(&bytes)
+            .map_err(|error| format!("table of `{stage}`: {error}"))?;
+        let stage = stage.clone();
+        match table {
+            Table::Winners(table) => evidence.winners.push(Named { stage, table }),
+            Table::Heatmap(table) => evidence.heatmaps.push(Named { stage, table }),
+            Table::Targets(table) => evidence.targets.push(Named { stage, table }),
+        }
+    }
+    let mut output = Output::default();
+    table(&mut output, "report", &assemble(&settings(job)?, &evidence))?;
+    Ok(output)
+}
+
+/// Reads back the table of a report stage's record.
+pub(crate) fn read(store: &Store, record: &Record) -> Result<ReportTable, Failure> {
+    let blob = record
+        .outputs
+        .get("report")
+        .ok_or("a report stage without its table")?;
+    Ok(serde_json::from_slice(&store.read(blob.digest)?)?)
+}

@@ -1,0 +1,107 @@
+//! An edit reruns what it changed and nothing else: stages as the program itself names and counts them.
+
+mod lab;
+
+use lab::{Lab, TINY};
+
+/// 1 data set, 4 SGD and 8 K-FAC runs, 1 selection, 8 confirmed runs, targets, heatmap, report.
+const STAGES: usize = 1 + 4 + 8 + 1 + 8 + 3;
+
+/// Runs the study; nothing must run.
+fn nothing_runs(lab: &Lab, why: &str) {
+    let ran = lab.run();
+    assert!(ran.names.is_empty(), "{why}: {:?} ran", ran.names);
+    assert_eq!((ran.stages, ran.cached), (STAGES, STAGES), "{why}");
+}
+
+#[test]
+fn a_second_run_runs_nothing() {
+    let lab = Lab::new(TINY);
+    let first = lab.run();
+    assert_eq!(
+        (first.stages, first.names.len(), first.cached),
+        (STAGES, STAGES, 0)
+    );
+    let page = lab.page();
+    nothing_runs(&lab, "nothing was edited");
+    assert_eq!(lab.page(), page);
+}
+
+#[test]
+fn spelling_changes_nothing() {
+    let lab = Lab::new(TINY);
+    lab.run();
+    lab.edit("study: tiny", "# a comment\nstudy: tiny");
+    nothing_runs(&lab, "a comment");
+    lab.edit(
+        "{ source: digits, train: 320, validation: 60, test: 100 }",
+        "{ test: 100, validation: 60, train: 320, source: digits }",
+    );
+    nothing_runs(&lab, "the order of keys");
+    lab.edit(
+        "learning_rate: [0.05, 0.2]",
+        "learning_rate: [5e-2, 2.0e-1]",
+    );
+    nothing_runs(&lab, "the spelling of numbers");
+    lab.edit("damping: [0.01, 0.1]", "damping: [0.1, 0.01]");
+    nothing_runs(&lab, "the order of a sweep's values");
+}
+
+#[test]
+fn one_learning_rate_reruns_its_runs_and_what_reads_them_and_undo_runs_nothing() {
+    let lab = Lab::new(TINY);
+    lab.run();
+    let page = lab.page();
+    // A rate that wins nowhere, in place of one that wins nowhere: the winners stay, and with them the confirmed runs.
+    lab.edit(
+        "learning_rate: [0.01, 0.05]",
+        "learning_rate: [0.0001, 0.05]",
+    );
+    let edited = lab.run();
+    assert_eq!(
+        edited.only(&["kfac", "best", "sensitivity", "report"]),
+        [4, 1, 1, 1]
+    );
+    assert_eq!(edited.cached, STAGES - 7);
+    lab.write(TINY);
+    nothing_runs(&lab, "undo");
+    assert_eq!(lab.page(), page);
+}
+
+#[test]
+fn a_new_seed_or_grid_value_adds_only_its_runs() {
+    let lab = Lab::new(TINY);
+    lab.run();
+    lab.edit("seed: [100, 101]", "seed: [100, 101, 102]");
+    let seed = lab.run();
+    assert_eq!(seed.only(&["confirmed", "targets", "report"]), [4, 1, 1]);
+    assert_eq!(seed.stages, STAGES + 4);
+    // With damping 1000 K-FAC crawls: the new runs win nowhere.
+    lab.edit("damping: [0.01, 0.1]", "damping: [0.01, 0.1, 1000]");
+    let damping = lab.run();
+    assert_eq!(
+        damping.only(&["kfac", "best", "sensitivity", "report"]),
+        [4, 1, 1, 1]
+    );
+    assert_eq!(damping.stages, STAGES + 4);
+}
+
+#[test]
+fn a_removed_grid_point_is_gone_from_the_report() {
+    let gone = "sgd/batch_size=32,learning_rate=0.2,seed=0";
+    let lab = Lab::new(TINY);
+    lab.run();
+    assert!(
+        lab.page().contains(gone),
+        "the table of runs names every run"
+    );
+    lab.edit("learning_rate: [0.05, 0.2]", "learning_rate: [0.05]");
+    let ran = lab.run();
+    assert_eq!(ran.stages, STAGES - 2);
+    assert!(
+        !ran.names.iter().any(|name| name.starts_with("sgd/")),
+        "{:?}",
+        ran.names
+    );
+    assert!(!lab.page().contains(gone));
+}

@@ -1,0 +1,205 @@
+//! What all parts of a page share: how each method and batch size looks, and
+//! the numbers of figures and tables, so that the text can point at them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use analysis::report::ReportTable;
+use maud::{Markup, html};
+
+use crate::draw::chart::Look;
+use crate::draw::colour::cividis;
+
+/// The figures that claims point at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Steps,
+    Curves,
+    Heatmap,
+    Share,
+    Performance,
+    Other,
+}
+
+/// A page under way.
+pub(crate) struct Book<'a> {
+    pub(crate) table: &'a ReportTable,
+    methods: Vec<&'a str>,
+    batches: Vec<u64>,
+    figures: RefCell<Vec<(Kind, String)>>,
+    tables: Cell<usize>,
+}
+
+impl<'a> Book<'a> {
+    pub(crate) fn new(table: &'a ReportTable) -> Self {
+        let mut methods = BTreeSet::new();
+        let mut batches = BTreeSet::new();
+        let mut seen = |method: &'a str, batch: u64| {
+            methods.insert(method);
+            batches.insert(batch);
+        };
+        table
+            .runs
+            .iter()
+            .for_each(|run| seen(&run.method, run.batch_size));
+        table
+            .curves
+            .iter()
+            .for_each(|curve| seen(&curve.method, curve.batch_size));
+        table
+            .performance
+            .iter()
+            .for_each(|row| seen(&row.method, row.batch_size));
+        for named in &table.targets {
+            named
+                .table
+                .runs
+                .iter()
+                .for_each(|run| seen(&run.method, run.batch_size));
+            named
+                .table
+                .summaries
+                .iter()
+                .for_each(|row| seen(&row.method, row.batch_size));
+        }
+        for named in &table.winners {
+            named
+                .table
+                .winners
+                .iter()
+                .for_each(|row| seen(&row.method, row.batch_size));
+        }
+        for named in &table.heatmaps {
+            named
+                .table
+                .panels
+                .iter()
+                .for_each(|panel| seen(&panel.method, panel.batch_size));
+        }
+        Book {
+            table,
+            methods: methods.into_iter().collect(),
+            batches: batches.into_iter().collect(),
+            figures: RefCell::default(),
+            tables: Cell::new(0),
+        }
+    }
+
+    /// All methods of the page, in the order of their looks.
+    pub(crate) fn methods(&self) -> &[&'a str] {
+        &self.methods
+    }
+
+    /// All batch sizes of the page, ascending.
+    pub(crate) fn batches(&self) -> &[u64] {
+        &self.batches
+    }
+
+    /// How a method looks in every figure.
+    pub(crate) fn look(&self, method: &str) -> Look {
+        Look(self.methods.iter().position(|m| *m == method).unwrap_or(0))
+    }
+
+    /// How a batch size looks in every figure: its place in the list.
+    pub(crate) fn batch_look(&self, batch: u64) -> Look {
+        Look(self.batches.binary_search(&batch).unwrap_or(0))
+    }
+
+    /// The CSS class that sets the colour of a batch size.
+    pub(crate) fn batch_class(&self, batch: u64) -> String {
+        format!("b{}", self.batch_look(batch).0)
+    }
+
+    /// CSS of the batch sizes' colours: small ones dark, large ones light, kept
+    /// off the ends that would not stand out from the page.
+    pub(crate) fn batch_colours(&self, dark: bool) -> String {
+        let last = self.batches.len().saturating_sub(1).max(1) as f64;
+        let (from, to) = if dark { (0.38, 1.0) } else { (0.0, 0.78) };
+        let rules: Vec<String> = (0..self.batches.len())
+            .map(|i| {
+                let colour = cividis(from + (to - from) * i as f64 / last);
+                format!(".b{i}{{--c:{}}}", colour.hex())
+            })
+            .collect();
+        rules.concat()
+    }
+
+    /// The next figure: its number, under which `pointer` finds it again.
+    pub(crate) fn figure(&self, kind: Kind, id: &str) -> usize {
+        let mut figures = self.figures.borrow_mut();
+        figures.push((kind, id.to_string()));
+        figures.len()
+    }
+
+    /// The next table's number.
+    pub(crate) fn table_number(&self) -> usize {
+        self.tables.set(self.tables.get() + 1);
+        self.tables.get()
+    }
+
+    /// A link to the first figure of a kind, or to a section where there is
+    /// none. Only right once all figures are drawn.
+    pub(crate) fn pointer(&self, kind: Kind, section: &str, words: &str) -> Markup {
+        let figures = self.figures.borrow();
+        let found = figures.iter().enumerate().find(|(_, (k, _))| *k == kind);
+        html! {
+            @if let Some((index, (_, id))) = found {
+                a href={ "#" (id) } { "Figure\u{a0}" (index + 1) }
+            } @else {
+                a href={ "#" (section) } { (words) }
+            }
+        }
+    }
+}
+
+/// Series (stage and method) in groups that have each method once, so that a
+/// figure can tell methods by their looks: the tuning stages together, the
+/// confirmed winners on their own. Order of first appearance.
+pub(crate) fn groups<'s>(
+    series: impl IntoIterator<Item = (&'s str, &'s str)>,
+) -> Vec<Vec<(&'s str, &'s str)>> {
+    let distinct: BTreeSet<_> = series.into_iter().collect();
+    // A stage of several methods is a comparison of its own; of the others, one
+    // stage of each method makes one.
+    let several = |stage: &str| distinct.iter().filter(|(s, _)| *s == stage).count() > 1;
+    let mut groups: Vec<Vec<(&str, &str)>> = Vec::new();
+    for &(stage, method) in &distinct {
+        let place = groups.iter_mut().find(|group| {
+            if several(stage) {
+                group[0].0 == stage
+            } else {
+                !several(group[0].0) && group.iter().all(|(_, m)| *m != method)
+            }
+        });
+        match place {
+            Some(group) => group.push((stage, method)),
+            None => groups.push(vec![(stage, method)]),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_series_has_each_method_once() {
+        let series = [
+            ("sgd", "sgd"),
+            ("confirmed", "kfac"),
+            ("kfac", "kfac"),
+            ("confirmed", "sgd"),
+            ("kfac-long", "kfac"),
+            ("sgd", "sgd"),
+        ];
+        assert_eq!(
+            groups(series),
+            [
+                vec![("confirmed", "kfac"), ("confirmed", "sgd")],
+                vec![("kfac", "kfac"), ("sgd", "sgd")],
+                vec![("kfac-long", "kfac")],
+            ]
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The frame of a chart: axes, grid, ticks and labels around a plane on which
+//! a figure draws its marks. One chart is one `svg` with a title and a
+//! description for those who do not see it.
+
+use maud::{Markup, html};
+
+use super::colour::METHODS;
+use super::number::significant;
+use super::scale::{Scale, Tick};
+use super::svg::{SHAPES, Shape, px, shortened};
+
+/// A chart: what surrounds the marks.
+pub(crate) struct Chart<'a> {
+    /// Unique on the page; prefixes the ids inside.
+    pub(crate) id: String,
+    /// Shown above the plane and read out first.
+    pub(crate) title: String,
+    /// What the chart shows, for screen readers.
+    pub(crate) description: String,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// Room right of the plane, in pixels, for labels at the ends of lines.
+    pub(crate) margin: f64,
+    pub(crate) x: Axis<'a>,
+    pub(crate) y: Axis<'a>,
+}
+
+/// One axis of a chart.
+pub(crate) struct Axis<'a> {
+    pub(crate) scale: &'a Scale,
+    pub(crate) label: &'a str,
+    pub(crate) ticks: Vec<Tick>,
+}
+
+impl<'a> Axis<'a> {
+    /// An axis with about `wanted` ticks.
+    pub(crate) fn new(scale: &'a Scale, label: &'a str, wanted: usize) -> Self {
+        Axis {
+            scale,
+            label,
+            ticks: scale.ticks(wanted),
+        }
+    }
+
+    /// The same axis with shares of one written as percent.
+    pub(crate) fn in_percent(mut self, percent: bool) -> Self {
+        if percent {
+            for tick in &mut self.ticks {
+                tick.label = format!("{} %", significant(tick.value * 100.0, 4));
+            }
+        }
+        self
+    }
+}
+
+/// Where the plane lies in its chart, and values on it.
+pub(crate) struct Plane {
+    pub(crate) x: Scale,
+    pub(crate) y: Scale,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    clip: String,
+}
+
+impl Plane {
+    /// The place of a point, or `None` where an axis has none for it.
+    pub(crate) fn point(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+        Some((self.x.at(x)?, self.y.at(y)?))
+    }
+
+    /// Marks of which only what lies on the plane is shown.
+    pub(crate) fn clipped(&self, marks: &Markup) -> Markup {
+        html! { g clip-path={ "url(#" (self.clip) ")" } { (marks) } }
+    }
+}
+
+impl Chart<'_> {
+    /// The plane inside the axes.
+    pub(crate) fn plane(&self) -> Plane {
+        let widest = self
+            .y
+            .ticks
+            .iter()
+            .map(|tick| tick.label.chars().count())
+            .max()
+            .unwrap_or(0);
+        let left = 34.0 + 6.8 * widest as f64;
+        let right = self.width - 14.0 - self.margin;
+        let top = 46.0;
+        let bottom = self.height - 44.0;
+        Plane {
+            x: self.x.scale.onto(left, right),
+            y: self.y.scale.onto(bottom, top),
+            left,
+            right,
+            top,
+            bottom,
+            clip: format!("{}-clip", self.id),
+        }
+    }
+
+    /// The whole chart around the marks.
+    pub(crate) fn draw(&self, plane: &Plane, marks: &Markup) -> Markup {
+        let title = format!("{}-title", self.id);
+        let description = format!("{}-desc", self.id);
+        let middle = f64::midpoint(plane.left, plane.right);
+        let centre = f64::midpoint(plane.top, plane.bottom);
+        let columns = without_touching(&self.x.ticks, &plane.x);
+        html! {
+            svg id=(self.id) role="img" viewBox={ "0 0 " (px(self.width)) " " (px(self.height)) }
+                width=(px(self.width)) height=(px(self.height))
+                aria-labelledby={ (title) " " (description) } {
+                title id=(title) { (self.title) }
+                desc id=(description) { (self.description) }
+                clipPath id=(plane.clip) {
+                    rect x=(px(plane.left)) y=(px(plane.top)) width=(px(plane.right - plane.left))
+                        height=(px(plane.bottom - plane.top)) {}
+                }
+                text.heading x=(px(plane.left)) y="15" {
+                    (shortened(&self.title, ((self.width - plane.left) / 7.2) as usize))
+                }
+                g.grid {
+                    @for tick in &self.y.ticks {
+                        @if let Some(y) = plane.y.at(tick.value) {
+                            path d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
+                        }
+                    }
+                    @for (x, _) in &columns {
+                        path d={ "M" (px(*x)) " " (px(plane.top)) "V" (px(plane.bottom)) } {}
+                    }
+                }
+                g.ticks {
+                    @for tick in &self.y.ticks {
+                        @if let Some(y) = plane.y.at(tick.value) {
+                            text.end x=(px(plane.left - 7.0)) y=(px(y + 4.0)) { (tick.label) }
+                        }
+                    }
+                    @for (x, label) in &columns {
+                        text.mid x=(px(*x)) y=(px(plane.bottom + 17.0)) { (label) }
+                    }
+                }
+                path.axis d={ "M" (px(plane.left)) " " (px(plane.top)) "V" (px(plane.bottom))
+                    "H" (px(plane.right)) } {}
+                text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
+                text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
+                    (shortened(self.y.label, ((plane.bottom - plane.top) / 6.2) as usize))
+                }
+                (marks)
+            }
+        }
+    }
+}
+
+/// Ticks with their places from left to right, but for those whose label would
+/// touch the one before.
+fn without_touching<'t>(ticks: &'t [Tick], x: &Scale) -> Vec<(f64, &'t str)> {
+    let mut free = f64::NEG_INFINITY;
+    let mut kept = Vec::new();
+    for tick in ticks {
+        let Some(at) = x.at(tick.value) else { continue };
+        let half = 4.2 * tick.label.chars().count() as f64;
+        if at - half >= free {
+            kept.push((at, tick.label.as_str()));
+            free = at + half + 5.0;
+        }
+    }
+    kept
+}
+
+/// How one method looks in every figure: colour, shape and dash belong
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look(pub(crate) usize);
+
+impl Look {
+    /// The CSS class that sets the colour `--c`.
+    pub(crate) fn class(self) -> String {
+        format!("m{}", self.0 % METHODS.len())
+    }
+
+    /// The shape of the method's markers.
+    pub(crate) fn shape(self) -> Shape {
+        SHAPES[self.0 % SHAPES.len()]
+    }
+
+    /// The dashes of the method's lines; `none` is solid.
+    pub(crate) fn dash(self) -> &'static str {
+        ["none", "7 3", "9 3 2 3", "4 2", "12 3", "9 2 2 2 2 2"][self.0 % 6]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scale::Spacing;
+    use super::*;
+
+    #[test]
+    fn labels_of_ticks_never_touch() {
+        let scale = Scale::of(Spacing::Log2, [8.0, 320.0], 0.0).onto(0.0, 300.0);
+        let ticks: Vec<Tick> = (1..=40)
+            .map(|i| Tick {
+                value: f64::from(8 * i),
+                label: (8 * i).to_string(),
+            })
+            .collect();
+        let kept = without_touching(&ticks, &scale);
+        assert_eq!(kept[0].1, "8");
+        assert!(kept.len() > 5, "{kept:?}");
+        assert!(
+            kept.windows(2)
+                .all(|w| w[1].0 - w[0].0 > 3.5 * (w[0].1.len() + w[1].1.len()) as f64)
+        );
+    }
+
+    #[test]
+    fn a_small_chart() {
+        let x = Scale::of(Spacing::Log2, [16.0, 64.0], 0.1);
+        let y = Scale::of(Spacing::Linear, [0.0, 1.0], 0.0);
+        let chart = Chart {
+            id: "small".into(),
+            title: "a <b> & c".into(),
+            description: "nothing".into(),
+            width: 200.0,
+            height: 150.0,
+            margin: 0.0,
+            x: Axis::new(&x, "batch size", 5),
+            y: Axis::new(&y, "accuracy", 3),
+        };
+        let plane = chart.plane();
+        let look = Look(1);
+        let (px_, py) = plane.point(32.0, 0.5).expect("on the plane");
+        let marks = html! { path.(look.class()) d=(look.shape().path(px_, py, 4.0)) {} };
+        let drawn = chart.draw(&plane, &plane.clipped(&marks)).into_string();
+        insta::assert_snapshot!(drawn.replace("><", ">\n<"));
+    }
+}

@@ -1,0 +1,306 @@
+//! Panels with the batch size along the bottom and one line per method: steps
+//! to target, speed-up, share of good cells, performance.
+
+use maud::{Markup, html};
+
+use super::apart;
+use crate::draw::chart::{Axis, Chart, Look, Plane};
+use crate::draw::scale::{Scale, Tick};
+use crate::draw::svg::{arrow_up, cross, line_through, px, shortened};
+
+/// One panel: a target, a slice, a metric.
+pub(crate) struct Panel {
+    /// Unique on the page.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// For screen readers.
+    pub(crate) description: String,
+    /// One per method.
+    pub(crate) lines: Vec<Line>,
+    /// A dotted line that belongs to no method.
+    pub(crate) reference: Vec<(f64, f64)>,
+    /// A level to mark, such as the margin of a claim.
+    pub(crate) label: String,
+}
+
+/// What one method contributes to a panel. Pairs are batch size and value.
+pub(crate) struct Line {
+    pub(crate) look: Look,
+    /// The method, written at the line's end.
+    pub(crate) label: String,
+    pub(crate) points: Vec<Point>,
+    pub(crate) seeds: Vec<Seed>,
+    /// Ideal scaling, dotted.
+    pub(crate) ideal: Vec<(f64, f64)>,
+    /// A fitted curve, thin.
+    pub(crate) law: Vec<(f64, f64)>,
+    /// Seeds that diverged: batch size and what to say.
+    pub(crate) diverged: Vec<(f64, String)>,
+    /// A batch size with its interval, drawn as a bar along the bottom.
+    pub(crate) critical: Option<Critical>,
+}
+
+impl Line {
+    /// A line of points and nothing else.
+    pub(crate) fn new(look: Look, label: String, points: Vec<Point>) -> Self {
+        Line {
+            look,
+            label,
+            points,
+            seeds: Vec::new(),
+            ideal: Vec::new(),
+            law: Vec::new(),
+            diverged: Vec::new(),
+            critical: None,
+        }
+    }
+}
+
+/// A large marker.
+pub(crate) struct Point {
+    pub(crate) batch: u64,
+    pub(crate) value: f64,
+    /// Lower and upper end of a bar through it.
+    pub(crate) bar: Option<(f64, f64)>,
+    pub(crate) mark: Mark,
+    pub(crate) tip: String,
+}
+
+/// How a large marker is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Filled, joined to its neighbours.
+    Known,
+    /// Open, with an arrow up: the value lies above.
+    Above,
+    /// Open, joined to its neighbours: known with a reservation.
+    Censored,
+}
+
+/// A small marker beside the large one.
+pub(crate) struct Seed {
+    pub(crate) batch: u64,
+    pub(crate) value: f64,
+    /// Where the true value may start, below `value`.
+    pub(crate) from: Option<f64>,
+    /// The value lies above.
+    pub(crate) above: bool,
+    pub(crate) tip: String,
+}
+
+/// A batch size with its interval; a side without a bound ends in an arrow.
+pub(crate) struct Critical {
+    pub(crate) value: f64,
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+    pub(crate) tip: String,
+}
+
+/// What all panels of a figure share.
+pub(crate) struct Axes {
+    pub(crate) x: Scale,
+    pub(crate) y: Scale,
+    pub(crate) batches: Vec<u64>,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// Ticks of the y axis are shares, written as percent.
+    pub(crate) percent: bool,
+}
+
+impl Axes {
+    /// Ticks at the batch sizes that were run: no other value has data.
+    fn x_axis(&self) -> Axis<'_> {
+        Axis {
+            scale: &self.x,
+            label: "batch size",
+            ticks: self
+                .batches
+                .iter()
+                .map(|batch| Tick {
+                    value: *batch as f64,
+                    label: batch.to_string(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Draws one panel.
+    pub(crate) fn draw(&self, panel: &Panel) -> Markup {
+        let longest = panel
+            .lines
+            .iter()
+            .map(|line| line.label.chars().count())
+            .max();
+        let chart = Chart {
+            id: panel.id.clone(),
+            title: panel.title.clone(),
+            description: panel.description.clone(),
+            width: self.width,
+            height: self.height,
+            margin: 8.2 * longest.unwrap_or(0).min(10) as f64,
+            x: self.x_axis(),
+            y: Axis::new(&self.y, &panel.label, 6).in_percent(self.percent),
+        };
+        let plane = chart.plane();
+        let count = panel.lines.len();
+        // Markers of many batch sizes are smaller, so that they stay apart.
+        let room = (plane.right - plane.left) / self.batches.len().max(1) as f64;
+        let radius = (room / 2.6).clamp(2.2, 4.6);
+        let any_diverged = panel.lines.iter().any(|line| !line.diverged.is_empty());
+        let marks = html! {
+            (plane.clipped(&html! {
+                @if !panel.reference.is_empty() {
+                    path.ideal.neutral d=(path(&plane, &panel.reference)) {}
+                }
+                @for (index, line) in panel.lines.iter().enumerate() {
+                    g class=(line.look.class()) { (curves(&plane, line, index)) }
+                }
+            }))
+            @if any_diverged {
+                path.rail d={ "M" (px(plane.left)) " 29H" (px(plane.right)) } {}
+                text.end.small x=(px(plane.left - 5.0)) y="32" { "diverged" }
+            }
+            @for (index, line) in panel.lines.iter().enumerate() {
+                @let side = aside(index, count);
+                g class=(line.look.class()) { (markers(&plane, line, side, radius)) }
+            }
+            (labels(&plane, panel))
+        };
+        chart.draw(&plane, &marks)
+    }
+}
+
+/// How far right of its batch size a method's seeds stand, in pixels.
+fn aside(index: usize, count: usize) -> f64 {
+    let middle = count.saturating_sub(1) as f64 / 2.0;
+    if count < 2 {
+        8.0
+    } else {
+        (index as f64 - middle) * 16.0
+    }
+}
+
+fn path(plane: &Plane, points: &[(f64, f64)]) -> String {
+    line_through(points.iter().filter_map(|&(x, y)| plane.point(x, y)))
+}
+
+fn curves(plane: &Plane, line: &Line, index: usize) -> Markup {
+    let joined: Vec<String> = line
+        .points
+        .split(|point| point.mark == Mark::Above)
+        .filter(|run| run.len() > 1)
+        .map(|run| {
+            line_through(
+                run.iter()
+                    .filter_map(|p| plane.point(p.batch as f64, p.value)),
+            )
+        })
+        .collect();
+    html! {
+        @if line.ideal.len() > 1 { path.ideal d=(path(plane, &line.ideal)) {} }
+        @if line.law.len() > 1 { path.law d=(path(plane, &line.law)) {} }
+        @for d in &joined { path.line d=(d) stroke-dasharray=(line.look.dash()) {} }
+        @if let Some(critical) = &line.critical {
+            (critical_bar(plane, critical, plane.bottom - 8.0 - 10.0 * index as f64))
+        }
+    }
+}
+
+/// A bar along the bottom, its ends square where bounded, open where not.
+fn critical_bar(plane: &Plane, critical: &Critical, y: f64) -> Markup {
+    let at = |value: Option<f64>, open: f64| {
+        value
+            .and_then(|v| plane.x.at(v))
+            .unwrap_or(open)
+            .clamp(plane.left, plane.right)
+    };
+    let (low, high) = (at(critical.low, plane.left), at(critical.high, plane.right));
+    let inside = plane.x.contains(critical.value);
+    html! {
+        g {
+            title { (critical.tip) }
+            path.bar d={ "M" (px(low)) " " (px(y)) "H" (px(high)) } {}
+            @if critical.low.is_some() { path.bar d={ "M" (px(low)) " " (px(y - 3.0)) "v6" } {} }
+            @if critical.high.is_some() { path.bar d={ "M" (px(high)) " " (px(y - 3.0)) "v6" } {} }
+            @if let (true, Some(x)) = (inside, plane.x.at(critical.value)) {
+                path.bar.thick d={ "M" (px(x)) " " (px(y - 4.5)) "v9" } {}
+            }
+        }
+    }
+}
+
+/// How far from the middle of their batch size seeds stand, so that they stand
+/// beside each other, in pixels at full size.
+fn besides(seeds: &[Seed]) -> Vec<f64> {
+    let mut place = 0;
+    (0..seeds.len())
+        .map(|i| {
+            let same = i > 0 && seeds[i - 1].batch == seeds[i].batch;
+            place = if same { (place + 1) % 5 } else { 0 };
+            2.4 * f64::from(place) - 4.8
+        })
+        .collect()
+}
+
+fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
+    let shape = line.look.shape();
+    html! {
+        @for (seed, beside) in line.seeds.iter().zip(besides(&line.seeds)) {
+            @if let Some((x, y)) = plane.point(seed.batch as f64, seed.value) {
+                @let x = x + (side + beside) * radius / 4.6;
+                g.seed {
+                    title { (seed.tip) }
+                    @if let Some(from) = seed.from {
+                        @let below = plane.y.at(from).unwrap_or(plane.bottom).min(plane.bottom);
+                        path d={ "M" (px(x)) " " (px(below)) "V" (px(y)) } {}
+                    }
+                    path d=(shape.path(x, y, radius * 0.42)) {}
+                    @if seed.above { path d=(arrow_up(x, y + 2.0)) {} }
+                }
+            }
+        }
+        @for point in &line.points {
+            @if let Some((x, y)) = plane.point(point.batch as f64, point.value) {
+                g {
+                    title { (point.tip) }
+                    @if let Some((low, high)) = point.bar {
+                        @if let (Some(low), Some(high)) = (plane.y.at(low), plane.y.at(high)) {
+                            path.bar d={
+                                "M" (px(x)) " " (px(low)) "V" (px(high))
+                                "M" (px(x - 4.0)) " " (px(low)) "h8"
+                                "M" (px(x - 4.0)) " " (px(high)) "h8"
+                            } {}
+                        }
+                    }
+                    @if point.mark == Mark::Above { path.bar d=(arrow_up(x, y)) {} }
+                    path.mark.open[point.mark != Mark::Known] d=(shape.path(x, y, radius)) {}
+                }
+            }
+        }
+        @for (batch, tip) in &line.diverged {
+            @if let Some(x) = plane.x.at(*batch) {
+                g { title { (tip) } path.bar d=(cross(x + side / 2.0, 29.0, 3.8)) {} }
+            }
+        }
+    }
+}
+
+/// The methods' names right of the plane, at the height of their last points.
+fn labels(plane: &Plane, panel: &Panel) -> Markup {
+    let ends: Vec<(f64, &Line)> = panel
+        .lines
+        .iter()
+        .filter_map(|line| {
+            let last = line.points.last()?;
+            Some((plane.y.at(last.value)?, line))
+        })
+        .collect();
+    let heights: Vec<f64> = ends.iter().map(|(y, _)| *y).collect();
+    html! {
+        @for ((_, line), y) in ends.iter().zip(apart(&heights, 14.0)) {
+            text.series.(line.look.class()) x=(px(plane.right + 8.0)) y=(px(y + 4.0)) {
+                (shortened(&line.label, 10))
+            }
+        }
+    }
+}

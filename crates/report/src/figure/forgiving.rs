@@ -1,0 +1,113 @@
+//! Expected best after so many random trials: how forgiving a method is to
+//! those who tune it little.
+
+use analysis::report::Named;
+use analysis::select::{Criterion, WinnersTable};
+use maud::{Markup, html};
+
+use super::traces::{Panel, Trace};
+use super::{batch_legend, figure, panel_size};
+use crate::book::{Book, Kind};
+use crate::csv::Csv;
+use crate::draw::scale::{Scale, Spacing};
+use crate::words;
+
+/// The figure of a table of winners; nothing for a selection by steps, which
+/// has no expected best.
+pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Markup {
+    let Criterion::Metric(metric) = named.table.by else {
+        return html! {};
+    };
+    let winners = || {
+        named
+            .table
+            .winners
+            .iter()
+            .filter(|w| !w.expected_best.is_empty())
+    };
+    let mut methods: Vec<&str> = winners().map(|w| w.method.as_str()).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    if methods.is_empty() {
+        return html! {};
+    }
+    let mut batches: Vec<u64> = winners().map(|w| w.batch_size).collect();
+    batches.sort_unstable();
+    batches.dedup();
+    let all = || winners().flat_map(|w| w.expected_best.iter());
+    let x = Scale::of(Spacing::Log2, all().map(|e| e.trials as f64), 0.06);
+    let y = Scale::of(Spacing::Linear, all().map(|e| e.value), 0.06);
+    let (width, height, class) = panel_size(methods.len());
+    let label = words::axis(metric);
+    let panels = methods.iter().enumerate().map(|(place, method)| {
+        let traces: Vec<Trace> = winners()
+            .filter(|w| w.method == *method)
+            .map(|winner| Trace {
+                class: book.batch_class(winner.batch_size),
+                shape: book.batch_look(winner.batch_size).shape(),
+                points: winner
+                    .expected_best
+                    .iter()
+                    .map(|e| (e.trials as f64, e.value))
+                    .collect(),
+                band: Vec::new(),
+                thin: false,
+                diverged: false,
+                drops: Vec::new(),
+                tip: winner.expected_best.iter().fold(
+                    format!("{}, batch {}", words::method(method), winner.batch_size),
+                    |tip, e| {
+                        format!(
+                            "{tip}\nbest of {}: {}",
+                            e.trials,
+                            words::measured(metric, e.value)
+                        )
+                    },
+                ),
+            })
+            .collect();
+        let spoken: Vec<String> = traces.iter().map(|t| t.tip.replace('\n', ", ")).collect();
+        Panel {
+            id: format!("forgiving-{}-{}", index + 1, place + 1),
+            title: words::method(method),
+            description: format!(
+                "Expected best {metric} by number of trials. {}.",
+                spoken.join(". ")
+            ),
+            width,
+            height,
+            x: (&x, "random trials"),
+            y: (&y, &label),
+            percent: !metric.is_loss(),
+            traces,
+        }
+    });
+    let body = html! {
+        (batch_legend(book, &batches))
+        div class=(class) { @for panel in panels { (panel.draw()) } }
+    };
+    let mut csv = Csv::new(["method", "batch_size", "trials", "expected_best"]);
+    for winner in winners() {
+        for e in &winner.expected_best {
+            csv.row(&[
+                winner.method.clone(),
+                winner.batch_size.to_string(),
+                e.trials.to_string(),
+                e.value.to_string(),
+            ]);
+        }
+    }
+    figure(
+        book,
+        Kind::Other,
+        &format!("fig-forgiving-{}", index + 1),
+        &body,
+        &html! {
+            "Expected best " (metric) " of so many configurations drawn at random from the grid, on the \
+             tuning seeds; a line per batch size. Diverged configurations count as the worst value seen. \
+             A method that is level from few trials on forgives careless tuning; a steep one must be searched. \
+             (Dodge et al. 2019.)"
+        },
+        Some(&csv.text()),
+    )
+}

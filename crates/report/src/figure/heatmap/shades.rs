@@ -1,0 +1,80 @@
+//! The colour scale that all panels of a table share.
+
+use analysis::Metric;
+use analysis::heatmap::HeatmapTable;
+use maud::{Markup, html};
+
+use super::cell::value;
+use crate::draw::colour::cividis;
+use crate::draw::number::significant;
+use crate::draw::scale::{Scale, Spacing};
+use crate::draw::svg::px;
+use crate::words;
+
+/// From a value to a place on the colour scale; better is lighter.
+pub(super) struct Shades {
+    metric: Metric,
+    scale: Option<Scale>,
+}
+
+impl Shades {
+    pub(super) fn of(table: &HeatmapTable) -> Self {
+        let values: Vec<f64> = table
+            .panels
+            .iter()
+            .flat_map(|panel| panel.cells.iter().filter_map(|c| value(&c.state)))
+            .collect();
+        let metric = table.value;
+        let positive = values.iter().all(|v| *v > 0.0);
+        let spacing = if metric.is_loss() && positive {
+            Spacing::Log10
+        } else {
+            Spacing::Linear
+        };
+        let (from, to) = if metric.is_loss() {
+            (1.0, 0.0)
+        } else {
+            (0.0, 1.0)
+        };
+        Shades {
+            metric,
+            scale: (!values.is_empty()).then(|| Scale::of(spacing, values, 0.0).onto(from, to)),
+        }
+    }
+
+    pub(super) fn share(&self, value: f64) -> f64 {
+        self.scale.as_ref().and_then(|s| s.at(value)).unwrap_or(0.0)
+    }
+
+    /// A bar of the scale with ticks and the declared level.
+    pub(super) fn bar(&self, id: &str, level: Option<f64>) -> Markup {
+        let Some(scale) = &self.scale else {
+            return html! {};
+        };
+        let (left, width) = (10.0, 300.0);
+        let place = |value: f64| scale.at(value).map(|share| left + share * width);
+        html! {
+            svg.scale id=(id) role="img" viewBox="0 0 320 52" width="320" height="52"
+                aria-labelledby={ (id) "-title" } {
+                title id={ (id) "-title" } { "Colour scale of " (self.metric) ", better is lighter" }
+                @for i in 0..60_u8 {
+                    rect x=(px(left + f64::from(i) * width / 60.0)) y="4" width="5.5" height="14"
+                        fill=(cividis((f64::from(i) + 0.5) / 60.0).hex()) {}
+                }
+                @for tick in scale.ticks(5) {
+                    @if let Some(x) = place(tick.value) {
+                        path.axis d={ "M" (px(x)) " 18v4" } {}
+                        text.mid.small x=(px(x)) y="33" {
+                            @if self.metric.is_loss() { (tick.label) }
+                            @else { (significant(tick.value * 100.0, 4)) " %" }
+                        }
+                    }
+                }
+                @if let Some(x) = level.filter(|v| scale.contains(*v)).and_then(place) {
+                    path.outline d={ "M" (px(x)) " 1v20" } {}
+                }
+                text.mid.small.label x="160" y="47" { (words::axis(self.metric)) }
+            }
+        }
+    }
+}

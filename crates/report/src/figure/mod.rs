@@ -1,0 +1,120 @@
+//! The figures: from tables to drawings with captions. Each file draws one.
+
+pub(crate) mod by_batch;
+pub(crate) mod forgiving;
+pub(crate) mod heatmap;
+pub(crate) mod learning;
+pub(crate) mod outline;
+pub(crate) mod performance;
+pub(crate) mod share;
+pub(crate) mod stage_graph;
+pub(crate) mod steps;
+pub(crate) mod traces;
+
+use maud::{Markup, html};
+
+use crate::book::{Book, Kind};
+use crate::draw::chart::Look;
+use crate::draw::svg::Shape;
+
+/// Width, height and CSS class of the panels of a figure that has so many.
+pub(crate) fn panel_size(panels: usize) -> (f64, f64, &'static str) {
+    match panels {
+        0 | 1 => (600.0, 400.0, "panels one"),
+        2 | 4 => (500.0, 360.0, "panels two"),
+        _ => (360.0, 300.0, "panels"),
+    }
+}
+
+/// A numbered figure: drawing, caption, and its numbers as CSV.
+pub(crate) fn figure(
+    book: &Book<'_>,
+    kind: Kind,
+    id: &str,
+    body: &Markup,
+    caption: &Markup,
+    data: Option<&str>,
+) -> Markup {
+    let number = book.figure(kind, id);
+    html! {
+        figure id=(id) {
+            (body)
+            figcaption {
+                b { a.anchor href={ "#" (id) } { "Figure\u{a0}" (number) "." } } " " (caption)
+            }
+            @if let Some(data) = data {
+                details.data { summary { "Data (CSV)" } pre tabindex="0" { (data) } }
+            }
+        }
+    }
+}
+
+/// One entry of a legend: a piece of line with a marker, and what it stands for.
+pub(crate) fn legend_entry(class: &str, dash: &str, shape: Shape, label: &Markup) -> Markup {
+    html! {
+        li {
+            svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" {
+                g class=(class) {
+                    path.line d="M1 7H33" stroke-dasharray=(dash) {}
+                    path.mark d=(shape.path(17.0, 7.0, 4.0)) {}
+                }
+            }
+            span { (label) }
+        }
+    }
+}
+
+/// One entry of a legend with a drawing of its own in `0 0 34 14`.
+pub(crate) fn legend_drawing(drawing: &Markup, label: &str) -> Markup {
+    html! {
+        li {
+            svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" { (drawing) }
+            span { (label) }
+        }
+    }
+}
+
+/// The legend of the batch sizes that occur.
+pub(crate) fn batch_legend(book: &Book<'_>, batches: &[u64]) -> Markup {
+    html! {
+        ul.legend {
+            @for &batch in batches {
+                @let look = book.batch_look(batch);
+                (legend_entry(
+                    &book.batch_class(batch),
+                    "none",
+                    look.shape(),
+                    &html! { "batch " (batch) },
+                ))
+            }
+        }
+    }
+}
+
+/// A method's look as class and dash, for `legend_entry`.
+pub(crate) fn method_entry(look: Look, label: &Markup) -> Markup {
+    legend_entry(&look.class(), look.dash(), look.shape(), label)
+}
+
+/// Labels at the ends of lines, moved apart so that none covers another:
+/// given heights in, heights to draw at out, in the same order.
+pub(crate) fn apart(heights: &[f64], distance: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..heights.len()).collect();
+    order.sort_by(|&a, &b| heights[a].total_cmp(&heights[b]));
+    let mut out = heights.to_vec();
+    for pair in order.windows(2) {
+        out[pair[1]] = out[pair[1]].max(out[pair[0]] + distance);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_keep_their_distance_and_order() {
+        assert_eq!(apart(&[50.0, 20.0, 22.0], 12.0), [50.0, 20.0, 32.0]);
+        assert_eq!(apart(&[], 12.0), Vec::<f64>::new());
+    }
+}

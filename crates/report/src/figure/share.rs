@@ -1,0 +1,169 @@
+//! Share of good cells against batch size: how a method's tolerance grows or
+//! shrinks.
+
+use analysis::heatmap::HeatmapTable;
+use analysis::report::Named;
+use maud::{Markup, html};
+
+use super::by_batch::{Axes, Line, Mark, Panel, Point};
+use super::heatmap::slices;
+use super::{figure, legend_drawing, method_entry, panel_size};
+use crate::book::{Book, Kind, groups};
+use crate::csv::{Csv, number};
+use crate::draw::number::percent;
+use crate::draw::scale::{Scale, Spacing};
+use crate::words;
+
+/// The figure of a heatmap table: a panel per slice, group of stages and rule.
+pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
+    let table = &named.table;
+    let mut panels = Vec::new();
+    let rules = table
+        .panels
+        .iter()
+        .map(|p| p.regions.len())
+        .max()
+        .unwrap_or(0);
+    for slice in slices(table) {
+        let here = || table.panels.iter().filter(move |p| p.at == slice);
+        for group in groups(here().map(|p| (p.stage.as_str(), p.method.as_str()))) {
+            for rule in 0..rules {
+                let lines: Vec<Line> = group
+                    .iter()
+                    .map(|(stage, method)| {
+                        let mine = here().filter(|p| p.stage == *stage && p.method == *method);
+                        let points = mine.filter_map(|panel| point(panel, rule)).collect();
+                        Line::new(book.look(method), words::method(method), points)
+                    })
+                    .collect();
+                let said = here().find_map(|p| p.regions.get(rule)).map(|r| r.rule);
+                let short = said.map_or_else(String::new, |r| words::rule_in_short(r, table.value));
+                let spoken: Vec<String> = lines
+                    .iter()
+                    .flat_map(|l| l.points.iter().map(|p| p.tip.replace('\n', ", ")))
+                    .collect();
+                if !spoken.is_empty() {
+                    panels.push(Panel {
+                        id: format!("share-{}-{}", index + 1, panels.len() + 1),
+                        title: format!("{}: {short}", words::capital(&words::slice(slice))),
+                        description: format!(
+                            "Share of good cells by batch size. {}.",
+                            spoken.join(". ")
+                        ),
+                        lines,
+                        reference: Vec::new(),
+                        label: "share of good cells".into(),
+                    });
+                }
+            }
+        }
+    }
+    if panels.is_empty() {
+        return html! {
+            p.empty { "No panel has a cell with a known result and a rule for good cells, so there is no share to show." }
+        };
+    }
+    let (width, height, class) = panel_size(panels.len());
+    let axes = Axes {
+        x: Scale::of(
+            Spacing::Log2,
+            table.panels.iter().map(|p| p.batch_size as f64),
+            0.08,
+        ),
+        y: Scale::of(Spacing::Linear, [0.0, 1.0], 0.03),
+        batches: book
+            .batches()
+            .iter()
+            .copied()
+            .filter(|b| table.panels.iter().any(|p| p.batch_size == *b))
+            .collect(),
+        width,
+        height,
+        percent: true,
+    };
+    let body = html! {
+        ul.legend {
+            @for method in book.methods().iter().filter(|m| table.panels.iter().any(|p| p.method == **m)) {
+                (method_entry(book.look(method), &words::name(&words::method(method))))
+            }
+            (legend_drawing(
+                &html! { g.neutral { path.open d="M13 7a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z" {} } },
+                "region touches the grid's edge: lower bound",
+            ))
+        }
+        div class=(class) { @for panel in &panels { (axes.draw(panel)) } }
+    };
+    figure(
+        book,
+        Kind::Share,
+        &format!("fig-share-{}", index + 1),
+        &body,
+        &html! {
+            "Share of the grid's cells that are good, against batch size, from the heatmaps above. \
+             Diverged cells count as not good; cells of which nothing is known are left out. A share is \
+             of the grid that was chosen: compare its course over the batch sizes, not its height \
+             between methods. Falling: the method needs closer tuning as the batch grows."
+        },
+        Some(&csv(table)),
+    )
+}
+
+fn point(panel: &analysis::heatmap::Panel, rule: usize) -> Option<Point> {
+    let region = panel.regions.get(rule)?;
+    let value = region.share?;
+    let good = region.good.iter().filter(|g| **g).count();
+    let bound = if region.touches.is_empty() {
+        String::new()
+    } else {
+        format!(", touches {}", words::sides(&region.touches))
+    };
+    Some(Point {
+        batch: panel.batch_size,
+        value,
+        bar: None,
+        mark: if region.touches.is_empty() {
+            Mark::Known
+        } else {
+            Mark::Censored
+        },
+        tip: format!(
+            "{}, batch {}\n{good} of {} cells ({}){bound}",
+            words::method(&panel.method),
+            panel.batch_size,
+            region.known,
+            percent(value, 0)
+        ),
+    })
+}
+
+fn csv(table: &HeatmapTable) -> String {
+    let mut csv = Csv::new([
+        "stage",
+        "method",
+        "batch_size",
+        "slice",
+        "rule",
+        "good",
+        "known",
+        "share",
+        "touches",
+        "centre_slope",
+    ]);
+    for panel in &table.panels {
+        for region in &panel.regions {
+            csv.row(&[
+                panel.stage.clone(),
+                panel.method.clone(),
+                panel.batch_size.to_string(),
+                panel.at.to_string(),
+                words::rule(region.rule, table.value),
+                region.good.iter().filter(|g| **g).count().to_string(),
+                region.known.to_string(),
+                number(region.share),
+                words::sides(&region.touches),
+                number(region.slope),
+            ]);
+        }
+    }
+    csv.text()
+}

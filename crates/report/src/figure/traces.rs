@@ -1,0 +1,115 @@
+//! Panels of one method each, with a line per batch size in the batch size's
+//! colour: training curves, expected best.
+
+use maud::{Markup, html};
+
+use crate::draw::chart::{Axis, Chart, Plane};
+use crate::draw::scale::Scale;
+use crate::draw::svg::{Shape, cross, line_through, px};
+
+/// One line.
+pub(crate) struct Trace {
+    /// CSS class that sets the colour.
+    pub(crate) class: String,
+    pub(crate) shape: Shape,
+    pub(crate) points: Vec<(f64, f64)>,
+    /// Smallest and largest value at each place, drawn as a band behind.
+    pub(crate) band: Vec<(f64, f64, f64)>,
+    /// Drawn thin and without a marker: a further seed.
+    pub(crate) thin: bool,
+    /// Ends in a cross instead of its marker.
+    pub(crate) diverged: bool,
+    /// Places to mark along the top, where the learning rate falls.
+    pub(crate) drops: Vec<f64>,
+    pub(crate) tip: String,
+}
+
+/// One panel.
+pub(crate) struct Panel<'a> {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) x: (&'a Scale, &'a str),
+    pub(crate) y: (&'a Scale, &'a str),
+    /// Values are shares, written as percent.
+    pub(crate) percent: bool,
+    pub(crate) traces: Vec<Trace>,
+}
+
+impl Panel<'_> {
+    /// Draws the panel.
+    pub(crate) fn draw(&self) -> Markup {
+        let chart = Chart {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            width: self.width,
+            height: self.height,
+            margin: 0.0,
+            x: Axis::new(self.x.0, self.x.1, 6),
+            y: Axis::new(self.y.0, self.y.1, 6).in_percent(self.percent),
+        };
+        let plane = chart.plane();
+        let marks = plane.clipped(&html! {
+            @for trace in &self.traces { (band(&plane, trace)) }
+            @for trace in self.traces.iter().filter(|t| t.thin) { (line(&plane, trace)) }
+            @for trace in self.traces.iter().filter(|t| !t.thin) { (line(&plane, trace)) }
+        });
+        chart.draw(&plane, &marks)
+    }
+}
+
+/// The band, one column of pixels at a time: smallest and largest of all that
+/// falls on it, so that no spike is lost.
+fn band(plane: &Plane, trace: &Trace) -> Markup {
+    let mut columns: Vec<(f64, f64, f64)> = Vec::new();
+    for &(at, low, high) in &trace.band {
+        let (Some((x, top)), Some(bottom)) = (plane.point(at, high), plane.y.at(low)) else {
+            continue;
+        };
+        match columns.last_mut() {
+            Some(last) if (x - last.0).abs() < 1.0 => {
+                last.1 = last.1.min(top);
+                last.2 = last.2.max(bottom);
+            }
+            _ => columns.push((x, top, bottom)),
+        }
+    }
+    let there = columns.iter().map(|&(x, top, _)| (x, top));
+    let back = columns.iter().rev().map(|&(x, _, bottom)| (x, bottom));
+    html! {
+        @if columns.len() > 1 {
+            path.band.(trace.class) d=(line_through(there.chain(back))) {}
+        }
+    }
+}
+
+fn line(plane: &Plane, trace: &Trace) -> Markup {
+    let points: Vec<(f64, f64)> = trace
+        .points
+        .iter()
+        .filter_map(|&(x, y)| plane.point(x, y))
+        .collect();
+    html! {
+        g class=(trace.class) {
+            title { (trace.tip) }
+            @if points.len() > 1 {
+                path.line.further[trace.thin] d=(line_through(points.iter().copied())) {}
+            }
+            @if let (false, Some(&(x, y))) = (trace.thin, points.last()) {
+                @if trace.diverged {
+                    path.bar d=(cross(x, y, 4.5)) {}
+                } @else {
+                    path.mark d=(trace.shape.path(x, y, 4.2)) {}
+                }
+            }
+            @for drop in trace.drops.iter().filter(|_| !trace.thin) {
+                @if let Some(x) = plane.x.at(*drop) {
+                    path.mark d={ "M" (px(x - 4.0)) " " (px(plane.top)) "h8l-4 6z" } {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The report: plain tables in, one self-contained HTML page out.
+//!
+//! It opens from disk, loads nothing, and is complete without JavaScript: the
+//! figures are SVG. A little script adds tooltips, sorting, filtering and
+//! downloads. Equal tables give equal pages; whatever differs between two runs
+//! to the same tables (times, machines, what was cached) is in [`Provenance`]
+//! and stands in `<section id="provenance">` alone.
+//!
+//! It is no analysis: every number on the page is in a table of the crate
+//! `analysis`, and this crate neither selects nor averages. It reads and writes
+//! no file.
+
+mod book;
+mod csv;
+mod draw;
+mod figure;
+mod page;
+mod provenance;
+mod section;
+mod words;
+
+pub use page::page;
+pub use provenance::{
+    DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
+    TrainingTime,
+};

@@ -1,0 +1,154 @@
+//! The winners: what was selected, what the fresh seeds confirm, and how
+//! forgiving the search was.
+
+use std::collections::BTreeSet;
+
+use analysis::report::Named;
+use analysis::select::{Edge, Winner, WinnersTable};
+use maud::{Markup, html};
+
+use super::table;
+use crate::book::Book;
+use crate::draw::number::grouped;
+use crate::figure::performance::SHOWN;
+use crate::figure::{forgiving, performance};
+use crate::words;
+
+/// The section.
+pub(crate) fn section(book: &Book<'_>) -> Markup {
+    let tables = &book.table.winners;
+    html! {
+        section #winners aria-labelledby="winners-heading" {
+            h2 #winners-heading { "Winners and what they reach" }
+            @if tables.is_empty() { p.empty { "The study selects no winners." } }
+            @for (index, named) in tables.iter().enumerate() { (selection(book, index, named)) }
+            h3 #performance { "Confirmed performance" }
+            @if book.table.performance.is_empty() {
+                p.empty {
+                    "No winner was trained again on fresh seeds, so no performance can be quoted: the best of \
+                     many noisy results is optimistic."
+                }
+            } @else {
+                (performance::figures(book))
+                (confirmed(book))
+            }
+            @for (index, named) in tables.iter().enumerate() { (forgiving::one(book, index, named)) }
+        }
+    }
+}
+
+fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Markup {
+    let winners = &named.table.winners;
+    if winners.is_empty() {
+        return html! { p.empty { "Stage " (words::name(&named.stage)) " had no runs to select from." } };
+    }
+    let swept: BTreeSet<&str> = winners
+        .iter()
+        .flat_map(|w| w.parameters.keys().map(String::as_str))
+        .collect();
+    let names: Vec<String> = swept
+        .iter()
+        .map(|path| words::capital(&words::setting(path)))
+        .collect();
+    let mut head = vec![("Method", false), ("Batch", true)];
+    head.extend(names.iter().map(|name| (name.as_str(), true)));
+    head.extend([
+        ("Score", true),
+        ("Tuning seeds", true),
+        ("Compared", true),
+        ("Diverged", true),
+        ("Second best", false),
+    ]);
+    let rows = html! { @for winner in winners { (row(winner, &swept, &named.table)) } };
+    let edges = winners
+        .iter()
+        .filter(|w| !w.on_grid_edge.is_empty())
+        .count();
+    table(
+        book,
+        &format!("winners-{}", index + 1),
+        "winners",
+        &html! {
+            "Winners by " (words::criterion(named.table.by)) " " (words::slice(named.table.at))
+            ", chosen on the tuning seeds. Scores are the best of several noisy ones and optimistic: quote the \
+             confirmed performance instead. "
+            @if edges > 0 {
+                (edges) " of " (winners.len())
+                " lie on the edge of their grid (marked ⚠): a better value may lie outside."
+            } @else { "None lies on the edge of its grid." }
+        },
+        &head,
+        &rows,
+    )
+}
+
+fn row(winner: &Winner, swept: &BTreeSet<&str>, winners: &WinnersTable) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (words::name(&words::method(&winner.method))) }
+            td.number { (winner.batch_size) }
+            @for path in swept {
+                td.number {
+                    @match winner.parameters.get(*path) { Some(value) => { (words::name(&words::value(value))) } None => "–" }
+                    @match winner.on_grid_edge.get(*path) {
+                        Some(Edge::Low) => span.edge { " ⚠ smallest tried" }
+                        Some(Edge::High) => span.edge { " ⚠ largest tried" }
+                        None => {}
+                    }
+                }
+            }
+            td.number { (words::score(&winner.score, winners.by)) }
+            td.number { (winner.seeds.len()) }
+            td.number { (winner.candidates) }
+            td.number { (winner.diverged) }
+            td.wide {
+                @if let Some(second) = &winner.runner_up {
+                    (words::score(&second.score, winners.by)) " at "
+                    (words::name(&words::settings(&second.parameters)))
+                } @else { "none" }
+            }
+        }
+    }
+}
+
+fn confirmed(book: &Book<'_>) -> Markup {
+    let rows = &book.table.performance;
+    let metrics: Vec<_> = SHOWN
+        .into_iter()
+        .filter(|m| rows.iter().any(|row| row.metrics.contains_key(m)))
+        .collect();
+    let names: Vec<String> = metrics
+        .iter()
+        .map(|m| words::capital(&m.to_string()))
+        .collect();
+    let mut head = vec![("Selection", false), ("Method", false), ("Batch", true)];
+    head.extend(names.iter().map(|name| (name.as_str(), true)));
+    head.extend([("Seeds", true), ("Diverged", true)]);
+    let body = html! {
+        @for row in rows {
+            tr {
+                th scope="row" { (words::name(&row.winners)) }
+                td { (words::name(&words::method(&row.method))) }
+                td.number { (grouped(row.batch_size)) }
+                @for metric in &metrics {
+                    td.number {
+                        @match row.metrics.get(metric) {
+                            Some(estimate) => { (words::estimated(*metric, estimate)) }
+                            None => "–"
+                        }
+                    }
+                }
+                td.number { (row.seeds) }
+                td.number { (row.diverged) }
+            }
+        }
+    };
+    table(
+        book,
+        "confirmed",
+        "confirmed",
+        &html! { "Confirmed performance: mean over fresh seeds at the last evaluation, with the 95\u{a0}% t interval." },
+        &head,
+        &body,
+    )
+}

@@ -1,0 +1,284 @@
+//! Tables in words: names of methods and settings, estimates with their
+//! intervals, slices, targets and scores as a reader says them.
+
+use std::collections::BTreeMap;
+
+use analysis::heatmap::{GoodRule, Side};
+use analysis::select::{Criterion, Score};
+use analysis::{Estimate, Interval, Metric, Outcome, Slice, Target};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::draw::number::{count, exact, fixed, grouped, percent, significant};
+
+/// A name from the study, isolated from the direction of the text around it.
+pub(crate) fn name(text: &str) -> Markup {
+    if text.is_ascii() {
+        // Nothing in ASCII turns text around.
+        html! { (text) }
+    } else {
+        html! { bdi { (text) } }
+    }
+}
+
+/// A method as papers write it.
+pub(crate) fn method(name: &str) -> String {
+    match name {
+        "kfac" => "K-FAC".into(),
+        "sgd" => "SGD".into(),
+        "adam" => "Adam".into(),
+        "adamw" => "AdamW".into(),
+        "lamb" => "LAMB".into(),
+        other => other.into(),
+    }
+}
+
+/// A setting as text: `learning_rate` is `learning rate`, the path to an
+/// optimiser's setting its last part.
+pub(crate) fn setting(path: &str) -> String {
+    let last = match path.strip_prefix("optimizer.") {
+        Some(rest) => rest.split_once('.').map_or(rest, |(_, setting)| setting),
+        None => path,
+    };
+    last.replace('_', " ")
+}
+
+/// A setting's value as the study writes it.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "default".into(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if !number.is_u64() && !number.is_i64() => exact(float),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// Settings in a row: `damping 0.01, learning rate 0.1`.
+pub(crate) fn settings(parameters: &BTreeMap<String, Value>) -> String {
+    let parts: Vec<_> = parameters
+        .iter()
+        .map(|(path, v)| format!("{} {}", setting(path), value(v)))
+        .collect();
+    if parts.is_empty() {
+        "no swept settings".into()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// A value of a metric: accuracies as percent, losses with three digits.
+pub(crate) fn measured(metric: Metric, value: f64) -> String {
+    if metric.is_loss() {
+        significant(value, 3)
+    } else {
+        percent(value, 1)
+    }
+}
+
+/// A metric with its unit, for an axis.
+pub(crate) fn axis(metric: Metric) -> String {
+    if metric.is_loss() {
+        format!("{metric} (nats)")
+    } else {
+        metric.to_string()
+    }
+}
+
+/// `train loss ≤ 0.03`, `test accuracy ≥ 93 %`.
+pub(crate) fn target(target: Target) -> String {
+    if target.metric.is_loss() {
+        format!("{} ≤ {}", target.metric, exact(target.level))
+    } else {
+        format!(
+            "{} ≥ {}\u{a0}%",
+            target.metric,
+            exact(round(target.level * 100.0))
+        )
+    }
+}
+
+/// A slice in words.
+pub(crate) fn slice(slice: Slice) -> String {
+    match slice {
+        Slice::End => "at the end of each run".into(),
+        Slice::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
+        Slice::Iterations(steps) => format!("after {} iterations", grouped(steps)),
+    }
+}
+
+/// A rule for good cells in words.
+pub(crate) fn rule(rule: GoodRule, metric: Metric) -> String {
+    match rule {
+        GoodRule::AtLeast(level) => self::target(Target { metric, level }),
+        GoodRule::Within(distance) if metric.is_loss() => {
+            format!("within {} of the best cell", exact(distance))
+        }
+        GoodRule::Within(distance) => {
+            let points = round(distance * 100.0);
+            let plural = if (points - 1.0).abs() < 1e-12 {
+                ""
+            } else {
+                "s"
+            };
+            format!("within {} point{plural} of the best cell", exact(points))
+        }
+    }
+}
+
+/// A rule for good cells where there is little room: the panel's axis says of
+/// what.
+pub(crate) fn rule_in_short(rule: GoodRule, metric: Metric) -> String {
+    let long = self::rule(rule, metric);
+    let short = long.strip_suffix(" of the best cell").unwrap_or(&long);
+    short
+        .strip_prefix(&metric.to_string())
+        .unwrap_or(short)
+        .trim()
+        .to_string()
+}
+
+/// The text with a capital first.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// Sides of a grid: `left, top`.
+pub(crate) fn sides(sides: &[Side]) -> String {
+    let names: Vec<_> = sides
+        .iter()
+        .map(|side| match side {
+            Side::Left => "left",
+            Side::Right => "right",
+            Side::Bottom => "bottom",
+            Side::Top => "top",
+        })
+        .collect();
+    names.join(", ")
+}
+
+/// `1.2 [1.0, 1.4]`, by a given way to write each number.
+pub(crate) fn estimate(estimate: &Estimate, write: impl Fn(f64) -> String) -> String {
+    match &estimate.interval {
+        Some(range) => format!("{} {}", write(estimate.value), interval(range, write)),
+        None => write(estimate.value),
+    }
+}
+
+/// An estimate of a metric: `95.13 % [94.82, 95.44]`, `0.031 [0.029, 0.034]`.
+pub(crate) fn estimated(metric: Metric, estimate: &Estimate) -> String {
+    let (value, bound): (String, fn(f64) -> String) = if metric.is_loss() {
+        (significant(estimate.value, 3), |v| significant(v, 3))
+    } else {
+        (percent(estimate.value, 2), |v| fixed(v * 100.0, 2))
+    };
+    match &estimate.interval {
+        Some(range) => format!("{value} {}", interval(range, bound)),
+        None => value,
+    }
+}
+
+/// `[1.0, 1.4]`; a side without a bound is open.
+pub(crate) fn interval(interval: &Interval, write: impl Fn(f64) -> String) -> String {
+    let low = interval
+        .low
+        .map_or("(−∞".into(), |v| format!("[{}", write(v)));
+    let high = interval
+        .high
+        .map_or("∞)".into(), |v| format!("{}]", write(v)));
+    format!("{low},\u{a0}{high}")
+}
+
+/// How a run ended.
+pub(crate) fn outcome(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Finished => "finished".into(),
+        Outcome::Diverged { step } => format!("diverged at {}", grouped(step)),
+        Outcome::Stopped { step } => format!("stopped at {}", grouped(step)),
+    }
+}
+
+/// By what was selected.
+pub(crate) fn criterion(by: Criterion) -> String {
+    match by {
+        Criterion::Metric(metric) => metric.to_string(),
+        Criterion::StepsTo { steps_to } => format!("steps to {}", target(steps_to)),
+    }
+}
+
+/// How a configuration did.
+pub(crate) fn score(score: &Score, by: Criterion) -> String {
+    let metric = match by {
+        Criterion::Metric(metric) => metric,
+        Criterion::StepsTo { steps_to } => steps_to.metric,
+    };
+    match *score {
+        Score::Value(value) => measured(metric, value),
+        Score::Steps { after, by } => steps(after, by),
+        Score::NotReached { value: None } => "not reached".into(),
+        Score::NotReached { value: Some(value) } => {
+            format!("not reached ({metric} {})", measured(metric, value))
+        }
+        Score::NotEvaluated => "not evaluated".into(),
+        Score::Diverged { seeds } => format!("diverged ({})", count(seeds, "seed")),
+    }
+}
+
+/// An interval of steps: `(40, 44]`.
+pub(crate) fn steps(after: u64, by: u64) -> String {
+    format!("({}, {}]", grouped(after), grouped(by))
+}
+
+/// Names in a row: `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// Without the noise of a product: 0.93 * 100 is 93.
+fn round(value: f64) -> f64 {
+    (value * 1e9).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_read_as_sentences() {
+        let accuracy = Target {
+            metric: Metric::TestAccuracy,
+            level: 0.93,
+        };
+        assert_eq!(target(accuracy), "test accuracy ≥ 93\u{a0}%");
+        let loss = Target {
+            metric: Metric::TrainLoss,
+            level: 0.03,
+        };
+        assert_eq!(target(loss), "train loss ≤ 0.03");
+        assert_eq!(setting("optimizer.kfac.inverse_every"), "inverse every");
+        assert_eq!(setting("model.mlp.hidden"), "model.mlp.hidden");
+        assert_eq!(value(&serde_json::json!(1e-4)), "1e-4");
+        assert_eq!(value(&serde_json::json!(16)), "16");
+        assert_eq!(value(&serde_json::json!([32, 10])), "[32,10]");
+        assert_eq!(
+            rule(GoodRule::Within(0.01), Metric::TestAccuracy),
+            "within 1 point of the best cell"
+        );
+        let open = Interval {
+            low: Some(2.0),
+            high: None,
+            confidence: 0.95,
+        };
+        assert_eq!(interval(&open, |v| v.to_string()), "[2,\u{a0}∞)");
+        assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+    }
+}

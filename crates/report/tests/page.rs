@@ -1,0 +1,413 @@
+//! The page as a browser would see it: parsed, then asked.
+
+mod sample;
+
+use std::collections::{BTreeMap, HashSet};
+
+use analysis::Outcome;
+use analysis::heatmap::CellState;
+use analysis::targets::{Steps, TargetsTable};
+use report::{Provenance, page};
+use sample::Study;
+use scraper::{ElementRef, Html, Selector};
+
+fn parsed(html: &str) -> Html {
+    let page = Html::parse_document(html);
+    assert_eq!(
+        page.errors,
+        Vec::<std::borrow::Cow<'_, str>>::new(),
+        "the HTML has faults"
+    );
+    page
+}
+
+fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
+    let selector = Selector::parse(selector).expect("a selector");
+    page.select(&selector).collect()
+}
+
+fn text(element: ElementRef<'_>) -> String {
+    element.text().collect()
+}
+
+/// What must hold of every page, whatever is on it.
+fn check(html: &str) -> Html {
+    let page = parsed(html);
+    // Coordinates are numbers.
+    for element in all(&page, "svg *") {
+        for (name, value) in element.value().attrs() {
+            if !["id", "class", "data-link"].contains(&name) {
+                assert!(
+                    !value.contains("NaN") && !value.contains("inf"),
+                    "{name}={value}"
+                );
+            }
+        }
+    }
+    // Nothing is loaded, not even from beside the page.
+    for (name, value) in all(&page, "*").iter().flat_map(|e| e.value().attrs()) {
+        assert!(
+            !["src", "srcset", "data", "action", "poster", "style:src"].contains(&name),
+            "{name}={value}"
+        );
+        if name == "href" || name == "xlink:href" {
+            assert!(value.starts_with('#'), "{name}={value}");
+        }
+        assert!(!name.starts_with("on"), "{name}={value}");
+    }
+    assert_eq!(
+        all(&page, "link, iframe, img, object, embed, base, form").len(),
+        0
+    );
+    for style in all(&page, "style") {
+        assert!(!text(style).contains("@import") && !text(style).contains("http"));
+    }
+    // Ids are unique, and what is pointed at exists.
+    let ids: Vec<&str> = all(&page, "[id]")
+        .iter()
+        .filter_map(|e| e.value().id())
+        .collect();
+    let distinct: HashSet<&str> = ids.iter().copied().collect();
+    assert_eq!(ids.len(), distinct.len(), "an id is used twice");
+    for link in all(&page, "a[href]") {
+        let target = &link.value().attr("href").expect("selected by it")[1..];
+        assert!(distinct.contains(target), "#{target} leads nowhere");
+    }
+    for element in all(&page, "[aria-labelledby]") {
+        for id in element
+            .value()
+            .attr("aria-labelledby")
+            .expect("selected by it")
+            .split(' ')
+        {
+            assert!(distinct.contains(id), "no element {id}");
+        }
+    }
+    for element in all(&page, "[clip-path]") {
+        let value = element.value().attr("clip-path").expect("selected by it");
+        let id = value.trim_start_matches("url(#").trim_end_matches(')');
+        assert!(distinct.contains(id), "no clip path {id}");
+    }
+    // Whoever does not see a drawing is told of it.
+    for drawing in all(&page, "svg[role=img]") {
+        let own = |name: &str| {
+            drawing
+                .children()
+                .filter_map(ElementRef::wrap)
+                .any(|child| child.value().name() == name && !text(child).trim().is_empty())
+        };
+        assert!(own("title"), "a drawing has no title");
+        assert!(
+            own("desc")
+                || drawing
+                    .value()
+                    .id()
+                    .is_some_and(|id| id.starts_with("scale-"))
+        );
+    }
+    for figure in all(&page, "figure") {
+        let caption = Selector::parse("figcaption").expect("a selector");
+        let caption = figure
+            .select(&caption)
+            .next()
+            .expect("every figure has a caption");
+        assert!(text(caption).len() > 40);
+    }
+    for head in all(&page, "th") {
+        assert!(head.value().attr("scope").is_some());
+    }
+    // Headings go down one level at a time, from a single h1.
+    let levels: Vec<u8> = all(&page, "h1, h2, h3, h4")
+        .iter()
+        .map(|h| h.value().name().as_bytes()[1] - b'0')
+        .collect();
+    assert_eq!(levels[0], 1);
+    assert!(levels[1..].iter().all(|level| *level > 1));
+    assert!(
+        levels.windows(2).all(|pair| pair[1] <= pair[0] + 1),
+        "{levels:?}"
+    );
+    page
+}
+
+fn quick() -> String {
+    page(&Study::quick().table(), &sample::provenance())
+}
+
+#[test]
+fn a_page_is_whole_and_loads_nothing() {
+    let html = quick();
+    let page = check(&html);
+    for id in [
+        "claims",
+        "scaling",
+        "curves",
+        "heatmaps",
+        "winners",
+        "runs",
+        "settings",
+        "provenance",
+        "fig-steps-1-1",
+        "fig-speed-up-1-1",
+        "fig-train-loss",
+        "fig-test-accuracy",
+        "fig-heatmap-1-1",
+        "fig-heatmap-1-2",
+        "fig-share-1",
+        "fig-performance-1",
+        "fig-forgiving-1",
+        "table-runs",
+    ] {
+        assert_eq!(all(&page, &format!("#{id}")).len(), 1, "{id}");
+    }
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+}
+
+#[test]
+fn equal_tables_give_equal_pages_and_only_provenance_may_differ() {
+    assert_eq!(quick(), quick());
+    let other = page(&Study::quick().table(), &Provenance::default());
+    let without = |html: &str| {
+        let start = html
+            .find("<section id=\"provenance\"")
+            .expect("the section");
+        let end = start + html[start..].find("</section>").expect("its end");
+        format!("{}{}", &html[..start], &html[end..])
+    };
+    assert_ne!(quick(), other);
+    assert_eq!(without(&quick()), without(&other));
+}
+
+#[test]
+fn each_claim_names_verdict_statistic_interval_n_and_figure() {
+    let html = quick();
+    let page = check(&html);
+    let claims = all(&page, ".claims > li");
+    assert_eq!(claims.len(), 4);
+    let first = text(claims[0]).replace('\u{a0}', " ");
+    for part in [
+        "supported",
+        "within 1 point",
+        "0.002",
+        "95 % interval [−0.004, 0.008]",
+        "n = 5",
+        "Figure 8",
+    ] {
+        assert!(first.contains(part), "{part} is not in {first}");
+    }
+    // The number in the text is the number under the figure.
+    let link = Selector::parse("p a").expect("a selector");
+    for claim in claims {
+        for link in claim.select(&link) {
+            let target = link.value().attr("href").expect("a link");
+            let caption = text(all(&page, &format!("{target} > figcaption"))[0]);
+            assert!(
+                caption.starts_with(&format!("{}.", text(link))),
+                "{caption}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_heatmap_has_its_cells_values_and_marks() {
+    let study = Study::quick();
+    let table = study.table();
+    let html = page(&table, &sample::provenance());
+    let page = check(&html);
+    let panels = &table.heatmaps[0].table.panels;
+    let drawn = all(&page, "svg[id^=map-]");
+    assert_eq!(drawn.len(), panels.len());
+    let of = |wanted: fn(&CellState) -> bool| {
+        panels
+            .iter()
+            .flat_map(|p| &p.cells)
+            .filter(|c| wanted(&c.state))
+            .count()
+    };
+    let values = of(|s| matches!(s, CellState::Value { .. }));
+    assert_eq!(all(&page, "svg[id^=map-] text.value").len(), values);
+    let crosses = all(&page, "svg[id^=map-] path.lost.thick").len();
+    assert_eq!(crosses, of(|s| matches!(s, CellState::Diverged { .. })));
+    let missing = all(&page, "svg[id^=map-] .missing").len();
+    assert_eq!(missing, of(|s| matches!(s, CellState::Missing)));
+    // The best cell of the first panel is the table's.
+    let best = panels[0].best.expect("a best cell");
+    let CellState::Value { mean, .. } = panels[0].cells[best].state else {
+        panic!("the best cell has a value");
+    };
+    let starred = all(&page, "#map-1-1-1 .starred");
+    assert_eq!(text(starred[0]), format!("{:.1}*", mean * 100.0));
+}
+
+#[test]
+fn the_data_behind_a_figure_is_the_table() {
+    let study = Study::quick();
+    let table = study.table();
+    let html = page(&table, &sample::provenance());
+    let page = check(&html);
+    let csv = text(all(&page, "#fig-steps-1-1 .data pre")[0]);
+    let targets: &TargetsTable = &table.targets[0].table;
+    let expected: usize = targets.runs.iter().map(|run| run.crossings.len()).sum();
+    assert_eq!(csv.lines().count(), expected + 1);
+    let run = &targets.runs[0];
+    let Steps::Reached { after, by } = run.crossings[1].steps else {
+        panic!("the sample's first run reaches its second target");
+    };
+    let line = format!(
+        "confirmed,kfac,train loss 0.03,16,100,reached,{after},{by},\"{}\"",
+        run.label
+    );
+    assert!(csv.lines().any(|l| l == line), "{line}");
+}
+
+#[test]
+fn names_are_text_whatever_they_contain() {
+    let evil = [
+        "</script><script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "]]><!--",
+        "\u{202e}gnp.exe\u{202c}",
+        "' onmouseover='alert(1)",
+    ];
+    for name in evil {
+        let mut study = Study::quick();
+        study.methods = vec![name.into(), "sgd".into()];
+        let mut table = study.table();
+        table.title = name.into();
+        table.claims[0].sentence = name.into();
+        table.claims[0].reason = name.into();
+        table.targets[0].stage = name.into();
+        table.heatmaps[0].table.panels[0].x = name.into();
+        table.heatmaps[0].table.panels[0].others = BTreeMap::from([(name.into(), name.into())]);
+        table.stages[0].common.insert(name.into(), name.into());
+        table.stages[0].stage = name.into();
+        table.runs[0].stage = name.into();
+        table.runs[0].settings.insert(name.into(), name.into());
+        let mut provenance = sample::provenance();
+        provenance.command = name.into();
+        provenance.study_text = name.into();
+        provenance.study_file = name.into();
+        provenance.graph.nodes[0].name = name.into();
+        provenance.keys[0].stage = name.into();
+        let html = page(&table, &provenance);
+        let page = check(&html);
+        assert_eq!(all(&page, "script").len(), 1, "only the page's own");
+        assert_eq!(text(all(&page, "h1")[0]), name);
+        if !name.is_ascii() {
+            assert_eq!(
+                all(&page, "h1 > bdi").len(),
+                1,
+                "text that turns direction is isolated"
+            );
+        }
+    }
+}
+
+#[test]
+fn long_names_are_cut_in_drawings_and_whole_in_the_text() {
+    let long = "n".repeat(300);
+    let mut study = Study::quick();
+    study.methods = vec![long.clone(), "sgd".into()];
+    let mut table = study.table();
+    table.title = long.clone();
+    let html = page(&table, &sample::provenance());
+    let page = check(&html);
+    assert!(
+        all(&page, "svg text")
+            .iter()
+            .all(|t| text(*t).chars().count() < 90)
+    );
+    assert_eq!(text(all(&page, "h1")[0]), long);
+}
+
+#[test]
+fn an_empty_report_says_what_is_missing() {
+    let html = page(&sample::empty(), &Provenance::default());
+    let page = check(&html);
+    assert_eq!(text(all(&page, "h1")[0]), "Training study");
+    assert_eq!(all(&page, "figure").len(), 0);
+    assert!(all(&page, ".empty").len() >= 7);
+}
+
+#[test]
+fn one_run_makes_a_page() {
+    let study = Study {
+        methods: vec!["sgd".into()],
+        batches: vec![16],
+        seeds: 1,
+        targets: 1,
+        grid: 1,
+    };
+    check(&page(&study.table(), &sample::provenance()));
+}
+
+#[test]
+fn forty_batch_sizes_and_twelve_targets_make_a_page() {
+    let study = Study {
+        batches: (1..=40).map(|i| 8 * i).collect(),
+        seeds: 2,
+        targets: 12,
+        ..Study::quick()
+    };
+    let html = page(&study.table(), &sample::provenance());
+    let page = check(&html);
+    assert_eq!(all(&page, "#fig-steps-1-1 svg[role=img]").len(), 12);
+}
+
+#[test]
+fn where_every_run_diverged_the_page_says_so() {
+    let mut table = Study::quick().table();
+    for run in &mut table.runs {
+        run.outcome = Outcome::Diverged { step: 1 };
+        run.last = None;
+        run.best.clear();
+    }
+    for curve in &mut table.curves {
+        curve.outcome = Outcome::Diverged { step: 1 };
+        curve.evaluations.truncate(1);
+        for bucket in &mut curve.loss {
+            (bucket.low, bucket.high) = (None, None);
+        }
+    }
+    for row in &mut table.performance {
+        (row.seeds, row.diverged) = (0, 5);
+        row.metrics.clear();
+    }
+    for panel in &mut table.heatmaps[0].table.panels {
+        panel.best = None;
+        for cell in &mut panel.cells {
+            cell.state = CellState::Diverged {
+                diverged: 3,
+                seeds: 3,
+            };
+        }
+        for region in &mut panel.regions {
+            region.good.fill(false);
+            region.touches.clear();
+            (region.level, region.share, region.slope) = (None, Some(0.0), None);
+        }
+    }
+    let targets = &mut table.targets[0].table;
+    for run in &mut targets.runs {
+        for crossing in &mut run.crossings {
+            crossing.steps = Steps::Diverged { step: 1 };
+        }
+    }
+    for row in &mut targets.summaries {
+        (row.reached, row.not_reached, row.diverged) = (0, 0, row.seeds);
+        (row.median, row.fastest, row.slowest) = (None, None, None);
+        (row.ideal, row.speed_up) = (None, None);
+    }
+    for fit in &mut targets.fits {
+        (fit.law, fit.slope) = (None, None);
+    }
+    let html = page(&table, &sample::provenance());
+    let page = check(&html);
+    let said = text(all(&page, "#scaling")[0]).replace('\u{a0}', " ");
+    assert!(
+        said.contains("No run of these stages reached test accuracy ≥ 93 %."),
+        "{said}"
+    );
+    assert_eq!(all(&page, "#fig-steps-1-1").len(), 0);
+}

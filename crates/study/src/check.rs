@@ -1,0 +1,229 @@
+//! How the stages of a study must fit together.
+//!
+//! Every check goes on after a mistake, with what is sound: a stage with a mistake is left out, and what reads
+//! it is not blamed for that.
+
+mod levels;
+mod moments;
+mod readers;
+mod references;
+
+use std::collections::BTreeMap;
+
+use crate::decode::decode;
+use crate::diagnostic::Draft;
+use crate::like::Written;
+use crate::schema::{Dataset, Name, Stage};
+use crate::sweep::MOST_RUNS;
+use crate::training::{self, Training, Winners};
+
+/// A stage that was decoded.
+pub(crate) struct Decoded {
+    pub(crate) written: Written,
+    pub(crate) stage: Stage,
+}
+
+/// The kinds of stages, as a study writes them.
+pub(crate) const KINDS: [&str; 6] = [
+    "dataset",
+    "train",
+    "select",
+    "steps_to_target",
+    "heatmap",
+    "report",
+];
+
+impl Decoded {
+    pub(crate) fn kind(&self) -> &'static str {
+        let kind = KINDS
+            .into_iter()
+            .find(|kind| self.written.node.get(kind).is_some());
+        kind.expect("a stage without a kind is not decoded")
+    }
+}
+
+/// What is sound of a study.
+pub(crate) struct Checked {
+    pub(crate) stages: BTreeMap<String, Decoded>,
+    /// Names, each after those it refers to.
+    pub(crate) order: Vec<String>,
+    pub(crate) trainings: BTreeMap<String, Training>,
+}
+
+/// Decodes the stages one by one and checks them together.
+pub(crate) fn check(
+    written: BTreeMap<String, Option<Written>>,
+    mistakes: &mut Vec<Draft>,
+) -> Checked {
+    let mut kinds: BTreeMap<String, Option<&'static str>> = BTreeMap::new();
+    let mut stages = BTreeMap::new();
+    for (name, written) in written {
+        let Some(written) = written else {
+            kinds.insert(name, None);
+            continue;
+        };
+        let kind = kind_of(&name, &written, mistakes);
+        let decoded = decode::<Stage>(&written.node, &name, written.key_span, mistakes);
+        if kind == Some("train") && decoded.is_none() {
+            training::check_sweep(&name, &written, mistakes);
+        }
+        if let (Some(kind), Some(stage)) = (kind, decoded) {
+            if kind != "train"
+                && let Some(entry) = written.node.entry("sweep")
+            {
+                mistakes.push(
+                    Draft::error(format!("a sweep beside `{kind}`"))
+                        .at(entry.key_span, "only `train` is swept")
+                        .help("move it to the `train` stage that this one reads"),
+                );
+            }
+            stages.insert(name.clone(), Decoded { written, stage });
+        }
+        kinds.insert(name, kind);
+    }
+    references::check(&stages, &kinds, mistakes);
+    let order = references::order(&stages, &kinds, mistakes);
+    let mut checked = Checked {
+        stages,
+        order,
+        trainings: BTreeMap::new(),
+    };
+    for name in &checked.order {
+        if let Some(training) = checked.training(name, mistakes) {
+            checked.trainings.insert(name.clone(), training);
+        }
+    }
+    let runs: u64 = checked.trainings.values().map(Training::count).sum();
+    if u128::from(runs) > MOST_RUNS {
+        mistakes.push(Draft::error(format!(
+            "the study comes to {runs} runs; at most {MOST_RUNS}"
+        )));
+    }
+    for name in &checked.order {
+        checked.reader(name, mistakes);
+    }
+    checked
+}
+
+/// The stage's kind; none, or several, is a mistake.
+fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&'static str> {
+    let mut kinds = KINDS
+        .into_iter()
+        .filter(|kind| written.node.get(kind).is_some());
+    match (kinds.next(), kinds.next()) {
+        (Some(kind), None) => Some(kind),
+        (Some(one), Some(other)) => {
+            let spans = [one, other].map(|kind| {
+                written
+                    .node
+                    .entry(kind)
+                    .map_or(written.key_span, |e| e.key_span)
+            });
+            mistakes.push(
+                Draft::error(format!("`{name}` is both `{one}` and `{other}`"))
+                    .at(spans[1].max(spans[0]), "another kind")
+                    .also(spans[1].min(spans[0]), "one kind")
+                    .help("a stage has one kind; make two stages of it"),
+            );
+            None
+        }
+        (None, _) => {
+            // A misspelt kind is reported as an unknown key.
+            let misspelt = written.node.entries().iter().any(|e| {
+                !KINDS.contains(&e.key.as_str()) && !matches!(e.key.as_str(), "like" | "sweep")
+            });
+            if !misspelt {
+                mistakes.push(
+                    Draft::error(format!("`{name}` has no kind"))
+                        .at(written.key_span, "what is it?")
+                        .help(format!(
+                            "give one of {}",
+                            KINDS.map(|kind| format!("`{kind}`")).join(", ")
+                        )),
+                );
+            }
+            None
+        }
+    }
+}
+
+impl Checked {
+    pub(crate) fn dataset(&self, name: &str) -> Option<&Dataset> {
+        self.stages.get(name)?.stage.dataset.as_ref()
+    }
+
+    fn training(&self, name: &str, mistakes: &mut Vec<Draft>) -> Option<Training> {
+        let Decoded { written, stage } = self.stages.get(name)?;
+        let train = stage.train.as_ref()?;
+        let Some(select) = &train.configuration else {
+            let Some(dataset) = &train.dataset else {
+                mistakes.push(
+                    Draft::error(format!("`{name}` lacks `dataset`"))
+                        .at(
+                            written
+                                .node
+                                .entry("train")
+                                .map_or(written.key_span, |e| e.key_span),
+                            "`dataset` is missing here",
+                        )
+                        .help("name a `dataset` stage, or a `select` stage under `configuration`"),
+                );
+                return None;
+            };
+            let data = self.dataset(dataset.as_str())?;
+            return training::own(name, written, stage, data, mistakes);
+        };
+        let span = written.node.span_at(&["train", "configuration"]);
+        let selected = self.stages.get(select.as_str())?.stage.select.as_ref()?;
+        if selected
+            .per
+            .iter()
+            .map(String::as_str)
+            .ne(["method", "batch_size"])
+        {
+            mistakes.push(
+                Draft::error(format!(
+                    "`{select}` does not select per method and batch size"
+                ))
+                .at(span, "needs one winner for each method and batch size")
+                .help(format!("set `per: [method, batch_size]` in `{select}`")),
+            );
+            return None;
+        }
+        let trainings = self.trainings_of(&selected.runs)?;
+        let dataset = trainings.first()?.1.dataset.clone();
+        if let Some((other, _)) = trainings
+            .iter()
+            .find(|(_, training)| training.dataset != dataset)
+        {
+            mistakes.push(
+                Draft::error(format!(
+                    "`{select}` selects among runs on different data sets"
+                ))
+                .at(span, "the data set would be ambiguous")
+                .help(format!(
+                    "`{}` trains on `{dataset}`, `{other}` does not",
+                    trainings[0].0
+                )),
+            );
+            return None;
+        }
+        let cases = trainings
+            .iter()
+            .flat_map(|(_, training)| training.cases.iter().cloned())
+            .collect();
+        let winners = Winners {
+            select: select.as_str(),
+            dataset,
+            cases,
+        };
+        training::confirmed(name, written, stage, &winners, mistakes)
+    }
+
+    /// The stages by these names, if all are sound.
+    fn trainings_of<'a>(&'a self, runs: &'a [Name]) -> Option<Vec<(&'a str, &'a Training)>> {
+        runs.iter()
+            .map(|name| Some((name.as_str(), self.trainings.get(name.as_str())?)))
+            .collect()
+    }
+}

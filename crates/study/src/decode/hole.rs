@@ -1,0 +1,173 @@
+//! A stand-in for a value that was found wrong: harmless, of whatever type is asked for.
+
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor,
+};
+
+use super::fault::Fault;
+
+/// Reads as 0.5, 1, a name, nothing, a list of one hole, the first choice, a struct of holes.
+#[derive(Clone, Copy)]
+pub(super) struct Hole;
+
+/// An error inside a hole is no news.
+fn quiet<T>(result: Result<T, Fault>) -> Result<T, Fault> {
+    result.map_err(|_| Fault::hollow())
+}
+
+impl<'de> Deserializer<'de> for Hole {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_unit())
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_bool(false))
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_u64(1))
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_u64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        // Inside every range that the schema knows.
+        quiet(visitor.visit_f64(0.5))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_str("hole"))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_none())
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_newtype_struct(self))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_seq(SeqDeserializer::<_, Fault>::new(std::iter::once(Hole))))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        quiet(
+            visitor.visit_seq(SeqDeserializer::<_, Fault>::new(std::iter::repeat_n(
+                Hole, len,
+            ))),
+        )
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let nothing: MapDeserializer<'_, std::iter::Empty<(u64, u64)>, Fault> =
+            MapDeserializer::new(std::iter::empty());
+        quiet(visitor.visit_map(nothing))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_map(Fields(fields.iter())))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_enum(FirstOf(variants)))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        quiet(visitor.visit_unit())
+    }
+
+    serde::forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple_struct identifier
+    }
+}
+
+impl IntoDeserializer<'_, Fault> for Hole {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+struct Fields(std::slice::Iter<'static, &'static str>);
+
+impl<'de> MapAccess<'de> for Fields {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        self.0
+            .next()
+            .map(|field| seed.deserialize(StrDeserializer::new(field)))
+            .transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        seed.deserialize(Hole)
+    }
+}
+
+struct FirstOf(&'static [&'static str]);
+
+impl<'de> EnumAccess<'de> for FirstOf {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
+        let first = self.0.first().ok_or_else(Fault::hollow)?;
+        Ok((
+            seed.deserialize(StrDeserializer::<Fault>::new(first))?,
+            self,
+        ))
+    }
+}
+
+impl<'de> VariantAccess<'de> for FirstOf {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        seed.deserialize(Hole)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        Hole.deserialize_tuple(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        Hole.deserialize_struct("", fields, visitor)
+    }
+}

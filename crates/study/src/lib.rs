@@ -1,0 +1,145 @@
+//! Studies: one YAML file that says what to train, what to measure and what to report.
+//!
+//! [`Study::load`] reads and checks a file; every mistake in it is reported at once, each with its place and a
+//! hint ([`Diagnostics`]). [`Study::expand`] makes the [`engine::Graph`] of its stages: one for each run, and
+//! those that read them. [`json_schema`] and [`reference_markdown`] describe the file, from the same types
+//! that read it.
+//!
+//! Not here: running anything, printing anything, and what a setting does to a training run.
+
+mod check;
+mod decode;
+mod diagnostic;
+mod expand;
+mod like;
+mod reference;
+mod schema;
+mod settings;
+mod sweep;
+mod training;
+mod yaml;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::IgnoredAny;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use reference::{json_schema, reference_markdown};
+
+use check::Checked;
+use diagnostic::{Draft, Span};
+
+/// A study that can be run.
+pub struct Study {
+    name: String,
+    folder: PathBuf,
+    checked: Checked,
+    warnings: Vec<Diagnostic>,
+}
+
+/// How many stages of the graph a stage of the study comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageSummary {
+    /// Its name in the study.
+    pub name: String,
+    /// Its kind, as the study writes it: `train`.
+    pub kind: &'static str,
+    /// Stages of the graph: runs, or 1.
+    pub stages: u64,
+}
+
+impl Study {
+    /// Reads and checks a study file. Files that it names are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake found, if there is one; that the file cannot be read is one.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Diagnostics> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            let draft = Draft::error(format!("cannot read {name}: {error}"));
+            Diagnostics::new(&name, "", vec![draft])
+        })?;
+        Self::read(&name, &text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Checks the text of a study; `name` is what diagnostics call it. Files that it names are relative to
+    /// the current folder.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake found, if there is one.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
+        Self::read(name, text, Path::new(""))
+    }
+
+    fn read(name: &str, text: &str, folder: &Path) -> Result<Self, Diagnostics> {
+        let mut drafts = Vec::new();
+        let fail = |drafts| Diagnostics::new(name, text, drafts);
+        let root = match yaml::parse(text, &mut drafts) {
+            Ok(root) => root,
+            Err(draft) => {
+                drafts.push(draft);
+                return Err(fail(drafts));
+            }
+        };
+        let top = Span {
+            start: root.span.start,
+            end: root.span.start,
+        };
+        let file =
+            decode::decode::<schema::File<IgnoredAny>>(&root, "study file", top, &mut drafts);
+        let entries = root.get("stages").map_or(&[][..], yaml::Node::entries);
+        if file.as_ref().is_some_and(|file| file.stages.is_empty()) {
+            drafts.push(
+                Draft::error("no stages")
+                    .at(root.span_at(&["stages"]), "empty")
+                    .help("a study needs a stage"),
+            );
+        }
+        let written = like::resolve(entries, &mut drafts);
+        let checked = check::check(written, &mut drafts);
+        if drafts.iter().any(Draft::is_error) {
+            return Err(fail(drafts));
+        }
+        let file = file.expect("a file that is not decoded has a mistake");
+        Ok(Self {
+            name: file.study.to_string(),
+            folder: folder.to_owned(),
+            checked,
+            warnings: diagnostic::finish(name, text, drafts),
+        })
+    }
+
+    /// The study's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is likely not what was meant, in the order of the file.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The study's stages, each after those it refers to, with how many stages of the graph they come to.
+    pub fn summary(&self) -> Vec<StageSummary> {
+        let stages = self.checked.order.iter().map(|name| StageSummary {
+            name: name.clone(),
+            kind: self.checked.stages[name].kind(),
+            stages: self
+                .checked
+                .trainings
+                .get(name)
+                .map_or(1, training::Training::count),
+        });
+        stages.collect()
+    }
+
+    /// The graph of stages. The same for every spelling of the study: comments, order of keys, spelling of
+    /// numbers, anchors or copies, order of a sweep's values (but for the order of stages).
+    pub fn expand(&self) -> engine::Graph {
+        expand::expand(&self.checked, &self.name, &self.folder)
+    }
+}

@@ -1,0 +1,117 @@
+//! What a study file may say: one definition for reading it, for the JSON Schema that editors use, and for
+//! the reference page. The doc comments of fields are the texts of both.
+//!
+//! Here is what each key takes, one by one; how the parts must fit together is in [`crate::check`].
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the texts make a page that names BatchNorm as papers do"
+)]
+
+mod dataset;
+mod number;
+mod optimizer;
+mod reader;
+mod sweep;
+mod train;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use dataset::{DIGITS, Dataset, Source};
+pub(crate) use number::{Count, Name};
+pub(crate) use optimizer::{Kfac, Optimizer, Sgd};
+pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use sweep::{Progression, Values};
+pub(crate) use train::{Augment, BatchNorm, Budget, Evaluation, LastBatch, Schedule, Stop, Train};
+
+/// A study: one file, any number of stages, one report.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File<S> {
+    /// The study's name: letters, digits, `-` and `_`.
+    pub(crate) study: Name,
+    /// The stages by name. Their order is of no importance; they refer to each other by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) stages: BTreeMap<Name, S>,
+}
+
+/// A stage: exactly one of `dataset`, `train`, `select`, `steps_to_target`, `heatmap` and `report`; with
+/// `train` there may be a `sweep`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stage {
+    /// Another stage of the same kind to start from. What is said here comes on top: key by key in the
+    /// stage's kind, in `sweep`, `evaluation`, `augment` and in an `optimizer` of the same method;
+    /// everything else (`budget`, `schedule`, a sweep's values, ...) is replaced as a whole.
+    /// `null` takes a key away.
+    #[expect(
+        dead_code,
+        reason = "resolved in the tree, before the stage is decoded"
+    )]
+    pub(crate) like: Option<Name>,
+    /// Settings to run over, every combination of them. A name is a key of `train` (`batch_size`,
+    /// `learning_rate`, `seed`, ...), of its optimizer (`damping`, `momentum`, ...), or a dotted path
+    /// (`budget.epochs`).
+    #[schemars(with = "Option<BTreeMap<String, Option<Values>>>")]
+    pub(crate) sweep: Option<BTreeMap<String, Values>>,
+    /// Images with labels, split into parts.
+    pub(crate) dataset: Option<Dataset>,
+    /// Training runs.
+    pub(crate) train: Option<Train>,
+    /// The best configurations among runs.
+    pub(crate) select: Option<Select>,
+    /// How many steps runs need to reach targets.
+    pub(crate) steps_to_target: Option<StepsToTarget>,
+    /// A metric over two settings, for each batch size.
+    pub(crate) heatmap: Option<Heatmap>,
+    /// The page.
+    pub(crate) report: Option<Report>,
+}
+
+/// What an evaluation measures. Losses are mean cross-entropies in nats, accuracies fractions.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Metric {
+    TrainLoss,
+    TrainAccuracy,
+    ValidationLoss,
+    ValidationAccuracy,
+    TestLoss,
+    TestAccuracy,
+}
+
+impl Metric {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TrainLoss => "train_loss",
+            Self::TrainAccuracy => "train_accuracy",
+            Self::ValidationLoss => "validation_loss",
+            Self::ValidationAccuracy => "validation_accuracy",
+            Self::TestLoss => "test_loss",
+            Self::TestAccuracy => "test_accuracy",
+        }
+    }
+
+    pub(crate) fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Self::TrainLoss | Self::ValidationLoss | Self::TestLoss
+        )
+    }
+}
+
+/// A list of at least one.
+fn not_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(serde::de::Error::custom("must not be empty"));
+    }
+    Ok(list)
+}

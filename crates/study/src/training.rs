@@ -1,0 +1,433 @@
+//! A `train` stage worked out: its points, their settings, and what its readers must know of its runs.
+
+mod case;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub(crate) use case::{Case, epochs_to_steps, missing_part};
+
+use case::check_case;
+
+use crate::decode::decode;
+use crate::diagnostic::{Draft, Span};
+use crate::like::Written;
+use crate::schema::{Count, Dataset, LastBatch, Optimizer, Schedule, Stage, Train, Values};
+use crate::settings;
+use crate::sweep::{self, MOST_RUNS, Range};
+use crate::yaml::Node;
+
+/// The runs that a stage expands to: every group with every combination of the axes' points.
+pub(crate) struct Training {
+    pub(crate) dataset: String,
+    /// Settings but for those of the axes.
+    pub(crate) base: Map<String, Value>,
+    /// Swept settings, by name.
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) origin: Origin,
+    /// What distinguishes runs for their readers.
+    pub(crate) cases: Vec<Case>,
+}
+
+/// Whence the settings that a stage does not state.
+pub(crate) enum Origin {
+    /// It states all of them.
+    Own,
+    /// From the winners of a `select` stage, by method and batch size.
+    Winners {
+        select: String,
+        entries: Vec<(String, u64)>,
+    },
+}
+
+/// A swept setting.
+pub(crate) struct Axis {
+    pub(crate) name: String,
+    /// Where it is in the settings.
+    pub(crate) path: Vec<String>,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A value of a swept setting.
+pub(crate) struct Point {
+    /// Its name in coordinates.
+    pub(crate) text: String,
+    /// Its form in the settings; none if it is the default of an optional one.
+    pub(crate) value: Option<Value>,
+}
+
+impl Training {
+    /// How many runs there are.
+    pub(crate) fn count(&self) -> u64 {
+        let groups = match &self.origin {
+            Origin::Own => 1,
+            Origin::Winners { entries, .. } => entries.len() as u64,
+        };
+        self.axes
+            .iter()
+            .map(|axis| axis.points.len() as u64)
+            .product::<u64>()
+            * groups
+    }
+
+    /// The methods of the runs, each once, sorted.
+    pub(crate) fn methods(&self) -> Vec<&str> {
+        let mut methods: Vec<&str> = self.cases.iter().map(|case| case.method.as_str()).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        methods
+    }
+
+    /// Whether the runs of a method differ in this setting.
+    pub(crate) fn sweeps(&self, name: &str) -> bool {
+        self.axes.iter().any(|axis| axis.name == name)
+    }
+}
+
+/// What the winners of a `select` stage have, for the stage that runs them anew.
+pub(crate) struct Winners<'a> {
+    pub(crate) select: &'a str,
+    pub(crate) dataset: String,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// Works out a stage that states all its settings.
+pub(crate) fn own(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    data: &Dataset,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Training> {
+    let before = mistakes.len();
+    let train = stage.train.as_ref()?;
+    let (node, key) = train_node(written);
+    let ranges = ranges_of(name, written, stage, mistakes)?;
+    let swept = |setting: &str| ranges.iter().any(|range| range.name == setting);
+    let mut require = |present: bool, setting: &str, sweepable: bool| {
+        if !present && !swept(setting) {
+            let help = if sweepable {
+                "give it in `train` or in `sweep`"
+            } else {
+                "give it in `train`"
+            };
+            mistakes.push(
+                Draft::error(format!("`{name}` lacks `{setting}`"))
+                    .at(key, format!("`{setting}` is missing here"))
+                    .help(help),
+            );
+        }
+    };
+    require(train.model.is_some(), "model", true);
+    require(train.optimizer.is_some(), "optimizer", false);
+    require(
+        train.budget.is_some() || ranges.iter().any(|range| range.path[0] == "budget"),
+        "budget",
+        false,
+    );
+    require(train.batch_size.is_some(), "batch_size", true);
+    require(train.learning_rate.is_some(), "learning_rate", true);
+    if let Some(Optimizer::Kfac(kfac)) = &train.optimizer {
+        require(kfac.damping.is_some(), "damping", true);
+    }
+    let first = first_point(node, &ranges);
+    let base = decode::<Train>(&first, "train", key, mistakes);
+    let axes = axes(node, key, &ranges, true, mistakes);
+    let (base, axes) = (settings::with_defaults(base?), axes?);
+    if mistakes.len() > before {
+        return None;
+    }
+    let cases = cases(node, key, &ranges, |train| {
+        let steps_per_epoch = |batch: Count| {
+            let examples = data.train_examples()?;
+            Some(match train.last_batch {
+                Some(LastBatch::Keep) => examples.div_ceil(batch.get()),
+                _ => examples / batch.get(),
+            })
+        };
+        let batch_size = train.batch_size?;
+        Some(Case {
+            method: train.optimizer.as_ref()?.method().to_owned(),
+            batch_size: batch_size.get(),
+            budget: train.budget?,
+            constant_rate: matches!(train.schedule, None | Some(Schedule::Constant {})),
+            evaluation: train.evaluation.clone().unwrap_or_default(),
+            stop: train.stop,
+            stop_from: name.to_owned(),
+            steps_per_epoch: steps_per_epoch(batch_size),
+        })
+    });
+    for case in &cases {
+        check_case(name, case, data, written, mistakes);
+    }
+    let mut settings = settings::train(&base);
+    for axis in &axes {
+        settings::set(&mut settings, &axis.path, None);
+    }
+    let dataset = base.dataset.as_ref()?.to_string();
+    (mistakes.len() == before).then_some(Training {
+        dataset,
+        base: settings,
+        axes,
+        origin: Origin::Own,
+        cases,
+    })
+}
+
+/// Works out a stage that runs winners anew.
+pub(crate) fn confirmed(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    winners: &Winners<'_>,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Training> {
+    let before = mistakes.len();
+    let train = stage.train.as_ref()?;
+    let (node, key) = train_node(written);
+    let ranges = ranges_of(name, written, stage, mistakes)?;
+    for setting in [
+        "dataset",
+        "model",
+        "optimizer",
+        "batch_size",
+        "learning_rate",
+    ] {
+        if let Some(entry) = node.entry(setting) {
+            mistakes.push(
+                Draft::error(format!("`{setting}` beside `configuration`"))
+                    .at(entry.key_span, "the winner decides this")
+                    .help("remove it"),
+            );
+        }
+    }
+    for range in &ranges {
+        if matches!(
+            range.path[0].as_str(),
+            "model" | "optimizer" | "batch_size" | "learning_rate"
+        ) || range.path.len() > 1
+        {
+            mistakes.push(
+                Draft::error(format!(
+                    "a sweep over `{}` beside `configuration`",
+                    range.name
+                ))
+                .at(range.key_span, "the winner decides this")
+                .help("sweep over `seed`"),
+            );
+        }
+    }
+    if train.warmup.is_some() && train.schedule.is_none() {
+        mistakes.push(
+            Draft::error("`warmup` without `schedule` beside `configuration`")
+                .at(
+                    node.span_at(&["warmup"]),
+                    "a winner's schedule is replaced as a whole",
+                )
+                .help("give the `schedule` too"),
+        );
+    }
+    let first = first_point(node, &ranges);
+    let base = decode::<Train>(&first, "train", key, mistakes);
+    let axes = axes(node, key, &ranges, false, mistakes);
+    let (base, axes) = (base?, axes?);
+    if mistakes.len() > before {
+        return None;
+    }
+    let mut entries: Vec<(String, u64)> = winners
+        .cases
+        .iter()
+        .map(|case| (case.method.clone(), case.batch_size))
+        .collect();
+    entries.sort();
+    entries.dedup();
+    let runs = axes
+        .iter()
+        .map(|axis| axis.points.len() as u128)
+        .product::<u128>()
+        * entries.len() as u128;
+    if runs > MOST_RUNS {
+        mistakes.push(Draft::error(format!("`{name}` comes to {runs} runs")).at(key, "too many"));
+    }
+    let cases = winners.cases.iter().flat_map(|winner| {
+        cases(node, key, &ranges, |train| {
+            Some(Case {
+                budget: train.budget.unwrap_or(winner.budget),
+                constant_rate: match &train.schedule {
+                    None => winner.constant_rate,
+                    Some(schedule) => matches!(schedule, Schedule::Constant {}),
+                },
+                evaluation: train
+                    .evaluation
+                    .clone()
+                    .unwrap_or_else(|| winner.evaluation.clone()),
+                stop: train.stop.or(winner.stop),
+                stop_from: if train.stop.is_some() {
+                    name.to_owned()
+                } else {
+                    winner.stop_from.clone()
+                },
+                ..winner.clone()
+            })
+        })
+    });
+    let cases = cases.collect();
+    let mut settings = settings::train(&base);
+    for axis in &axes {
+        settings::set(&mut settings, &axis.path, None);
+    }
+    let origin = Origin::Winners {
+        select: winners.select.to_owned(),
+        entries,
+    };
+    let dataset = winners.dataset.clone();
+    (mistakes.len() == before).then_some(Training {
+        dataset,
+        base: settings,
+        axes,
+        origin,
+        cases,
+    })
+}
+
+/// Checks the sweep of a stage that is not sound otherwise.
+pub(crate) fn check_sweep(name: &str, written: &Written, mistakes: &mut Vec<Draft>) {
+    let (Some(train), Some(sweep)) = (written.node.entry("train"), written.node.entry("sweep"))
+    else {
+        return;
+    };
+    let Some(values) =
+        decode::<BTreeMap<String, Values>>(&sweep.node, "sweep", sweep.key_span, mistakes)
+    else {
+        return;
+    };
+    let pairs = sweep
+        .node
+        .entries()
+        .iter()
+        .filter_map(|entry| Some((entry, values.get(&entry.key)?)));
+    if let Some(ranges) = sweep::ranges(name, &train.node, pairs, mistakes) {
+        axes(&train.node, train.key_span, &ranges, true, mistakes);
+    }
+}
+
+/// The node under `train`, and its key.
+fn train_node(written: &Written) -> (&Node, Span) {
+    let entry = written
+        .node
+        .entry("train")
+        .expect("a stage that was decoded as `train` has the key");
+    (&entry.node, entry.key_span)
+}
+
+fn ranges_of(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Vec<Range>> {
+    let (Some(sweep), Some(node)) = (&stage.sweep, written.node.get("sweep")) else {
+        return Some(Vec::new());
+    };
+    let pairs = node
+        .entries()
+        .iter()
+        .filter_map(|entry| Some((entry, sweep.get(&entry.key)?)));
+    sweep::ranges(name, train_node(written).0, pairs, mistakes)
+}
+
+fn at_point(node: &Node, range: &Range, value: &Node) -> Node {
+    let mut node = node.clone();
+    put(&mut node, range, value);
+    node
+}
+
+fn put(node: &mut Node, range: &Range, value: &Node) {
+    let path: Vec<&str> = range.path.iter().map(String::as_str).collect();
+    node.put(&path, range.key_span, value.clone());
+}
+
+/// `train` with every swept setting at its first value.
+fn first_point(node: &Node, ranges: &[Range]) -> Node {
+    let mut node = node.clone();
+    for range in ranges {
+        put(&mut node, range, &range.values[0]);
+    }
+    node
+}
+
+/// Each value of each setting on its own, the others at their first: settings do not depend on each other.
+fn axes(
+    node: &Node,
+    key: Span,
+    ranges: &[Range],
+    defaults: bool,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Vec<Axis>> {
+    let before = mistakes.len();
+    let first = first_point(node, ranges);
+    let axes: Vec<Axis> = ranges
+        .iter()
+        .map(|range| {
+            let path = settings::path_in_settings(&range.path);
+            let points = range
+                .values
+                .iter()
+                .filter_map(|value| {
+                    let train: Train =
+                        decode(&at_point(&first, range, value), "train", key, mistakes)?;
+                    let train = if defaults {
+                        settings::with_defaults(train)
+                    } else {
+                        train
+                    };
+                    let settings = settings::train(&train);
+                    Some(Point {
+                        text: sweep::text_of(value),
+                        value: settings::get(&settings, &path).cloned(),
+                    })
+                })
+                .collect();
+            Axis {
+                name: range.name.clone(),
+                path,
+                points,
+            }
+        })
+        .collect();
+    (mistakes.len() == before).then_some(axes)
+}
+
+/// The distinct cases among the points, over those settings that a case depends on.
+fn cases(
+    node: &Node,
+    key: Span,
+    ranges: &[Range],
+    case: impl Fn(&Train) -> Option<Case>,
+) -> Vec<Case> {
+    let matters = |range: &&Range| {
+        !matches!(
+            range.path[0].as_str(),
+            "learning_rate" | "seed" | "model" | "augment" | "optimizer" | "batch_norm"
+        )
+    };
+    let mut nodes = vec![first_point(node, ranges)];
+    for range in ranges.iter().filter(matters) {
+        nodes = nodes
+            .iter()
+            .flat_map(|node| {
+                range
+                    .values
+                    .iter()
+                    .map(move |value| at_point(node, range, value))
+            })
+            .collect();
+    }
+    // Mistakes in values have been noted where each value was decoded on its own.
+    nodes
+        .iter()
+        .filter_map(|node| decode::<Train>(node, "train", key, &mut Vec::new()))
+        .filter_map(|train| case(&train))
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! What the readers of runs must know of them: how long they train, where they are evaluated, when they stop.
+
+use crate::diagnostic::{Draft, Span};
+use crate::like::Written;
+use crate::schema::{Budget, Dataset, Evaluation, Metric, Moment, Stop};
+
+/// Runs that look alike to what reads them.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) method: String,
+    pub(crate) batch_size: u64,
+    pub(crate) budget: Budget,
+    pub(crate) constant_rate: bool,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) stop: Option<Stop>,
+    /// The stage that says when to stop.
+    pub(crate) stop_from: String,
+    /// Steps in an epoch, where the size of the training set is known.
+    pub(crate) steps_per_epoch: Option<u64>,
+}
+
+/// Checks what a run needs of its data set and budget.
+pub(super) fn check_case(
+    name: &str,
+    case: &Case,
+    data: &Dataset,
+    written: &Written,
+    mistakes: &mut Vec<Draft>,
+) {
+    let batch_span = || {
+        let sweep = written
+            .node
+            .get("sweep")
+            .and_then(|sweep| sweep.get("batch_size"));
+        sweep.map_or_else(
+            || written.node.span_at(&["train", "batch_size"]),
+            |node| node.span,
+        )
+    };
+    if let Some(examples) = data.train_examples()
+        && case.batch_size > examples
+    {
+        mistakes.push(
+            Draft::error(format!(
+                "batch size {} with {examples} training examples",
+                case.batch_size
+            ))
+            .at(batch_span(), "larger than the training set")
+            .help(format!("at most {examples}")),
+        );
+    }
+    if let Budget::Epochs {
+        adjusted_from_batch: Some(_),
+        ..
+    } = case.budget
+        && case.epochs().is_some_and(|epochs| epochs <= 0.0)
+    {
+        mistakes.push(
+            Draft::error(format!(
+                "`{name}` has no budget at batch size {}",
+                case.batch_size
+            ))
+            .at(
+                written.node.span_at(&["train", "budget"]),
+                "log2(B / adjusted_from_batch) + 1 is not above 0",
+            )
+            .help("set `adjusted_from_batch` to the smallest batch size"),
+        );
+    }
+    for (metric, _) in case.stop.iter().flat_map(Stop::levels) {
+        if let Some(draft) = missing_part(metric, data, written.node.span_at(&["train", "stop"])) {
+            mistakes.push(draft);
+        }
+    }
+}
+
+/// The mistake of asking for a metric of a part that the data set lacks.
+pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option<Draft> {
+    let name = metric.name();
+    let (part, present) = if name.starts_with("validation") {
+        ("validation", data.validation > 0)
+    } else if name.starts_with("test") {
+        ("test", data.has_test())
+    } else {
+        return None;
+    };
+    (!present).then(|| {
+        Draft::error(format!("`{name}` without {part} images"))
+            .at(span, format!("reads `{name}`"))
+            .help(format!(
+                "give the data set `{part}:` with a number of images"
+            ))
+    })
+}
+
+impl Case {
+    /// The budget in epochs, if it is given so.
+    pub(crate) fn epochs(&self) -> Option<f64> {
+        match self.budget {
+            Budget::Epochs {
+                epochs,
+                adjusted_from_batch: None,
+            } => Some(epochs.get()),
+            Budget::Epochs {
+                epochs,
+                adjusted_from_batch: Some(from),
+            } => Some(((self.batch_size as f64 / from.get() as f64).log2() + 1.0) * epochs.get()),
+            Budget::Iterations(_) => None,
+        }
+    }
+
+    /// The budget in steps, where that is known.
+    pub(crate) fn steps(&self) -> Option<u64> {
+        match self.budget {
+            Budget::Iterations(iterations) => Some(iterations.get()),
+            Budget::Epochs { .. } => Some(epochs_to_steps(self.epochs()?, self.steps_per_epoch?)),
+        }
+    }
+
+    /// A moment as a step, where that is known.
+    pub(crate) fn step_of(&self, moment: Moment) -> Option<u64> {
+        match moment {
+            Moment::End => self.steps(),
+            Moment::Epochs(epochs) => Some(epochs_to_steps(epochs.get(), self.steps_per_epoch?)),
+            Moment::Iterations(iterations) => Some(iterations.get()),
+        }
+    }
+}
+
+/// The first step at or after a number of epochs, as training rounds.
+pub(crate) fn epochs_to_steps(epochs: f64, steps_per_epoch: u64) -> u64 {
+    (epochs * steps_per_epoch as f64 - 1e-9).ceil().max(0.0) as u64
+}

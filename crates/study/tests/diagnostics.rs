@@ -1,0 +1,187 @@
+//! What a person sees whose study has mistakes.
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use study::{Severity, Study};
+
+/// A small sound study to break.
+const SOUND: &str = "\
+study: small
+stages:
+  digits:
+    dataset: { source: digits, train: 1280, validation: 258, test: 259 }
+  kfac:
+    train:
+      dataset: digits
+      model: { mlp: { hidden: [32] } }
+      budget: { epochs: 12 }
+      optimizer: { kfac: { momentum: 0.9 } }
+      evaluation: { epochs: [12] }
+    sweep:
+      batch_size: [16, 64]
+      learning_rate: [0.01, 0.1]
+      damping: [0.01, 0.1]
+  winners:
+    select: { runs: [kfac], by: validation_accuracy }
+  confirmed:
+    train: { configuration: winners }
+    sweep: { seed: [100, 101] }
+  targets:
+    steps_to_target: { runs: [kfac, confirmed], train_loss: [0.1] }
+  map:
+    heatmap:
+      runs: [kfac]
+      x: damping
+      y: learning_rate
+      value: test_accuracy
+      at: [{ epochs: 12 }]
+      good: { at_least: 0.9 }
+  report:
+    report: { include: [targets, map], claims: [diminishing_returns] }
+";
+
+/// The sound study with `old` replaced by `new`.
+fn broken(edits: &[(&str, &str)]) -> String {
+    edits.iter().fold(SOUND.to_owned(), |text, (old, new)| {
+        assert!(text.contains(old), "{old} is not in the study");
+        text.replace(old, new)
+    })
+}
+
+/// Every diagnostic as a terminal without colours shows it.
+fn shown(text: &str) -> String {
+    let handler =
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    let mut page = String::new();
+    match Study::parse("study.yaml", text) {
+        Ok(study) => {
+            for warning in study.warnings() {
+                handler.render_report(&mut page, warning).unwrap();
+            }
+        }
+        Err(mistakes) => {
+            page = format!("{mistakes}\n");
+            for mistake in &mistakes {
+                handler.render_report(&mut page, mistake).unwrap();
+            }
+        }
+    }
+    page.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+macro_rules! snapshots {
+    ($($name:ident: $text:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), shown(&$text));
+        }
+    )*};
+}
+
+snapshots! {
+    an_unknown_key_is_shown_with_what_was_meant: broken(&[("      budget: {", "      bugdet: {")]);
+    a_value_of_the_wrong_type_is_shown: broken(&[("train: 1280", "train: many"), ("hidden: [32]", "hidden: 32")]);
+    an_unknown_stage_is_shown_with_what_was_meant: broken(&[("runs: [kfac], by", "runs: [kfca], by")]);
+    a_stage_of_the_wrong_kind_is_shown: broken(&[("dataset: digits", "dataset: winners")]);
+    a_key_given_twice_is_shown_in_both_places: broken(&[("      budget: { epochs: 12 }\n", "      budget: { epochs: 12 }\n      budget: { epochs: 13 }\n")]);
+    a_circle_of_stages_is_shown: broken(&[("runs: [kfac], by", "runs: [kfac, confirmed], by")]);
+    a_circle_of_likes_is_shown: broken(&[("  kfac:\n", "  kfac:\n    like: other\n"), ("  winners:\n", "  other: { like: kfac }\n  winners:\n")]);
+    numbers_out_of_range_are_shown: broken(&[("damping: [0.01, 0.1]", "damping: [0, 0.1, -1]"), ("momentum: 0.9", "momentum: 1"), ("[16, 64]", "[0, 64]")]);
+    a_missing_value_is_shown: broken(&[("      damping: [0.01, 0.1]\n", ""), ("      model: { mlp: { hidden: [32] } }\n", ""), ("      batch_size: [16, 64]\n", "")]);
+    missing_keys_are_shown_all_at_once: broken(&[("{ runs: [kfac], by: validation_accuracy }", "{ per: [method] }")]);
+    many_mistakes_are_shown_at_once: broken(&[
+        ("source: digits,", "source: digit,"),
+        ("optimizer: { kfac: {", "optimizer: { kfak: {"),
+        ("learning_rate: [0.01, 0.1]", "learning_rte: [0.01, 0.1]"),
+        ("by: validation_accuracy", "by: valdation_accuracy"),
+        ("claims: [diminishing_returns]", "claims: [diminishing_return]"),
+        ("train_loss: [0.1]", "train_los: [0.1]"),
+    ]);
+    a_tab_is_no_indentation: broken(&[("      budget", "\tbudget")]);
+    a_bracket_left_open_is_shown: broken(&[("hidden: [32]", "hidden: [32")]);
+    a_bomb_of_aliases_is_refused: "\
+a: &a [x, x, x, x, x, x, x, x, x, x]
+b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]
+c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]
+d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]
+e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
+f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
+g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
+";
+    an_absurd_sweep_is_counted_and_refused: broken(&[
+        ("[0.01, 0.1]\n      damping", "{ linear: { from: 1, step: 1, count: 4000000000 } }\n      damping"),
+    ]);
+    an_empty_sweep_is_shown: broken(&[("[16, 64]", "[]")]);
+    a_doubling_that_misses_its_end_is_shown: broken(&[("[16, 64]", "{ powers_of_two: [16, 100] }")]);
+    a_value_twice_in_a_sweep_is_shown: broken(&[("batch_size: [16, 64]", "batch_size: [16, 64, 1.6e1]")]);
+    an_unknown_setting_in_a_sweep_is_shown: broken(&[("      damping: [", "      dampng: [")]);
+    a_slice_that_no_run_reaches_is_shown: broken(&[("at: [{ epochs: 12 }]", "at: [{ epochs: 20 }, { iterations: 2000 }]")]);
+    a_slice_that_some_runs_reach_is_a_warning: broken(&[("budget: { epochs: 12 }", "budget: { iterations: 300 }"), ("epochs: [12] }", "epochs: [12], iterations: [300] }")]);
+    a_slice_that_cuts_a_schedule_short_is_shown: broken(&[("budget: { epochs: 12 }", "budget: { epochs: 20 }\n      schedule: cosine")]);
+    a_slice_without_an_evaluation_is_shown: broken(&[("at: [{ epochs: 12 }]", "at: [{ epochs: 6 }, { iterations: 100 }]")]);
+    a_slice_after_an_early_stop_is_shown: broken(&[("      evaluation", "      stop: { train_loss: 0.1, not_before: { epochs: 6 } }\n      evaluation")]);
+    a_target_harder_than_the_stop_is_shown: broken(&[
+        ("      evaluation", "      stop: { train_loss: 0.1, not_before: { epochs: 12 } }\n      evaluation"),
+        ("train_loss: [0.1] }", "train_loss: [0.5, 0.05], test_accuracy: [0.9] }"),
+        ("by: validation_accuracy", "by: validation_accuracy, at: { epochs: 12 }"),
+    ]);
+    an_axis_that_is_not_swept_is_shown: broken(&[("x: damping", "x: momentum")]);
+    a_metric_without_its_part_of_the_data_is_shown: broken(&[("validation: 258, test: 259", "test: 259")]);
+    a_batch_larger_than_the_data_is_shown: broken(&[("[16, 64]", "[16, 2048]")]);
+    parts_that_exceed_the_data_are_shown: broken(&[("train: 1280", "train: 1281")]);
+    two_kinds_at_once_are_shown: broken(&[("  winners:\n", "  winners:\n    report: { include: [map] }\n")]);
+    a_stage_without_a_kind_is_shown: broken(&[("  winners:\n", "  nothing: {}\n  winners:\n")]);
+    a_reference_made_twice_is_shown: broken(&[("runs: [kfac, confirmed]", "runs: [kfac, kfac]"), ("include: [targets, map]", "include: []")]);
+    two_sweeps_over_one_setting_are_shown: broken(&[("      damping: [0.01, 0.1]\n", "      damping: [0.01, 0.1]\n      optimizer.kfac.damping: [1]\n      warmup.epochs: [1]\n      schedule: [constant, cosine]\n")]);
+    something_else_than_a_mapping_is_refused: "[1, 2]";
+    stages_that_are_no_mapping_are_refused: "study: s\nstages: [a]\n";
+    a_misspelt_key_at_the_top_is_shown: broken(&[("stages:\n", "stagse:\n")]);
+    a_file_without_stages_is_refused: "study: s\n";
+    no_stages_are_refused: "study: s\nstages: {}\n";
+    a_like_of_nothing_is_shown: broken(&[("  winners:\n", "  other: { like: kfca, train: { seed: 1 } }\n  winners:\n")]);
+    runs_on_two_data_sets_cannot_be_confirmed_together: broken(&[("  winners:\n", "  more: { dataset: { source: digits, train: 500, validation: 10, test: 10 } }\n  sgd: { like: kfac, train: { dataset: more } }\n  winners:\n"), ("runs: [kfac], by", "runs: [kfac, sgd], by")]);
+    a_budget_that_is_none_is_shown: broken(&[("budget: { epochs: 12 }", "budget: { epochs: 12, adjusted_from_batch: 64 }")]);
+    two_budgets_at_once_are_shown: broken(&[("budget: { epochs: 12 }", "budget: { epochs: 12, iterations: 100 }")]);
+    two_optimizers_at_once_are_shown: broken(&[("kfac: { momentum: 0.9 }", "kfac: { momentum: 0.9 }, sgd: {}")]);
+    a_bad_name_is_shown: broken(&[("  map:\n", "  my map:\n"), ("study: small", "study: 7")]);
+    what_a_winner_decides_cannot_be_set: broken(&[("configuration: winners }", "configuration: winners, learning_rate: 0.1 }"), ("sweep: { seed: [100, 101] }", "sweep: { batch_size: [16] }")]);
+    an_empty_file_is_refused: "# nothing\n";
+    a_second_document_is_refused: broken(&[("study: small", "---\nstudy: small"), ("claims: [diminishing_returns] }\n", "}\n---\na: b\n")]);
+    a_place_after_letters_of_several_bytes_is_found: broken(&[("study: small", "# Schätzung über ∂²L — größer\nstudy: small"), ("dataset: digits", "dataset: digit")]);
+}
+
+#[test]
+fn the_sound_study_has_nothing_to_complain_of() {
+    assert_eq!(shown(SOUND), "");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_mistake_like_any_other() {
+    let mistakes = Study::load("no/such/study.yaml").err().unwrap();
+    assert_eq!(mistakes.len(), 1);
+    let mistake = mistakes.iter().next().unwrap();
+    assert!(
+        mistake
+            .message()
+            .starts_with("cannot read no/such/study.yaml: "),
+        "{mistake}"
+    );
+    assert_eq!(
+        (mistake.severity(), mistake.span()),
+        (Severity::Error, None)
+    );
+}
+
+#[test]
+fn spans_are_bytes_of_the_file() {
+    let text = broken(&[
+        ("study: small", "# ∂\nstudy: small"),
+        ("dataset: digits", "dataset: digit"),
+    ]);
+    let mistakes = Study::parse("study.yaml", &text).err().unwrap();
+    let mistake = mistakes.iter().next().unwrap();
+    assert_eq!(&text[mistake.span().unwrap()], "digit");
+    assert_eq!(mistake.help(), Some("did you mean `digits`?"));
+}

@@ -1,0 +1,261 @@
+//! The examples of each step: order and augmentation.
+//!
+//! Both are functions of (seed, epoch, example) alone, so batches do not depend on the optimiser.
+
+use crate::Data;
+use crate::random::{Purpose, Stream};
+use crate::settings::{Augment, LastBatch, Settings};
+
+/// The mini-batches of a run.
+pub(crate) struct Batches<'a> {
+    data: &'a Data,
+    seed: u64,
+    batch_size: usize,
+    last_batch: LastBatch,
+    augment: Augment,
+    steps_per_epoch: u64,
+    epoch: Option<Epoch>,
+}
+
+struct Epoch {
+    number: u64,
+    /// Indices of training examples.
+    order: Vec<u32>,
+    /// One an example, by index; empty without augmentation.
+    changes: Vec<Change>,
+}
+
+/// A crop of the padded image and a reflection.
+#[derive(Clone, Copy)]
+struct Change {
+    down: usize,
+    right: usize,
+    flip: bool,
+}
+
+/// Images `[batch, channels * height * width]` and labels `[batch]`.
+pub(crate) struct Batch {
+    pub(crate) images: Vec<f32>,
+    pub(crate) labels: Vec<u8>,
+}
+
+impl<'a> Batches<'a> {
+    pub(crate) fn new(settings: &Settings, data: &'a Data) -> Self {
+        Self {
+            data,
+            seed: settings.seed,
+            batch_size: settings.batch_size,
+            last_batch: settings.last_batch,
+            augment: settings.augment,
+            steps_per_epoch: settings
+                .last_batch
+                .steps_per_epoch(data.train.len(), settings.batch_size),
+            epoch: None,
+        }
+    }
+
+    /// Training examples used before a step.
+    pub(crate) fn examples_before(&self, step: u64) -> u64 {
+        let batch = self.batch_size as u64;
+        let per_epoch = match self.last_batch {
+            LastBatch::Drop => self.steps_per_epoch * batch,
+            LastBatch::Keep => self.data.train.len() as u64,
+        };
+        step / self.steps_per_epoch * per_epoch + step % self.steps_per_epoch * batch
+    }
+
+    /// The batch of update `step`, counted from 0.
+    pub(crate) fn at(&mut self, step: u64) -> Batch {
+        let number = step / self.steps_per_epoch;
+        let n = self.data.train.len();
+        if self
+            .epoch
+            .as_ref()
+            .is_none_or(|epoch| epoch.number != number)
+        {
+            self.epoch = Some(Epoch {
+                number,
+                order: Stream::new(self.seed, Purpose::Order, number).permutation(n),
+                changes: self.draw_changes(number),
+            });
+        }
+        let epoch = self.epoch.as_ref().expect("it was just made");
+
+        let first = (step % self.steps_per_epoch) as usize * self.batch_size;
+        let chosen = &epoch.order[first..n.min(first + self.batch_size)];
+        let size = self.data.channels * self.data.height * self.data.width;
+        let mut images = Vec::with_capacity(chosen.len() * size);
+        for index in chosen {
+            let index = *index as usize;
+            let image = &self.data.train.images[index * size..(index + 1) * size];
+            match epoch.changes.get(index) {
+                None => images.extend_from_slice(image),
+                Some(change) => self.extend_changed(&mut images, image, *change),
+            }
+        }
+        let labels = chosen
+            .iter()
+            .map(|index| self.data.train.labels[*index as usize])
+            .collect();
+        Batch { images, labels }
+    }
+
+    fn draw_changes(&self, epoch: u64) -> Vec<Change> {
+        if self.augment.is_none() {
+            return Vec::new();
+        }
+        let mut stream = Stream::new(self.seed, Purpose::Augmentation, epoch);
+        let offsets = 2 * self.augment.pad_crop as u32 + 1;
+        (0..self.data.train.len())
+            .map(|_| {
+                let (down, right) = (
+                    stream.below(offsets) as usize,
+                    stream.below(offsets) as usize,
+                );
+                let flip = stream.below(2) == 1 && self.augment.flip;
+                Change { down, right, flip }
+            })
+            .collect()
+    }
+
+    /// Appends the window of the padded image whose corner is `down` and `right` of the padded corner,
+    /// flipped after the crop.
+    fn extend_changed(&self, images: &mut Vec<f32>, image: &[f32], change: Change) {
+        let (height, width, pad) = (self.data.height, self.data.width, self.augment.pad_crop);
+        for plane in image.chunks_exact(height * width) {
+            for y in 0..height {
+                let row = (y + change.down)
+                    .checked_sub(pad)
+                    .filter(|row| *row < height);
+                images.extend((0..width).map(|x| {
+                    let x = if change.flip { width - 1 - x } else { x };
+                    let column = (x + change.right)
+                        .checked_sub(pad)
+                        .filter(|column| *column < width);
+                    match (row, column) {
+                        (Some(row), Some(column)) => plane[row * width + column],
+                        _ => 0.0,
+                    }
+                }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Part;
+
+    /// Two channels of 2x3 pixels; every pixel of example `i` starts at `100 i + 1`.
+    fn data(n: usize) -> Data {
+        let images = (0..n)
+            .flat_map(|i| (1..=12).map(move |pixel| (100 * i + pixel) as f32))
+            .collect();
+        let labels = (0..n).map(|i| i as u8).collect();
+        let empty = Part {
+            images: Vec::new(),
+            labels: Vec::new(),
+        };
+        Data {
+            channels: 2,
+            height: 2,
+            width: 3,
+            classes: n,
+            train: Part { images, labels },
+            validation: empty.clone(),
+            test: empty,
+        }
+    }
+
+    fn settings(more: &str) -> Settings {
+        serde_json::from_str(&format!(
+            r#"{{"model": {{"mlp": {{"hidden": []}}}}, "batch_size": 3, "learning_rate": 1,
+                 "budget": {{"epochs": 1}}, "optimizer": {{"sgd": {{}}}} {more}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_epoch_uses_every_example_once_and_the_next_another_order() {
+        let data = data(10);
+        let mut batches = Batches::new(&settings(r#", "last_batch": "keep""#), &data);
+        let epoch = |batches: &mut Batches<'_>, number: u64| -> Vec<u8> {
+            (0..4)
+                .flat_map(|step| batches.at(4 * number + step).labels)
+                .collect()
+        };
+        let (first, second) = (epoch(&mut batches, 0), epoch(&mut batches, 1));
+        assert_ne!(first, second);
+        for mut labels in [first, second] {
+            labels.sort_unstable();
+            assert!(labels.into_iter().eq(0..10));
+        }
+        assert_eq!(batches.at(3).labels.len(), 1);
+        assert_eq!(
+            [0, 3, 4, 9].map(|step| batches.examples_before(step)),
+            [0, 9, 10, 23]
+        );
+    }
+
+    #[test]
+    fn a_dropped_last_batch_is_counted_out() {
+        let data = data(10);
+        let mut batches = Batches::new(&settings(""), &data);
+        assert_eq!(
+            [0, 2, 3, 7].map(|step| batches.examples_before(step)),
+            [0, 6, 9, 21]
+        );
+        assert!((0..9).all(|step| batches.at(step).labels.len() == 3));
+    }
+
+    #[test]
+    fn images_go_with_their_labels() {
+        let data = data(10);
+        let batch = Batches::new(&settings(""), &data).at(5);
+        for (image, label) in batch.images.chunks(12).zip(batch.labels) {
+            assert_eq!(
+                image[0].to_bits(),
+                (f32::from(label) * 100.0 + 1.0).to_bits()
+            );
+        }
+    }
+
+    #[test]
+    fn a_crop_moves_the_image_and_fills_with_zeros() {
+        let data = data(1);
+        let batches = Batches::new(&settings(r#", "augment": {"pad_crop": 1}"#), &data);
+        let image = &data.train.images[..6];
+        let changed = |down, right, flip| {
+            let mut out = Vec::new();
+            batches.extend_changed(&mut out, image, Change { down, right, flip });
+            out
+        };
+        assert_eq!(changed(1, 1, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(changed(1, 1, true), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
+        assert_eq!(changed(0, 1, false), [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(changed(2, 2, false), [5.0, 6.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(changed(2, 2, true), [0.0, 6.0, 5.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn changes_differ_between_epochs_and_reach_every_offset() {
+        let data = data(200);
+        let batches = Batches::new(
+            &settings(r#", "augment": {"pad_crop": 1, "flip": true}"#),
+            &data,
+        );
+        let kinds = |epoch| -> Vec<_> {
+            batches
+                .draw_changes(epoch)
+                .iter()
+                .map(|c| (c.down, c.right, c.flip))
+                .collect()
+        };
+        assert_ne!(kinds(0), kinds(1));
+        let mut all = kinds(0);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 3 * 3 * 2);
+    }
+}

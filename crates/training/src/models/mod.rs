@@ -1,0 +1,111 @@
+//! The networks.
+//!
+//! Every network maps a batch of images, `[batch, channels * height * width]`, to logits,
+//! `[batch, classes]`. Linear layers and convolutions go through the K-FAC tape, so that one forward
+//! pass serves every optimiser. Convolutions are followed by BatchNorm and have no bias.
+
+mod batch_norm;
+mod cnn;
+mod initial;
+mod mlp;
+mod resnet;
+mod weights;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use burn_kfac::Tape;
+
+pub use batch_norm::{BatchNorm, Moments, Normalisation};
+pub use cnn::Cnn;
+pub use mlp::Mlp;
+pub use resnet::{Block, ResNet};
+pub use weights::Weight;
+
+use crate::random::{Purpose, Stream};
+use crate::settings::Model;
+use crate::{Data, Error};
+use initial::Initial;
+
+/// What goes beside the activations through one forward pass.
+pub struct Pass<'a> {
+    /// Records what K-FAC needs, or nothing.
+    pub tape: Tape,
+    normalisation: Normalisation<'a>,
+    observed: Vec<Moments>,
+    normalised: usize,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass in which BatchNorm normalises with the statistics of the batch and notes them.
+    pub fn training(tape: Tape) -> Self {
+        Self::new(tape, Normalisation::Batch)
+    }
+
+    /// A pass in which BatchNorm normalises with the given statistics, one entry a layer in the order
+    /// of the forward pass.
+    pub fn evaluation(statistics: &'a [Moments]) -> Self {
+        Self::new(Tape::off(), Normalisation::Stored(statistics))
+    }
+
+    fn new(tape: Tape, normalisation: Normalisation<'a>) -> Self {
+        Self {
+            tape,
+            normalisation,
+            observed: Vec::new(),
+            normalised: 0,
+        }
+    }
+
+    /// The tape, and the batch statistics that each BatchNorm layer saw.
+    pub fn finish(self) -> (Tape, Vec<Moments>) {
+        (self.tape, self.observed)
+    }
+}
+
+/// One of the networks.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a run holds one network")]
+pub enum Network {
+    /// Fully connected.
+    Mlp(Mlp),
+    /// Small, convolutional.
+    Cnn(Cnn),
+    /// Residual.
+    ResNet(ResNet),
+}
+
+impl Network {
+    /// The network for a data set, with the initial weights of a seed, ready for training on `device`.
+    ///
+    /// Weights are normal with variance 2 / fan-in before a ReLU (He et al. 2015, eq. 10) and
+    /// 1 / fan-in in the last layer, which no ReLU follows; biases and BatchNorm shifts are 0, BatchNorm
+    /// scales 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ImageShape`].
+    pub fn new(model: &Model, data: &Data, seed: u64, device: &Device) -> Result<Self, Error> {
+        let mut stream = Stream::new(seed, Purpose::InitialWeights, 0);
+        let device = device.clone().autodiff();
+        let initial = &mut Initial {
+            stream: &mut stream,
+            device: &device,
+        };
+        let shape = [data.channels, data.height, data.width];
+        Ok(match model {
+            Model::Mlp { hidden } => Self::Mlp(Mlp::new(shape, hidden, data.classes, initial)),
+            Model::Cnn { channels } => Self::Cnn(Cnn::new(shape, channels, data.classes, initial)),
+            Model::ResNet20 => Self::ResNet(ResNet::new(shape, 3, data.classes, initial)?),
+            Model::ResNet32 => Self::ResNet(ResNet::new(shape, 5, data.classes, initial)?),
+        })
+    }
+
+    /// The logits, `[batch, classes]`, of images `x`: `[batch, channels * height * width]`.
+    pub fn forward(&self, x: Tensor<2>, pass: &mut Pass<'_>) -> Tensor<2> {
+        match self {
+            Self::Mlp(mlp) => mlp.forward(x, pass),
+            Self::Cnn(cnn) => cnn.forward(x, pass),
+            Self::ResNet(resnet) => resnet.forward(x, pass),
+        }
+    }
+}

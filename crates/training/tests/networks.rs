@@ -1,0 +1,241 @@
+//! The networks against their papers and against a twin in double precision on the host.
+
+use std::sync::LazyLock;
+
+use burn::module::Module;
+use serde_json::json;
+use training::models::{Network, Weight};
+use training::random::{Purpose, Stream};
+use training::settings::Model;
+use training::{Data, Settings, data::Part, prepare, train};
+
+static DIGITS: LazyLock<Data> = LazyLock::new(|| {
+    let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+});
+
+/// Noise in the shape of CIFAR-10 images, standard normal.
+fn colour(examples: usize) -> Data {
+    let mut stream = Stream::new(0, Purpose::Split, 0);
+    let part = Part {
+        images: (0..examples * 3 * 32 * 32)
+            .map(|_| stream.normal() as f32)
+            .collect(),
+        labels: (0..examples).map(|i| (i % 10) as u8).collect(),
+    };
+    let empty = Part {
+        images: Vec::new(),
+        labels: Vec::new(),
+    };
+    Data {
+        channels: 3,
+        height: 32,
+        width: 32,
+        classes: 10,
+        train: part,
+        validation: empty.clone(),
+        test: empty,
+    }
+}
+
+fn network(model: &Model, data: &Data, seed: u64) -> Network {
+    let (device, _) = training::device::open("cpu").unwrap();
+    Network::new(model, data, seed, &device).unwrap()
+}
+
+#[test]
+fn residual_networks_have_the_parameters_of_the_paper() {
+    let data = colour(10);
+    // He et al. 2016, table 6: 0.27 M and 0.46 M; counted by hand for option A.
+    assert_eq!(network(&Model::ResNet20, &data, 0).num_params(), 269_722);
+    assert_eq!(network(&Model::ResNet32, &data, 0).num_params(), 464_154);
+}
+
+#[test]
+fn a_residual_network_starts_near_guessing_and_makes_a_step_with_either_optimiser() {
+    let data = colour(16);
+    let (device, _) = training::device::open("cpu").unwrap();
+    for optimizer in [json!({"sgd": {}}), json!({"kfac": {"damping": 0.1}})] {
+        let settings: Settings = serde_json::from_value(json!({
+            "model": "resnet20", "batch_size": 16, "learning_rate": 0.01,
+            "budget": {"iterations": 2}, "optimizer": optimizer, "evaluation": {"spacing": 2.0},
+        }))
+        .unwrap();
+        let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
+        // Each residual sum adds to the variance, so logits are wider than those of a plain network.
+        assert!(
+            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 1.5,
+            "{:?}",
+            run.evaluations
+        );
+        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+    }
+}
+
+#[test]
+fn weights_have_pytorch_names_and_shapes_and_load_again() {
+    let weights = network(&Model::ResNet20, &colour(10), 0).weights();
+    let shape = |name: &str| {
+        weights
+            .iter()
+            .find(|weight| weight.name == name)
+            .unwrap_or_else(|| panic!("{name}"))
+            .shape
+            .clone()
+    };
+    assert_eq!(weights.len(), 1 + 18 + 2 * 19 + 2);
+    assert_eq!(shape("conv1.weight"), [16, 3, 3, 3]);
+    assert_eq!(shape("layer2.0.conv1.weight"), [32, 16, 3, 3]);
+    assert_eq!(shape("layer3.2.bn2.bias"), [64]);
+    assert_eq!(shape("fc.weight"), [10, 64]);
+
+    let model = Model::Mlp { hidden: vec![32] };
+    let (one, other) = (network(&model, &DIGITS, 1), network(&model, &DIGITS, 2));
+    assert_ne!(one.weights(), other.weights());
+    assert_eq!(
+        other
+            .clone()
+            .with_weights(&one.weights())
+            .unwrap()
+            .weights(),
+        one.weights()
+    );
+    assert!(other.clone().with_weights(&one.weights()[1..]).is_err());
+    assert!(other.with_weights(&weights).is_err());
+}
+
+#[test]
+fn initial_weights_have_the_variances_they_should() {
+    let weights = network(&Model::ResNet20, &colour(10), 0).weights();
+    for (name, expected) in [
+        ("layer3.1.conv2.weight", 2.0 / (64.0 * 9.0)),
+        ("layer1.0.conv1.weight", 2.0 / (16.0 * 9.0)),
+        ("fc.weight", 1.0 / 64.0),
+    ] {
+        let values = &weights
+            .iter()
+            .find(|weight| weight.name == name)
+            .unwrap()
+            .values;
+        let n = values.len() as f64;
+        let variance = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / n;
+        // Five standard errors of the variance of a normal sample.
+        assert!(
+            (variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+            "{name}: {variance}"
+        );
+    }
+}
+
+/// A fully connected network of one hidden layer with momentum, in double precision.
+struct Twin {
+    weights: [Vec<f64>; 4],
+    velocities: [Vec<f64>; 4],
+}
+
+const INPUTS: usize = 64;
+const HIDDEN: usize = 12;
+const CLASSES: usize = 10;
+
+impl Twin {
+    fn new(weights: &[Weight]) -> Self {
+        let weights: Vec<Vec<f64>> = weights
+            .iter()
+            .map(|w| w.values.iter().map(|x| f64::from(*x)).collect())
+            .collect();
+        let weights: [Vec<f64>; 4] = weights.try_into().unwrap();
+        Self {
+            velocities: weights.each_ref().map(|w| vec![0.0; w.len()]),
+            weights,
+        }
+    }
+
+    /// One step; the loss before it.
+    fn step(&mut self, images: &[f32], labels: &[u8], rate: f64, momentum: f64, decay: f64) -> f64 {
+        let mut gradients = self.weights.each_ref().map(|w| vec![0.0; w.len()]);
+        let batch = labels.len() as f64;
+        let mut loss = 0.0;
+        for (x, label) in images.chunks(INPUTS).zip(labels) {
+            let [w1, b1, w2, b2] = &self.weights;
+            let hidden: Vec<f64> = (0..HIDDEN)
+                .map(|h| {
+                    b1[h]
+                        + (0..INPUTS)
+                            .map(|i| w1[h * INPUTS + i] * f64::from(x[i]))
+                            .sum::<f64>()
+                })
+                .collect();
+            let logits: Vec<f64> = (0..CLASSES)
+                .map(|c| {
+                    b2[c]
+                        + (0..HIDDEN)
+                            .map(|h| w2[c * HIDDEN + h] * hidden[h].max(0.0))
+                            .sum::<f64>()
+                })
+                .collect();
+            let normaliser = logits.iter().map(|l| l.exp()).sum::<f64>().ln();
+            loss += (normaliser - logits[usize::from(*label)]) / batch;
+            for c in 0..CLASSES {
+                let d = ((logits[c] - normaliser).exp()
+                    - f64::from(u8::from(c == usize::from(*label))))
+                    / batch;
+                gradients[3][c] += d;
+                for h in (0..HIDDEN).filter(|h| hidden[*h] > 0.0) {
+                    gradients[2][c * HIDDEN + h] += d * hidden[h];
+                    gradients[1][h] += d * w2[c * HIDDEN + h];
+                    for i in 0..INPUTS {
+                        gradients[0][h * INPUTS + i] += d * w2[c * HIDDEN + h] * f64::from(x[i]);
+                    }
+                }
+            }
+        }
+        for ((weights, velocities), gradients) in self
+            .weights
+            .iter_mut()
+            .zip(&mut self.velocities)
+            .zip(&gradients)
+        {
+            for ((w, v), g) in weights.iter_mut().zip(velocities).zip(gradients) {
+                *v = momentum * *v + (g + decay * *w);
+                *w -= rate * *v;
+            }
+        }
+        loss
+    }
+}
+
+#[test]
+fn sgd_follows_its_twin_in_double_precision() {
+    let model = Model::Mlp {
+        hidden: vec![HIDDEN],
+    };
+    let (device, _) = training::device::open("cpu").unwrap();
+    let mut twin = Twin::new(&network(&model, &DIGITS, 7).weights());
+    let settings: Settings = serde_json::from_value(json!({
+        "model": {"mlp": {"hidden": [HIDDEN]}}, "batch_size": 32, "learning_rate": 0.1, "seed": 7,
+        "budget": {"iterations": 30}, "optimizer": {"sgd": {"momentum": 0.8, "weight_decay": 0.01}},
+        "schedule": {"step": {"factor": 0.5, "at": [0.5]}},
+    }))
+    .unwrap();
+    let run = train(&settings, &DIGITS, &device, &mut |_| ()).unwrap();
+
+    let order = Stream::new(7, Purpose::Order, 0).permutation(DIGITS.train.len());
+    for (step, chosen) in order.chunks(32).take(30).enumerate() {
+        let images: Vec<f32> = chosen
+            .iter()
+            .flat_map(|i| &DIGITS.train.images[*i as usize * INPUTS..(*i as usize + 1) * INPUTS])
+            .copied()
+            .collect();
+        let labels: Vec<u8> = chosen
+            .iter()
+            .map(|i| DIGITS.train.labels[*i as usize])
+            .collect();
+        let rate = if step < 15 { 0.1 } else { 0.05 };
+        let expected = twin.step(&images, &labels, rate, 0.8, 0.01);
+        let loss = f64::from(run.loss[step]);
+        assert!(
+            (loss / expected - 1.0).abs() < 1e-4,
+            "step {step}: {loss}, twin {expected}"
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! Training runs as a whole.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use training::{Data, Error, Outcome, Run, Settings, prepare, train};
+
+/// The digits, 1,280 for training.
+static DIGITS: LazyLock<Data> = LazyLock::new(|| {
+    let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+});
+
+/// Settings of an MLP 64-32-10 with changes to the top-level entries.
+fn settings(changes: Value) -> Settings {
+    let mut settings = json!({
+        "model": {"mlp": {"hidden": [32]}}, "batch_size": 64, "learning_rate": 0.05,
+        "budget": {"iterations": 20}, "optimizer": {"sgd": {}},
+    });
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object")
+    };
+    settings.as_object_mut().unwrap().extend(changes);
+    serde_json::from_value(settings).unwrap()
+}
+
+fn run(changes: Value) -> Run {
+    let (device, _) = training::device::open("cpu").unwrap();
+    train(&settings(changes), &DIGITS, &device, &mut |_| ()).unwrap()
+}
+
+fn error(changes: Value) -> Error {
+    let (device, _) = training::device::open("cpu").unwrap();
+    train(&settings(changes), &DIGITS, &device, &mut |_| ()).unwrap_err()
+}
+
+fn optimizers() -> [(&'static str, Value); 3] {
+    [
+        ("SGD", json!({"sgd": {}})),
+        ("K-FAC", json!({"kfac": {"damping": 0.1}})),
+        (
+            "K-FAC, empirical",
+            json!({"kfac": {"damping": 0.1, "fisher": "empirical", "damping_method": "factored"}}),
+        ),
+    ]
+}
+
+#[test]
+fn a_short_training_learns_the_digits_with_every_optimiser() {
+    for (name, optimizer) in optimizers() {
+        let run = run(json!({"optimizer": optimizer, "budget": {"epochs": 15}}));
+        let last = run.evaluations.last().unwrap();
+        assert_eq!(run.outcome, Outcome::Finished, "{name}");
+        assert!(last.test.unwrap().accuracy > 0.93, "{name}: {last:?}");
+        assert!(last.train.loss < 0.1, "{name}: {last:?}");
+    }
+}
+
+#[test]
+fn a_small_convolutional_network_learns_the_digits_with_every_optimiser() {
+    for (name, optimizer) in optimizers() {
+        let run = run(json!({
+            "model": {"cnn": {"channels": [8, 16]}}, "optimizer": optimizer, "budget": {"epochs": 6},
+        }));
+        let last = run.evaluations.last().unwrap();
+        assert!(last.test.unwrap().accuracy > 0.9, "{name}: {last:?}");
+    }
+}
+
+#[test]
+fn before_training_every_network_is_about_as_good_as_guessing() {
+    for (model, parameters) in [
+        (
+            json!({"mlp": {"hidden": [32]}}),
+            64 * 32 + 32 + 32 * 10 + 10,
+        ),
+        (json!({"mlp": {"hidden": []}}), 650),
+        (
+            json!({"cnn": {"channels": [8, 16]}}),
+            72 + 16 + 1152 + 32 + 2570,
+        ),
+    ] {
+        let first = run(json!({"model": model, "budget": {"iterations": 1}}));
+        let loss = first.evaluations[0].train.loss;
+        assert_eq!(first.parameters, parameters);
+        // Logits of variance at most 1 add at most about a half.
+        assert!((loss - 10_f64.ln()).abs() < 0.8, "{model}: {loss}");
+    }
+}
+
+#[test]
+fn all_optimisers_of_a_seed_start_alike() {
+    let runs = optimizers().map(|(_, optimizer)| run(json!({"optimizer": optimizer, "seed": 3})));
+    for other in &runs[1..] {
+        assert_eq!(other.loss[0].to_bits(), runs[0].loss[0].to_bits());
+        assert_eq!(other.evaluations[0], runs[0].evaluations[0]);
+        assert_ne!(other.loss[1].to_bits(), runs[0].loss[1].to_bits());
+    }
+}
+
+#[test]
+fn the_same_settings_give_the_same_bytes_and_another_seed_others() {
+    for (_, optimizer) in optimizers() {
+        let bytes = |seed: u64| run(json!({"optimizer": optimizer, "seed": seed})).to_bytes();
+        assert_eq!(bytes(0), bytes(0));
+        assert_ne!(bytes(0), bytes(1));
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for model in [
+        json!({"mlp": {"hidden": [256, 256]}}),
+        json!({"cnn": {"channels": [8, 16]}}),
+    ] {
+        for (name, optimizer) in optimizers() {
+            let bytes = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                pool.install(|| {
+                    assert_eq!(rayon::current_num_threads(), threads);
+                    run(json!({"model": model, "optimizer": optimizer, "batch_size": 256}))
+                        .to_bytes()
+                })
+            };
+            let one = bytes(1);
+            assert!(one == bytes(2) && one == bytes(3), "{model} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_run_survives_its_bytes() {
+    for changes in [
+        json!({"schedule": {"step": {"factor": 0.1, "at": [0.5]}, "warmup": {"iterations": 2}}}),
+        json!({"optimizer": {"kfac": {"damping": 1e-3}}, "learning_rate": 50.0}),
+        json!({"stop": {"train_loss": 10.0}, "augment": {"pad_crop": 1}}),
+    ] {
+        let run = run(changes);
+        let bytes = run.to_bytes();
+        assert_eq!(Run::from_bytes(&bytes).unwrap(), run);
+        assert!(Run::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+    }
+    assert!(
+        Run::from_bytes(
+            &prepare(&serde_json::from_str(r#"{"source": "digits", "train": 9}"#).unwrap())
+                .unwrap()
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn a_run_says_what_it_is_a_run_of() {
+    let run =
+        run(json!({"schedule": {"step": {"factor": 0.1, "at": [0.5]}}, "budget": {"epochs": 2}}));
+    assert_eq!(
+        (run.train_examples, run.steps_per_epoch, run.budget_steps),
+        (1280, 20, 40)
+    );
+    assert_eq!(run.rate_drops, [20]);
+    assert_eq!(run.loss.len(), 40);
+    assert_eq!(
+        (run.learning_rate[19], run.learning_rate[20]),
+        (0.05, 0.05 * 0.1)
+    );
+    let steps: Vec<u64> = run.evaluations.iter().map(|row| row.step).collect();
+    assert_eq!(steps, run.settings.evaluation.points(40, 20));
+    assert!(
+        run.evaluations
+            .iter()
+            .all(|row| row.examples == 64 * row.step)
+    );
+}
+
+#[test]
+fn a_kept_partial_batch_counts_its_examples() {
+    for (_, optimizer) in optimizers() {
+        let run = run(json!({
+            "optimizer": optimizer, "batch_size": 96, "last_batch": "keep", "budget": {"epochs": 1.5},
+        }));
+        assert_eq!(
+            (run.outcome, run.steps_per_epoch, run.budget_steps),
+            (Outcome::Finished, 14, 21)
+        );
+        let examples = |step: u64| {
+            run.evaluations
+                .iter()
+                .find(|row| row.step == step)
+                .unwrap()
+                .examples
+        };
+        assert_eq!(
+            (examples(12), examples(14), examples(21)),
+            (1152, 1280, 1280 + 7 * 96)
+        );
+    }
+}
+
+#[test]
+fn a_rate_beyond_reason_diverges_and_leaves_only_finite_numbers() {
+    for (name, optimizer) in optimizers() {
+        let run = run(
+            json!({"optimizer": optimizer, "learning_rate": 1e4, "budget": {"iterations": 200}}),
+        );
+        let Outcome::Diverged { step } = run.outcome else {
+            panic!("{name}: {:?}", run.outcome)
+        };
+        assert!(run.loss.len() as u64 == step && step < 200);
+        assert!(run.loss.iter().all(|loss| loss.is_finite()));
+        for row in &run.evaluations {
+            assert!(
+                [row.train, row.validation.unwrap(), row.test.unwrap()]
+                    .iter()
+                    .all(|s| s.loss.is_finite())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_stops_at_the_second_evaluation_in_a_row_at_its_targets() {
+    let base = json!({"optimizer": {"sgd": {}}, "budget": {"epochs": 10}});
+    let whole = run(base.clone());
+    let target = 0.25;
+    let met: Vec<bool> = whole
+        .evaluations
+        .iter()
+        .map(|row| row.train.loss <= target)
+        .collect();
+    let second = met
+        .windows(2)
+        .position(|pair| pair == [true, true])
+        .unwrap()
+        + 1;
+    let with_stop = |stop: Value| {
+        let mut changes = base.clone();
+        changes["stop"] = stop;
+        run(changes)
+    };
+
+    let stopped = with_stop(json!({"train_loss": target}));
+    let step = whole.evaluations[second].step;
+    assert_eq!(stopped.outcome, Outcome::Stopped { step });
+    assert_eq!(stopped.evaluations, whole.evaluations[..=second]);
+    assert_eq!(stopped.loss, whole.loss[..step as usize]);
+
+    let later =
+        with_stop(json!({"train_loss": target, "not_before": {"epochs": 8.0, "iterations": 100}}));
+    let Outcome::Stopped { step } = later.outcome else {
+        panic!("{:?}", later.outcome)
+    };
+    assert!(
+        step >= 160
+            && whole
+                .evaluations
+                .iter()
+                .find(|row| row.step >= 160)
+                .unwrap()
+                .step
+                == step
+    );
+
+    let never = with_stop(json!({"train_loss": target, "test_accuracy": 1.01}));
+    assert_eq!(never.outcome, Outcome::Finished);
+}
+
+#[test]
+fn recomputing_statistics_changes_the_evaluations_but_not_the_training() {
+    let cnn = |batch_norm: &str, spacing: f64| {
+        run(json!({
+            "model": {"cnn": {"channels": [4]}}, "batch_norm": batch_norm,
+            "evaluation": {"spacing": spacing},
+        }))
+    };
+    let (recomputed, running, seldom) = (
+        cnn("recompute", 1.1),
+        cnn("running", 1.1),
+        cnn("recompute", 100.0),
+    );
+    assert_eq!(recomputed.loss, running.loss);
+    assert_eq!(recomputed.loss, seldom.loss);
+    assert_ne!(
+        recomputed.evaluations[3].train,
+        running.evaluations[3].train
+    );
+    assert_eq!(recomputed.evaluations.last(), seldom.evaluations.last());
+    // After many steps at a small rate the averages are those of the whole set, or nearly.
+    let settled = |batch_norm: &str| {
+        run(json!({
+            "model": {"cnn": {"channels": [4]}}, "batch_norm": batch_norm, "learning_rate": 1e-5,
+            "budget": {"iterations": 200}, "batch_size": 256,
+        }))
+    };
+    let (recomputed, running) = (settled("recompute"), settled("running"));
+    let gap = recomputed.evaluations.last().unwrap().train.loss
+        - running.evaluations.last().unwrap().train.loss;
+    assert!(gap.abs() < 0.02, "{gap}");
+}
+
+#[test]
+fn training_metrics_can_be_taken_over_a_subset() {
+    let all = run(json!({}));
+    let subset = run(json!({"evaluation": {"train_subset": 100}}));
+    assert_eq!(all.loss, subset.loss);
+    assert_eq!(all.evaluations[5].test, subset.evaluations[5].test);
+    let hundredths = subset.evaluations[5].train.accuracy * 100.0;
+    assert!((hundredths - hundredths.round()).abs() < 1e-9);
+    assert_ne!(all.evaluations[5].train, subset.evaluations[5].train);
+}
+
+#[test]
+fn progress_is_told_after_every_update() {
+    let (device, _) = training::device::open("cpu").unwrap();
+    let mut told = Vec::new();
+    let run = train(&settings(json!({})), &DIGITS, &device, &mut |progress| {
+        told.push(progress);
+    })
+    .unwrap();
+    assert_eq!(told.len(), 20);
+    assert!(
+        told.iter()
+            .zip(1..)
+            .all(|(progress, step)| progress.step == step && progress.steps == 20)
+    );
+    assert!(
+        told.iter()
+            .zip(&run.loss)
+            .all(|(progress, loss)| (progress.loss as f32).to_bits() == loss.to_bits())
+    );
+}
+
+#[test]
+fn settings_that_make_no_sense_are_errors() {
+    assert!(matches!(
+        error(json!({"batch_size": 1281})),
+        Error::BatchLargerThanData {
+            batch_size: 1281,
+            examples: 1280
+        }
+    ));
+    for (changes, names) in [
+        (json!({"batch_size": 0}), "batch_size"),
+        (json!({"learning_rate": -1.0}), "learning_rate"),
+        (json!({"budget": {"iterations": 0}}), "budget"),
+        (
+            json!({"model": {"mlp": {"hidden": [0]}}}),
+            "model.mlp.hidden",
+        ),
+        (
+            json!({"optimizer": {"sgd": {"momentum": 1.0}}}),
+            "optimizer.momentum",
+        ),
+        (json!({"stop": {}}), "stop"),
+    ] {
+        let message = error(changes.clone()).to_string();
+        assert!(message.starts_with(names), "{changes}: {message}");
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused() {
+    let read = |text: &str| serde_json::from_str::<Settings>(text);
+    let good = r#"{"model": "resnet20", "batch_size": 1, "learning_rate": 1, "budget": {"epochs": 1},
+                   "optimizer": {"kfac": {"damping": 1}}}"#;
+    assert!(read(good).is_ok());
+    for (from, to) in [
+        (r#""batch_size""#, r#""batch""#),
+        ("resnet20", "resnet21"),
+        (r#""damping""#, r#""dampening""#),
+        (r#"{"damping": 1}"#, r#"{"damping": 1, "nesterov": true}"#),
+        (r#"{"damping": 1}"#, r#"{"damping": 0}"#),
+        (r#"{"epochs": 1}"#, r#"{"epochs": 1, "iterations": 1}"#),
+    ] {
+        assert!(read(&good.replace(from, to)).is_err(), "{from} to {to}");
+    }
+}
