@@ -66,7 +66,7 @@ fn measure<N: Network>(
         .collect();
     let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
     let mut best = f64::INFINITY;
-    for _ in 0..7 {
+    for _ in 0..5 {
         let mut net = start.clone();
         let mut sgd = SgdConfig::new()
             .with_momentum(Some(momentum.clone()))
@@ -168,6 +168,6 @@ fn main() {
         &net,
         &x,
         &labels(32),
-        1,
+        10,
     );
 }

@@ -263,11 +263,7 @@ impl HostGradient {
     fn precondition(&self, of: &Parameters, inverse: &Preconditioner) -> (Self, f64) {
         let mut u = vec![0.0; self.values.len()];
         inverse.multiply(view(of, &self.values), view_mut(of, &mut u));
-        let dot = u
-            .iter()
-            .zip(&self.values)
-            .map(|(&u, &v)| f64::from(u) * f64::from(v))
-            .sum();
+        let dot = dot(&u, &self.values);
         (
             Self {
                 values: u,
@@ -318,6 +314,17 @@ impl HostGradient {
             gradients.register(id, tensor::<1>(bias, [of.rows], &device, dtype));
         }
     }
+}
+
+/// In double precision, in eight sums that do not wait for each other.
+fn dot(u: &[f32], v: &[f32]) -> f64 {
+    let mut sums = [0.0; 8];
+    for (u, v) in u.chunks(8).zip(v.chunks(8)) {
+        for ((sum, &u), &v) in sums.iter_mut().zip(u).zip(v) {
+            *sum += f64::from(u) * f64::from(v);
+        }
+    }
+    sums.iter().sum()
 }
 
 fn view<'a>(of: &Parameters, values: &'a [f32]) -> MatRef<'a, f32> {

@@ -812,3 +812,48 @@ fn the_second_look_at_a_batch_leaves_running_statistics_alone() {
     assert_ne!(start, mean());
     assert_eq!(values(first), values(second));
 }
+
+#[test]
+fn one_thread_and_four_give_the_same_bits() {
+    #[derive(Module, Debug)]
+    struct Net {
+        first: Conv2d,
+        second: Conv2d,
+    }
+    // Large enough for factors, decompositions and products to be spread over threads.
+    let mut numbers = Numbers(17);
+    let mut conv = || {
+        let mut layer = Conv2dConfig::new([32, 32], [3, 3]).init(&device());
+        layer.weight = Param::from_tensor(numbers.tensor([32, 32, 3, 3], &device()));
+        layer
+    };
+    let net = Net {
+        first: conv(),
+        second: conv(),
+    };
+    let run = || {
+        let mut numbers = Numbers(19);
+        let mut tape = Tape::on();
+        let x = numbers.tensor([8, 32, 10, 10], &device());
+        let h = tape.conv2d("first", &net.first, x);
+        let y = tape.conv2d("second", &net.second, h);
+        let d = numbers.tensor(y.dims(), &device());
+        let mut gradients = backward(y, d);
+        let mut of_parameters = GradientsParams::from_module(&mut gradients, &net);
+        let mut kfac = Kfac::new(settings(0.1));
+        kfac.update(tape, &mut gradients).unwrap();
+        kfac.precondition(1.0, &mut of_parameters).unwrap();
+        [&net.first, &net.second]
+            .map(|layer| values(of_parameters.get::<4>(layer.weight.id).unwrap()))
+    };
+    let with = |threads| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(run)
+    };
+    let (one, four) = (with(1), with(4));
+    assert!(one.iter().flatten().all(|x| x.is_finite()));
+    assert!(one == four);
+}
