@@ -89,6 +89,29 @@ impl Metric {
         }
     }
 
+    /// A level in words: `93 %`, `0.03`.
+    pub(crate) fn level(self, level: f64) -> String {
+        if self.is_loss() {
+            format!("{}", (level * 1e6).round() / 1e6)
+        } else {
+            format!("{} %", (level * 1e4).round() / 1e2)
+        }
+    }
+
+    /// A distance between values in words: `1 point`, `0.5 points`, `0.02`.
+    pub(crate) fn distance(self, distance: f64) -> String {
+        if self.is_loss() {
+            return self.level(distance);
+        }
+        let points = (distance * 1e4).round() / 1e2;
+        let plural = if points.total_cmp(&1.0).is_eq() {
+            ""
+        } else {
+            "s"
+        };
+        format!("{points} point{plural}")
+    }
+
     /// `value` such that larger is better, for ranking: negated for losses.
     pub(crate) fn goodness(self, value: f64) -> f64 {
         if self.is_loss() { -value } else { value }

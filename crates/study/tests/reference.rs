@@ -127,3 +127,17 @@ fn what_has_only_defaults_may_be_a_bare_word() {
     assert_eq!(words("Optimizer"), ["sgd", "kfac"]);
     assert_eq!(words("Claim").len(), 6);
 }
+
+#[test]
+fn the_committed_page_is_the_one_that_the_schema_gives() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../doc/study-file.md");
+    let page = study::reference_markdown();
+    if std::env::var_os("PIPELINE_BLESS").is_some() {
+        std::fs::write(path, &page).expect("the page can be written");
+    }
+    let committed = std::fs::read_to_string(path).expect("the page is there");
+    assert!(
+        committed == page,
+        "doc/study-file.md is out of date: PIPELINE_BLESS=1 cargo test --release -p study --test reference writes it"
+    );
+}

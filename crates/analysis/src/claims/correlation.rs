@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{Decision, positive_mean, reason_by_sign, unanimous};
+use super::Unit;
+use super::judge::{Decision, Wording, count, positive_mean, unanimous};
 use super::region::{common_seeds, of_seed};
 use crate::Metric;
 use crate::heatmap::{CellState, GoodRule, Panel, region};
@@ -21,10 +22,11 @@ pub(super) fn decide(panels: &BTreeMap<u64, &Panel>, rule: GoodRule, metric: Met
             .into_iter()
             .filter_map(|seed| band_slope(panel, &of_seed(panel, seed), rule, metric))
             .collect();
-        let name = "slope of the band's centre, log learning rate over log damping";
+        let name = "slope of the good band, log learning rate over log damping";
         parts.extend(positive_mean(
             name,
             Some(format!("batch size {batch}")),
+            Unit::Plain,
             &slopes,
         ));
     }
@@ -34,17 +36,22 @@ pub(super) fn decide(panels: &BTreeMap<u64, &Panel>, rule: GoodRule, metric: Met
         );
     }
     let verdict = unanimous(parts.iter().map(|part| part.verdict));
-    let mut reason = reason_by_sign(
-        &parts,
-        verdict,
-        "good learning rates rise with the damping",
-        "good learning rates fall as the damping rises",
-    );
+    let wording = Wording {
+        positive: "good learning rates rise with the damping",
+        negative: "good learning rates fall as the damping rises",
+        each: "batch size",
+    };
+    let mut reason = wording.reason(&parts, verdict);
     let silent = panels.len() - parts.len();
     if silent > 0 {
-        reason = format!("{reason} {silent} batch sizes have no band to speak of.");
+        reason = format!(
+            "{reason} {} left out: the good cells lie at fewer than two dampings.",
+            count(silent, "batch size")
+        );
     }
-    reason.push_str(" At dampings above the curvature a slope of 1 is built in, and they are not told apart here.");
+    reason.push_str(
+        " Where the damping exceeds the curvature, K-FAC is SGD with learning rate / damping and rises with a slope of 1 in any case; such dampings are not told apart here.",
+    );
     Decision {
         verdict,
         reason,

@@ -41,7 +41,8 @@ impl Claim {
     pub fn sentence(&self) -> String {
         match self {
             Self::ComparablePerformance { margin, metric } => format!(
-                "After tuning, K-FAC's {metric} is comparable to SGD's, within {margin}, at every batch size."
+                "After tuning, K-FAC's {metric} is comparable to SGD's: within {} at every batch size.",
+                metric.distance(*margin)
             ),
             Self::DiminishingReturns {} => {
                 "Both methods have diminishing returns in the batch size, and K-FAC departs from ideal scaling further than SGD.".into()
@@ -107,7 +108,11 @@ fn compare(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<A
             for factor in [1.0, 0.5, 2.0] {
                 let margin = margin * factor;
                 let decision = performance::decide(evidence, table, margin, metric);
-                choices.push((format!("`{stage}`, {metric} within {margin}"), decision));
+                let within = metric.distance(margin);
+                choices.push((
+                    format!("{metric} within {within}, winners of `{stage}`"),
+                    decision,
+                ));
             }
         }
     }
@@ -120,12 +125,12 @@ fn scale(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     for set in timings(evidence) {
         let targets = set.targets();
         choices.push((
-            format!("{}: all targets", set.choice),
+            format!("all targets, {}", set.choice),
             returns::decide(&set, &targets),
         ));
         for &target in targets.iter().filter(|_| targets.len() > 1) {
             choices.push((
-                format!("{}: {target}", set.choice),
+                format!("{target}, {}", set.choice),
                 returns::decide(&set, &[target]),
             ));
         }
@@ -145,7 +150,7 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         targets.sort_by(|a, b| a.level.total_cmp(&b.level));
         let named = |target: Target, set: &Timings<'_>| {
             (
-                format!("{}: {target}", set.choice),
+                format!("{target}, {}", set.choice),
                 progress::decide(set, target),
             )
         };
@@ -179,15 +184,15 @@ fn change(
         for at in slices(table, takes) {
             let rules = region::by_rule(table, &panels(table, at), change);
             let decision = region::decide(&rules, change);
-            under.push(decision.under(format!("`{stage}` {at}: all levels")));
+            under.push(decision.under(format!("all levels {at}, `{stage}`")));
             for by in rules {
                 let note = if by.is_informative {
                     ""
                 } else {
-                    "The share is under 10 or over 90 %."
+                    "The share is under 10 or over 90 %, so this level has no say."
                 };
                 under.push(Alternative {
-                    choice: format!("`{stage}` {at}: {}", region::describe(by.rule, table.value)),
+                    choice: format!("{} {at}, `{stage}`", region::describe(by.rule, table.value)),
                     verdict: by.statistic.verdict,
                     statistic: Some(by.statistic),
                     reason: note.into(),
@@ -212,7 +217,7 @@ fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         for at in slices(table, |_| true) {
             let panels = panels(table, at);
             for rule in rules.into_iter().flatten() {
-                let choice = format!("`{stage}` {at}: {}", region::describe(rule, table.value));
+                let choice = format!("{} {at}, `{stage}`", region::describe(rule, table.value));
                 choices.push((choice, correlation::decide(&panels, rule, table.value)));
             }
         }

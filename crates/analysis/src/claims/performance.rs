@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, SEEDS_TO_DECIDE};
-use super::{KFAC, SGD, Statistic, Verdict};
+use super::judge::{Decision, SEEDS_TO_DECIDE, count, too_few};
+use super::{KFAC, SGD, Statistic, Unit, Verdict};
 use crate::select::WinnersTable;
 use crate::statistics::mean_interval;
 use crate::{Evidence, Interval, Metric, Outcome, Slice};
@@ -101,14 +101,25 @@ pub(super) fn decide(
             name: format!("difference of final {metric}, K-FAC minus SGD"),
             part: Some(format!("batch size {batch}")),
             estimate,
+            unit: if metric.is_loss() {
+                Unit::Plain
+            } else {
+                Unit::Points
+            },
             n,
             verdict,
         });
     }
-    conclude(parts, &failures, pairs.len(), margin)
+    conclude(parts, &failures, pairs.len(), metric, margin)
 }
 
-fn conclude(parts: Vec<Statistic>, failures: &[String], batches: usize, margin: f64) -> Decision {
+fn conclude(
+    parts: Vec<Statistic>,
+    failures: &[String],
+    batches: usize,
+    metric: Metric,
+    margin: f64,
+) -> Decision {
     let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).count();
     let (equal, different) = (of(Verdict::Supported), of(Verdict::Contradicted));
     let seeds = parts.iter().map(|part| part.n).min().unwrap_or(0);
@@ -119,33 +130,33 @@ fn conclude(parts: Vec<Statistic>, failures: &[String], batches: usize, margin: 
     } else {
         Verdict::Undecided
     };
+    let within = metric.distance(margin);
+    let sizes = count(batches, "batch size");
     let mut reason = match verdict {
-        Verdict::Supported => {
-            format!(
-                "At every one of {batches} batch sizes the difference is within {margin} of zero, with 90 % confidence on both sides."
-            )
-        }
-        Verdict::Contradicted => {
-            format!("At {different} of {batches} batch sizes the difference is beyond {margin}.")
-        }
+        Verdict::Supported => format!(
+            "The methods are equal within {within} at all {sizes}: the 90 % interval of the difference lies inside the margin at each."
+        ),
+        Verdict::Contradicted => beyond(&parts, metric, &within, &sizes),
         Verdict::Undecided if seeds < SEEDS_TO_DECIDE => {
             let near = parts
                 .iter()
                 .filter(|part| part.estimate.value.abs() < margin)
                 .count();
             format!(
-                "Too few common fresh seeds at some batch size, {seeds} of {SEEDS_TO_DECIDE}; the mean difference is within {margin} at {near} of {batches} batch sizes."
+                "{} So far the mean difference is under {within} at {near} of {sizes}.",
+                too_few(seeds)
             )
         }
-        Verdict::Undecided => {
-            format!(
-                "Equal within {margin} at {equal} of {batches} batch sizes; at the others the interval is too wide to tell."
-            )
-        }
+        Verdict::Undecided if equal == 0 => format!(
+            "The seeds scatter too much to tell whether the methods are equal within {within}, at all {sizes}."
+        ),
+        Verdict::Undecided => format!(
+            "The methods are equal within {within} at {equal} of {sizes}; at the others the seeds scatter too much to tell."
+        ),
     };
     if !failures.is_empty() {
         reason = format!(
-            "{reason} A diverged seed counts as a failure: {}.",
+            "{reason} A seed that diverged is a failure and forbids the verdict equal: {}.",
             failures.join("; ")
         );
     }
@@ -154,4 +165,32 @@ fn conclude(parts: Vec<Statistic>, failures: &[String], batches: usize, margin: 
         reason,
         parts,
     }
+}
+
+/// Where the difference is beyond the margin, and for whom.
+fn beyond(parts: &[Statistic], metric: Metric, within: &str, sizes: &str) -> String {
+    let places = |better: bool| -> Vec<&str> {
+        parts
+            .iter()
+            .filter(|part| part.verdict == Verdict::Contradicted)
+            .filter(|part| (metric.goodness(part.estimate.value) > 0.0) == better)
+            .filter_map(|part| part.part.as_deref()?.strip_prefix("batch size "))
+            .collect()
+    };
+    let clause = |better: bool| {
+        let places = places(better);
+        let word = if better { "better" } else { "worse" };
+        (!places.is_empty()).then(|| {
+            format!(
+                "K-FAC is {word} than SGD by more than {within} at {} of {sizes} ({})",
+                places.len(),
+                places.join(", ")
+            )
+        })
+    };
+    let clauses: Vec<String> = [clause(false), clause(true)]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("{}.", clauses.join("; "))
 }

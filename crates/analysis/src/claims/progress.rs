@@ -6,9 +6,9 @@
 //! lies above (below) zero at every batch size. A seed that did not reach bounds the difference on one
 //! side; a batch size at which a seed diverged is undecided.
 
-use super::judge::{CONFIDENCE, Decision, above, reason_by_sign, unanimous};
+use super::judge::{CONFIDENCE, Decision, Wording, above, unanimous};
 use super::timings::{Pair, Timings};
-use super::{Statistic, Verdict};
+use super::{Statistic, Unit, Verdict};
 use crate::statistics::mean_interval;
 use crate::targets::Steps;
 use crate::{Estimate, Interval, Target};
@@ -23,9 +23,10 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
         } else if let Some(estimate) = difference(pair) {
             let n = pair.kfac.len();
             parts.push(Statistic {
-                name: format!("natural log of steps to {target}, K-FAC minus SGD"),
+                name: format!("steps to {target}, K-FAC over SGD"),
                 part: Some(format!("batch size {batch}")),
                 estimate,
+                unit: Unit::LogRatio,
                 n,
                 verdict: above(&estimate, 0.0, n),
             });
@@ -41,15 +42,15 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
     } else {
         Verdict::Undecided
     };
-    let mut reason = reason_by_sign(
-        &parts,
-        verdict,
-        &format!("SGD needs fewer steps to {target}"),
-        &format!("K-FAC needs fewer steps to {target}"),
-    );
+    let wording = Wording {
+        positive: &format!("SGD needs fewer steps to {target}"),
+        negative: "K-FAC needs fewer steps",
+        each: "batch size",
+    };
+    let mut reason = wording.reason(&parts, verdict);
     if !diverged.is_empty() {
         reason = format!(
-            "{reason} At batch size {} a seed diverged.",
+            "{reason} At batch size {} a seed diverged, so nothing is decided there.",
             diverged.join(", ")
         );
     }

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, positive_mean, reason_by_sign, unanimous};
-use super::{KFAC, Statistic, Verdict};
+use super::judge::{Decision, Wording, positive_mean, unanimous};
+use super::{KFAC, Statistic, Unit};
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
 use crate::statistics::{mean, slope};
 use crate::{Metric, Slice};
@@ -135,7 +135,12 @@ pub(super) fn by_rule(
                 Change::Shrinks => "decrease of the good share per doubling of the batch size",
                 Change::Grows => "increase of the good share per doubling of the batch size",
             };
-            let statistic = positive_mean(name, Some(describe(rule, table.value)), &signed)?;
+            let statistic = positive_mean(
+                name,
+                Some(describe(rule, table.value)),
+                Unit::Points,
+                &signed,
+            )?;
             let share = mean(&shares)?;
             Some(ByRule {
                 rule,
@@ -178,12 +183,16 @@ fn rules(table: &HeatmapTable, cells: &[&CellState]) -> Vec<GoodRule> {
     rules
 }
 
-/// `test accuracy at least 0.9`.
+/// `test accuracy at least 93 %`.
 pub(super) fn describe(rule: GoodRule, metric: Metric) -> String {
     match rule {
-        GoodRule::AtLeast(level) if metric.is_loss() => format!("{metric} at most {level:.4}"),
-        GoodRule::AtLeast(level) => format!("{metric} at least {level:.4}"),
-        GoodRule::Within(distance) => format!("{metric} within {distance} of the best"),
+        GoodRule::AtLeast(level) if metric.is_loss() => {
+            format!("{metric} at most {}", metric.level(level))
+        }
+        GoodRule::AtLeast(level) => format!("{metric} at least {}", metric.level(level)),
+        GoodRule::Within(distance) => {
+            format!("{metric} within {} of the best", metric.distance(distance))
+        }
     }
 }
 
@@ -205,15 +214,17 @@ pub(super) fn decide(rules: &[ByRule], change: Change) -> Decision {
         "the good region shrinks as the batch grows",
         "the good region grows with the batch size",
     );
-    let (supports, contradicts) = if change == Change::Shrinks {
+    let (positive, negative) = if change == Change::Shrinks {
         (shrinks, grows)
     } else {
         (grows, shrinks)
     };
-    let mut reason = reason_by_sign(&parts, verdict, supports, contradicts);
-    if verdict != Verdict::Undecided {
-        reason = format!("{reason} So at all {} levels looked at.", parts.len());
-    }
+    let wording = Wording {
+        positive,
+        negative,
+        each: "level",
+    };
+    let reason = wording.reason(&parts, verdict);
     Decision {
         verdict,
         reason,

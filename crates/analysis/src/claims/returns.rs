@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{CONFIDENCE, Decision, above, reason_by_sign};
+use super::judge::{CONFIDENCE, Decision, SEEDS_TO_DECIDE, above, count, too_few};
 use super::timings::{Pairs, Seeds, Timings};
-use super::{Statistic, Verdict};
+use super::{Statistic, Unit, Verdict};
 use crate::Target;
 use crate::statistics::{mean, mean_interval, slope};
 use crate::targets::Steps;
@@ -48,15 +48,21 @@ pub(super) fn decide(timings: &Timings<'_>, targets: &[Target]) -> Decision {
             decision.verdict = Verdict::Undecided;
         }
         decision.reason = format!(
-            "{} At {censored} batch sizes and targets a seed did not reach; with its budget as a lower bound the verdict {}.",
+            "{} This rests on the batch sizes that every seed crossed at; in {} a seed did not, and with its budget as a lower bound the verdict {}.",
             decision.reason,
-            if agree { "is the same" } else { "would differ" }
+            count(censored, "case"),
+            if agree {
+                "is the same"
+            } else {
+                "would be another, so it is left open"
+            }
         );
     }
     if diverged > 0 {
         decision.reason = format!(
-            "{} {diverged} batch sizes and targets with a diverged seed are left out.",
-            decision.reason
+            "{} Left out: {} of a batch size and target with a diverged seed.",
+            decision.reason,
+            count(diverged, "case")
         );
     }
     decision
@@ -118,6 +124,7 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
         name: "difference of log-log slopes, K-FAC minus SGD".into(),
         part: None,
         estimate,
+        unit: Unit::Plain,
         n,
         verdict: above(&estimate, 0.0, n),
     };
@@ -130,6 +137,7 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
                 name: format!("log-log slope of {method} (-1 is ideal)"),
                 part: None,
                 estimate,
+                unit: Unit::Plain,
                 n,
                 verdict,
             })
@@ -146,22 +154,40 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
     } else {
         Verdict::Undecided
     };
-    let reason = if verdict == Verdict::Contradicted && difference.verdict != Verdict::Contradicted
-    {
-        "A method gains more than in proportion to the batch size.".to_owned()
-    } else {
-        reason_by_sign(
-            &[difference],
-            verdict,
-            "both methods gain less than in proportion to the batch size, K-FAC the less",
-            "SGD departs from ideal scaling further than K-FAC",
-        )
-    };
     Some(Decision {
         verdict,
-        reason,
+        reason: reason(verdict, &difference, n),
         parts,
     })
+}
+
+fn reason(verdict: Verdict, difference: &Statistic, seeds: usize) -> String {
+    match (verdict, difference.verdict) {
+        (Verdict::Supported, _) => {
+            "Both methods gain less than in proportion to the batch size, and K-FAC gains less than SGD.".into()
+        }
+        (Verdict::Contradicted, Verdict::Contradicted) => {
+            "It is SGD that departs from ideal scaling further: K-FAC gains more from a larger batch.".into()
+        }
+        (Verdict::Contradicted, _) => {
+            "A method gains more than in proportion to the batch size: its returns do not diminish.".into()
+        }
+        (Verdict::Undecided, _) if seeds < SEEDS_TO_DECIDE => format!(
+            "{} So far {} departs from ideal scaling further.",
+            too_few(seeds),
+            if difference.estimate.value > 0.0 {
+                "K-FAC"
+            } else {
+                "SGD"
+            }
+        ),
+        (Verdict::Undecided, Verdict::Supported) => {
+            "K-FAC departs from ideal scaling further than SGD, but that both methods have diminishing returns is not shown: the interval of a slope contains the ideal, -1.".into()
+        }
+        (Verdict::Undecided, _) => {
+            "Neither method is shown to depart from ideal scaling further: the seeds do not agree on which.".into()
+        }
+    }
 }
 
 /// Log of the interval's middle, or of the budget where the target was not reached.

@@ -138,7 +138,7 @@ pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
                 .collect();
             confirmed_in_any.extend(rows.iter().map(|row| row.label.as_str()));
             if !rows.is_empty() {
-                let choice = format!("confirmed runs of `{stage}`, `{targets}`");
+                let choice = format!("`{targets}`, confirmed winners of `{stage}`");
                 sets.push(Timings {
                     choice,
                     table,
@@ -153,8 +153,9 @@ pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
             .filter(|row| !confirmed_in_any.contains(&row.label.as_str()))
             .collect();
         if !rows.is_empty() {
-            let choice =
-                format!("fastest configuration for each target on the tuning seeds, `{targets}`");
+            let choice = format!(
+                "`{targets}`, the fastest configuration for each target on the tuning seeds"
+            );
             sets.push(Timings {
                 choice,
                 table,

@@ -31,6 +31,21 @@ pub enum Figure {
     Curves,
 }
 
+/// How a number is to be read and printed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// As it stands.
+    #[default]
+    Plain,
+    /// A share of one or a difference of shares: 0.01 is one percentage point.
+    Points,
+    /// The natural logarithm of a ratio: print its exponential, which 1 (not 0) divides.
+    LogRatio,
+}
+
 /// One number that decided something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistic {
@@ -38,8 +53,11 @@ pub struct Statistic {
     pub name: String,
     /// For which part of the data: `batch size 64`; `None` if for all.
     pub part: Option<String>,
-    /// The estimate; its interval is there from two seeds on.
+    /// The estimate, in its unit; its interval is there from two seeds on.
     pub estimate: Estimate,
+    /// How to print it.
+    #[serde(default)]
+    pub unit: Unit,
     /// Seeds.
     pub n: usize,
     /// What it says on its own, by the claim's rule.
@@ -49,7 +67,7 @@ pub struct Statistic {
 /// The verdict under another choice of level, target, stage or schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alternative {
-    /// The choice: `train loss 0.01`.
+    /// The choice: `train loss 0.01`. Names of stages stand between backticks.
     pub choice: String,
     /// Verdict under it.
     pub verdict: Verdict,
@@ -68,7 +86,7 @@ pub struct ClaimVerdict {
     pub sentence: String,
     /// What the data say.
     pub verdict: Verdict,
-    /// Why, in one plain sentence.
+    /// Why, in plain sentences: first what was found. Names of stages stand between backticks.
     pub reason: String,
     /// The number that decided it, or the one least in favour where there are several.
     pub statistic: Option<Statistic>,

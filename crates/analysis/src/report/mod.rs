@@ -52,16 +52,22 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
             &b.label,
         ))
     });
-    let mut by_stage: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    let mut series: BTreeMap<(&str, &str), Vec<&Run>> = BTreeMap::new();
     for run in &runs {
-        by_stage.entry(&run.stage).or_default().push(run);
+        series
+            .entry((&run.stage, run.method()))
+            .or_default()
+            .push(run);
     }
     let mut stages = Vec::new();
     let mut rows = Vec::new();
-    for (stage, runs) in &by_stage {
-        let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings)).collect();
+    for runs in series.values() {
+        let flats: Vec<Flat> = runs
+            .iter()
+            .map(|run| named(flatten(&run.settings)))
+            .collect();
         let varying = differing(&flats);
-        stages.push(stage_settings(stage, runs, &flats, &varying));
+        stages.push(stage_settings(runs, &flats, &varying));
         rows.extend(
             runs.iter()
                 .zip(&flats)
@@ -88,12 +94,18 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     }
 }
 
-fn stage_settings(
-    stage: &str,
-    runs: &[&Run],
-    flats: &[Flat],
-    varying: &BTreeSet<String>,
-) -> StageSettings {
+/// `schedule.constant: {}` as people write it, `schedule: constant`.
+fn named(flat: Flat) -> Flat {
+    let named = |(path, value): (String, Value)| match (path.rsplit_once('.'), &value) {
+        (Some((parent, name)), Value::Object(map)) if map.is_empty() => {
+            (parent.to_owned(), Value::from(name))
+        }
+        _ => (path, value),
+    };
+    flat.into_iter().map(named).collect()
+}
+
+fn stage_settings(runs: &[&Run], flats: &[Flat], varying: &BTreeSet<String>) -> StageSettings {
     let values = |path: &String| {
         let mut values: Vec<Value> = Vec::new();
         for flat in flats {
@@ -119,7 +131,8 @@ fn stage_settings(
     };
     let count = |is: fn(&Outcome) -> bool| runs.iter().filter(|run| is(&run.outcome)).count();
     StageSettings {
-        stage: stage.into(),
+        stage: runs[0].stage.clone(),
+        method: runs[0].method().into(),
         common: flats[0]
             .iter()
             .filter(|(path, _)| !varying.contains(*path))
@@ -215,8 +228,8 @@ fn performance(evidence: &Evidence) -> Vec<Performance> {
 /// The curves to show and how many are not: the confirmed runs of each winner; a winner's own runs
 /// where nothing confirms it; every run, up to a limit, where nothing was selected.
 fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
-    let mut shown: BTreeMap<&str, Role> = BTreeMap::new();
-    for (_, winner, confirmed) in confirmed(evidence) {
+    let mut shown: BTreeMap<&str, (Role, Vec<String>)> = BTreeMap::new();
+    for (stage, winner, confirmed) in confirmed(evidence) {
         let role = if confirmed.is_empty() {
             Role::Winner
         } else {
@@ -233,7 +246,12 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
             confirmed
         };
         for run in runs {
-            shown.entry(&run.label).or_insert(role);
+            let (_, winners) = shown
+                .entry(&run.label)
+                .or_insert_with(|| (role, Vec::new()));
+            if winners.last().is_none_or(|last| last != stage) {
+                winners.push(stage.to_owned());
+            }
         }
     }
     let mut left_out = 0;
@@ -242,17 +260,20 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
         shown.extend(
             runs.iter()
                 .take(CURVES_WITHOUT_SELECTION)
-                .map(|run| (run.label.as_str(), Role::Other)),
+                .map(|run| (run.label.as_str(), (Role::Other, Vec::new()))),
         );
     }
     let curves = runs
         .iter()
-        .filter_map(|run| Some(curve(run, *shown.get(run.label.as_str())?)))
+        .filter_map(|run| {
+            let (role, winners) = shown.remove(run.label.as_str())?;
+            Some(curve(run, role, winners))
+        })
         .collect();
     (curves, left_out)
 }
 
-fn curve(run: &Run, role: Role) -> LearningCurve {
+fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
     let (loss, steps_per_bucket) = thin(&run.loss);
     LearningCurve {
         label: run.label.clone(),
@@ -261,6 +282,7 @@ fn curve(run: &Run, role: Role) -> LearningCurve {
         batch_size: run.batch_size(),
         seed: run.seed(),
         role,
+        winners,
         outcome: run.outcome,
         loss,
         steps_per_bucket,

@@ -51,6 +51,8 @@ pub struct LearningCurve {
     pub seed: u64,
     /// Why it is shown.
     pub role: Role,
+    /// Stages whose selection it confirms or won, in the order of [`ReportTable::winners`].
+    pub winners: Vec<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// Mini-batch loss in at most [`super::BUCKETS`] buckets of equal length (the last may be shorter).
@@ -89,8 +91,8 @@ pub struct RunRow {
     pub learning_rate: f64,
     /// Seed.
     pub seed: u64,
-    /// Its values of the settings that differ within its stage, as dotted paths; with the stage's
-    /// common settings they are all its settings.
+    /// Its values of the settings that differ among the runs of its stage and method, as dotted paths;
+    /// with what those have in common they are all its settings.
     pub settings: BTreeMap<String, Value>,
     /// How it ended.
     pub outcome: Outcome,
@@ -102,11 +104,14 @@ pub struct RunRow {
     pub best: BTreeMap<Metric, Best>,
 }
 
-/// What the runs of a stage have in common.
+/// What the runs of one stage and method have in common. A setting without settings of its own is a
+/// value: `schedule` is `constant`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageSettings {
     /// Stage.
     pub stage: String,
+    /// Optimiser.
+    pub method: String,
     /// Settings equal in all its runs, as dotted paths.
     pub common: BTreeMap<String, Value>,
     /// Every value of the others; `null` where a run leaves one to its default.
@@ -164,7 +169,7 @@ pub struct ReportTable {
     pub curves: Vec<LearningCurve>,
     /// Runs whose curves were left out because there was no selection and too many runs.
     pub curves_left_out: usize,
-    /// Settings of each stage that trains.
+    /// Settings of each stage that trains and method.
     pub stages: Vec<StageSettings>,
     /// Every run.
     pub runs: Vec<RunRow>,

@@ -5,7 +5,7 @@
 //! around it; see [`super::likelihood`] for what each run adds.
 
 use super::likelihood::{Likelihood, Observation};
-use super::{CriticalBatch, CriticalBatchFit};
+use super::{Bounded, CriticalBatchFit};
 use crate::{Estimate, Interval};
 
 const CONFIDENCE: f64 = 0.95;
@@ -43,9 +43,10 @@ fn exponentiated(value: f64, (low, high): (Option<f64>, Option<f64>)) -> Estimat
 
 /// The law's fit. `None` with fewer than three batch sizes, or where no law makes the data possible.
 ///
-/// The critical batch size is quoted as an estimate only if the batch sizes span it fourfold each way;
-/// otherwise the one side that they do bound (95 %, one-sided). It is sought up to a thousand times
-/// beyond the batch sizes; an end out there is no bound.
+/// The critical batch size is sought up to a thousand times beyond the batch sizes; an end of its
+/// interval out there is no bound. Where it has no upper one, the data are as likely under
+/// `steps = e_min / batch`: `s_min` is held from above only. Where it has no lower one, they are as
+/// likely under constant steps, and so is `e_min`.
 pub(super) fn fit_law(observations: &[Observation]) -> Option<CriticalBatchFit> {
     let mut batches: Vec<f64> = observations.iter().map(|run| run.batch).collect();
     batches.sort_by(f64::total_cmp);
@@ -60,11 +61,11 @@ pub(super) fn fit_law(observations: &[Observation]) -> Option<CriticalBatchFit> 
         mean: by_least_examples,
         shapes,
     };
-    let (best, cost) = examples.best();
+    let best = examples.best();
+    let ([log_batch, log_examples, log_sigma], cost) = best;
     if !cost.is_finite() {
         return None;
     }
-    let [log_batch, log_examples, log_sigma] = best;
     let steps = Likelihood {
         observations,
         mean: by_least_steps,
@@ -72,46 +73,80 @@ pub(super) fn fit_law(observations: &[Observation]) -> Option<CriticalBatchFit> 
     };
     let log_steps = log_examples - log_batch;
     let at_steps = ([log_batch, log_steps, log_sigma], cost);
-
-    let allowance = examples.allowance(CONFIDENCE);
     let around = |centre: f64| (centre - 12.0, centre + 12.0);
-    let interval =
-        |likelihood: &Likelihood<'_>, at: ([f64; 3], f64), coordinate: usize, reach: (f64, f64)| {
-            allowance.map_or((None, None), |allowance| {
-                likelihood.profile(at, coordinate, allowance, reach)
-            })
-        };
-    let four = 4f64.ln();
-    let critical_batch = match (
-        log_batch - four >= smallest - 1e-9,
-        log_batch + four <= largest + 1e-9,
-    ) {
-        (true, true) => {
-            let ends = interval(&examples, (best, cost), 0, shapes);
-            CriticalBatch::Estimate(exponentiated(log_batch, ends))
-        }
-        (from_below, from_above) => {
-            let one_sided = examples.allowance(2.0 * CONFIDENCE - 1.0);
-            let ends =
-                one_sided.map(|allowance| examples.profile((best, cost), 0, allowance, shapes));
-            match (from_below, from_above, ends) {
-                (true, false, Some((Some(low), _))) => CriticalBatch::AtLeast { low: low.exp() },
-                (false, true, Some((_, Some(high)))) => CriticalBatch::AtMost { high: high.exp() },
-                _ => CriticalBatch::Undetermined,
-            }
-        }
+    let profiles = Profiles {
+        least_steps: &|allowance| steps.profile(at_steps, 1, allowance, around(log_steps)),
+        least_examples: &|allowance| examples.profile(best, 1, allowance, around(log_examples)),
+        critical_batch: &|allowance| examples.profile(best, 0, allowance, shapes),
+        two_sided: examples.allowance(CONFIDENCE),
+        one_sided: examples.allowance(2.0 * CONFIDENCE - 1.0),
     };
+    let (from_below, from_above) = profiles
+        .two_sided
+        .map_or((None, None), profiles.critical_batch);
+    let four = 4f64.ln();
     Some(CriticalBatchFit {
-        s_min: exponentiated(log_steps, interval(&steps, at_steps, 1, around(log_steps))),
-        e_min: exponentiated(
-            log_examples,
-            interval(&examples, (best, cost), 1, around(log_examples)),
-        ),
+        s_min: log_steps.exp(),
+        e_min: log_examples.exp(),
         b_crit: log_batch.exp(),
-        critical_batch,
+        least_steps: profiles.bounded(
+            log_steps,
+            profiles.least_steps,
+            (from_above.is_some(), true),
+        ),
+        least_examples: profiles.bounded(
+            log_examples,
+            profiles.least_examples,
+            (from_below.is_some(), true),
+        ),
+        critical_batch: profiles.bounded(
+            log_batch,
+            profiles.critical_batch,
+            (
+                log_batch - four >= smallest - 1e-9,
+                log_batch + four <= largest + 1e-9,
+            ),
+        ),
         sigma: log_sigma.exp(),
         log_likelihood: -cost,
     })
+}
+
+/// Ends of a profile-likelihood interval, as logs, by how much the cost may rise.
+type Ends<'a> = &'a dyn Fn(f64) -> (Option<f64>, Option<f64>);
+
+/// The profiles of the law's parameters, and the allowances of a 95 % interval and of a 95 % bound;
+/// `None` with too few runs.
+struct Profiles<'a> {
+    least_steps: Ends<'a>,
+    least_examples: Ends<'a>,
+    critical_batch: Ends<'a>,
+    two_sided: Option<f64>,
+    one_sided: Option<f64>,
+}
+
+impl Profiles<'_> {
+    /// What may be said of a parameter that the data hold (from below, from above).
+    fn bounded(&self, value: f64, ends: Ends<'_>, held: (bool, bool)) -> Bounded {
+        let one_sided = || self.one_sided.map_or((None, None), ends);
+        match held {
+            (true, true) => Bounded::Estimate(exponentiated(
+                value,
+                self.two_sided.map_or((None, None), ends),
+            )),
+            (true, false) => one_sided()
+                .0
+                .map_or(Bounded::Undetermined, |low| Bounded::AtLeast {
+                    low: low.exp(),
+                }),
+            (false, true) => one_sided()
+                .1
+                .map_or(Bounded::Undetermined, |high| Bounded::AtMost {
+                    high: high.exp(),
+                }),
+            (false, false) => Bounded::Undetermined,
+        }
+    }
 }
 
 /// Slope of log steps over log batch size by the same likelihood: -1 is ideal scaling. `None` with

@@ -19,8 +19,8 @@ use crate::{Error, Metric, Run, Target};
 pub(crate) use crossing::{at_constant_rate, crossing, median, steps_to};
 use likelihood::Observation;
 pub use table::{
-    CriticalBatch, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval,
-    StepsSummary, TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
+    TargetNote, TargetsTable,
 };
 
 /// Fewest steps at the largest batch size at which a target can be timed.
@@ -261,7 +261,12 @@ fn fit(
     let mut notes = Vec::new();
     if batches_reached.len() < 3 {
         notes.push(format!(
-            "the law needs three batch sizes at which the target is reached; there are {}",
+            "no law: it needs three batch sizes at which the target is reached, and there {} {}",
+            if batches_reached.len() == 1 {
+                "is"
+            } else {
+                "are"
+            },
             batches_reached.len()
         ));
     }
@@ -270,7 +275,8 @@ fn fit(
     }
     if diverged > 0 {
         notes.push(format!(
-            "{diverged} diverged runs are failures outside of the fit"
+            "{diverged} diverged run{} outside of the fit",
+            if diverged == 1 { "" } else { "s" }
         ));
     }
     if after_drop > 0 {
@@ -332,8 +338,11 @@ fn note(target: Target, summaries: &[StepsSummary]) -> TargetNote {
         Some((by, row)) if by < ADMISSIBLE_STEPS => (
             false,
             Some(format!(
-                "Too easy to time: `{}` ({}) crosses it in {by} steps at batch size {}, fewer than {ADMISSIBLE_STEPS}.",
-                row.stage, row.method, row.batch_size
+                "Too easy to time: at batch size {} the `{}` runs of `{}` cross it in {by} step{}, and under {ADMISSIBLE_STEPS} steps the spacing of the evaluations decides. No claim uses it.",
+                row.batch_size,
+                row.method,
+                row.stage,
+                if by == 1 { "" } else { "s" }
             )),
         ),
         Some(_) => (true, None),

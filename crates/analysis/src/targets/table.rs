@@ -73,7 +73,7 @@ pub struct TargetNote {
     /// The target.
     pub target: Target,
     /// False if some median at the largest batch size at which it is reached is under 16 steps: then
-    /// the grid of evaluations, not the method, decides, and no claim or fit uses it.
+    /// the grid of evaluations, not the method, decides, and no claim uses it.
     pub admissible: bool,
     /// The fewest median steps at the largest batch size at which it is reached, in updates.
     pub fewest_steps: Option<u64>,
@@ -135,23 +135,23 @@ pub struct StepsSummary {
     pub just_after_drop: usize,
 }
 
-/// What the data say about the critical batch size, in examples.
+/// What the data say about a parameter of a fit: a number only where they hold it from both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum CriticalBatch {
-    /// The batch sizes span it fourfold each way.
+pub enum Bounded {
+    /// Held from both sides.
     Estimate(Estimate),
-    /// They do not reach four times it: only a lower bound (95 %, one-sided).
+    /// Held from below only (95 %, one-sided).
     AtLeast {
-        /// The bound, in examples.
+        /// The bound.
         low: f64,
     },
-    /// They do not go down to a quarter of it: only an upper bound (95 %, one-sided).
+    /// Held from above only (95 %, one-sided).
     AtMost {
-        /// The bound, in examples.
+        /// The bound.
         high: f64,
     },
-    /// Neither side, or too few runs for a bound.
+    /// Held from neither side, or too few runs for a bound.
     Undetermined,
 }
 
@@ -160,14 +160,21 @@ pub enum CriticalBatch {
 /// Source: McCandlish et al. 2018, eq. 2.11 and `B_crit = E_min / S_min`, eq. 2.12.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CriticalBatchFit {
-    /// Steps in the limit of large batches.
-    pub s_min: Estimate,
-    /// Examples in the limit of small batches.
-    pub e_min: Estimate,
-    /// `e_min / s_min` as maximum likelihood has it, for drawing; quote `critical_batch`.
+    /// `s_min` as maximum likelihood has it, in steps, for drawing; quote `least_steps`.
+    pub s_min: f64,
+    /// `e_min` as maximum likelihood has it, in examples, for drawing; quote `least_examples`.
+    pub e_min: f64,
+    /// `e_min / s_min`, in examples, for drawing; quote `critical_batch`.
     pub b_crit: f64,
-    /// What may be said of it.
-    pub critical_batch: CriticalBatch,
+    /// Steps in the limit of large batches. At most a bound where the steps do not flatten: no batch
+    /// size comes near the limit, and any smaller number fits as well.
+    pub least_steps: Bounded,
+    /// Examples in the limit of small batches. At most a bound where the steps hardly fall: no batch
+    /// size is small enough.
+    pub least_examples: Bounded,
+    /// The critical batch size, in examples: an estimate only if the batch sizes span it fourfold each
+    /// way.
+    pub critical_batch: Bounded,
     /// Standard deviation of log steps between seeds.
     pub sigma: f64,
     /// Maximum of the log likelihood.

@@ -125,11 +125,7 @@ fn three_ways(claim: &str, supported: (Method, Method), contradicted: (Method, M
             few.statistic.is_some(),
             "the statistic of few seeds is shown"
         );
-        assert!(
-            few.reason.contains("cannot decide") || few.reason.starts_with("Too few"),
-            "{}",
-            few.reason
-        );
+        assert!(few.reason.contains("cannot decide"), "{}", few.reason);
     }
     assert!(!yes.under.is_empty());
     assert_eq!(
@@ -244,7 +240,12 @@ fn progress_that_depends_on_the_batch_size_is_undecided() {
     );
     assert_eq!(found.verdict, Verdict::Undecided, "{}", found.reason);
     assert!(
-        found.reason.starts_with("Of 5 comparisons"),
+        found
+            .reason
+            .contains("SGD needs fewer steps to train loss 0.2 at ")
+            && found
+                .reason
+                .contains("of 5 batch sizes, K-FAC needs fewer steps at "),
         "{}",
         found.reason
     );
@@ -409,7 +410,9 @@ fn regions_that_shrink_or_grow_are_told_apart_at_each_slice() {
         let one_seed = of_heatmap(claim, &heatmap_study(0.5, 1.0, supports, 1, &at));
         assert_eq!((one_seed.verdict, one_seed.n), (Verdict::Undecided, 1));
         assert!(
-            one_seed.reason.contains("points towards"),
+            one_seed
+                .reason
+                .starts_with("1 seed cannot decide: it takes 5. So far the good region"),
             "{}",
             one_seed.reason
         );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::targets::{CriticalBatch, ScalingFit, Steps, TargetSettings, TargetsTable, targets};
+use analysis::targets::{Bounded, ScalingFit, Steps, TargetSettings, TargetsTable, targets};
 use analysis::{Estimate, Metric};
 
 use crate::simulation::{Noise, Truth};
@@ -94,7 +94,7 @@ fn by_brute_force(table: &TargetsTable) -> ([f64; 3], f64) {
 
 fn estimated(fit: &ScalingFit) -> Option<Estimate> {
     match fit.law?.critical_batch {
-        CriticalBatch::Estimate(estimate) => Some(estimate),
+        Bounded::Estimate(estimate) => Some(estimate),
         _ => None,
     }
 }
@@ -128,7 +128,7 @@ fn the_fit_is_the_maximum_that_brute_force_finds() {
         found.log_likelihood
     );
     for (found, expected) in [
-        (found.s_min.value, point[0]),
+        (found.s_min, point[0]),
         (found.b_crit, point[1]),
         (found.sigma, point[2]),
     ] {
@@ -138,7 +138,7 @@ fn the_fit_is_the_maximum_that_brute_force_finds() {
             expected.exp()
         );
     }
-    assert!((found.e_min.value / found.s_min.value / found.b_crit - 1.0).abs() < 1e-9);
+    assert!((found.e_min / found.s_min / found.b_crit - 1.0).abs() < 1e-9);
 }
 
 #[test]
@@ -190,14 +190,18 @@ fn intervals_cover_the_truth_at_the_stated_rate() {
         let table = study(&law, &BATCHES, 3, &mut noise);
         let fit = &table.fits[0];
         let found = fit.law.expect("a law");
-        covered[0] += usize::from(covers(&found.s_min, law.s_min));
-        covered[1] += usize::from(covers(&found.e_min, law.s_min * law.b_crit));
-        covered[2] += usize::from(match found.critical_batch {
-            CriticalBatch::Estimate(estimate) => covers(&estimate, law.b_crit),
-            CriticalBatch::AtLeast { low } => low <= law.b_crit,
-            CriticalBatch::AtMost { high } => law.b_crit <= high,
-            CriticalBatch::Undetermined => true,
-        });
+        for (count, (found, truth)) in covered.iter_mut().zip([
+            (found.least_steps, law.s_min),
+            (found.least_examples, law.s_min * law.b_crit),
+            (found.critical_batch, law.b_crit),
+        ]) {
+            *count += usize::from(match found {
+                Bounded::Estimate(estimate) => covers(&estimate, truth),
+                Bounded::AtLeast { low } => low <= truth,
+                Bounded::AtMost { high } => truth <= high,
+                Bounded::Undetermined => true,
+            });
+        }
         covered[3] += usize::from(estimated(fit).is_some());
     }
     println!(
@@ -230,17 +234,52 @@ fn batches_that_do_not_span_the_critical_one_bound_it_on_one_side() {
             .critical_batch
     };
     match critical(3000.0, 40.0, &mut noise) {
-        CriticalBatch::AtLeast { low } => assert!((128.0..3500.0).contains(&low), "{low}"),
+        Bounded::AtLeast { low } => assert!((128.0..3500.0).contains(&low), "{low}"),
         other => panic!("batches far below the critical one bound it from below: {other:?}"),
     }
     match critical(2.0, 200.0, &mut noise) {
-        CriticalBatch::AtMost { high } => assert!((1.5..64.0).contains(&high), "{high}"),
+        Bounded::AtMost { high } => assert!((1.5..64.0).contains(&high), "{high}"),
         other => panic!("batches far above the critical one bound it from above: {other:?}"),
     }
     match critical(90.0, 40.0, &mut noise) {
-        CriticalBatch::Estimate(estimate) => assert!(covers(&estimate, 90.0)),
+        Bounded::Estimate(estimate) => assert!(covers(&estimate, 90.0)),
         other => panic!("batches from 16 to 512 span 90 fourfold each way: {other:?}"),
     }
+}
+
+#[test]
+fn steps_that_do_not_flatten_bound_the_least_steps_from_above_only() {
+    let fit = |s_min: f64, b_crit: f64| {
+        let law = Law {
+            s_min,
+            b_crit,
+            sigma: 0.1,
+            budget: 1_000_000,
+        };
+        study(&law, &[16, 32, 64, 128, 256], 5, &mut Noise::new(4)).fits[0]
+            .law
+            .expect("a law")
+    };
+    // In proportion to 1 / batch throughout: any small number of least steps fits.
+    let falling = fit(0.01, 600_000.0);
+    match falling.least_steps {
+        Bounded::AtMost { high } => assert!((0.01..12.0).contains(&high), "{high}"),
+        other => panic!("{other:?}"),
+    }
+    let Bounded::Estimate(examples) = falling.least_examples else {
+        panic!("{:?}", falling.least_examples);
+    };
+    assert!(covers(&examples, 6000.0), "{examples:?}");
+    // Constant throughout: any small number of least examples fits.
+    let flat = fit(100.0, 0.01);
+    match flat.least_examples {
+        Bounded::AtMost { high } => assert!((1.0..600.0).contains(&high), "{high}"),
+        other => panic!("{other:?}"),
+    }
+    let Bounded::Estimate(steps) = flat.least_steps else {
+        panic!("{:?}", flat.least_steps);
+    };
+    assert!(covers(&steps, 100.0), "{steps:?}");
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn evidence(mut runs: Vec<Run>) -> Evidence {
             run.stage = "confirmed".into();
             run.label = format!("confirmed/{},seed={seed}", winner.entry);
             run.settings["seed"] = json!(seed);
+            run.settings["schedule"] = json!({"constant": {}});
             runs.push(run);
         }
     }
@@ -99,8 +100,8 @@ fn every_run_is_in_the_table_and_its_settings_are_all_there() {
         let stage = table
             .stages
             .iter()
-            .find(|stage| stage.stage == row.stage)
-            .expect("its stage");
+            .find(|stage| (&stage.stage, &stage.method) == (&row.stage, &row.method))
+            .expect("its stage and method");
         let mut all = stage.common.clone();
         all.extend(row.settings.clone());
         let run = evidence
@@ -120,6 +121,23 @@ fn every_run_is_in_the_table_and_its_settings_are_all_there() {
             Some(&all[&format!("optimizer.{}.{second}", row.method)]),
             run.parameter(second)
         );
+    }
+    // A stage that confirms both methods' winners has each method's settings apart.
+    let confirmed: Vec<_> = table
+        .stages
+        .iter()
+        .filter(|stage| stage.stage == "confirmed")
+        .collect();
+    assert_eq!(confirmed.len(), 2);
+    for stage in confirmed {
+        let other = if stage.method == "kfac" {
+            "sgd"
+        } else {
+            "kfac"
+        };
+        assert!(stage.swept.values().flatten().all(|value| !value.is_null()));
+        assert!(!stage.swept.keys().any(|path| path.contains(other)));
+        assert_eq!(stage.common["schedule"], json!("constant"));
     }
     let kfac = table
         .stages
@@ -141,7 +159,9 @@ fn the_curves_are_those_of_confirmed_winners_and_their_performance_is_quoted() {
         table
             .curves
             .iter()
-            .all(|curve| curve.role == Role::Confirmed && curve.loss.len() <= BUCKETS)
+            .all(|curve| curve.role == Role::Confirmed
+                && curve.winners == ["winners"]
+                && curve.loss.len() <= BUCKETS)
     );
     assert_eq!(table.performance.len(), 6);
     assert!(

@@ -8,6 +8,8 @@ mod report;
 mod runs;
 mod select;
 mod steps_to_target;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use std::error::Error;
