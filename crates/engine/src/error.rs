@@ -68,6 +68,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Something must be computed, and the cache cannot be written.
+    #[error("the cache {} cannot be written, and not everything is in it", cache.display())]
+    ReadOnly {
+        /// The cache folder.
+        cache: PathBuf,
+    },
+    /// Nothing can be deleted while a study runs.
+    #[error("a study is running on the cache {}; `pipeline status` says which", cache.display())]
+    InUse {
+        /// The cache folder.
+        cache: PathBuf,
+    },
     /// A blob is not in the store.
     #[error("the cache holds no blob {digest}")]
     NoBlob {

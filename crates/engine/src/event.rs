@@ -19,6 +19,8 @@ pub enum Event {
         cached: usize,
         /// Stages that will run.
         run: usize,
+        /// Stages that the study never ran: they run unless their results turn out to be there.
+        new: usize,
         /// Stages that run unless what they read comes out as before.
         maybe: usize,
         /// Expected working time of those that will or may run in seconds, summed over jobs, where
@@ -67,6 +69,24 @@ pub enum Event {
         log: Option<PathBuf>,
         /// The end of that.
         tail: String,
+    },
+    /// A stage failed and is tried again.
+    Retrying {
+        /// The stage.
+        stage: StageId,
+        /// Why it failed.
+        error: String,
+        /// Which try comes now, from 2.
+        attempt: u32,
+        /// How many there are at most.
+        of: u32,
+    },
+    /// The run was interrupted: no stage starts any more, those that run are given a moment.
+    Interrupted {
+        /// Stages that run.
+        running: usize,
+        /// How long they are given, in seconds.
+        seconds: f64,
     },
     /// A stage was not run because one that it reads failed.
     Skipped {

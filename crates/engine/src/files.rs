@@ -101,7 +101,7 @@ fn recall(path: &Path) -> Option<Entry> {
     serde_json::from_slice(sealed::open("file", &file, path).ok()?).ok()
 }
 
-fn hash_file(path: &Path) -> std::io::Result<Digest> {
+pub(crate) fn hash_file(path: &Path) -> std::io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(path)?)?;
     Ok(hasher.finalize().into())

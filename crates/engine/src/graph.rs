@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,6 +41,17 @@ pub struct Stage {
     pub bindings: Vec<Binding>,
     /// What it reads.
     pub inputs: Vec<Input>,
+    /// How it is executed. No part of its key.
+    pub execution: Execution,
+}
+
+/// What concerns the execution of a stage and cannot change its result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// How often it is tried again after a failure.
+    pub retries: u32,
+    /// How long it may run; then it fails.
+    pub timeout: Option<Duration>,
 }
 
 /// Settings taken from an earlier stage's JSON output.
@@ -217,6 +229,7 @@ mod tests {
             settings: Map::new(),
             bindings: Vec::new(),
             inputs: inputs.collect(),
+            execution: Execution::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,13 @@ impl History {
         store.overwrite(&path(store, study), &sealed::seal("index", &body))
     }
 
+    /// The keys of all stages by name.
+    pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = (&str, Digest)> {
+        self.0
+            .iter()
+            .map(|(name, entry)| (name.as_str(), entry.key))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
         self.0.get(name)
     }
@@ -53,10 +60,18 @@ impl History {
     }
 }
 
-/// Study names are free text, names of folders are not.
 pub(crate) fn path(store: &Store, study: &str) -> PathBuf {
+    folder(store, study).join("last")
+}
+
+pub(crate) fn folder(store: &Store, study: &str) -> PathBuf {
+    store.root().join("run").join(escape(study))
+}
+
+/// Names of studies and pins are free text, names of files are not.
+pub(crate) fn escape(name: &str) -> String {
     let mut folder = String::new();
-    for (at, byte) in study.bytes().enumerate() {
+    for (at, byte) in name.bytes().enumerate() {
         match byte {
             b'.' if at == 0 => folder.push_str("%2e"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
@@ -65,7 +80,45 @@ pub(crate) fn path(store: &Store, study: &str) -> PathBuf {
             _ => write!(folder, "%{byte:02x}").expect("writing to a String cannot fail"),
         }
     }
-    store.root().join("run").join(folder).join("last")
+    folder
+}
+
+/// Notes that a study ran and is what it was. In a cache that cannot be written nobody asks.
+pub(crate) fn touch(store: &Store, study: &str) {
+    let _ = fs::File::open(path(store, study))
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()));
+}
+
+/// The folders of all studies.
+pub(crate) fn folders(store: &Store) -> Result<Vec<PathBuf>, Error> {
+    let root = store.root().join("run");
+    let entries = match fs::read_dir(&root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", &root)(error)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        folders.push(entry.map_err(Error::io("read", &root))?.path());
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The study that a folder is of.
+pub(crate) fn study(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_str()?;
+    let mut bytes = Vec::new();
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+        } else {
+            byte
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Guesses how long stages take: as long as last time, else as their family did, else as their
@@ -128,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_study_cannot_name_its_way_out_of_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let store = Store::open(cache.path()).unwrap();
         let name = |study| {
             path(&store, study)
                 .strip_prefix(store.root())
@@ -140,5 +193,8 @@ mod tests {
         assert_eq!(name("cifar10-resnet20"), "run/cifar10-resnet20/last");
         assert_eq!(name("../../etc"), "run/%2e.%2f..%2fetc/last");
         assert_eq!(name("é"), "run/%c3%a9/last");
+        for name in ["cifar10-resnet20", "../../etc", "é", "a%20b c"] {
+            assert_eq!(study(&folder(&store, name)).as_deref(), Some(name));
+        }
     }
 }

@@ -47,4 +47,7 @@ pub struct Site {
     pub threads: usize,
     /// The device asked for, in words that the executor knows: `auto`, `cpu`, `cuda:0`.
     pub device: String,
+    /// The GPU that the worker has to itself, where GPUs are given out. It is the only one that the
+    /// worker sees (`CUDA_VISIBLE_DEVICES`).
+    pub gpu: Option<String>,
 }

@@ -8,17 +8,22 @@
 //! This crate knows nothing of machine learning, of study files or of terminals: it never prints.
 //! It runs on Unix (claims are file locks, workers lead process groups of their own).
 
+mod census;
 mod claim;
 mod clock;
 mod digest;
 mod error;
 mod event;
+pub mod fault;
 mod files;
+mod gc;
 mod graph;
 mod history;
 mod job;
+mod journal;
 mod kinds;
 pub mod manifest;
+mod pins;
 mod plan;
 mod pool;
 mod protocol;
@@ -29,19 +34,25 @@ mod scheduler;
 mod sealed;
 mod store;
 mod summary;
+mod verify;
 mod worker;
 
+pub use census::{Tenant, Usage};
 pub use clock::utc;
 pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use event::{Event, Progress};
-pub use graph::{Binding, Graph, Input, Source, Stage, StageId};
+pub use gc::{Deletion, Policy, Sweep, Why};
+pub use graph::{Binding, Execution, Graph, Input, Source, Stage, StageId};
 pub use job::{Execute, Job, Output};
+pub use journal::{Begin, End, Run};
 pub use kinds::{Build, Kinds, Site};
 pub use manifest::{Change, Manifest};
+pub use pins::Pin;
 pub use plan::{Plan, Planned, Reason, Verdict, plan};
 pub use record::{Blob, Provenance, Record};
 pub use run::{Options, WorkerCommand, run};
-pub use store::{Lookup, Problem, Store};
+pub use store::{Lookup, Problem, StageFailure, Store};
 pub use summary::{Outcome, Summary};
+pub use verify::{Flaw, Verified};
 pub use worker::serve;

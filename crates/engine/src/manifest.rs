@@ -167,6 +167,14 @@ pub fn key(text: &str) -> Digest {
         .into()
 }
 
+/// The kind in a manifest text.
+pub(crate) fn kind(text: &str) -> Option<String> {
+    text.lines()
+        .nth(1)?
+        .strip_prefix("kind: ")
+        .and_then(read_name)
+}
+
 /// The lines that differ, in the order of their paths.
 pub fn diff(old: &str, new: &str) -> Vec<Change> {
     let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) = (

@@ -1,7 +1,7 @@
 //! What a run would do, and why, without doing it.
 //!
 //! A plan promises: the stages that [`Verdict::Run`] are among those that ran, and those that ran
-//! are among [`Verdict::Run`] and [`Verdict::Maybe`]. What it cannot know is damage that only
+//! are among [`Verdict::Run`], [`Verdict::New`] and [`Verdict::Maybe`]. What it cannot know is damage that only
 //! reading shows, and what other processes do meanwhile.
 
 use std::collections::HashMap;
@@ -49,6 +49,12 @@ pub enum Verdict {
     /// out other than before; or a reader that may run, because this stage's output is lost.
     Maybe {
         /// The other stage.
+        because: StageId,
+    },
+    /// The study never ran it, and what it reads is not known yet: it runs unless its result turns
+    /// out to be in the cache.
+    New {
+        /// A stage that is to run before.
         because: StageId,
     },
     /// An earlier stage has the same manifest; its result serves both.
@@ -121,7 +127,10 @@ pub(crate) fn make(
             seconds: None,
         };
         if let Some(because) = unknown {
-            planned.verdict = Verdict::Maybe { because };
+            planned.verdict = match history.get(&graph.stage(id).name) {
+                Some(_) => Verdict::Maybe { because },
+                None => Verdict::New { because },
+            };
         } else {
             match resolver.manifest(id, |read| known(&stages, read))? {
                 Ok(manifest) => {
@@ -198,7 +207,7 @@ fn demand_lost(graph: &Graph, store: &Store, stages: &mut [Planned], demanded: &
         }
         let certain = match stages[at].verdict {
             Verdict::Run { .. } => true,
-            Verdict::Maybe { .. } => false,
+            Verdict::Maybe { .. } | Verdict::New { .. } => false,
             _ => continue,
         };
         let mut missing = Vec::new();
@@ -262,7 +271,12 @@ impl Plan {
         self.count(|verdict| matches!(verdict, Verdict::Run { .. }))
     }
 
-    /// How many stages may run.
+    /// How many stages the study never ran run unless their results turn out to be in the cache.
+    pub fn fresh(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::New { .. }))
+    }
+
+    /// How many stages run unless what they read comes out as before.
     pub fn maybe(&self) -> usize {
         self.count(|verdict| matches!(verdict, Verdict::Maybe { .. }))
     }
@@ -271,7 +285,10 @@ impl Plan {
     /// nothing is known about one of them.
     pub fn seconds(&self) -> Option<f64> {
         let busy = self.stages.iter().filter(|planned| {
-            matches!(planned.verdict, Verdict::Run { .. } | Verdict::Maybe { .. })
+            matches!(
+                planned.verdict,
+                Verdict::Run { .. } | Verdict::New { .. } | Verdict::Maybe { .. }
+            )
         });
         busy.map(|planned| planned.seconds).sum()
     }

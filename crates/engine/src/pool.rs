@@ -3,16 +3,22 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
 use crate::protocol::{Reply, Request};
 use crate::run::WorkerCommand;
-use crate::{Error, StageId};
+use crate::{Build, Error, Site, StageId};
 
 /// How long a worker may take to end once its stdin is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How it reads that a process was.
+pub(crate) const KILLED: &str = "was killed by signal";
 
 /// A worker of a [`Pool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,24 +47,36 @@ struct Worker {
     /// What it writes while it has no stage.
     stderr: File,
     state: State,
+    gpu: Option<String>,
+    /// Why it was killed, if it was.
+    killed: Option<String>,
+}
+
+/// What every worker is told first.
+pub(crate) struct Opening {
+    pub(crate) cache: PathBuf,
+    pub(crate) build: Build,
+    pub(crate) site: Site,
+    /// Given out to workers in turn; none: they see what this process sees.
+    pub(crate) gpus: Vec<String>,
 }
 
 /// The workers of a run. Dropping it ends them.
 pub(crate) struct Pool {
     command: WorkerCommand,
-    open: String,
+    open: Opening,
     workers: Vec<Worker>,
     send: Sender<(WorkerId, Said)>,
     said: Receiver<(WorkerId, Said)>,
 }
 
 impl Pool {
-    /// No worker yet; each will be sent `open` first.
-    pub(crate) fn new(command: WorkerCommand, open: &Request) -> Self {
+    /// No worker yet.
+    pub(crate) fn new(command: WorkerCommand, open: Opening) -> Self {
         let (send, said) = channel();
         Self {
             command,
-            open: line(open),
+            open,
             workers: Vec::new(),
             send,
             said,
@@ -71,9 +89,11 @@ impl Pool {
             message: error.to_string(),
         };
         let stderr = tempfile::tempfile().map_err(failed)?;
+        let gpu = self.free_gpu();
         let mut child = Command::new(&self.command.program)
             .args(&self.command.args)
             .envs(self.command.env.iter().map(|(name, value)| (name, value)))
+            .envs(gpu.iter().map(|gpu| ("CUDA_VISIBLE_DEVICES", gpu)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr.try_clone().map_err(failed)?)
@@ -104,10 +124,34 @@ impl Pool {
             stdin,
             stderr,
             state: State::Starting,
+            gpu: gpu.clone(),
+            killed: None,
         });
-        let open = self.open.clone();
-        self.write(id, &open);
+        let open = Request::Open {
+            cache: self.open.cache.clone(),
+            build: self.open.build.clone(),
+            site: Site {
+                gpu,
+                ..self.open.site.clone()
+            },
+        };
+        self.write(id, &line(&open));
         Ok(())
+    }
+
+    /// The GPU that fewest workers have.
+    fn free_gpu(&self) -> Option<String> {
+        let users = |gpu: &String| {
+            let alive = self.workers.iter().filter(|it| it.state != State::Gone);
+            alive.filter(|it| it.gpu.as_ref() == Some(gpu)).count()
+        };
+        self.open.gpus.iter().min_by_key(|gpu| users(gpu)).cloned()
+    }
+
+    /// Kills a worker and what it started; why is what [`bury`](Self::bury) will say.
+    pub(crate) fn kill(&mut self, id: WorkerId, why: String) {
+        self.workers[id.0].killed = Some(why);
+        kill_group(&self.workers[id.0].child);
     }
 
     /// Sends a stage to an idle worker: false if there is none.
@@ -167,6 +211,11 @@ impl Pool {
             .count()
     }
 
+    /// Whether a worker has not said hello yet.
+    pub(crate) fn is_starting(&self, id: WorkerId) -> bool {
+        self.workers[id.0].state == State::Starting
+    }
+
     /// How many workers there are.
     pub(crate) fn alive(&self) -> usize {
         self.workers
@@ -181,9 +230,10 @@ impl Pool {
         worker.state = State::Gone;
         // Its stdin stays open until it has ended: closed, it would end for that reason.
         let ended = match end(&mut worker.child, Instant::now() + PATIENCE) {
-            Ok(status) => in_words(status),
-            Err(error) => format!("is lost: {error}"),
+            Ok(status) => format!("the worker process {}", in_words(status)),
+            Err(error) => format!("the worker process is lost: {error}"),
         };
+        let ended = worker.killed.take().unwrap_or(ended);
         worker.stdin = None;
         let mut wrote = String::new();
         let read = worker
@@ -214,24 +264,32 @@ impl Drop for Pool {
     }
 }
 
-/// Waits for a process, and kills it if it takes too long.
+/// Waits for a process, kills it if it takes too long, and what it started in any case: nothing of
+/// a stage goes on when its worker is gone.
 fn end(child: &mut Child, deadline: Instant) -> std::io::Result<ExitStatus> {
     let mut pause = Duration::from_micros(100);
     while Instant::now() < deadline {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
+        // Not reaped yet: its number is still its own, and so is that of its group.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        if waitid(WaitId::Pid(Pid::from_child(child)), options)?.is_some() {
+            break;
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }
-    child.kill()?;
+    kill_group(child);
     child.wait()
+}
+
+fn kill_group(child: &Child) {
+    // It fails only where there is nobody left to kill.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
 fn in_words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, Some(signal)) => format!("{KILLED} {signal}"),
         (None, None) => format!("ended: {status}"),
     }
 }

@@ -40,7 +40,11 @@ pub(crate) enum Reply {
     /// The result is published. It may have been there already.
     Done { ran: bool },
     /// The stage failed.
-    Failed { error: String },
+    Failed {
+        error: String,
+        /// Its result could not be stored: no other will be either.
+        unstored: bool,
+    },
     /// Another process executes it.
     Busy,
     /// An input is not in the store, or was damaged.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::history::{self, Entry, History};
+use crate::journal::{self, Begin, End, Journal};
 use crate::resolve::Resolver;
 use crate::scheduler::Scheduler;
+use crate::worker::host;
 use crate::{Build, Error, Event, Graph, Kinds, Outcome, Site, StageId, Store, Summary, plan};
 
 /// How to run a study.
@@ -16,6 +18,9 @@ pub struct Options {
     pub study: String,
     /// How many stages run at once.
     pub jobs: usize,
+    /// GPUs that are given out, one to a worker (shared, where workers outnumber them), as the
+    /// values of `CUDA_VISIBLE_DEVICES`: `0`, or a UUID. None: every worker sees all.
+    pub gpus: Vec<String>,
     /// What each stage may use.
     pub site: Site,
     /// Starts a process that calls [`serve`](crate::serve).
@@ -58,6 +63,7 @@ pub fn run(
     options: &Options,
     events: &mut dyn FnMut(Event),
 ) -> Result<Summary, Error> {
+    let _presence = store.enter()?;
     let history = match History::load(store, &options.study) {
         Err(Error::Damaged { .. }) => {
             store.set_aside("index", &history::path(store, &options.study))?;
@@ -67,28 +73,62 @@ pub fn run(
     };
     let mut resolver = Resolver::new(graph, store, kinds)?;
     let plan = plan::make(graph, store, &mut resolver, &history)?;
+    if plan.run() > 0 {
+        store.check_writable()?;
+    }
+    let mut journal = Journal::begin(
+        store,
+        Begin {
+            study: options.study.clone(),
+            host: host(),
+            pid: std::process::id(),
+            at: journal::now(),
+            stages: graph.len(),
+            cached: plan.cached(),
+        },
+    )?;
     events(Event::Planned {
         stages: graph.len(),
         cached: plan.cached(),
         run: plan.run(),
+        new: plan.fresh(),
         maybe: plan.maybe(),
         seconds: plan.seconds(),
     });
-    let summary = Scheduler::new(graph, store, resolver, options, events, &plan).run(&plan)?;
-    remember(graph, store, options, &history, &summary)?;
+    let known = Known {
+        graph,
+        store,
+        options,
+        history: &history,
+    };
+    let summary = Scheduler::new(&known, resolver, events, &mut journal, &plan).run(&plan)?;
+    remember(&known, &summary)?;
+    let end = End {
+        at: journal::now(),
+        ran: summary.ran(),
+        cached: summary.cached(),
+        failed: summary.failed(),
+        skipped: summary.skipped(),
+        interrupted: summary.interrupted(),
+    };
+    journal.end(store, &options.study, end)?;
     Ok(summary)
 }
 
+/// What a run is given and does not change.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) store: &'a Store,
+    pub(crate) options: &'a Options,
+    pub(crate) history: &'a History,
+}
+
 /// Stages without a result keep their last entry, so that the next plan can say what changed.
-fn remember(
-    graph: &Graph,
-    store: &Store,
-    options: &Options,
-    old: &History,
-    summary: &Summary,
-) -> Result<(), Error> {
+fn remember(known: &Known<'_>, summary: &Summary) -> Result<(), Error> {
+    let (store, study, old) = (known.store, &known.options.study, known.history);
     let mut new = History::default();
-    for (id, stage) in graph.iter() {
+    for (id, stage) in known.graph.iter() {
         match summary.outcome(id) {
             Outcome::Ran(record) | Outcome::Cached(record) => {
                 new.insert(
@@ -107,9 +147,10 @@ fn remember(
         }
     }
     if new == *old {
+        history::touch(store, study);
         return Ok(());
     }
-    match new.save(store, &options.study) {
+    match new.save(store, study) {
         // A cache that cannot be written has served its results; only the reasons are lost.
         Err(Error::Io { .. }) if summary.ran() == 0 => Ok(()),
         saved => saved,

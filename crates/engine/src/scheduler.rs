@@ -26,10 +26,12 @@ use std::time::{Duration, Instant};
 use dispatch::end_of_log;
 use node::{Need, Node, Ready, State};
 
+use crate::history::{Entry, History};
+use crate::journal::{Journal, Line};
 use crate::plan::Plan;
-use crate::pool::Pool;
-use crate::protocol::Request;
+use crate::pool::{Opening, Pool, WorkerId};
 use crate::resolve::{self, Resolver, Unresolved};
+use crate::run::Known;
 use crate::{
     Digest, Error, Event, Graph, Options, Outcome, Record, StageId, Store, Summary, Verdict,
     manifest,
@@ -37,6 +39,8 @@ use crate::{
 
 /// How often the interrupt flag is looked at, at least.
 const TICK: Duration = Duration::from_millis(50);
+/// How long stages that run may go on after an interrupt.
+const LAST_MOMENT: Duration = Duration::from_secs(3);
 /// How often an output may get lost within one run before its stage counts as failed.
 const LOSSES: u8 = 3;
 
@@ -55,23 +59,35 @@ pub(crate) struct Scheduler<'a> {
     busy: Vec<(Instant, StageId)>,
     /// The keys that a stage leads, with those that follow.
     followers: HashMap<Digest, Vec<StageId>>,
+    /// When a worker has had its stage for too long.
+    deadlines: Vec<(Instant, WorkerId, StageId)>,
     pool: Pool,
+    /// Workers that were killed one after another as they started.
+    starts_killed: u32,
     stopping: bool,
+    journal: &'a mut Journal,
+    history: &'a History,
 }
 
 impl<'a> Scheduler<'a> {
     pub(crate) fn new(
-        graph: &'a Graph,
-        store: &'a Store,
+        known: &Known<'a>,
         resolver: Resolver<'a>,
-        options: &'a Options,
         events: &'a mut dyn FnMut(Event),
+        journal: &'a mut Journal,
         plan: &Plan,
     ) -> Self {
-        let open = Request::Open {
+        let Known {
+            graph,
+            store,
+            options,
+            history,
+        } = *known;
+        let open = Opening {
             cache: store.cache().to_owned(),
             build: options.build.clone(),
             site: options.site.clone(),
+            gpus: options.gpus.clone(),
         };
         let mut nodes: Vec<Node> = graph
             .ids()
@@ -80,7 +96,7 @@ impl<'a> Scheduler<'a> {
         for id in &options.verify {
             nodes[id.index()].need = Need::Verified;
         }
-        let pool = Pool::new(options.worker.clone(), &open);
+        let pool = Pool::new(options.worker.clone(), open);
         Self {
             graph,
             store,
@@ -92,8 +108,12 @@ impl<'a> Scheduler<'a> {
             ready: BinaryHeap::new(),
             busy: Vec::new(),
             followers: HashMap::new(),
+            deadlines: Vec::new(),
             pool,
+            starts_killed: 0,
             stopping: false,
+            journal,
+            history,
         }
     }
 
@@ -110,14 +130,26 @@ impl<'a> Scheduler<'a> {
                 _ => self.todo.push_back(id),
             }
         }
-        let mut interrupted = false;
+        let mut interrupted: Option<Instant> = None;
         loop {
             self.advance_all()?;
-            if self.options.interrupt.load(atomic::Ordering::Relaxed) {
-                interrupted = true;
-                break;
-            }
+            self.journal.flush()?;
             let now = Instant::now();
+            if let Some(since) = interrupted {
+                if self.pool.busy() == 0 || since + LAST_MOMENT <= now {
+                    break;
+                }
+            } else if self.options.interrupt.load(atomic::Ordering::Relaxed) {
+                interrupted = Some(now);
+                self.stopping = true;
+                let event = Event::Interrupted {
+                    running: self.pool.busy(),
+                    seconds: LAST_MOMENT.as_secs_f64(),
+                };
+                self.emit(event);
+                continue;
+            }
+            self.kill_overdue(now);
             let due: Vec<StageId> = self
                 .busy
                 .extract_if(.., |(when, _)| *when <= now)
@@ -159,15 +191,32 @@ impl<'a> Scheduler<'a> {
         let left = outcomes
             .iter()
             .any(|outcome| matches!(outcome, Outcome::NotRun));
-        let over = interrupted || self.stopping || !left;
+        let over = self.stopping || !left;
         assert!(
             over,
             "a run goes on until every stage is settled, failed or skipped"
         );
         Ok(Summary {
             outcomes,
-            interrupted,
+            interrupted: interrupted.is_some(),
         })
+    }
+
+    /// A stage that ran out of time fails with its worker.
+    fn kill_overdue(&mut self, now: Instant) {
+        let pool = &self.pool;
+        self.deadlines
+            .retain(|&(_, worker, stage)| pool.stage(worker) == Some(stage));
+        let overdue: Vec<_> = self
+            .deadlines
+            .extract_if(.., |(when, ..)| *when <= now)
+            .collect();
+        for (_, worker, stage) in overdue {
+            let timeout = self.graph.stage(stage).execution.timeout;
+            let seconds = timeout.unwrap_or_default().as_secs_f64();
+            let why = format!("took longer than its timeout of {seconds} s");
+            self.pool.kill(worker, why);
+        }
     }
 
     fn node(&mut self, id: StageId) -> &mut Node {
@@ -283,6 +332,7 @@ impl<'a> Scheduler<'a> {
         } else {
             Event::Cached { stage: id }
         };
+        self.journal_result(id, &record, ran);
         let node = self.node(id);
         // One that ran before is not cached because it was looked at again.
         let news = ran || !node.ran;
@@ -306,6 +356,24 @@ impl<'a> Scheduler<'a> {
                 }
             }
         }
+    }
+
+    fn journal_result(&mut self, id: StageId, record: &Record, ran: bool) {
+        let name = &self.graph.stage(id).name;
+        let known = |entry: &Entry| entry.key == record.key;
+        if !ran && self.history.get(name).is_some_and(known) {
+            return;
+        }
+        let (stage, key) = (name.clone(), record.key);
+        self.journal.note(&if ran {
+            Line::Ran {
+                stage,
+                key,
+                seconds: record.provenance.seconds,
+            }
+        } else {
+            Line::Cached { stage, key }
+        });
     }
 
     fn unsettle(&mut self, id: StageId) {
@@ -361,6 +429,10 @@ impl<'a> Scheduler<'a> {
         let node = self.node(id);
         node.state = State::Failed;
         node.error = Some(error.clone());
+        self.journal.note(&Line::Failed {
+            stage: self.graph.stage(id).name.clone(),
+            error: error.clone(),
+        });
         self.emit(Event::Failed {
             stage: id,
             error,

@@ -7,6 +7,9 @@
 //! v1/fail/ab/<key>/<n>             a failure: why, end of the log
 //! v1/log/ab/<key>                  what the stage wrote; its lock is the claim to execute it
 //! v1/run/<study>/last              which key and duration each stage had in the last run
+//! v1/run/<study>/<start>-<pid>     what a run did as it went
+//! v1/pin/<name>                    keys that gc keeps
+//! v1/lock                          shared by runs; gc has it alone
 //! v1/file/ab/<blake3 of path>      the digest of an input file, while it is untouched
 //! v1/aside/                        what was found damaged
 //! v1/tmp/                          what is being written
@@ -20,6 +23,7 @@
 
 mod blobs;
 mod disk;
+pub(crate) mod presence;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -48,6 +52,15 @@ pub struct Problem {
     pub what: String,
     /// Where it is now.
     pub path: PathBuf,
+}
+
+/// How an attempt at a stage ended without a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageFailure {
+    /// Why.
+    pub error: String,
+    /// The end of its log.
+    pub tail: String,
 }
 
 /// What the store has under a key.
@@ -210,14 +223,39 @@ impl Store {
     /// Keeps the reason and the end of the log of a failed attempt.
     pub(crate) fn record_failure(&self, key: Digest, error: &str, tail: &str) -> Result<(), Error> {
         let folder = self.spread("fail", key);
-        let body = serde_json::json!({"error": error, "tail": tail}).to_string();
-        let file = sealed::seal("failure", body.as_bytes());
+        let failure = StageFailure {
+            error: error.to_owned(),
+            tail: tail.to_owned(),
+        };
+        let body = serde_json::to_vec(&failure).expect("a failure has string keys only");
+        let file = sealed::seal("failure", &body);
         loop {
             let next = numbers(&folder)?.last().map_or(1, |last| last + 1);
             if self.create(&folder.join(next.to_string()), &file)? {
                 return Ok(());
             }
         }
+    }
+
+    /// How a stage failed, from the first to the last time.
+    ///
+    /// # Errors
+    ///
+    /// If the cache cannot be read, or one was written by a newer version of the program.
+    pub fn failures(&self, key: Digest) -> Result<Vec<StageFailure>, Error> {
+        let folder = self.spread("fail", key);
+        let mut failures = Vec::new();
+        for number in numbers(&folder)? {
+            let path = folder.join(number.to_string());
+            let file = fs::read(&path).map_err(Error::io("read", &path))?;
+            match sealed::open("failure", &file, &path) {
+                Ok(body) => failures.extend(serde_json::from_slice::<StageFailure>(body).ok()),
+                // Only that much less is known of what went wrong.
+                Err(Error::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(failures)
     }
 
     /// Where a stage's log is.

@@ -49,12 +49,15 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             found: build.id.clone(),
         });
     }
+    let store = Store::open(&cache)?;
+    // A worker may outlive its engine by a moment.
+    let _presence = store.enter()?;
     let mut worker = Worker {
         executor,
         build,
         site,
         host: host(),
-        store: Store::open(&cache)?,
+        store,
         inputs: Mutex::default(),
         wire,
     };
@@ -66,6 +69,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             .answer(&manifest, &files)
             .unwrap_or_else(|error| Reply::Failed {
                 error: with_sources(&error),
+                unstored: matches!(error, Error::Io { .. }),
             });
         let problems = worker.store.take_problems();
         if !problems.is_empty() {
@@ -137,6 +141,7 @@ impl Worker<'_> {
             Err(error) => {
                 return Ok(Reply::Failed {
                     error: with_sources(&*error),
+                    unstored: false,
                 });
             }
         };
@@ -186,15 +191,21 @@ fn write(stdout: &mut File, reply: &Reply) {
     }
 }
 
-/// Ends this process because its engine is gone. Not by `exit`: what runs then, of a device's driver
-/// for instance, may wait for threads that go on computing.
+/// Ends this process because its engine is gone, and with it the programs that it started. Not by
+/// `exit`: what runs then, of a device's driver for instance, may wait for threads that go on
+/// computing.
 fn end_at_once() -> ! {
+    let own = rustix::process::getpid();
+    // An engine makes its workers leaders of their groups; started by hand, the group is the shell's.
+    if rustix::process::getpgrp() == own {
+        let _ = rustix::process::kill_process_group(own, rustix::process::Signal::KILL);
+    }
     // A process may always kill itself; should it not, aborting is the next best.
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
     std::process::abort()
 }
 
-fn host() -> String {
+pub(crate) fn host() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()

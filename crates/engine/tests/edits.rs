@@ -123,7 +123,7 @@ proptest! {
                 planned.filter(|(planned, _)| which(&planned.verdict)).map(|(_, toy)| toy.name.clone()).collect()
             };
             let will = names(|verdict| matches!(verdict, Verdict::Run { .. }));
-            let may = names(|verdict| matches!(verdict, Verdict::Run { .. } | Verdict::Maybe { .. }));
+            let may = names(|verdict| matches!(verdict, Verdict::Run { .. } | Verdict::New { .. } | Verdict::Maybe { .. }));
             let ran: BTreeSet<String> = lab.ran(&toys).into_iter().collect();
             prop_assert_eq!(ran.len(), new, "ran {:?}", ran);
             prop_assert!(will.is_subset(&ran), "{:?} will run, {:?} ran", will, ran);

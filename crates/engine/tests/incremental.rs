@@ -32,6 +32,19 @@ fn ran_before() -> (Lab, Vec<Toy>) {
 }
 
 #[test]
+fn in_a_first_plan_what_reads_something_is_new() {
+    let lab = Lab::new();
+    let plan = lab.plan(&study());
+    assert_eq!((plan.run(), plan.fresh(), plan.maybe()), (1, 6, 0));
+    // Another study has run some of it already: it was not known to be cached, and is.
+    lab.ran(&study()[..3]);
+    lab.forget();
+    let plan = lab.plan(&study());
+    assert_eq!((plan.cached(), plan.run(), plan.fresh()), (3, 2, 2));
+    assert_eq!(lab.ran(&study()).len(), 4);
+}
+
+#[test]
 fn when_nothing_changed_nothing_runs() {
     let (lab, study) = ran_before();
     assert_eq!(lab.plan(&study).cached(), 7);

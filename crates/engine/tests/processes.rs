@@ -6,7 +6,7 @@ mod lab;
 mod toy;
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -116,7 +116,7 @@ fn a_worker_that_does_not_start_says_why() {
     };
     options.worker.args = vec!["no such command".to_owned()];
     let error = run(&options).unwrap_err().to_string();
-    assert!(error.ends_with("did not start: it ended with exit code 1\nError: \"expected `worker` or `run STUDY CACHE LOG`\""), "{error}");
+    assert!(error.ends_with("did not start: the worker process ended with exit code 1\nError: \"expected `worker` or `run STUDY CACHE LOG`\""), "{error}");
     options.worker.program = lab.path("missing");
     let error = run(&options).unwrap_err().to_string();
     assert!(
@@ -205,19 +205,6 @@ fn nothing_beats(lab: &Lab) -> bool {
     before == beats()
 }
 
-fn engine_process(lab: &Lab, study: &[Toy]) -> Child {
-    let file = lab.path("study.json");
-    if !file.exists() {
-        fs::write(&file, serde_json::to_vec(study).unwrap()).unwrap();
-    }
-    Command::new(Lab::program())
-        .arg("run")
-        .args([file, lab.path("cache"), lab.path("log")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 fn wide_study() -> Vec<Toy> {
     let mut study = vec![Toy::sum("data", 1, &[])];
     study.extend(
@@ -235,7 +222,7 @@ fn wide_study() -> Vec<Toy> {
 #[test]
 fn three_engines_on_one_cache_run_each_stage_once() {
     let (lab, study) = (Lab::new(), wide_study());
-    let engines: Vec<Child> = (0..3).map(|_| engine_process(&lab, &study)).collect();
+    let engines: Vec<Child> = (0..3).map(|_| lab.engine(&study)).collect();
     let mut ran = 0;
     for engine in engines {
         let output = engine.wait_with_output().unwrap();
@@ -255,7 +242,7 @@ fn an_engine_killed_at_any_moment_leaves_no_orphan_and_the_next_run_completes() 
     let study = wide_study();
     for pause in (5..100).step_by(6) {
         let lab = Lab::new();
-        let mut engine = engine_process(&lab, &study);
+        let mut engine = lab.engine(&study);
         std::thread::sleep(Duration::from_millis(pause));
         engine.kill().unwrap();
         engine.wait().unwrap();
@@ -273,10 +260,7 @@ fn an_engine_killed_at_any_moment_leaves_no_orphan_and_the_next_run_completes() 
 #[test]
 fn no_orphan_goes_on_when_its_engine_is_killed() {
     let lab = Lab::new();
-    let mut engine = engine_process(
-        &lab,
-        &[Toy::sum("endless", 1, &[]).with("beats", 1_000_000)],
-    );
+    let mut engine = lab.engine(&[Toy::sum("endless", 1, &[]).with("beats", 1_000_000)]);
     let start = Instant::now();
     while lab.begun() == 0 {
         assert!(start.elapsed() < Duration::from_secs(10));

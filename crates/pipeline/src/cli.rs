@@ -1,5 +1,7 @@
 //! The command line: what `pipeline --help` shows.
 
+pub(crate) mod cache;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -53,8 +55,23 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Draw the report again from the cache
     Report(Report),
+    /// Say what runs on the cache now, and how the last runs ended
+    Status(cache::AsJson),
+    /// Show what a stage wrote
+    Logs(cache::Logs),
+    /// Look into the cache, check it, make room in it
+    #[command(subcommand)]
+    Cache(cache::Cache),
+    /// Draw the graph of a study's stages, each with its runs as one
+    Graph(Graph),
+    /// Write a study that runs, to start from
+    Init(Init),
     /// Print the JSON Schema of study files
     Schema,
+    /// Print a script that completes this command line in a shell
+    Completions(Completions),
+    /// Write manual pages, one for each command
+    Man(Man),
     /// Execute stages for an engine (JSON lines over stdin and stdout)
     #[command(hide = true)]
     Worker,
@@ -66,12 +83,16 @@ pub(crate) struct StudyFile {
     /// The study file
     #[arg(value_name = "STUDY")]
     pub(crate) study: PathBuf,
+
+    /// Set a value of the study anew: `kfac.train.budget.epochs=5`; `null` takes a key away
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 /// Where and how stages run; never part of a result's key.
 #[derive(Debug, Args)]
 pub(crate) struct Site {
-    /// Stages run at once [default: one for each core]
+    /// Stages run at once [default: one for each core, or for each of --gpus]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
 
@@ -82,6 +103,10 @@ pub(crate) struct Site {
     /// Device that trains: auto, cpu, cuda or wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,
+
+    /// GPUs given out to stages, one each, as `CUDA_VISIBLE_DEVICES` names them: 0,1
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(crate) gpus: Vec<String>,
 }
 
 /// Arguments of `pipeline run`.
@@ -144,6 +169,52 @@ pub(crate) struct Plan {
     /// Name every stage
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// Arguments of `pipeline graph`.
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// The language of the drawing
+    #[arg(long, value_name = "FORMAT", default_value = "dot")]
+    pub(crate) format: GraphFormat,
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For Graphviz
+    Dot,
+    /// For Markdown that knows Mermaid
+    Mermaid,
+    /// A picture
+    Svg,
+}
+
+/// Arguments of `pipeline init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The file to write; one that is there is left alone
+    #[arg(value_name = "FILE", default_value = "study.yaml")]
+    pub(crate) file: PathBuf,
+}
+
+/// Arguments of `pipeline completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `pipeline man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder to write them to
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// Arguments of `pipeline explain`.

@@ -47,7 +47,14 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::check(arguments),
         Command::Explain(arguments) => commands::explain::explain(&cli, arguments),
         Command::Report(arguments) => commands::report::report(&cli, arguments),
+        Command::Status(arguments) => commands::status::status(&cli, arguments),
+        Command::Logs(arguments) => commands::logs::logs(&cli, arguments),
+        Command::Cache(command) => commands::cache::cache(&cli, command),
+        Command::Graph(arguments) => commands::graph::graph(arguments),
+        Command::Init(arguments) => commands::init::init(arguments),
         Command::Schema => commands::schema::schema(),
+        Command::Completions(arguments) => commands::completions::completions(arguments),
+        Command::Man(arguments) => commands::man::man(arguments),
         Command::Worker => commands::worker::worker(),
     };
     ExitCode::from(done.unwrap_or_else(|failure| tell(&failure)))

@@ -8,7 +8,7 @@ use report::{
     DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How many of the slowest stages are named.
 const SLOWEST: usize = 10;
@@ -113,17 +113,16 @@ fn training(records: &[(&engine::Stage, &Record)]) -> Vec<TrainingTime> {
         let Ok(manifest) = Manifest::parse(&record.manifest) else {
             continue;
         };
-        let optimizer = manifest
-            .settings()
-            .get("optimizer")
-            .and_then(Value::as_object);
+        let settings = match stage.kind.as_str() {
+            "train" => Some(manifest.settings()),
+            "command" => of_curve(manifest.settings()),
+            _ => None,
+        };
+        let setting = |name| settings.and_then(|settings| settings.get(name));
+        let optimizer = setting("optimizer").and_then(Value::as_object);
         let method = optimizer.and_then(|optimizer| optimizer.keys().next());
-        let batch_size = manifest
-            .settings()
-            .get("batch_size")
-            .and_then(Value::as_u64);
-        let (Some(method), Some(batch_size), "train") = (method, batch_size, stage.kind.as_str())
-        else {
+        let batch_size = setting("batch_size").and_then(Value::as_u64);
+        let (Some(method), Some(batch_size)) = (method, batch_size) else {
             continue;
         };
         let time = times
@@ -142,6 +141,11 @@ fn training(records: &[(&engine::Stage, &Record)]) -> Vec<TrainingTime> {
         time.seconds += record.provenance.seconds;
     }
     times.into_values().collect()
+}
+
+/// What a command's curve is a curve of.
+fn of_curve(settings: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    settings.get("curve")?.get("settings")?.as_object()
 }
 
 fn keys(records: &[(&engine::Stage, &Record)]) -> Vec<StageKeys> {
@@ -175,7 +179,7 @@ fn data(records: &[(&engine::Stage, &Record)]) -> Vec<DataSet> {
 }
 
 /// The graph with the runs of one stage of the study as one node.
-fn stage_graph(graph: &Graph) -> StageGraph {
+pub(crate) fn stage_graph(graph: &Graph) -> StageGraph {
     let mut nodes: Vec<StageNode> = Vec::new();
     let mut edges = std::collections::BTreeSet::new();
     let place = |nodes: &[StageNode], name: &str| nodes.iter().position(|node| node.name == name);

@@ -3,6 +3,7 @@
 //! Every check goes on after a mistake, with what is sound: a stage with a mistake is left out, and what reads
 //! it is not blamed for that.
 
+mod inputs;
 mod levels;
 mod moments;
 mod readers;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 use crate::decode::decode;
 use crate::diagnostic::Draft;
 use crate::like::Written;
+use crate::program::{self, Program};
 use crate::schema::{Dataset, Name, Stage};
 use crate::sweep::MOST_RUNS;
-use crate::training::{self, Training, Winners};
+use crate::training::{self, Origin, Training, Winners};
 
 /// A stage that was decoded.
 pub(crate) struct Decoded {
@@ -24,9 +26,10 @@ pub(crate) struct Decoded {
 }
 
 /// The kinds of stages, as a study writes them.
-pub(crate) const KINDS: [&str; 6] = [
+pub(crate) const KINDS: [&str; 7] = [
     "dataset",
     "train",
+    "command",
     "select",
     "steps_to_target",
     "heatmap",
@@ -47,7 +50,9 @@ pub(crate) struct Checked {
     pub(crate) stages: BTreeMap<String, Decoded>,
     /// Names, each after those it refers to.
     pub(crate) order: Vec<String>,
+    /// Stages whose runs have curves.
     pub(crate) trainings: BTreeMap<String, Training>,
+    pub(crate) programs: BTreeMap<String, Program>,
 }
 
 /// Decodes the stages one by one and checks them together.
@@ -68,13 +73,13 @@ pub(crate) fn check(
             training::check_sweep(&name, &written, mistakes);
         }
         if let (Some(kind), Some(stage)) = (kind, decoded) {
-            if kind != "train"
+            if !matches!(kind, "train" | "command")
                 && let Some(entry) = written.node.entry("sweep")
             {
                 mistakes.push(
                     Draft::error(format!("a sweep beside `{kind}`"))
-                        .at(entry.key_span, "only `train` is swept")
-                        .help("move it to the `train` stage that this one reads"),
+                        .at(entry.key_span, "only `train` and `command` are swept")
+                        .help("move it to the stage that this one reads"),
                 );
             }
             stages.insert(name.clone(), Decoded { written, stage });
@@ -87,13 +92,20 @@ pub(crate) fn check(
         stages,
         order,
         trainings: BTreeMap::new(),
+        programs: BTreeMap::new(),
     };
-    for name in &checked.order {
-        if let Some(training) = checked.training(name, mistakes) {
+    for name in checked.order.clone() {
+        if let Some(training) = checked.training(&name, mistakes) {
             checked.trainings.insert(name.clone(), training);
         }
+        if let Some((program, training)) = checked.program(&name, mistakes) {
+            checked
+                .trainings
+                .extend(training.map(|training| (name.clone(), training)));
+            checked.programs.insert(name, program);
+        }
     }
-    let runs: u64 = checked.trainings.values().map(Training::count).sum();
+    let runs: u64 = checked.order.iter().map(|name| checked.count(name)).sum();
     if u128::from(runs) > MOST_RUNS {
         mistakes.push(Draft::error(format!(
             "the study comes to {runs} runs; at most {MOST_RUNS}"
@@ -130,7 +142,8 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
         (None, _) => {
             // A misspelt kind is reported as an unknown key.
             let misspelt = written.node.entries().iter().any(|e| {
-                !KINDS.contains(&e.key.as_str()) && !matches!(e.key.as_str(), "like" | "sweep")
+                !KINDS.contains(&e.key.as_str())
+                    && !matches!(e.key.as_str(), "like" | "sweep" | "execution")
             });
             if !misspelt {
                 mistakes.push(
@@ -191,6 +204,17 @@ impl Checked {
             return None;
         }
         let trainings = self.trainings_of(&selected.runs)?;
+        if let Some((other, _)) = trainings
+            .iter()
+            .find(|(_, training)| matches!(training.origin, Origin::Command))
+        {
+            mistakes.push(
+                Draft::error(format!("`{select}` selects among runs of a command"))
+                    .at(span, "`train` cannot run a program")
+                    .help(format!("`{other}` is a `command` stage")),
+            );
+            return None;
+        }
         let dataset = trainings.first()?.1.dataset.clone();
         if let Some((other, _)) = trainings
             .iter()
@@ -202,8 +226,9 @@ impl Checked {
                 ))
                 .at(span, "the data set would be ambiguous")
                 .help(format!(
-                    "`{}` trains on `{dataset}`, `{other}` does not",
-                    trainings[0].0
+                    "`{}` trains on `{}`, `{other}` does not",
+                    trainings[0].0,
+                    dataset.unwrap_or_default()
                 )),
             );
             return None;
@@ -214,10 +239,39 @@ impl Checked {
             .collect();
         let winners = Winners {
             select: select.as_str(),
-            dataset,
+            dataset: dataset?,
             cases,
         };
         training::confirmed(name, written, stage, &winners, mistakes)
+    }
+
+    /// How many stages of the graph a stage comes to.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        match (self.trainings.get(name), self.programs.get(name)) {
+            (Some(training), _) => training.count(),
+            (None, Some(program)) => program.grid.count() as u64,
+            (None, None) => 1,
+        }
+    }
+
+    fn program(
+        &self,
+        name: &str,
+        mistakes: &mut Vec<Draft>,
+    ) -> Option<(Program, Option<Training>)> {
+        let Decoded { written, stage } = self.stages.get(name)?;
+        let command = stage.command.as_ref()?;
+        program::check_paths(command, written, mistakes);
+        let grid = program::grid(name, written, stage, mistakes)?;
+        let reads = self.reads(name, &grid, mistakes);
+        let dataset = command.inputs.values().find_map(|text| {
+            let (stage, _) = program::reference(text, |stage| self.stages.contains_key(stage))?;
+            self.dataset(stage).map(|dataset| (stage, dataset))
+        });
+        let examples = dataset.and_then(|(_, dataset)| dataset.train_examples());
+        let program = program::program(name, written, stage, grid, reads?, examples, mistakes)?;
+        let training = program.training(name, dataset.map(|(name, _)| name.to_owned()));
+        Some((program, training))
     }
 
     /// The stages by these names, if all are sound.

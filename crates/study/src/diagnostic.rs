@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
+use crate::sources::Sources;
+
 /// Bytes of the file, the end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Span {
@@ -28,6 +30,7 @@ pub enum Severity {
 /// One mistake, or one doubt, about a study file.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
+    /// Its labels' spans are in the source.
     draft: Draft,
     source: Arc<NamedSource<String>>,
 }
@@ -123,10 +126,10 @@ impl Diagnostics {
         self.list.len()
     }
 
-    pub(crate) fn new(name: &str, text: &str, drafts: Vec<Draft>) -> Self {
+    pub(crate) fn new(name: &str, sources: &Sources, drafts: Vec<Draft>) -> Self {
         Self {
             name: name.to_owned(),
-            list: finish(name, text, drafts),
+            list: finish(sources, drafts),
         }
     }
 }
@@ -210,8 +213,8 @@ impl Draft {
     }
 }
 
-/// Ties drafts to their file, sorted by place, each said once.
-pub(crate) fn finish(name: &str, text: &str, mut drafts: Vec<Draft>) -> Vec<Diagnostic> {
+/// Ties drafts to their files, sorted by place, each said once.
+pub(crate) fn finish(sources: &Sources, mut drafts: Vec<Draft>) -> Vec<Diagnostic> {
     drafts.sort_by_key(|draft| {
         (
             draft.labels.first().map(|(span, _)| *span),
@@ -223,14 +226,38 @@ pub(crate) fn finish(name: &str, text: &str, mut drafts: Vec<Draft>) -> Vec<Diag
     drafts.dedup_by(|a, b| {
         a.message == b.message && a.labels.first().map(|l| l.0) == b.labels.first().map(|l| l.0)
     });
-    let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("yaml"));
     drafts
         .into_iter()
-        .map(|draft| Diagnostic {
-            draft,
-            source: Arc::clone(&source),
-        })
+        .map(|draft| place(sources, draft))
         .collect()
+}
+
+/// Moves the labels to the text of the first one. Another in another text cannot be underlined: it is said.
+fn place(sources: &Sources, mut draft: Draft) -> Diagnostic {
+    let top = Span { start: 0, end: 0 };
+    let text = sources.of(draft.labels.first().map_or(top, |(span, _)| *span));
+    let mut elsewhere = Vec::new();
+    draft.labels.retain_mut(|(span, label)| {
+        let other = sources.of(*span);
+        if !std::ptr::eq(other, text) {
+            elsewhere.push(format!("{label}: {}", other.line(*span)));
+            return false;
+        }
+        let range = text.range(*span);
+        *span = Span {
+            start: range.start,
+            end: range.end,
+        };
+        true
+    });
+    if !elsewhere.is_empty() {
+        elsewhere.extend(draft.help.take());
+        draft.help = Some(elsewhere.join("; "));
+    }
+    Diagnostic {
+        draft,
+        source: text.source(),
+    }
 }
 
 /// "did you mean `kfac`?" if one of `known` is near `word`, else the list of them.

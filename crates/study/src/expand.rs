@@ -3,22 +3,25 @@
 //! Canonical: names, settings and inputs depend on what the study means, not on how it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 use engine::{Binding, Graph, Input, Source, StageId};
 use serde_json::{Map, Value};
 
 use crate::check::Checked;
-use crate::schema::{Name, Stage};
+use crate::diagnostic::Span;
+use crate::program::{From, Program, Read};
+use crate::schema::{Command, Name, Stage, Time};
 use crate::settings;
+use crate::sources::Sources;
 use crate::training::{Origin, Training};
 
-/// The graph; files are relative to `folder`.
-pub(crate) fn expand(checked: &Checked, study: &str, folder: &Path) -> Graph {
+/// The graph; files are relative to the folder of the text that names them.
+pub(crate) fn expand(checked: &Checked, study: &str, sources: &Sources) -> Graph {
     let mut expansion = Expansion {
         checked,
         study,
-        folder,
+        sources,
         graph: Graph::new(),
         runs: BTreeMap::new(),
     };
@@ -31,7 +34,7 @@ pub(crate) fn expand(checked: &Checked, study: &str, folder: &Path) -> Graph {
 struct Expansion<'a> {
     checked: &'a Checked,
     study: &'a str,
-    folder: &'a Path,
+    sources: &'a Sources,
     graph: Graph,
     /// The runs of each `train` stage.
     runs: BTreeMap<&'a str, Vec<StageId>>,
@@ -52,7 +55,15 @@ impl<'a> Expansion<'a> {
         if let Some(dataset) = &stage.dataset {
             let file = dataset.path.as_ref().map(|path| Input {
                 name: "file".to_owned(),
-                source: Source::File(self.folder.join(path)),
+                source: Source::File(
+                    self.file(
+                        path,
+                        self.checked.stages[name]
+                            .written
+                            .node
+                            .span_at(&["dataset", "path"]),
+                    ),
+                ),
             });
             self.add(
                 name,
@@ -64,6 +75,10 @@ impl<'a> Expansion<'a> {
         if stage.train.is_some() {
             let training = &self.checked.trainings[name];
             let runs = self.training(name, training);
+            self.runs.insert(name, runs);
+        }
+        if let Some(command) = &stage.command {
+            let runs = self.command(name, command, &self.checked.programs[name]);
             self.runs.insert(name, runs);
         }
         if let Some(select) = &stage.select {
@@ -118,13 +133,25 @@ impl<'a> Expansion<'a> {
             settings,
             bindings: Vec::new(),
             inputs,
+            execution: engine::Execution::default(),
         })
     }
 
-    fn insert(&mut self, stage: engine::Stage) -> StageId {
+    fn insert(&mut self, mut stage: engine::Stage) -> StageId {
+        let execution = &self.checked.stages[&stage.family].stage.execution;
+        stage.execution = engine::Execution {
+            retries: execution.retries,
+            timeout: execution.timeout.map(Time::get),
+        };
         self.graph
             .add(stage)
             .unwrap_or_else(|error| unreachable!("names are distinct, readers come after: {error}"))
+    }
+
+    /// A file that is named at this place.
+    fn file(&self, path: &str, span: Span) -> PathBuf {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        self.sources.of(span).folder.join(path)
     }
 
     fn find(&self, name: &str) -> StageId {
@@ -147,7 +174,7 @@ impl<'a> Expansion<'a> {
     fn curves(&self, stages: &BTreeSet<&str>) -> Vec<Input> {
         let runs = stages.iter().flat_map(|name| &self.runs[name]);
         runs.map(|&run| Input {
-            name: self.graph.stage(run).name.clone(),
+            name: curve_name(self.graph.stage(run)),
             source: Source::Stage {
                 stage: run,
                 output: "curve".to_owned(),
@@ -159,6 +186,7 @@ impl<'a> Expansion<'a> {
     fn training(&mut self, name: &str, training: &Training) -> Vec<StageId> {
         match &training.origin {
             Origin::Own => self.points(name, training, &[], None),
+            Origin::Command => unreachable!("the runs of a command are no `train` stages"),
             Origin::Winners { select, entries } => {
                 let from = self.find(select);
                 let mut runs = Vec::new();
@@ -188,19 +216,19 @@ impl<'a> Expansion<'a> {
         fixed: &[(&str, String)],
         binding: Option<&Binding>,
     ) -> Vec<StageId> {
-        let dataset = self.input("dataset".to_owned(), &training.dataset, "dataset");
-        let count: usize = training.axes.iter().map(|axis| axis.points.len()).product();
-        let mut runs = Vec::with_capacity(count);
-        for index in 0..count {
+        let dataset = training
+            .dataset
+            .as_ref()
+            .map(|dataset| self.input("dataset".to_owned(), dataset, "dataset"));
+        let mut runs = Vec::with_capacity(training.grid.count());
+        for places in training.grid.points() {
             let mut settings = training.base.clone();
             let mut coordinates: Vec<(String, String)> = fixed
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))
                 .collect();
-            let mut rest = index;
-            for axis in training.axes.iter().rev() {
-                let point = &axis.points[rest % axis.points.len()];
-                rest /= axis.points.len();
+            for (axis, place) in training.axes.iter().zip(places) {
+                let point = &axis.points[*place as usize];
                 settings::set(&mut settings, &axis.path, point.value.clone());
                 coordinates.push((axis.name.clone(), point.text.clone()));
             }
@@ -210,12 +238,124 @@ impl<'a> Expansion<'a> {
                 family: name.to_owned(),
                 coordinates,
                 kind: "train".to_owned(),
+                execution: engine::Execution::default(),
                 settings,
                 bindings: binding.into_iter().cloned().collect(),
-                inputs: vec![dataset.clone()],
+                inputs: dataset.iter().cloned().collect(),
             }));
         }
         runs
+    }
+
+    /// One stage for each point of a command's sweep.
+    fn command(&mut self, name: &str, command: &Command, program: &Program) -> Vec<StageId> {
+        let written = &self.checked.stages[name].written;
+        let reads: Vec<(&Read, Index)> = program
+            .reads
+            .iter()
+            .map(|read| (read, self.index(&read.from)))
+            .collect();
+        let mut runs = Vec::with_capacity(program.grid.count());
+        for point in program.grid.points() {
+            let texts = program.texts(point);
+            let inputs = reads
+                .iter()
+                .flat_map(|(read, index)| self.inputs_at(read, index, &texts))
+                .collect();
+            let coordinates: Vec<(String, String)> = texts
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text))
+                .collect();
+            runs.push(self.insert(engine::Stage {
+                name: full_name(name, &coordinates),
+                family: name.to_owned(),
+                coordinates,
+                kind: "command".to_owned(),
+                execution: engine::Execution::default(),
+                settings: program.settings(written, command, point),
+                bindings: Vec::new(),
+                inputs,
+            }));
+        }
+        runs
+    }
+
+    /// The runs of what is read, by the values of the settings that both sweep.
+    fn index(&self, from: &From) -> Index {
+        let mut index = Index::new();
+        if let From::Runs { stage, shared, .. } = from {
+            for &run in &self.runs[stage.as_str()] {
+                let coordinates = &self.graph.stage(run).coordinates;
+                let value = |name: &String| {
+                    let found = coordinates.iter().find(|(own, _)| own == name);
+                    found.map_or_else(String::new, |(_, value)| value.clone())
+                };
+                index
+                    .entry(shared.iter().map(value).collect())
+                    .or_default()
+                    .push(run);
+            }
+        }
+        index
+    }
+
+    /// What an input is at one point of the command's sweep: one file, or one for each run in a folder.
+    fn inputs_at(&self, read: &Read, index: &Index, texts: &[(&str, String)]) -> Vec<Input> {
+        match &read.from {
+            From::File(path, span) => vec![Input {
+                name: read.name.clone(),
+                source: Source::File(self.file(path, *span)),
+            }],
+            From::Stage { stage, output } => vec![self.input(read.name.clone(), stage, output)],
+            From::Runs {
+                output,
+                shared,
+                one,
+                ..
+            } => {
+                let value = |name: &String| {
+                    let found = texts.iter().find(|(own, _)| own == name);
+                    found.map_or_else(String::new, |(_, text)| text.clone())
+                };
+                let key: Vec<String> = shared.iter().map(value).collect();
+                let runs = index.get(&key).map_or(&[][..], Vec::as_slice);
+                runs.iter()
+                    .map(|&run| {
+                        let rest: Vec<(String, String)> = self
+                            .graph
+                            .stage(run)
+                            .coordinates
+                            .iter()
+                            .filter(|(name, _)| !shared.contains(name))
+                            .cloned()
+                            .collect();
+                        Input {
+                            name: if *one {
+                                read.name.clone()
+                            } else {
+                                full_name(&read.name, &rest)
+                            },
+                            source: Source::Stage {
+                                stage: run,
+                                output: output.clone(),
+                            },
+                        }
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Runs by the values of some of their coordinates.
+type Index = BTreeMap<Vec<String>, Vec<StageId>>;
+
+/// The name that readers know a curve by. It has a slash, which tells it from a table.
+fn curve_name(run: &engine::Stage) -> String {
+    if run.coordinates.is_empty() {
+        format!("{}/run", run.name)
+    } else {
+        run.name.clone()
     }
 }
 

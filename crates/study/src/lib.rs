@@ -11,16 +11,20 @@ mod check;
 mod decode;
 mod diagnostic;
 mod expand;
+mod extend;
+mod grid;
 mod like;
+mod program;
 mod reference;
 mod schema;
 mod settings;
+mod sources;
 mod sweep;
 mod training;
 mod yaml;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::IgnoredAny;
 
@@ -29,11 +33,12 @@ pub use reference::{json_schema, reference_markdown};
 
 use check::Checked;
 use diagnostic::{Draft, Span};
+use sources::Sources;
 
 /// A study that can be run.
 pub struct Study {
     name: String,
-    folder: PathBuf,
+    sources: Sources,
     checked: Checked,
     warnings: Vec<Diagnostic>,
 }
@@ -56,13 +61,25 @@ impl Study {
     ///
     /// Every mistake found, if there is one; that the file cannot be read is one.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Diagnostics> {
+        Self::load_with(path, &[])
+    }
+
+    /// As [`load`](Self::load), with some values set anew: each is `PATH=VALUE`, the path from a stage's name
+    /// on (`kfac.train.budget.epochs=5`), the value YAML; `null` takes a key away.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake found, if there is one; that the file cannot be read is one.
+    pub fn load_with(path: impl AsRef<Path>, set: &[String]) -> Result<Self, Diagnostics> {
         let path = path.as_ref();
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
+            let mut sources = Sources::default();
+            sources.add(&name, "", Path::new(""));
             let draft = Draft::error(format!("cannot read {name}: {error}"));
-            Diagnostics::new(&name, "", vec![draft])
+            Diagnostics::new(&name, &sources, vec![draft])
         })?;
-        Self::read(&name, &text, path.parent().unwrap_or(Path::new("")))
+        Self::read(&name, &text, path.parent().unwrap_or(Path::new("")), set)
     }
 
     /// Checks the text of a study; `name` is what diagnostics call it. Files that it names are relative to
@@ -72,19 +89,22 @@ impl Study {
     ///
     /// Every mistake found, if there is one.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        Self::read(name, text, Path::new(""))
+        Self::read(name, text, Path::new(""), &[])
     }
 
-    fn read(name: &str, text: &str, folder: &Path) -> Result<Self, Diagnostics> {
+    fn read(name: &str, text: &str, folder: &Path, set: &[String]) -> Result<Self, Diagnostics> {
         let mut drafts = Vec::new();
-        let fail = |drafts| Diagnostics::new(name, text, drafts);
-        let root = match yaml::parse(text, &mut drafts) {
+        let mut sources = Sources::default();
+        let mut root = match extend::tree(name, text, folder, &mut sources, &mut drafts) {
             Ok(root) => root,
             Err(draft) => {
                 drafts.push(draft);
-                return Err(fail(drafts));
+                return Err(Diagnostics::new(name, &sources, drafts));
             }
         };
+        for assignment in set {
+            extend::set(&mut root, assignment, folder, &mut sources, &mut drafts);
+        }
         let top = Span {
             start: root.span.start,
             end: root.span.start,
@@ -102,15 +122,22 @@ impl Study {
         let written = like::resolve(entries, &mut drafts);
         let checked = check::check(written, &mut drafts);
         if drafts.iter().any(Draft::is_error) {
-            return Err(fail(drafts));
+            return Err(Diagnostics::new(name, &sources, drafts));
         }
         let file = file.expect("a file that is not decoded has a mistake");
         Ok(Self {
             name: file.study.to_string(),
-            folder: folder.to_owned(),
             checked,
-            warnings: diagnostic::finish(name, text, drafts),
+            warnings: diagnostic::finish(&sources, drafts),
+            sources,
         })
+    }
+
+    /// The texts that it was read from, each with its name: its file, those that it extends, and what was set.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources
+            .iter()
+            .map(|text| (text.name.as_str(), text.contents.as_str()))
     }
 
     /// The study's name.
@@ -128,11 +155,7 @@ impl Study {
         let stages = self.checked.order.iter().map(|name| StageSummary {
             name: name.clone(),
             kind: self.checked.stages[name].kind(),
-            stages: self
-                .checked
-                .trainings
-                .get(name)
-                .map_or(1, training::Training::count),
+            stages: self.checked.count(name),
         });
         stages.collect()
     }
@@ -140,6 +163,6 @@ impl Study {
     /// The graph of stages. The same for every spelling of the study: comments, order of keys, spelling of
     /// numbers, anchors or copies, order of a sweep's values (but for the order of stages).
     pub fn expand(&self) -> engine::Graph {
-        expand::expand(&self.checked, &self.name, &self.folder)
+        expand::expand(&self.checked, &self.name, &self.sources)
     }
 }

@@ -86,7 +86,7 @@ fn merge_chain<'a>(
 }
 
 /// Puts `own` on top of `node`, both at `path` in their stages.
-fn merge(node: &mut Node, own: &Node, path: &[&str]) {
+pub(crate) fn merge(node: &mut Node, own: &Node, path: &[&str]) {
     let (Value::Mapping(entries), Value::Mapping(more)) = (&mut node.value, &own.value) else {
         *node = own.clone();
         return;
@@ -117,7 +117,10 @@ fn merge(node: &mut Node, own: &Node, path: &[&str]) {
 fn key_by_key(path: &[&str], entries: &[Entry], more: &[Entry]) -> bool {
     match path {
         // The stage, its kind, its sweep.
-        [] | [_] | ["train", "evaluation" | "augment"] => true,
+        []
+        | [_]
+        | ["train", "evaluation" | "augment"]
+        | ["command", "inputs" | "outputs" | "environment" | "settings"] => true,
         ["train", "optimizer", method] => Optimizer::METHODS.contains(method),
         ["train", "optimizer"] => more
             .iter()

@@ -1,6 +1,8 @@
 //! What a study file may say, for editors (JSON Schema) and for readers (a page in Markdown).
 
 mod markdown;
+#[cfg(test)]
+mod tests;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -20,6 +22,13 @@ pub fn json_schema() -> Value {
     let mut schema = full_schema();
     let definitions = schema["$defs"].clone();
     allow_bare_words(&mut schema, &definitions);
+    // What a file extends may give the rest.
+    if let Some(required) = schema
+        .as_object_mut()
+        .and_then(|root| root.remove("required"))
+    {
+        schema["anyOf"] = json!([{ "required": required }, { "required": ["extends"] }]);
+    }
     if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
         for kind in KINDS {
             let name = kind_definition(kind);

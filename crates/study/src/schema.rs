@@ -8,7 +8,9 @@
     reason = "the texts make a page that names BatchNorm as papers do"
 )]
 
+mod command;
 mod dataset;
+mod execution;
 mod number;
 mod optimizer;
 mod reader;
@@ -20,31 +22,39 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use command::{Command, CurveOf};
 pub(crate) use dataset::{DIGITS, Dataset, Source};
+pub(crate) use execution::{Execution, Time};
 pub(crate) use number::{Count, Name};
 pub(crate) use optimizer::{Kfac, Optimizer, Sgd};
 pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
-pub(crate) use sweep::{Progression, Values};
+pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::{Augment, BatchNorm, Budget, Evaluation, LastBatch, Schedule, Stop, Train};
 
 /// A study: one file, any number of stages, one report.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File<S> {
+    /// Another study file to start from, relative to this one's folder. What is said here comes on top: stage
+    /// by stage, and within a stage as with `like`; `null` takes a stage or a key away. Files that the other
+    /// study names stay relative to its own folder.
+    #[expect(dead_code, reason = "resolved in the tree, before the file is decoded")]
+    pub(crate) extends: Option<String>,
     /// The study's name: letters, digits, `-` and `_`.
     pub(crate) study: Name,
     /// The stages by name. Their order is of no importance; they refer to each other by name.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(with = "BTreeMap<Name, Option<S>>", extend("minProperties" = 1))]
     pub(crate) stages: BTreeMap<Name, S>,
 }
 
-/// A stage: exactly one of `dataset`, `train`, `select`, `steps_to_target`, `heatmap` and `report`; with
-/// `train` there may be a `sweep`.
+/// A stage: exactly one of `dataset`, `train`, `command`, `select`, `steps_to_target`, `heatmap` and `report`;
+/// with `train` and `command` there may be a `sweep`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stage {
     /// Another stage of the same kind to start from. What is said here comes on top: key by key in the
-    /// stage's kind, in `sweep`, `evaluation`, `augment` and in an `optimizer` of the same method;
+    /// stage's kind, in `sweep`, `execution`, `evaluation`, `augment`, in an `optimizer` of the same method,
+    /// and in a command's `inputs`, `outputs`, `environment` and `settings`;
     /// everything else (`budget`, `schedule`, a sweep's values, ...) is replaced as a whole.
     /// `null` takes a key away.
     #[expect(
@@ -52,15 +62,17 @@ pub(crate) struct Stage {
         reason = "resolved in the tree, before the stage is decoded"
     )]
     pub(crate) like: Option<Name>,
-    /// Settings to run over, every combination of them. A name is a key of `train` (`batch_size`,
-    /// `learning_rate`, `seed`, ...), of its optimizer (`damping`, `momentum`, ...), or a dotted path
-    /// (`budget.epochs`).
-    #[schemars(with = "Option<BTreeMap<String, Option<Values>>>")]
-    pub(crate) sweep: Option<BTreeMap<String, Values>>,
+    /// Settings to run over, every combination of them.
+    pub(crate) sweep: Option<Sweep>,
+    /// How its runs are executed; changes no result, and reruns nothing.
+    #[serde(default)]
+    pub(crate) execution: Execution,
     /// Images with labels, split into parts.
     pub(crate) dataset: Option<Dataset>,
     /// Training runs.
     pub(crate) train: Option<Train>,
+    /// Runs of any program.
+    pub(crate) command: Option<Command>,
     /// The best configurations among runs.
     pub(crate) select: Option<Select>,
     /// How many steps runs need to reach targets.

@@ -1,8 +1,11 @@
 //! The points of a sweep: which setting each name means, its values, and their canonical names.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::decode::keys_of;
 use crate::diagnostic::{Draft, Span, did_you_mean};
-use crate::schema::{Kfac, Optimizer, Progression, Sgd, Train, Values};
+use crate::grid::{Axis, Conditions, Grid};
+use crate::schema::{Kfac, Optimizer, Progression, Sgd, Sweep, Train, Values};
 use crate::settings::path_in_settings;
 use crate::yaml::{Entry, Node, Value};
 
@@ -47,39 +50,28 @@ fn count(node: &Node, values: &Values) -> Result<u128, Draft> {
     })
 }
 
-/// The swept settings of a stage, sorted by name; counted before any value is made.
-pub(crate) fn ranges<'a>(
+/// Where a swept setting goes; `None` after noting a mistake, or where one has been noted.
+pub(crate) type Resolve<'a> = &'a dyn Fn(&Entry, &mut Vec<Draft>) -> Option<Vec<String>>;
+
+/// What a stage is run over; counted before any value is made.
+pub(crate) fn grid(
     stage: &str,
-    train: &Node,
-    sweep: impl Iterator<Item = (&'a Entry, &'a Values)> + Clone,
+    node: &Node,
+    sweep: &Sweep,
+    resolve: Resolve<'_>,
     mistakes: &mut Vec<Draft>,
-) -> Option<Vec<Range>> {
+) -> Option<Grid> {
     let before = mistakes.len();
-    let mut product = 1_u128;
-    let mut factors = Vec::new();
-    for (entry, values) in sweep.clone() {
-        match count(&entry.node, values) {
-            Ok(0) => mistakes.push(
-                Draft::error(format!("the sweep over `{}` is empty", entry.key))
-                    .at(entry.node.span, "no values")
-                    .help("give at least one value, or remove the line"),
-            ),
-            Ok(count) => {
-                product = product.saturating_mul(count);
-                factors.push((entry, count));
-            }
-            Err(draft) => mistakes.push(draft),
-        }
-    }
+    let groups = groups(node, sweep, mistakes);
+    let product = groups
+        .iter()
+        .fold(1_u128, |product, group| product.saturating_mul(group.rows));
     if product > MOST_RUNS {
-        let shown: Vec<String> = factors
+        let shown: Vec<String> = groups.iter().map(Group::counted).collect();
+        let largest = groups
             .iter()
-            .map(|(entry, count)| format!("{count} {}", entry.key))
-            .collect();
-        let largest = factors
-            .iter()
-            .max_by_key(|(_, count)| *count)
-            .map_or(train.span, |(entry, _)| entry.node.span);
+            .max_by_key(|group| group.rows)
+            .map_or(node.span, |group| group.span);
         mistakes.push(
             Draft::error(format!(
                 "`{stage}` comes to {product} runs: {}",
@@ -93,38 +85,271 @@ pub(crate) fn ranges<'a>(
         return None;
     }
     let mut ranges: Vec<Range> = Vec::new();
-    for (entry, values) in sweep {
-        let Some(path) = path_of(entry, train, mistakes) else {
-            continue;
-        };
-        let name = short_name(&path);
-        let range = Range {
-            name,
-            path,
-            key_span: entry.key_span,
-            values: points(&entry.node, values),
-        };
-        for value in &range.values {
-            check_text(&range.name, value, mistakes);
+    let mut axes: Vec<Axis> = Vec::new();
+    for group in groups {
+        let mut settings = Vec::new();
+        for (entry, values) in group.settings {
+            let Some(path) = resolve(entry, mistakes) else {
+                continue;
+            };
+            let name = short_name(&path);
+            let (values, rows) = match values {
+                Column::Distinct(values) => {
+                    let values = points(&entry.node, values);
+                    let rows = (0..values.len()).collect();
+                    (values, rows)
+                }
+                Column::InZip(values) => distinct(&points(&entry.node, values)),
+                Column::OfPoints(cells) => distinct(cells),
+            };
+            let range = Range {
+                name,
+                path,
+                key_span: entry.key_span,
+                values,
+            };
+            for value in &range.values {
+                check_text(&range.name, value, mistakes);
+            }
+            check_distinct(&range, mistakes);
+            if let Some(other) = ranges
+                .iter()
+                .find(|other| overlap(&other.path, &range.path))
+            {
+                mistakes.push(
+                    Draft::error(if other.name == entry.key {
+                        format!("`{}` is swept twice", entry.key)
+                    } else {
+                        format!("`{}` and `{}` set the same thing", other.name, entry.key)
+                    })
+                    .at(entry.key_span, "again here")
+                    .also(other.key_span, "first here"),
+                );
+            }
+            settings.push((range.name.clone(), rows));
+            ranges.push(range);
         }
-        check_distinct(&range, mistakes);
-        if let Some(other) = ranges
-            .iter()
-            .find(|other| overlap(&other.path, &range.path))
-        {
+        let rows = group.rows as usize;
+        // Of one setting, and of points, that has been told.
+        let is_zip = group.is_zip && mistakes.len() == before;
+        let mut seen = BTreeSet::new();
+        let row = |row: usize| -> Vec<usize> { settings.iter().map(|(_, at)| at[row]).collect() };
+        if let Some(again) = (0..rows).find(|&at| is_zip && !seen.insert(row(at))) {
             mistakes.push(
                 Draft::error(format!(
-                    "`{}` and `{}` set the same thing",
-                    other.name, entry.key
+                    "row {} of a `zip` is one of those before it",
+                    again + 1
                 ))
-                .at(entry.key_span, "again here")
-                .also(other.key_span, "first here"),
+                .at(group.span, "rows that are equal")
+                .help("every row is a point of its own"),
             );
         }
-        ranges.push(range);
+        axes.push(Axis { settings, rows });
+    }
+    if mistakes.len() > before {
+        return None;
     }
     ranges.sort_by(|a, b| a.name.cmp(&b.name));
-    (mistakes.len() == before).then_some(ranges)
+    let grid = Grid::new(ranges, axes);
+    let conditions = Conditions::read(node, &grid, mistakes);
+    if mistakes.len() > before {
+        return None;
+    }
+    let grid = grid.filtered(stage, &conditions, mistakes);
+    (!mistakes[before..].iter().any(Draft::is_error)).then_some(grid)
+}
+
+/// Settings that vary together.
+struct Group<'a> {
+    settings: Vec<(&'a Entry, Column<'a>)>,
+    rows: u128,
+    is_zip: bool,
+    span: Span,
+}
+
+impl Group<'_> {
+    fn counted(&self) -> String {
+        let names: Vec<&str> = self
+            .settings
+            .iter()
+            .map(|(entry, _)| entry.key.as_str())
+            .collect();
+        format!("{} {}", self.rows, names.join(" with "))
+    }
+}
+
+/// The values of one setting of a group.
+enum Column<'a> {
+    /// As many as the group has rows.
+    Distinct(&'a Values),
+    /// One in each row, equal ones among them.
+    InZip(&'a Values),
+    /// One of each point, equal ones among them.
+    OfPoints(Vec<&'a Node>),
+}
+
+/// The groups as written: each plain setting, each zip, and the points.
+fn groups<'a>(node: &'a Node, sweep: &'a Sweep, mistakes: &mut Vec<Draft>) -> Vec<Group<'a>> {
+    let mut groups = Vec::new();
+    for entry in node.entries() {
+        if let Some(values) = sweep.values.get(&entry.key)
+            && let Some(rows) = rows(entry, values, mistakes)
+        {
+            groups.push(Group {
+                settings: vec![(entry, Column::Distinct(values))],
+                rows,
+                is_zip: false,
+                span: entry.node.span,
+            });
+        }
+    }
+    for (written, zip) in items(node, "zip").iter().zip(&sweep.zip) {
+        let settings: Vec<(&Entry, &Values)> = written
+            .entries()
+            .iter()
+            .filter_map(|entry| Some((entry, zip.get(&entry.key)?)))
+            .collect();
+        let counts: Vec<(u128, &Entry)> = settings
+            .iter()
+            .filter_map(|(entry, values)| Some((rows(entry, values, mistakes)?, *entry)))
+            .collect();
+        let Some(&(rows, first)) = counts.first() else {
+            mistakes.push(
+                Draft::error("a `zip` of nothing")
+                    .at(written.span, "no settings")
+                    .help("give settings with equally many values, or remove it"),
+            );
+            continue;
+        };
+        if let Some((other, entry)) = counts.iter().find(|(count, _)| *count != rows) {
+            mistakes.push(
+                Draft::error(format!(
+                    "`zip` of {rows} values of `{}` and {other} of `{}`",
+                    first.key, entry.key
+                ))
+                .at(entry.node.span, format!("{other} values"))
+                .also(first.node.span, format!("{rows} values"))
+                .help("settings that vary together have equally many values"),
+            );
+            continue;
+        }
+        groups.push(Group {
+            settings: settings
+                .into_iter()
+                .map(|(entry, values)| (entry, Column::InZip(values)))
+                .collect(),
+            rows,
+            is_zip: true,
+            span: written.span,
+        });
+    }
+    groups.extend(listed_points(items(node, "points"), mistakes));
+    groups
+}
+
+/// The `points`: all give values for the same settings.
+fn listed_points<'a>(points: &'a [Node], mistakes: &mut Vec<Draft>) -> Option<Group<'a>> {
+    let first = points.first()?;
+    let mut settings: Vec<(&Entry, Vec<&Node>)> = first
+        .entries()
+        .iter()
+        .map(|entry| (entry, Vec::new()))
+        .collect();
+    for point in points {
+        for (entry, cells) in &mut settings {
+            match point.get(&entry.key) {
+                Some(value) => cells.push(value),
+                None => mistakes.push(
+                    Draft::error(format!("a point without `{}`", entry.key))
+                        .at(point.span, "lacks it")
+                        .also(entry.key_span, "the first point has it")
+                        .help("every point gives a value for the same settings"),
+                ),
+            }
+        }
+        for extra in point.entries() {
+            if first.get(&extra.key).is_none() {
+                mistakes.push(
+                    Draft::error(format!("only some points give `{}`", extra.key))
+                        .at(extra.key_span, "the first point does not")
+                        .help("every point gives a value for the same settings"),
+                );
+            }
+        }
+    }
+    let texts: Vec<Vec<String>> = points
+        .iter()
+        .map(|point| {
+            settings
+                .iter()
+                .filter_map(|(entry, _)| point.get(&entry.key).map(|node| text_of(&exact(node))))
+                .collect()
+        })
+        .collect();
+    let mut first_with: BTreeMap<&Vec<String>, usize> = BTreeMap::new();
+    for (index, text) in texts.iter().enumerate() {
+        let other = *first_with.entry(text).or_insert(index);
+        if other != index {
+            mistakes.push(
+                Draft::error("the same point twice")
+                    .at(points[index].span, "again here")
+                    .also(points[other].span, "first here"),
+            );
+        }
+    }
+    Some(Group {
+        settings: settings
+            .into_iter()
+            .map(|(entry, cells)| (entry, Column::OfPoints(cells)))
+            .collect(),
+        rows: points.len() as u128,
+        is_zip: false,
+        span: first.span,
+    })
+}
+
+/// The different values among the cells of a column, and which of them each cell has.
+fn distinct<'a>(cells: impl IntoIterator<Item = &'a Node>) -> (Vec<Node>, Vec<usize>) {
+    let mut values: Vec<Node> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let rows = cells
+        .into_iter()
+        .map(|cell| {
+            let cell = exact(cell);
+            *places.entry(text_of(&cell)).or_insert_with(|| {
+                values.push(cell);
+                values.len() - 1
+            })
+        })
+        .collect();
+    (values, rows)
+}
+
+/// How many values a setting has; none, or a rule that gives none, is a mistake.
+fn rows(entry: &Entry, values: &Values, mistakes: &mut Vec<Draft>) -> Option<u128> {
+    match count(&entry.node, values) {
+        Ok(0) => {
+            mistakes.push(
+                Draft::error(format!("the sweep over `{}` is empty", entry.key))
+                    .at(entry.node.span, "no values")
+                    .help("give at least one value, or remove the line"),
+            );
+            None
+        }
+        Ok(count) => Some(count),
+        Err(draft) => {
+            mistakes.push(draft);
+            None
+        }
+    }
+}
+
+/// The list under a key.
+pub(crate) fn items<'a>(node: &'a Node, key: &str) -> &'a [Node] {
+    match node.get(key).map(|list| &list.value) {
+        Some(Value::Sequence(items)) => items,
+        _ => &[],
+    }
 }
 
 /// Whether one setting is the other, or a part of it.
@@ -143,16 +368,7 @@ fn points(node: &Node, values: &Values) -> Vec<Node> {
     };
     match values {
         Values::List(_) => match &node.value {
-            Value::Sequence(items) => items
-                .iter()
-                .map(|item| match item.value {
-                    Value::Float(number) => Node {
-                        span: item.span,
-                        value: Value::Float(rounded(number)),
-                    },
-                    _ => item.clone(),
-                })
-                .collect(),
+            Value::Sequence(items) => items.iter().map(exact).collect(),
             _ => unreachable!("a list of values was decoded from a list"),
         },
         Values::Progression(Progression::PowersOfTwo([from, to])) => {
@@ -178,6 +394,17 @@ fn points(node: &Node, values: &Values) -> Vec<Node> {
     }
 }
 
+/// A value as it is used: a number rounded.
+pub(crate) fn exact(value: &Node) -> Node {
+    match value.value {
+        Value::Float(number) => Node {
+            span: value.span,
+            value: Value::Float(rounded(number)),
+        },
+        _ => value.clone(),
+    }
+}
+
 /// By squaring and multiplying: the same bits on every platform, unlike `powi`.
 fn power(base: f64, mut exponent: u64) -> f64 {
     let (mut result, mut square) = (1.0, base);
@@ -199,7 +426,11 @@ pub(crate) fn rounded(number: f64) -> f64 {
 }
 
 /// Where in `train` the setting is that a sweep names.
-fn path_of(entry: &Entry, train: &Node, mistakes: &mut Vec<Draft>) -> Option<Vec<String>> {
+pub(crate) fn path_in_train(
+    entry: &Entry,
+    train: &Node,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Vec<String>> {
     let name = entry.key.as_str();
     let own: Vec<&str> = keys_of::<Train>()
         .iter()
@@ -274,15 +505,21 @@ fn short_name(path: &[String]) -> String {
 pub(crate) fn text_of(value: &Node) -> String {
     match &value.value {
         Value::Integer(number) => number.to_string(),
-        Value::Float(number) if *number != 0.0 && !(1e-6..1e15).contains(&number.abs()) => {
-            format!("{number:e}")
-        }
-        Value::Float(number) => number.to_string(),
+        Value::Float(number) => number_text(*number),
         Value::Bool(flag) => flag.to_string(),
         Value::Text(text) => text.clone(),
         Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
             unreachable!("values of a sweep are scalars")
         }
+    }
+}
+
+/// A number as few digits as it takes.
+pub(crate) fn number_text(number: f64) -> String {
+    if number != 0.0 && !(1e-6..1e15).contains(&number.abs()) {
+        format!("{number:e}")
+    } else {
+        number.to_string()
     }
 }
 
@@ -299,7 +536,7 @@ fn check_text(name: &str, value: &Node, mistakes: &mut Vec<Draft>) {
 }
 
 fn check_distinct(range: &Range, mistakes: &mut Vec<Draft>) {
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     for value in &range.values {
         let text = text_of(value);
         if let Some(first) = seen.insert(text.clone(), value.span) {

@@ -2,7 +2,7 @@
 
 mod case;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -12,19 +12,22 @@ use case::check_case;
 
 use crate::decode::decode;
 use crate::diagnostic::{Draft, Span};
+use crate::grid::Grid;
 use crate::like::Written;
-use crate::schema::{Count, Dataset, LastBatch, Optimizer, Schedule, Stage, Train, Values};
+use crate::schema::{Count, Dataset, LastBatch, Optimizer, Schedule, Stage, Sweep, Train};
 use crate::settings;
 use crate::sweep::{self, MOST_RUNS, Range};
-use crate::yaml::Node;
+use crate::yaml::{Entry, Node};
 
-/// The runs that a stage expands to: every group with every combination of the axes' points.
+/// The runs that a stage expands to: every group with every combination of the grid.
 pub(crate) struct Training {
-    pub(crate) dataset: String,
+    /// The `dataset` stage; a command may have none.
+    pub(crate) dataset: Option<String>,
     /// Settings but for those of the axes.
     pub(crate) base: Map<String, Value>,
-    /// Swept settings, by name.
+    /// Swept settings, by name, as the grid has them.
     pub(crate) axes: Vec<Axis>,
+    pub(crate) grid: Arc<Grid>,
     pub(crate) origin: Origin,
     /// What distinguishes runs for their readers.
     pub(crate) cases: Vec<Case>,
@@ -34,6 +37,8 @@ pub(crate) struct Training {
 pub(crate) enum Origin {
     /// It states all of them.
     Own,
+    /// It is a command that writes curves.
+    Command,
     /// From the winners of a `select` stage, by method and batch size.
     Winners {
         select: String,
@@ -61,14 +66,10 @@ impl Training {
     /// How many runs there are.
     pub(crate) fn count(&self) -> u64 {
         let groups = match &self.origin {
-            Origin::Own => 1,
+            Origin::Own | Origin::Command => 1,
             Origin::Winners { entries, .. } => entries.len() as u64,
         };
-        self.axes
-            .iter()
-            .map(|axis| axis.points.len() as u64)
-            .product::<u64>()
-            * groups
+        self.grid.count() as u64 * groups
     }
 
     /// The methods of the runs, each once, sorted.
@@ -103,7 +104,8 @@ pub(crate) fn own(
     let before = mistakes.len();
     let train = stage.train.as_ref()?;
     let (node, key) = train_node(written);
-    let ranges = ranges_of(name, written, stage, mistakes)?;
+    let grid = grid_of(name, written, stage, mistakes)?;
+    let ranges = &grid.ranges;
     let swept = |setting: &str| ranges.iter().any(|range| range.name == setting);
     let mut require = |present: bool, setting: &str, sweepable: bool| {
         if !present && !swept(setting) {
@@ -131,14 +133,14 @@ pub(crate) fn own(
     if let Some(Optimizer::Kfac(kfac)) = &train.optimizer {
         require(kfac.damping.is_some(), "damping", true);
     }
-    let first = first_point(node, &ranges);
+    let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, &ranges, true, mistakes);
+    let axes = axes(node, key, ranges, true, mistakes);
     let (base, axes) = (settings::with_defaults(base?), axes?);
     if mistakes.len() > before {
         return None;
     }
-    let cases = cases(node, key, &ranges, |train| {
+    let cases = cases(node, key, &grid, |train| {
         let steps_per_epoch = |batch: Count| {
             let examples = data.train_examples()?;
             Some(match train.last_batch {
@@ -152,7 +154,7 @@ pub(crate) fn own(
             batch_size: batch_size.get(),
             budget: train.budget?,
             constant_rate: matches!(train.schedule, None | Some(Schedule::Constant {})),
-            evaluation: train.evaluation.clone().unwrap_or_default(),
+            evaluation: Some(train.evaluation.clone().unwrap_or_default()),
             stop: train.stop,
             stop_from: name.to_owned(),
             steps_per_epoch: steps_per_epoch(batch_size),
@@ -167,9 +169,10 @@ pub(crate) fn own(
     }
     let dataset = base.dataset.as_ref()?.to_string();
     (mistakes.len() == before).then_some(Training {
-        dataset,
+        dataset: Some(dataset),
         base: settings,
         axes,
+        grid: Arc::new(grid),
         origin: Origin::Own,
         cases,
     })
@@ -186,7 +189,8 @@ pub(crate) fn confirmed(
     let before = mistakes.len();
     let train = stage.train.as_ref()?;
     let (node, key) = train_node(written);
-    let ranges = ranges_of(name, written, stage, mistakes)?;
+    let grid = grid_of(name, written, stage, mistakes)?;
+    let ranges = &grid.ranges;
     for setting in [
         "dataset",
         "model",
@@ -202,7 +206,7 @@ pub(crate) fn confirmed(
             );
         }
     }
-    for range in &ranges {
+    for range in ranges {
         if matches!(
             range.path[0].as_str(),
             "model" | "optimizer" | "batch_size" | "learning_rate"
@@ -228,9 +232,9 @@ pub(crate) fn confirmed(
                 .help("give the `schedule` too"),
         );
     }
-    let first = first_point(node, &ranges);
+    let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, &ranges, false, mistakes);
+    let axes = axes(node, key, ranges, false, mistakes);
     let (base, axes) = (base?, axes?);
     if mistakes.len() > before {
         return None;
@@ -242,16 +246,12 @@ pub(crate) fn confirmed(
         .collect();
     entries.sort();
     entries.dedup();
-    let runs = axes
-        .iter()
-        .map(|axis| axis.points.len() as u128)
-        .product::<u128>()
-        * entries.len() as u128;
+    let runs = grid.count() as u128 * entries.len() as u128;
     if runs > MOST_RUNS {
         mistakes.push(Draft::error(format!("`{name}` comes to {runs} runs")).at(key, "too many"));
     }
     let cases = winners.cases.iter().flat_map(|winner| {
-        cases(node, key, &ranges, |train| {
+        cases(node, key, &grid, |train| {
             Some(Case {
                 budget: train.budget.unwrap_or(winner.budget),
                 constant_rate: match &train.schedule {
@@ -261,7 +261,7 @@ pub(crate) fn confirmed(
                 evaluation: train
                     .evaluation
                     .clone()
-                    .unwrap_or_else(|| winner.evaluation.clone()),
+                    .or_else(|| winner.evaluation.clone()),
                 stop: train.stop.or(winner.stop),
                 stop_from: if train.stop.is_some() {
                     name.to_owned()
@@ -283,9 +283,10 @@ pub(crate) fn confirmed(
     };
     let dataset = winners.dataset.clone();
     (mistakes.len() == before).then_some(Training {
-        dataset,
+        dataset: Some(dataset),
         base: settings,
         axes,
+        grid: Arc::new(grid),
         origin,
         cases,
     })
@@ -297,18 +298,14 @@ pub(crate) fn check_sweep(name: &str, written: &Written, mistakes: &mut Vec<Draf
     else {
         return;
     };
-    let Some(values) =
-        decode::<BTreeMap<String, Values>>(&sweep.node, "sweep", sweep.key_span, mistakes)
-    else {
+    let Some(decoded) = decode::<Sweep>(&sweep.node, "sweep", sweep.key_span, mistakes) else {
         return;
     };
-    let pairs = sweep
-        .node
-        .entries()
-        .iter()
-        .filter_map(|entry| Some((entry, values.get(&entry.key)?)));
-    if let Some(ranges) = sweep::ranges(name, &train.node, pairs, mistakes) {
-        axes(&train.node, train.key_span, &ranges, true, mistakes);
+    let resolve = |entry: &Entry, mistakes: &mut Vec<Draft>| {
+        sweep::path_in_train(entry, &train.node, mistakes)
+    };
+    if let Some(grid) = sweep::grid(name, &sweep.node, &decoded, &resolve, mistakes) {
+        axes(&train.node, train.key_span, &grid.ranges, true, mistakes);
     }
 }
 
@@ -321,20 +318,19 @@ fn train_node(written: &Written) -> (&Node, Span) {
     (&entry.node, entry.key_span)
 }
 
-fn ranges_of(
+fn grid_of(
     name: &str,
     written: &Written,
     stage: &Stage,
     mistakes: &mut Vec<Draft>,
-) -> Option<Vec<Range>> {
+) -> Option<Grid> {
     let (Some(sweep), Some(node)) = (&stage.sweep, written.node.get("sweep")) else {
-        return Some(Vec::new());
+        return Some(Grid::single());
     };
-    let pairs = node
-        .entries()
-        .iter()
-        .filter_map(|entry| Some((entry, sweep.get(&entry.key)?)));
-    sweep::ranges(name, train_node(written).0, pairs, mistakes)
+    let train = train_node(written).0;
+    let resolve =
+        |entry: &Entry, mistakes: &mut Vec<Draft>| sweep::path_in_train(entry, train, mistakes);
+    sweep::grid(name, node, sweep, &resolve, mistakes)
 }
 
 fn at_point(node: &Node, range: &Range, value: &Node) -> Node {
@@ -400,34 +396,25 @@ fn axes(
 }
 
 /// The distinct cases among the points, over those settings that a case depends on.
-fn cases(
-    node: &Node,
-    key: Span,
-    ranges: &[Range],
-    case: impl Fn(&Train) -> Option<Case>,
-) -> Vec<Case> {
-    let matters = |range: &&Range| {
+fn cases(node: &Node, key: Span, grid: &Grid, case: impl Fn(&Train) -> Option<Case>) -> Vec<Case> {
+    let matters = |range: &Range| {
         !matches!(
             range.path[0].as_str(),
             "learning_rate" | "seed" | "model" | "augment" | "optimizer" | "batch_norm"
         )
     };
-    let mut nodes = vec![first_point(node, ranges)];
-    for range in ranges.iter().filter(matters) {
-        nodes = nodes
-            .iter()
-            .flat_map(|node| {
-                range
-                    .values
-                    .iter()
-                    .map(move |value| at_point(node, range, value))
-            })
-            .collect();
-    }
+    let first = first_point(node, &grid.ranges);
     // Mistakes in values have been noted where each value was decoded on its own.
-    nodes
+    grid.projected(matters)
         .iter()
-        .filter_map(|node| decode::<Train>(node, "train", key, &mut Vec::new()))
+        .map(|point| {
+            let mut node = first.clone();
+            for (range, place) in point {
+                put(&mut node, range, &range.values[*place]);
+            }
+            node
+        })
+        .filter_map(|node| decode::<Train>(&node, "train", key, &mut Vec::new()))
         .filter_map(|train| case(&train))
         .collect()
 }

@@ -126,6 +126,19 @@ impl Node {
         self.value = Value::Mapping(entries);
     }
 
+    /// Takes the value at `path` away, if it is there.
+    pub(crate) fn remove(&mut self, path: &[&str]) {
+        let (Value::Mapping(entries), Some((first, rest))) = (&mut self.value, path.split_first())
+        else {
+            return;
+        };
+        if rest.is_empty() {
+            entries.retain(|entry| entry.key != *first);
+        } else if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *first) {
+            entry.node.remove(rest);
+        }
+    }
+
     fn count(&self) -> usize {
         1 + match &self.value {
             Value::Sequence(items) => items.iter().map(Node::count).sum(),
@@ -135,13 +148,13 @@ impl Node {
     }
 }
 
-/// Reads one document. Mistakes after which the tree still has a shape (equal keys) go to `mistakes`.
+/// Reads one document, a text that begins at `start` among a study's. Mistakes after which the tree still has a shape (equal keys) go to `mistakes`.
 ///
 /// # Errors
 /// Where the text is no YAML, or too large once expanded: nothing can be said about the rest then.
-pub(crate) fn parse(text: &str, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
+pub(crate) fn parse(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
     let mut builder = Builder {
-        offsets: Offsets::new(text),
+        offsets: Offsets::new(text, start),
         stack: Vec::new(),
         root: None,
         anchors: HashMap::new(),
@@ -168,7 +181,7 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let draft = Draft::error(format!("not YAML: {}", error.info()))
-        .at(Span { start, end }, "the reader stopped here");
+        .at(offsets.shifted(start, end), "the reader stopped here");
     if text[line_start..line_end].contains('\t') {
         draft.help("YAML is indented with spaces; this line has a tab")
     } else {
@@ -176,31 +189,40 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
     }
 }
 
-/// From the parser's count of characters to bytes.
-struct Offsets(Option<Vec<usize>>);
+/// From the parser's count of characters to bytes of the text, and to places among all texts.
+struct Offsets {
+    /// Where each character begins, unless every one is a byte.
+    bytes: Option<Vec<usize>>,
+    start: usize,
+}
 
 impl Offsets {
-    fn new(text: &str) -> Self {
-        Self((!text.is_ascii()).then(|| {
+    fn new(text: &str, start: usize) -> Self {
+        let bytes = (!text.is_ascii()).then(|| {
             text.char_indices()
                 .map(|(byte, _)| byte)
                 .chain([text.len()])
                 .collect()
-        }))
+        });
+        Self { bytes, start }
     }
 
     fn byte(&self, character: usize) -> usize {
-        match &self.0 {
+        match &self.bytes {
             None => character,
             Some(bytes) => bytes.get(character).or(bytes.last()).copied().unwrap_or(0),
         }
     }
 
-    fn span(&self, span: saphyr_parser::Span) -> Span {
+    fn shifted(&self, start: usize, end: usize) -> Span {
         Span {
-            start: self.byte(span.start.index()),
-            end: self.byte(span.end.index()),
+            start: self.start + start,
+            end: self.start + end,
         }
+    }
+
+    fn span(&self, span: saphyr_parser::Span) -> Span {
+        self.shifted(self.byte(span.start.index()), self.byte(span.end.index()))
     }
 }
 
@@ -407,7 +429,7 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let text = "ä: [1, {b: two}]\nc:\n  d: 'x'\n";
-        let root = parse(text, &mut Vec::new()).unwrap();
+        let root = parse(text, 0, &mut Vec::new()).unwrap();
         let at = |path: &[&str]| {
             let span = root.span_at(path);
             &text[span.start..span.end]
@@ -423,7 +445,7 @@ mod tests {
     #[test]
     fn merge_keys_give_what_is_not_given() {
         let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 3}";
-        let root = parse(text, &mut Vec::new()).unwrap();
+        let root = parse(text, 0, &mut Vec::new()).unwrap();
         let c: Vec<(String, i128)> = root
             .get("c")
             .unwrap()
@@ -447,8 +469,8 @@ mod tests {
     #[test]
     fn what_is_nested_too_deep_is_refused() {
         let text = "[".repeat(DEEPEST + 1);
-        assert!(parse(&text, &mut Vec::new()).is_err());
+        assert!(parse(&text, 0, &mut Vec::new()).is_err());
         let text = format!("{}1{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
-        assert!(parse(&text, &mut Vec::new()).is_ok());
+        assert!(parse(&text, 0, &mut Vec::new()).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! What a person sees whose study has mistakes.
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
+mod shown;
+
 use study::{Severity, Study};
 
 /// A small sound study to break.
@@ -47,28 +48,8 @@ fn broken(edits: &[(&str, &str)]) -> String {
     })
 }
 
-/// Every diagnostic as a terminal without colours shows it.
 fn shown(text: &str) -> String {
-    let handler =
-        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
-    let mut page = String::new();
-    match Study::parse("study.yaml", text) {
-        Ok(study) => {
-            for warning in study.warnings() {
-                handler.render_report(&mut page, warning).unwrap();
-            }
-        }
-        Err(mistakes) => {
-            page = format!("{mistakes}\n");
-            for mistake in &mistakes {
-                handler.render_report(&mut page, mistake).unwrap();
-            }
-        }
-    }
-    page.lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    shown::shown(Study::parse("study.yaml", text))
 }
 
 macro_rules! snapshots {

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::Scheduler;
 use super::node::{Ready, State};
-use crate::pool::{Said, WorkerId};
+use crate::journal::{self, Line};
+use crate::pool::{KILLED, Said, WorkerId};
 use crate::protocol::{Reply, Request};
 use crate::{Error, Event, StageId, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How many workers in a row may be killed as they start.
+const STARTS: u32 = 3;
 /// How much of a log is quoted, in bytes.
 const TAIL: usize = 4096;
 
@@ -62,6 +65,7 @@ impl Scheduler<'_> {
                     });
                 }
                 self.pool.release(worker);
+                self.starts_killed = 0;
             }
             (Said::Reply(Reply::Corrupt(problems)), _) => {
                 for problem in problems {
@@ -71,7 +75,7 @@ impl Scheduler<'_> {
                     });
                 }
             }
-            (Said::Reply(Reply::Started), Some(stage)) => self.emit(Event::Started { stage }),
+            (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
                 self.emit(Event::Progress { stage, progress });
             }
@@ -89,14 +93,21 @@ impl Scheduler<'_> {
             }
             (Said::Gone, Some(stage)) => {
                 let (ended, _) = self.pool.bury(worker);
-                self.failed(stage, &format!("the worker process {ended}"))?;
+                self.failed(stage, &ended)?;
             }
             (Said::Gone, None) => {
+                let started = !self.pool.is_starting(worker);
                 let (ended, wrote) = self.pool.bury(worker);
+                // One that was idle is replaced when it is needed, and so is one that somebody
+                // killed as it started, unless that goes on.
+                if started || (ended.contains(KILLED) && self.starts_killed < STARTS) {
+                    self.starts_killed += u32::from(!started);
+                    return Ok(());
+                }
                 let program = self.options.worker.program.clone();
                 return Err(Error::WorkerStart {
                     program,
-                    message: format!("it {ended}\n{wrote}").trim_end().to_owned(),
+                    message: format!("{ended}\n{wrote}").trim_end().to_owned(),
                 });
             }
             (Said::Reply(reply), None) => {
@@ -116,6 +127,20 @@ impl Scheduler<'_> {
         Ok(())
     }
 
+    fn started(&mut self, worker: WorkerId, stage: StageId) {
+        let of = self.graph.stage(stage);
+        if let Some(timeout) = of.execution.timeout {
+            self.deadlines
+                .push((Instant::now() + timeout, worker, stage));
+        }
+        self.journal.note(&Line::Began {
+            stage: of.name.clone(),
+            key: self.nodes[stage.index()].resolved().1,
+            at: journal::now(),
+        });
+        self.emit(Event::Started { stage });
+    }
+
     fn answered(&mut self, id: StageId, reply: Reply) -> Result<(), Error> {
         let key = self.nodes[id.index()].resolved().1;
         match reply {
@@ -130,7 +155,11 @@ impl Scheduler<'_> {
                 }
                 None => self.failed(id, "its record is lost as soon as it is written")?,
             },
-            Reply::Failed { error } => self.failed(id, &error)?,
+            Reply::Failed { error, unstored } => {
+                // Whatever is computed from now on would be lost too.
+                self.stopping |= unstored;
+                self.failed(id, &error)?;
+            }
             Reply::Lost { input } => {
                 let nodes = &self.nodes;
                 let record = |read: StageId| nodes[read.index()].settled();
@@ -164,8 +193,28 @@ impl Scheduler<'_> {
     /// A stage that was given to a worker failed, and so do those that follow it.
     fn failed(&mut self, id: StageId, error: &str) -> Result<(), Error> {
         let key = self.nodes[id.index()].resolved().1;
-        self.store
-            .record_failure(key, error, &end_of_log(&self.store.log_path(key)))?;
+        let recorded =
+            self.store
+                .record_failure(key, error, &end_of_log(&self.store.log_path(key)));
+        match recorded {
+            // On a full disk the stage's own failure says so.
+            Err(Error::Io { .. }) if self.stopping => {}
+            recorded => recorded?,
+        }
+        let retries = self.graph.stage(id).execution.retries;
+        let node = self.node(id);
+        node.failures += 1;
+        let attempt = node.failures + 1;
+        if attempt <= retries.saturating_add(1) && !self.stopping {
+            self.emit(Event::Retrying {
+                stage: id,
+                error: error.to_owned(),
+                attempt,
+                of: retries + 1,
+            });
+            self.wait_again(id);
+            return Ok(());
+        }
         let followers = self.followers.remove(&key).unwrap_or_default();
         for stage in std::iter::once(id).chain(followers) {
             if matches!(self.node(stage).state, State::Running | State::Ready) {

@@ -41,6 +41,8 @@ pub(super) struct Node {
     /// Something that it read came out otherwise after it was ready.
     pub(super) stale: bool,
     pub(super) losses: u8,
+    /// How often it failed.
+    pub(super) failures: u32,
     /// How long to wait before asking again, while another process has it.
     pub(super) pause: Option<Duration>,
     /// Expected, or 0 where nothing is known.
@@ -69,6 +71,7 @@ impl Node {
             ran: false,
             stale: false,
             losses: 0,
+            failures: 0,
             pause: None,
             seconds: planned.seconds.unwrap_or(0.0),
             error: None,

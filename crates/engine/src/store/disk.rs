@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
 use super::Problem;
-use crate::{Error, Store};
+use crate::{Error, Store, fault};
 
 impl Store {
     /// Moves a damaged file out of the way. What lies there later is another file.
@@ -28,6 +28,7 @@ impl Store {
             .unwrap_or_default()
             .as_nanos();
         let aside = folder.join(format!("{}-{now}", place.join("-")));
+        fault::point("set aside");
         match fs::rename(path, &aside) {
             Ok(()) => {
                 let problem = Problem {
@@ -50,6 +51,7 @@ impl Store {
     pub(super) fn create(&self, path: &Path, contents: &[u8]) -> Result<bool, Error> {
         let staged = self.stage(contents, 0o444)?;
         loop {
+            fault::point("publish");
             match fs::hard_link(staged.path(), path) {
                 Ok(()) => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
@@ -63,25 +65,28 @@ impl Store {
     pub(crate) fn overwrite(&self, path: &Path, contents: &[u8]) -> Result<(), Error> {
         create_parent(path)?;
         let staged = self.stage(contents, 0o644)?;
+        fault::point("overwrite");
         staged
             .persist(path)
             .map(drop)
             .map_err(|error| Error::io("write", path)(error.error))
     }
 
-    fn stage(&self, contents: &[u8], mode: u32) -> Result<NamedTempFile, Error> {
+    pub(super) fn stage(&self, contents: &[u8], mode: u32) -> Result<NamedTempFile, Error> {
         let folder = self.root.join("tmp");
         let builder = || {
             tempfile::Builder::new()
                 .permissions(Permissions::from_mode(mode))
                 .tempfile_in(&folder)
         };
+        fault::point("stage");
         let mut staged = builder()
             .or_else(|error| match error.kind() {
                 ErrorKind::NotFound => fs::create_dir_all(&folder).and_then(|()| builder()),
                 _ => Err(error),
             })
             .map_err(Error::io("write to the cache", &folder))?;
+        fault::point("write");
         staged
             .write_all(contents)
             .map_err(Error::io("write to the cache", &folder))?;
@@ -91,6 +96,7 @@ impl Store {
 
 fn create_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().expect("a file of the store lies in a folder");
+    fault::point("create a folder");
     fs::create_dir_all(parent).map_err(Error::io("create", parent))
 }
 

@@ -1,14 +1,21 @@
-//! `toy worker` serves an engine; `toy run STUDY CACHE LOG` is one, for the tests that kill it.
+//! `toy worker` serves an engine; `toy run STUDY CACHE LOG` is one, and `toy gc CACHE` deletes what
+//! gc may, for the tests that kill them.
+//!
+//! With `TOY_CRASH="ROLE N"` a process of this role aborts before the N-th change that it makes to
+//! the store, unless another did: the file `TOY_CRASHED` says so.
 
 #[path = "../toy/mod.rs"]
 mod toy;
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    crash_as_told(args.first().copied().unwrap_or_default())?;
     match args[..] {
         ["worker"] => Ok(engine::serve(&mut toy::Executor, &toy::build())?),
         ["foreign"] => {
@@ -32,6 +39,35 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{} {}", summary.ran(), summary.cached());
             Ok(())
         }
+        ["gc", cache] => {
+            let policy = engine::Policy {
+                older_than: Some(Duration::ZERO),
+                ..engine::Policy::default()
+            };
+            engine::Store::open(Path::new(cache))?.gc(&policy, true)?;
+            Ok(())
+        }
         _ => Err("expected `worker` or `run STUDY CACHE LOG`".into()),
     }
+}
+
+/// Changes until the crash.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+fn crash_as_told(role: &str) -> Result<(), Box<dyn Error>> {
+    let told = std::env::var("TOY_CRASH").unwrap_or_default();
+    if let Some((who, at)) = told.split_once(' ')
+        && who == role
+    {
+        LEFT.store(at.parse()?, Ordering::SeqCst);
+        engine::fault::before_each_change(|_| {
+            if LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
+                let mark = std::env::var("TOY_CRASHED").expect("both variables are set");
+                if std::fs::File::create_new(mark).is_ok() {
+                    std::process::abort();
+                }
+            }
+        });
+    }
+    Ok(())
 }

@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use engine::{Event, Plan, Store, Summary};
 
@@ -51,6 +53,43 @@ impl Lab {
             .unwrap_or_default()
             .lines()
             .count()
+    }
+
+    /// An engine of its own, as `toy run` is.
+    pub(crate) fn engine(&self, toys: &[Toy]) -> Child {
+        self.engine_command(toys).spawn().unwrap()
+    }
+
+    pub(crate) fn engine_command(&self, toys: &[Toy]) -> Command {
+        let text = serde_json::to_vec(toys).unwrap();
+        let file = self.path(&format!("study-{}.json", engine::Digest::of(&text)));
+        // An engine that was started before may be reading it.
+        if !file.exists() {
+            fs::write(&file, text).unwrap();
+        }
+        let mut command = Command::new(Self::program());
+        command
+            .arg("run")
+            .args([file, self.path("cache"), self.path("log")])
+            .stdout(Stdio::piped());
+        command
+    }
+
+    /// Waits for something that another process does.
+    pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "it does not come"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Takes the cache's memory of the study away, not its results.
+    pub(crate) fn forget(&self) {
+        fs::remove_dir_all(self.path("cache/v1/run")).unwrap();
     }
 
     pub(crate) fn plan(&self, toys: &[Toy]) -> Plan {

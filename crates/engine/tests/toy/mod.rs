@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use engine::{
-    Binding, Build, Execute, Graph, Input, Job, Kinds, Options, Output, Progress, Site, Source,
-    Stage, WorkerCommand,
+    Binding, Build, Execute, Execution, Graph, Input, Job, Kinds, Options, Output, Progress, Site,
+    Source, Stage, WorkerCommand,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -30,6 +30,8 @@ pub(crate) struct Toy {
     pub(crate) reads: Vec<String>,
     pub(crate) bind: Option<String>,
     pub(crate) file: Option<PathBuf>,
+    #[serde(skip)]
+    pub(crate) execution: Execution,
 }
 
 impl Toy {
@@ -41,6 +43,7 @@ impl Toy {
             reads: reads.iter().map(|&read| read.to_owned()).collect(),
             bind: None,
             file: None,
+            execution: Execution::default(),
         };
         toy.set("number", number);
         toy
@@ -101,6 +104,7 @@ impl Toy {
             settings: self.settings.clone(),
             bindings: self.bind.iter().map(binding).collect(),
             inputs,
+            execution: self.execution,
         }
     }
 }
@@ -129,10 +133,12 @@ pub(crate) fn result<'a>(
         sum * 3 % 1_000_003 + read(bytes)
     });
     let value = value % number("modulus").unwrap_or(1_000_003);
-    match kind {
-        "choose" => json!({"best": {"number": value}}).to_string().into_bytes(),
-        _ => format!("{value}\n").into_bytes(),
+    if kind == "choose" {
+        return json!({"best": {"number": value}}).to_string().into_bytes();
     }
+    let mut bytes = format!("{value}\n").into_bytes();
+    bytes.resize(bytes.len() + number("bytes").unwrap_or(0) as usize, b'.');
+    bytes
 }
 
 /// The results of all stages, without the engine; and what each of them is a function of.
@@ -174,9 +180,11 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
     Options {
         study: "toy study".to_owned(),
         jobs: 2,
+        gpus: Vec::new(),
         site: Site {
             threads: 1,
             device: "cpu".to_owned(),
+            gpu: None,
         },
         worker: WorkerCommand {
             program: program.to_owned(),
@@ -197,20 +205,13 @@ impl Execute for Executor {
     fn execute(&mut self, job: &Job<'_>) -> Result<Output, Box<dyn Error + Send + Sync>> {
         let settings = job.manifest().settings();
         let path = std::env::var("TOY_LOG")?;
-        let note = |line: &str| -> std::io::Result<()> {
-            File::options()
-                .create(true)
-                .append(true)
-                .open(&path)?
-                .write_all(line.as_bytes())
-        };
         let inputs = job
             .manifest()
             .inputs()
             .keys()
             .map(|name| job.read(name))
             .collect::<Result<Vec<_>, _>>()?;
-        note(&format!("{}\n", job.manifest().key()))?;
+        append(&path, &format!("{}\n", job.manifest().key()))?;
         println!("on stdout");
         eprintln!("on stderr");
         for done in 0..settings.get("beats").and_then(Value::as_u64).unwrap_or(0) {
@@ -222,7 +223,21 @@ impl Execute for Executor {
             fs::write(format!("{path}.{}", std::process::id()), done.to_string())?;
             std::thread::sleep(Duration::from_millis(5));
         }
+        if settings.contains_key("gpu") {
+            let site = job.site().gpu.clone().unwrap_or_default();
+            let seen = std::env::var("CUDA_VISIBLE_DEVICES")?;
+            append(&format!("{path}.gpus"), &format!("{site} {seen}\n"))?;
+        }
+        // One with a number of times ends well after that many.
+        let failures = format!("{path}.failures");
+        let times = settings.get("times").and_then(Value::as_u64);
+        let enough = times
+            .is_some_and(|times| fs::read(&failures).unwrap_or_default().len() as u64 >= times);
+        if times.is_some() && !enough {
+            append(&failures, ".")?;
+        }
         match settings.get("end").and_then(Value::as_str) {
+            _ if enough => {}
             Some("fail") => return Err("told to fail".into()),
             Some("panic") => panic!("told to panic"),
             Some("kill") => {
@@ -232,13 +247,26 @@ impl Execute for Executor {
                     .status()?;
                 std::thread::sleep(Duration::from_mins(1));
             }
+            Some("stop") => {
+                let mut stop = std::process::Command::new("kill");
+                stop.arg("-STOP")
+                    .arg(std::process::id().to_string())
+                    .status()?;
+                std::thread::sleep(Duration::from_mins(1));
+            }
+            Some("wait for a child") => {
+                std::process::Command::new("sleep").arg("60").status()?;
+            }
             Some("orphan") if !Path::new(&format!("{path}.orphan")).exists() => {
                 fs::write(format!("{path}.orphan"), "")?;
-                // Inherits stdout and stderr, and outlives this process.
-                std::process::Command::new("sleep")
-                    .arg("0.5")
-                    .stdin(std::process::Stdio::null())
-                    .spawn()?;
+                // Inherits stdout and stderr, and outlives this process and its group.
+                std::os::unix::process::CommandExt::process_group(
+                    &mut std::process::Command::new("sleep"),
+                    0,
+                )
+                .arg("0.5")
+                .stdin(std::process::Stdio::null())
+                .spawn()?;
                 std::process::abort();
             }
             _ => {}
@@ -258,4 +286,9 @@ impl Execute for Executor {
             provenance: Map::new(),
         })
     }
+}
+
+fn append(path: &str, text: &str) -> std::io::Result<()> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    file.write_all(text.as_bytes())
 }

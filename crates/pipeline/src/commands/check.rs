@@ -5,7 +5,7 @@ use crate::commands::{counted, load};
 use crate::{DONE, Failure};
 
 pub(crate) fn check(file: &StudyFile) -> Result<u8, Failure> {
-    let study = load(&file.study)?;
+    let study = load(file)?;
     let summary = study.summary();
     let width = summary
         .iter()

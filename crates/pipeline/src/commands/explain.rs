@@ -11,7 +11,7 @@ use crate::{DONE, Failure, stages};
 const NAMED: usize = 10;
 
 pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure> {
-    let study = load(&arguments.file.study)?;
+    let study = load(&arguments.file)?;
     let graph = study.expand();
     let id = find(&graph, &arguments.stage)?;
     let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
@@ -34,6 +34,10 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
             "may run: it depends on what {} gives",
             graph.stage(*because).name
         ),
+        Verdict::New { because } => println!(
+            "new to this study: it runs unless its result is in the cache, which is known once {} has run",
+            graph.stage(*because).name
+        ),
         Verdict::Unfit { error } => println!("cannot run: {error}"),
     }
     if let Some(record) = &planned.record {
@@ -54,7 +58,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
 }
 
 /// The stage of this name, or the only one whose name contains it.
-fn find(graph: &engine::Graph, wanted: &str) -> Result<StageId, Failure> {
+pub(super) fn find(graph: &engine::Graph, wanted: &str) -> Result<StageId, Failure> {
     if let Some(id) = graph.find(wanted) {
         return Ok(id);
     }

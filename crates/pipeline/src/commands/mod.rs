@@ -1,11 +1,18 @@
 //! One file a command.
 
+pub(crate) mod cache;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod explain;
+pub(crate) mod graph;
+pub(crate) mod init;
+pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod worker;
 
 use std::path::Path;
@@ -14,10 +21,11 @@ use engine::{Build, Store};
 use study::Study;
 
 use crate::Failure;
+use crate::cli::StudyFile;
 
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
-fn load(path: &Path) -> Result<Study, Failure> {
-    let study = Study::load(path).map_err(Failure::Study)?;
+fn load(file: &StudyFile) -> Result<Study, Failure> {
+    let study = Study::load_with(&file.study, &file.set).map_err(Failure::Study)?;
     print_diagnostics(study.warnings().iter());
     Ok(study)
 }

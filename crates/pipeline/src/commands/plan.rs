@@ -1,17 +1,20 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod page;
 
-use engine::{Change, Graph, Plan, Reason, Verdict};
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::{Change, Graph, Plan, Reason, Stage, StageId, Verdict};
+use serde_json::{Value, json};
 
 use crate::cli::{self, Cli};
-use crate::commands::{counted, load, open};
+use crate::commands::{load, open};
 use crate::{DONE, Failure, stages};
 
+pub(crate) use page::as_text;
+
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
-    let study = load(&arguments.file.study)?;
+    let study = load(&arguments.file)?;
     let graph = study.expand();
     let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
     if arguments.json {
@@ -22,125 +25,97 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-fn as_json(graph: &Graph, plan: &Plan) -> serde_json::Value {
+/// One object a stage; other stages are named, not numbered.
+fn as_json(graph: &Graph, plan: &Plan) -> Value {
+    let news = News::of(graph, plan);
+    let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
-        json!({"name": stage.name, "kind": stage.kind, "verdict": planned.verdict, "key": planned.key, "seconds": planned.seconds})
+        let mut object = json!({
+            "name": stage.name, "family": stage.family, "kind": stage.kind,
+            "key": planned.key, "seconds": planned.seconds,
+        });
+        let mut set = |field: &str, value: Value| object[field] = value;
+        match &planned.verdict {
+            Verdict::Cached => set("verdict", json!("cached")),
+            Verdict::Shared { with } => {
+                set("verdict", json!("shared"));
+                set("with", json!(name(with)));
+            }
+            Verdict::Run { reason } => {
+                set("verdict", json!("run"));
+                match reason {
+                    Reason::NeverRan => set("reason", json!("never_ran")),
+                    Reason::Lost => set("reason", json!("lost")),
+                    Reason::Changed { changes } => {
+                        set("reason", json!("changed"));
+                        set("changes", json!(changes));
+                    }
+                }
+            }
+            Verdict::New { because } => {
+                set("verdict", json!("new"));
+                set("because", json!(name(because)));
+            }
+            Verdict::Maybe { because } => {
+                set("verdict", json!("maybe"));
+                set("because", json!(name(because)));
+            }
+            Verdict::Unfit { error } => {
+                set("verdict", json!("unfit"));
+                set("error", json!(error));
+            }
+        }
+        let new_values = news.values(plan, id, stage);
+        if !new_values.is_empty() {
+            set("new_values", json!(new_values));
+        }
+        object
     });
     json!({
-        "cached": plan.cached(), "run": plan.run(), "maybe": plan.maybe(), "seconds": plan.seconds(),
-        "stages": stages.collect::<Vec<_>>(),
+        "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
+        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
     })
 }
 
-/// The plan as a page: stages of the study with counts and the reasons, each reason once.
-pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
-    let mut text = String::new();
-    for (name, family) in families(graph, plan) {
-        let _ = writeln!(text, "{name}: {}", family.counts());
-        for (why, stages) in &family.reasons {
-            let _ = writeln!(
-                text,
-                "  {why}{}",
-                if stages.len() > 1 {
-                    format!(" ({} stages)", stages.len())
-                } else {
-                    String::new()
-                }
-            );
-        }
-        if every_stage {
-            for (stage, what) in &family.stages {
-                let _ = writeln!(text, "    {stage}: {what}");
+/// Which values of its sweep each stage of the study had before.
+struct News<'a>(BTreeMap<&'a str, BTreeSet<&'a (String, String)>>);
+
+impl<'a> News<'a> {
+    fn of(graph: &'a Graph, plan: &Plan) -> Self {
+        let mut known: BTreeMap<&str, BTreeSet<&(String, String)>> = BTreeMap::new();
+        for (id, stage) in graph.iter() {
+            if !is_new(plan, id) {
+                let values = known.entry(&stage.family).or_default();
+                values.extend(&stage.coordinates);
             }
         }
+        Self(known)
     }
-    let _ = write!(
-        text,
-        "{}: {} cached, {} will run, {} may run",
-        counted(graph.len(), "stage"),
-        plan.cached(),
-        plan.run(),
-        plan.maybe()
-    );
-    match plan.seconds() {
-        Some(seconds) if plan.run() + plan.maybe() > 0 => {
-            let _ = writeln!(text, "; about {} of work", duration(seconds));
-        }
-        _ => text.push('\n'),
-    }
-    text
-}
 
-/// What the plan says of the stages that one stage of the study comes to.
-#[derive(Default)]
-struct Family<'a> {
-    cached: usize,
-    run: usize,
-    maybe: usize,
-    unfit: usize,
-    /// Reasons with the stages that have them.
-    reasons: BTreeMap<String, Vec<&'a str>>,
-    stages: Vec<(&'a str, &'static str)>,
-}
-
-impl Family<'_> {
-    fn counts(&self) -> String {
-        let counts = [
-            (self.cached, "cached"),
-            (self.run, "will run"),
-            (self.maybe, "may run"),
-            (self.unfit, "cannot run"),
-        ];
-        let parts: Vec<String> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        parts.join(", ")
-    }
-}
-
-/// In the order of the graph.
-fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
-    let mut families: Vec<(&str, Family<'_>)> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for (id, stage) in graph.iter() {
-        let place = *places.entry(&stage.family).or_insert_with(|| {
-            families.push((&stage.family, Family::default()));
-            families.len() - 1
-        });
-        let family = &mut families[place].1;
-        let (what, why) = match &plan.stage(id).verdict {
-            Verdict::Cached | Verdict::Shared { .. } => {
-                family.cached += 1;
-                ("cached", None)
-            }
-            Verdict::Run { reason } => {
-                family.run += 1;
-                ("will run", Some(because(reason)))
-            }
-            Verdict::Maybe { because } => {
-                family.maybe += 1;
-                (
-                    "may run",
-                    Some(format!(
-                        "depends on what {} gives",
-                        graph.stage(*because).family
-                    )),
-                )
-            }
-            Verdict::Unfit { error } => {
-                family.unfit += 1;
-                ("cannot run", Some(error.clone()))
-            }
+    /// The coordinates of a point that no earlier point of its sweep had; none in a first run.
+    fn values(&self, plan: &Plan, id: StageId, stage: &'a Stage) -> BTreeMap<&'a str, &'a str> {
+        let Some(known) = self
+            .0
+            .get(stage.family.as_str())
+            .filter(|_| is_new(plan, id))
+        else {
+            return BTreeMap::new();
         };
-        family.stages.push((&stage.name, what));
-        if let Some(why) = why {
-            family.reasons.entry(why).or_default().push(&stage.name);
-        }
+        let coordinates = stage.coordinates.iter();
+        coordinates
+            .filter(|value| !known.contains(value))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
-    families
+}
+
+fn is_new(plan: &Plan, id: StageId) -> bool {
+    let never_ran = Verdict::Run {
+        reason: Reason::NeverRan,
+    };
+    let verdict = &plan.stage(id).verdict;
+    *verdict == never_ran || matches!(verdict, Verdict::New { .. })
 }
 
 /// A reason in words.
@@ -173,6 +148,7 @@ pub(crate) fn duration(seconds: f64) -> String {
         s if s < 10.0 => format!("{s:.1} s"),
         s if s < 120.0 => format!("{s:.0} s"),
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
     }
 }

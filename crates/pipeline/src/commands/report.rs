@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use engine::{Graph, Options, Record, StageId, Store, Summary};
+use study::Study;
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
@@ -22,17 +23,17 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// For a study file as it is now.
-    pub(crate) fn new(study: &str, file: &Path, folder: &Path) -> Result<Self, Failure> {
-        Ok(Self {
-            study: study.to_owned(),
+    pub(crate) fn new(study: &Study, file: &Path, folder: &Path) -> Self {
+        Self {
+            study: study.name().to_owned(),
             file: file
                 .file_name()
                 .unwrap_or(file.as_os_str())
                 .to_string_lossy()
                 .into_owned(),
-            text: fs::read_to_string(file)?,
+            text: quoted(study),
             folder: folder.to_owned(),
-        })
+        }
     }
 
     /// Makes the folder, so that a long run does not end with a report that cannot be written.
@@ -89,16 +90,26 @@ impl Pages {
     }
 }
 
+/// The study's text; with what it extends and what was set, if there is such.
+fn quoted(study: &Study) -> String {
+    let mut texts = study.texts();
+    let mut all = texts.next().map_or("", |(_, text)| text).to_owned();
+    for (name, text) in texts {
+        all += &format!("\n# {name}\n{text}\n");
+    }
+    all
+}
+
 /// A temporary file is its owner's alone; a page is not.
 fn read_by_all() -> fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }
 
 pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> {
-    let study = load(&arguments.file.study)?;
+    let study = load(&arguments.file)?;
     let graph = study.expand();
     let store = open(&cli.cache)?;
-    let pages = Pages::new(study.name(), &arguments.file.study, &arguments.reports)?;
+    let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let summary = Summary::of(&plan);

@@ -1,7 +1,7 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -14,9 +14,13 @@ use crate::commands::{build, counted, load, open, plan};
 use crate::progress::{self, Shown};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
 
+/// What is shown of a failed stage's log: so many lines, from so many bytes.
+const SHOWN_LINES: usize = 5;
+const SHOWN_BYTES: usize = 2000;
+
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let study = load(&arguments.file.study)?;
+    let study = load(&arguments.file)?;
     let graph = study.expand();
     let store = open(&cli.cache)?;
     if arguments.dry_run {
@@ -24,7 +28,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         print!("{}", plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
-    let pages = Pages::new(study.name(), &arguments.file.study, &arguments.reports)?;
+    let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
     let options = options(study.name(), &graph, arguments)?;
 
@@ -54,8 +58,14 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
         jobs,
         threads,
         device,
+        gpus,
     } = &arguments.site;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let by_default = if gpus.is_empty() {
+        cores / threads
+    } else {
+        gpus.len()
+    };
     let interrupt = Arc::new(AtomicBool::new(false));
     // The second Ctrl-C ends this process at once; workers end with it.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -68,10 +78,12 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
     }
     Ok(Options {
         study: study.to_owned(),
-        jobs: jobs.unwrap_or((cores / threads).max(1)).max(1),
+        jobs: jobs.unwrap_or(by_default).max(1),
+        gpus: gpus.clone(),
         site: engine::Site {
             threads: *threads,
             device: device.clone(),
+            gpu: None,
         },
         worker: WorkerCommand {
             program: std::env::current_exe()?,
@@ -95,10 +107,22 @@ fn list_failures(graph: &Graph, summary: &Summary) {
         if let Outcome::Failed { error, log } = summary.outcome(id) {
             eprintln!("failed: {}: {error}", stage.name);
             if let Some(log) = log {
+                for line in end_of(log) {
+                    eprintln!("  | {line}");
+                }
                 eprintln!("  log: {}", log.display());
             }
         }
     }
+}
+
+/// The last lines of a log; none of one that cannot be read.
+fn end_of(log: &Path) -> Vec<String> {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN_BYTES)..]);
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(SHOWN_LINES);
+    lines[first..].iter().map(|&line| line.to_owned()).collect()
 }
 
 /// Results go to stdout, for scripts; on a terminal the last line names them.

@@ -138,16 +138,22 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             stages,
             cached,
             run,
+            new,
             maybe,
             seconds,
         } => {
+            let run = run + new;
             let work = seconds
                 .filter(|_| run + maybe > 0)
                 .map_or(String::new(), |seconds| {
                     format!("; about {} of work", duration(seconds))
                 });
+            let maybe = match maybe {
+                0 => String::new(),
+                maybe => format!(", {maybe} may run"),
+            };
             Some(format!(
-                "{}: {cached} cached, {run} to run, {maybe} may run{work}",
+                "{}: {cached} cached, {run} to run{maybe}{work}",
                 counted(*stages, "stage")
             ))
         }
@@ -155,6 +161,22 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             "damaged {what} in the cache, set aside as {}; what is needed of it is computed again",
             path.display()
         )),
+        Event::Retrying {
+            stage,
+            error,
+            attempt,
+            of,
+        } => Some(format!(
+            "failed {}: {error}; try {attempt} of {of} begins",
+            graph.stage(*stage).name
+        )),
+        Event::Interrupted { running, seconds } => Some(match running {
+            0 => "interrupted".to_owned(),
+            _ => format!(
+                "interrupted: {} may finish within {seconds:.0} s; Ctrl-C again ends at once",
+                counted(*running, "running stage")
+            ),
+        }),
         Event::Failed { stage, error, .. } => {
             Some(format!("failed {}: {error}", graph.stage(*stage).name))
         }

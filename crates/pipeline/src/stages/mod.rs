@@ -2,6 +2,7 @@
 //!
 //! An executor sees the manifest, the verified inputs and the site; nothing else can change its output.
 
+mod command;
 mod dataset;
 mod heatmap;
 mod report;
@@ -26,9 +27,10 @@ pub(crate) use train::notes_say_diverged;
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The kinds with the versions of their code. A change that can change a kind's outputs raises its number.
-pub(crate) const KINDS: [(&str, &str); 6] = [
+pub(crate) const KINDS: [(&str, &str); 7] = [
     ("dataset", "1"),
     ("train", "1"),
+    ("command", "1"),
     ("select", "1"),
     ("steps_to_target", "1"),
     ("heatmap", "1"),
@@ -46,6 +48,7 @@ pub(crate) fn kinds() -> Kinds {
 #[derive(Default)]
 pub(crate) struct Stages {
     trainer: train::Trainer,
+    commander: command::Commander,
 }
 
 impl Execute for Stages {
@@ -53,6 +56,7 @@ impl Execute for Stages {
         match job.manifest().kind() {
             "dataset" => dataset::execute(job),
             "train" => self.trainer.execute(job),
+            "command" => self.commander.execute(job),
             "select" => select::execute(job),
             "steps_to_target" => steps_to_target::execute(job),
             "heatmap" => heatmap::execute(job),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use engine::Digest;
 use serde_json::{Map, Value};
 
-use super::{Failure, KINDS, parse, steps_to_target};
+use super::{Failure, KINDS, command, parse, steps_to_target};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -22,6 +22,7 @@ fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
             let settings: training::Settings = parse(settings)?;
             Ok(settings.check()?)
         }
+        "command" => parse::<command::Settings>(settings).map(drop),
         "select" => parse::<analysis::select::SelectSettings>(settings).map(drop),
         "steps_to_target" => parse::<steps_to_target::Settings>(settings).map(drop),
         "heatmap" => parse::<analysis::heatmap::HeatmapSettings>(settings).map(drop),
@@ -71,6 +72,7 @@ fn sources(kind: &str) -> Vec<String> {
             "crates/training/data",
         ],
         "train" => &["crates/training/src", "crates/burn-kfac/src"],
+        "command" => &["crates/pipeline/src/stages/command"],
         _ => &["crates/analysis/src", "crates/pipeline/src/stages/runs.rs"],
     };
     crates

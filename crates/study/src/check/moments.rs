@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Draft, Span};
-use crate::schema::{Moment, Stop};
+use crate::schema::{Evaluation, Moment, Stop};
 use crate::training::{Case, Training};
 
 /// Whether and why not a run can be read, from the best to the worst.
@@ -140,30 +140,36 @@ fn compare_with_budget(case: &Case, at: Moment) -> Option<std::cmp::Ordering> {
 }
 
 fn is_evaluated(case: &Case, at: Moment) -> bool {
+    let Some(evaluation) = &case.evaluation else {
+        // Not known before the program has run.
+        return true;
+    };
     let named = match at {
         Moment::End => true,
-        Moment::Epochs(epochs) => case
-            .evaluation
+        Moment::Epochs(epochs) => evaluation
             .epochs
             .iter()
             .any(|e| (e.get() - epochs.get()).abs() < 1e-9),
-        Moment::Iterations(iterations) => case.evaluation.iterations.contains(&iterations.get()),
+        Moment::Iterations(iterations) => evaluation.iterations.contains(&iterations.get()),
     };
     named
-        || case
-            .step_of(at)
-            .is_some_and(|step| evaluated_steps(case).any(|evaluated| evaluated == step))
+        || case.step_of(at).is_some_and(|step| {
+            evaluated_steps(case, evaluation).any(|evaluated| evaluated == step)
+        })
 }
 
 /// The steps that the study names, as far as they are known.
-fn evaluated_steps(case: &Case) -> impl Iterator<Item = u64> {
-    let epochs = case.evaluation.epochs.iter().filter_map(|epochs| {
+fn evaluated_steps<'a>(
+    case: &'a Case,
+    evaluation: &'a Evaluation,
+) -> impl Iterator<Item = u64> + use<'a> {
+    let epochs = evaluation.epochs.iter().filter_map(|epochs| {
         Some(crate::training::epochs_to_steps(
             epochs.get(),
             case.steps_per_epoch?,
         ))
     });
-    epochs.chain(case.evaluation.iterations.iter().copied())
+    epochs.chain(evaluation.iterations.iter().copied())
 }
 
 fn may_stop_before(case: &Case, stop: &Stop, at: Moment) -> bool {

@@ -143,7 +143,7 @@ impl Checked {
     ) {
         let data = trainings
             .iter()
-            .filter_map(|(_, training)| self.dataset(&training.dataset));
+            .filter_map(|(_, training)| self.dataset(training.dataset.as_deref()?));
         mistakes.extend(data.filter_map(|data| missing_part(metric, data, span)));
     }
 }

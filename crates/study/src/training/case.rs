@@ -11,7 +11,8 @@ pub(crate) struct Case {
     pub(crate) batch_size: u64,
     pub(crate) budget: Budget,
     pub(crate) constant_rate: bool,
-    pub(crate) evaluation: Evaluation,
+    /// Where it is evaluated, if the study says so.
+    pub(crate) evaluation: Option<Evaluation>,
     pub(crate) stop: Option<Stop>,
     /// The stage that says when to stop.
     pub(crate) stop_from: String,

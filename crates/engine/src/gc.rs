@@ -1,0 +1,279 @@
+//! What may go from a cache, and why.
+//!
+//! Results that a study had when it last ran, that a killed run left for the next one, or that a pin
+//! names are never deleted. Of the others those go that are old, and then the oldest until the cache
+//! is small enough. Files that belong to no result go when they are old enough not to be of a
+//! process at work on another machine; processes on this one are kept out while gc deletes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::census::{self, Census, Found};
+use crate::{Digest, Error, Store, fault, history, journal};
+
+/// Of what belongs to no result, nothing younger is deleted.
+const GRACE: Duration = Duration::from_hours(1);
+
+/// What may go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Results of no study that are at least as old.
+    pub older_than: Option<Duration>,
+    /// The oldest results of no study, until the cache has no more bytes than that.
+    pub max_bytes: Option<u64>,
+    /// Studies that count no longer: their results are like any other.
+    pub forget: Vec<String>,
+}
+
+/// Why something goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// No study and no pin refers to it, and it is old.
+    Old,
+    /// No study and no pin refers to it, and the cache is too large.
+    TooLarge,
+    /// No result has it as an output.
+    NoResult,
+    /// A process that ended early left it.
+    LeftOver,
+    /// It was damaged and set aside.
+    SetAside,
+    /// The digest of an input file that nobody asked for lately.
+    Unasked,
+    /// The study was named to be forgotten.
+    Forgotten,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Old => "old, and of no study or pin",
+            Self::TooLarge => "the cache is too large, and it is of no study or pin",
+            Self::NoResult => "an output of no result",
+            Self::LeftOver => "left by a process that ended early",
+            Self::SetAside => "damaged and set aside",
+            Self::Unasked => "the digest of an input file that nobody asked for lately",
+            Self::Forgotten => "what the runs of a forgotten study did",
+        })
+    }
+}
+
+/// A file that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deletion {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// How old it is, in seconds.
+    pub age: u64,
+    /// The kind of the stage whose result it is of, where known.
+    pub kind: Option<String>,
+    /// Why it goes.
+    pub why: Why,
+}
+
+/// What gc found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sweep {
+    /// What goes, in the order in which it does.
+    pub deletions: Vec<Deletion>,
+    /// Bytes of the cache before.
+    pub before: u64,
+    /// Bytes of the cache after.
+    pub after: u64,
+    /// Results that stay because of a study or a pin, by which of them.
+    pub kept: BTreeMap<String, usize>,
+    /// Results of no study that stay all the same.
+    pub spared: usize,
+    /// Whether it was deleted.
+    pub deleted: bool,
+}
+
+impl Store {
+    /// Says what may go, and deletes it if told to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] if it is to delete while a study runs; [`Error::Damaged`] if a history or a
+    /// pin is, so that nobody knows what it keeps; else if the cache cannot be read or written.
+    pub fn gc(&self, policy: &Policy, delete: bool) -> Result<Sweep, Error> {
+        let _presence = if delete {
+            Some(self.enter_alone()?)
+        } else {
+            None
+        };
+        let now = SystemTime::now();
+        let mut sweep = Marker::new(self, policy, now)?.mark(policy);
+        if delete {
+            for deletion in &sweep.deletions {
+                self.delete(&deletion.path)?;
+            }
+            sweep.deleted = true;
+        }
+        Ok(sweep)
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), Error> {
+        // What is left of a stage may still hold its claim.
+        if path.starts_with(self.root().join("log"))
+            && let Ok(log) = File::open(path)
+            && log.try_lock().is_err()
+        {
+            return Ok(());
+        }
+        fault::point("delete");
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::io("delete", path)(error));
+            }
+            _ => {}
+        }
+        let mut folder = path.parent();
+        while let Some(empty) = folder.filter(|&folder| folder != self.root()) {
+            fault::point("delete a folder");
+            // One that is not empty stays.
+            if fs::remove_dir(empty).is_err() {
+                break;
+            }
+            folder = empty.parent();
+        }
+        Ok(())
+    }
+}
+
+struct Marker {
+    census: Census,
+    roots: HashMap<Digest, String>,
+    /// Results that have a blob as an output.
+    users: HashMap<Digest, usize>,
+    forgotten: Vec<Found>,
+    now: SystemTime,
+    sweep: Sweep,
+}
+
+impl Marker {
+    fn new(store: &Store, policy: &Policy, now: SystemTime) -> Result<Self, Error> {
+        let (census, roots) = (Census::take(store)?, census::roots(store, &policy.forget)?);
+        let mut users: HashMap<Digest, usize> = HashMap::new();
+        for output in census.results.values().flat_map(|result| &result.outputs) {
+            *users.entry(*output).or_default() += 1;
+        }
+        let mut forgotten = Vec::new();
+        for study in &policy.forget {
+            let folder = history::folder(store, study);
+            for file in census::walk(&folder)? {
+                let alive = journal::read(&file.path)?.is_some_and(|run| run.alive);
+                forgotten.extend((!alive).then_some(file));
+            }
+        }
+        let before = census.bytes();
+        Ok(Self {
+            census,
+            roots,
+            users,
+            forgotten,
+            now,
+            sweep: Sweep {
+                deletions: Vec::new(),
+                before,
+                after: before,
+                kept: BTreeMap::new(),
+                spared: 0,
+                deleted: false,
+            },
+        })
+    }
+
+    fn mark(mut self, policy: &Policy) -> Sweep {
+        self.leftovers(policy);
+        let mut loose: Vec<(SystemTime, Digest)> = Vec::new();
+        for (key, result) in &self.census.results {
+            match self.roots.get(key) {
+                Some(by) => *self.sweep.kept.entry(by.clone()).or_default() += 1,
+                None => loose.push((result.modified(), *key)),
+            }
+        }
+        loose.sort();
+        for (modified, key) in loose {
+            let age = self.now.duration_since(modified).unwrap_or_default();
+            if policy.older_than.is_some_and(|limit| age >= limit) {
+                self.result(key, &Why::Old);
+            } else if policy
+                .max_bytes
+                .is_some_and(|limit| self.sweep.after > limit)
+            {
+                self.result(key, &Why::TooLarge);
+            } else {
+                self.sweep.spared += 1;
+            }
+        }
+        self.sweep
+    }
+
+    fn leftovers(&mut self, policy: &Policy) {
+        let old = |age: Duration| policy.older_than.is_some_and(|limit| age >= limit);
+        for file in std::mem::take(&mut self.forgotten) {
+            self.goes(&file, None, Why::Forgotten);
+        }
+        for file in std::mem::take(&mut self.census.unfinished) {
+            if file.age(self.now) >= GRACE {
+                self.goes(&file, None, Why::LeftOver);
+            }
+        }
+        for file in std::mem::take(&mut self.census.aside) {
+            if file.age(self.now) >= GRACE {
+                self.goes(&file, None, Why::SetAside);
+            }
+        }
+        for file in std::mem::take(&mut self.census.memory) {
+            if old(file.age(self.now)) {
+                self.goes(&file, None, Why::Unasked);
+            }
+        }
+        let used: HashSet<Digest> = self.users.keys().copied().collect();
+        let mut unused: Vec<(Digest, Found)> = self
+            .census
+            .blobs
+            .extract_if(|digest, file| !used.contains(digest) && file.age(self.now) >= GRACE)
+            .collect();
+        unused.sort_by_key(|(digest, _)| *digest);
+        for (_, file) in unused {
+            self.goes(&file, None, Why::NoResult);
+        }
+    }
+
+    fn result(&mut self, key: Digest, why: &Why) {
+        let result = self.census.results.remove(&key).expect("it was counted");
+        for file in result.files() {
+            self.goes(file, result.kind.as_deref(), why.clone());
+        }
+        for output in &result.outputs {
+            let users = self.users.get_mut(output).expect("it was counted");
+            *users -= 1;
+            if *users == 0
+                && let Some(blob) = self.census.blobs.remove(output)
+            {
+                self.goes(&blob, result.kind.as_deref(), why.clone());
+            }
+        }
+    }
+
+    fn goes(&mut self, file: &Found, kind: Option<&str>, why: Why) {
+        self.sweep.after -= file.bytes;
+        self.sweep.deletions.push(Deletion {
+            path: file.path.clone(),
+            bytes: file.bytes,
+            age: file.age(self.now).as_secs(),
+            kind: kind.map(str::to_owned),
+            why,
+        });
+    }
+}

@@ -1,0 +1,97 @@
+//! `pipeline cache gc`: what may go, and why.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine::{Deletion, Policy, Store, Sweep, Why};
+
+use super::{never_ran, print_json, size};
+use crate::cli::cache::Gc;
+use crate::commands::counted;
+use crate::commands::plan::duration;
+use crate::{DONE, Failure};
+
+/// Without a word on what may go: what nobody asked for in a month.
+const OLD: Duration = Duration::from_hours(30 * 24);
+
+pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
+    for study in &arguments.forget {
+        if store.results_of(study)?.is_empty() {
+            return Err(never_ran(study));
+        }
+    }
+    let by_default = arguments.max_size.is_none().then_some(OLD);
+    let policy = Policy {
+        older_than: arguments.older_than.or(by_default),
+        max_bytes: arguments.max_size,
+        forget: arguments.forget.clone(),
+    };
+    let sweep = store.gc(&policy, arguments.delete)?;
+    if arguments.format.json {
+        return print_json(&sweep);
+    }
+    print(&sweep, &policy, arguments.verbose);
+    Ok(DONE)
+}
+
+fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
+    let verb = if sweep.deleted {
+        "deleted"
+    } else {
+        "would delete"
+    };
+    if every_file {
+        for one in &sweep.deletions {
+            let (bytes, age) = (size(one.bytes), duration(one.age as f64));
+            println!(
+                "{verb} {} ({bytes}, {age} old): {}",
+                one.path.display(),
+                one.why
+            );
+        }
+    }
+    let mut by_reason: BTreeMap<&Why, Vec<&Deletion>> = BTreeMap::new();
+    for one in &sweep.deletions {
+        by_reason.entry(&one.why).or_default().push(one);
+    }
+    for (why, files) in &by_reason {
+        let bytes = files.iter().map(|one| one.bytes).sum();
+        let count = counted(files.len(), "file");
+        println!("{verb} {count}, {}: {why}{}", size(bytes), kinds(files));
+    }
+    for (by, results) in &sweep.kept {
+        println!("kept {}: of {by}", counted(*results, "result"));
+    }
+    if sweep.spared > 0 {
+        let spared = counted(sweep.spared, "result");
+        println!("kept {spared}: of no study or pin, but neither old nor too many");
+    }
+    if policy.max_bytes.is_some_and(|limit| sweep.after > limit) {
+        println!("the cache stays larger than that: the rest is in use (`--forget`, `unpin`)");
+    }
+    let (before, after) = (size(sweep.before), size(sweep.after));
+    match (sweep.deletions.len(), sweep.deleted) {
+        (0, _) => println!("{before}: nothing to delete"),
+        (_, true) => println!("{before} before, {after} after"),
+        (_, false) => println!("{before} now, {after} then; a dry run: --delete deletes"),
+    }
+}
+
+/// ` (train 120, report 1)`: results by the kinds of their stages, where known.
+fn kinds(files: &[&Deletion]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let is_record = |one: &&&Deletion| one.path.iter().any(|part| part == "ac");
+    for one in files.iter().filter(is_record) {
+        if let Some(kind) = &one.kind {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    format!(" ({})", parts.join(", "))
+}

@@ -1,0 +1,80 @@
+//! `pipeline cache`: what lies in the cache, whether it is sound, and what may go.
+
+mod gc;
+mod list;
+mod pin;
+mod verify;
+
+use std::path::Path;
+
+use study::Study;
+
+use crate::cli::Cli;
+use crate::cli::cache::Cache;
+use crate::commands::open;
+use crate::{DONE, Failure};
+
+pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
+    let store = open(&cli.cache)?;
+    match command {
+        Cache::List(arguments) => list::list(&store, arguments),
+        Cache::Du(arguments) => list::du(&store, arguments),
+        Cache::Verify(arguments) => verify::verify(&store, arguments),
+        Cache::Gc(arguments) => gc::gc(&store, arguments),
+        Cache::Pin(arguments) => pin::pin(&store, arguments),
+        Cache::Unpin(arguments) => pin::unpin(&store, arguments),
+    }
+}
+
+/// A study by the name it has, or by its file.
+fn name_of(study: &str) -> Result<String, Failure> {
+    let path = Path::new(study);
+    if !path.is_file() {
+        return Ok(study.to_owned());
+    }
+    Ok(Study::load(path).map_err(Failure::Study)?.name().to_owned())
+}
+
+fn never_ran(study: &str) -> Failure {
+    Failure::Usage(format!(
+        "study `{study}` never ran on this cache; `pipeline cache list` names those that did"
+    ))
+}
+
+/// Prints a JSON document.
+fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(DONE)
+}
+
+/// `12.3 MiB`.
+fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1000.0 {
+            let digits = usize::from(unit != "B" && value < 100.0);
+            return format!("{value:.digits$} {unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KiB"),
+            (150 << 10, "150 KiB"),
+            (50 << 30, "50.0 GiB"),
+            (3 << 40, "3.0 TiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `pipeline cache verify`: whether the cache holds what was written to it.
+
+use std::num::NonZero;
+
+use engine::{Flaw, Store};
+
+use super::{print_json, size};
+use crate::cli::cache::AsJson;
+use crate::commands::counted;
+use crate::{DONE, FAILED, Failure};
+
+pub(super) fn verify(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let verified = store.verify_all(threads)?;
+    if arguments.json {
+        print_json(&verified)?;
+    } else {
+        verified
+            .flaws
+            .iter()
+            .for_each(|flaw| println!("{}", words(flaw)));
+        let flaws = match verified.flaws.len() {
+            0 => "all sound".to_owned(),
+            1 => "1 is wrong; `pipeline run` computes again what it needs".to_owned(),
+            count => format!("{count} are wrong; `pipeline run` computes again what it needs"),
+        };
+        let files = counted(verified.files, "file");
+        println!("{files}, {}: {flaws}", size(verified.bytes));
+    }
+    Ok(if verified.flaws.is_empty() {
+        DONE
+    } else {
+        FAILED
+    })
+}
+
+fn words(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Damaged { what, path, aside } => {
+            let aside = match aside {
+                Some(aside) => format!("; set aside as {}", aside.display()),
+                None => "; left where it is".to_owned(),
+            };
+            format!("damaged {what}: {}{aside}", path.display())
+        }
+        Flaw::LostOutput {
+            key,
+            kind,
+            output,
+            digest,
+        } => format!("lost output `{output}` ({digest}) of {kind} {key}"),
+        Flaw::LostResult { study, stage } => format!("lost result of {stage} in study {study}"),
+        Flaw::Stray { path } => format!("no file of a cache: {}", path.display()),
+    }
+}

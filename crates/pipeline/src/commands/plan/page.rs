@@ -1,0 +1,156 @@
+//! A plan as a page: the stages of the study with counts and reasons, each reason once, however
+//! many stages it comes to.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use engine::{Graph, Plan, Reason, Verdict};
+
+use super::{News, because, duration};
+use crate::commands::counted;
+
+/// Reasons shown for a stage of the study; with `--verbose` all are.
+const REASONS: usize = 6;
+
+/// The page.
+pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
+    let mut text = String::new();
+    for (name, family) in families(graph, plan) {
+        let _ = writeln!(text, "{name}: {}", family.counts());
+        let mut reasons: Vec<_> = family.reasons.iter().collect();
+        reasons.sort_by_key(|(_, stages)| std::cmp::Reverse(**stages));
+        let shown = if every_stage { reasons.len() } else { REASONS };
+        for (why, stages) in reasons.iter().take(shown) {
+            let times = match **stages {
+                1 => String::new(),
+                count => format!(" ({count} stages)"),
+            };
+            let _ = writeln!(text, "  {why}{times}");
+        }
+        let more = reasons.len().saturating_sub(shown);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} other reasons (--verbose shows all)");
+        }
+        for (stage, what) in family.stages.iter().filter(|_| every_stage) {
+            let _ = writeln!(text, "    {stage}: {what}");
+        }
+    }
+    text + &last_lines(graph, plan)
+}
+
+fn last_lines(graph: &Graph, plan: &Plan) -> String {
+    let mut counts = vec![
+        format!("{} cached", plan.cached()),
+        format!("{} will run", plan.run()),
+    ];
+    for (count, what) in [(plan.fresh(), "new"), (plan.maybe(), "may run")] {
+        if count > 0 {
+            counts.push(format!("{count} {what}"));
+        }
+    }
+    let mut text = format!("{}: {}", counted(graph.len(), "stage"), counts.join(", "));
+    if let Some(seconds) = plan.seconds()
+        && plan.run() + plan.fresh() + plan.maybe() > 0
+    {
+        let _ = write!(text, "; about {} of work", duration(seconds));
+    }
+    text.push('\n');
+    if plan.fresh() > 0 {
+        text += "new: runs unless its result is in the cache, which is known once what it reads is there\n";
+    }
+    if plan.maybe() > 0 {
+        text += "may run: runs unless what it reads comes out as before\n";
+    }
+    text
+}
+
+/// What the plan says of the stages that one stage of the study comes to.
+#[derive(Default)]
+struct Family<'a> {
+    cached: usize,
+    run: usize,
+    new: usize,
+    maybe: usize,
+    unfit: usize,
+    /// Reasons with how many stages have them.
+    reasons: BTreeMap<String, usize>,
+    stages: Vec<(&'a str, &'static str)>,
+}
+
+impl Family<'_> {
+    fn counts(&self) -> String {
+        let counts = [
+            (self.cached, "cached"),
+            (self.run, "will run"),
+            (self.new, "new"),
+            (self.maybe, "may run"),
+            (self.unfit, "cannot run"),
+        ];
+        let parts: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// In the order of the graph.
+fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
+    let news = News::of(graph, plan);
+    let mut families: Vec<(&str, Family<'_>)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for (id, stage) in graph.iter() {
+        let place = *places.entry(&stage.family).or_insert_with(|| {
+            families.push((&stage.family, Family::default()));
+            families.len() - 1
+        });
+        let family = &mut families[place].1;
+        let new_values = || {
+            let values = news.values(plan, id, stage);
+            let values = values.iter().map(|(name, value)| format!("{name}={value}"));
+            values.collect::<Vec<_>>().join(", ")
+        };
+        let (what, why) = match &plan.stage(id).verdict {
+            Verdict::Cached | Verdict::Shared { .. } => {
+                family.cached += 1;
+                ("cached", None)
+            }
+            Verdict::Run { reason } => {
+                family.run += 1;
+                let values = new_values();
+                let why = match reason {
+                    Reason::NeverRan if !values.is_empty() => {
+                        format!("never ran: {values} was not in the sweep")
+                    }
+                    reason => because(reason),
+                };
+                ("will run", Some(why))
+            }
+            Verdict::New { because } => {
+                family.new += 1;
+                let reads = format!("reads {}", graph.stage(*because).family);
+                let values = new_values();
+                let why = match values.as_str() {
+                    "" => reads,
+                    values => format!("{reads}; {values} was not in the sweep"),
+                };
+                ("new", Some(why))
+            }
+            Verdict::Maybe { because } => {
+                family.maybe += 1;
+                let why = format!("depends on what {} gives", graph.stage(*because).family);
+                ("may run", Some(why))
+            }
+            Verdict::Unfit { error } => {
+                family.unfit += 1;
+                ("cannot run", Some(error.clone()))
+            }
+        };
+        family.stages.push((&stage.name, what));
+        if let Some(why) = why {
+            *family.reasons.entry(why).or_default() += 1;
+        }
+    }
+    families
+}

@@ -1,0 +1,257 @@
+//! `command`: any program, in a folder of its own.
+//!
+//! The folder holds the declared inputs and nothing else; afterwards the declared outputs must be there, and
+//! nothing else. The program and its children are a process group that ends with the worker; should one of them
+//! leave it, it still holds the lock on the stage's log, and no second run begins beside it.
+
+mod curves;
+mod folder;
+mod guard;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use engine::{Job, Output};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Failure, settings};
+use guard::Guard;
+
+/// How many undeclared files a message names.
+const NAMED: usize = 5;
+
+/// What a program sees of this one's environment.
+const KEPT: [&str; 6] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "CUDA_VISIBLE_DEVICES",
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    run: Run,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    /// Paths in the working folder; a folder's ends in `/`.
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
+    /// Inputs that are folders, kept as tar files.
+    #[serde(default)]
+    folders: Vec<String>,
+    curve: Option<curves::Settings>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Run {
+    Shell(String),
+    Program(Vec<String>),
+}
+
+/// Runs programs; lives as long as its worker process.
+#[derive(Default)]
+pub(crate) struct Commander {
+    guard: Option<Guard>,
+}
+
+impl Commander {
+    pub(crate) fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
+        let settings: Settings = settings(job)?;
+        let guard = match &mut self.guard {
+            Some(guard) => guard,
+            none => none.insert(Guard::start()?),
+        };
+        let (work, temporary) = guard.folders()?;
+        let done = in_folder(job, &settings, guard, &work, &temporary);
+        // What a program that failed has left may be large.
+        let left = guard.leave(done.as_ref().map_or(usize::MAX, |(_, bytes)| *bytes));
+        let (output, _) = done?;
+        left?;
+        Ok(output)
+    }
+}
+
+/// Gives the output, and the length of inputs and outputs in bytes.
+fn in_folder(
+    job: &Job<'_>,
+    settings: &Settings,
+    guard: &mut Guard,
+    work: &Path,
+    temporary: &Path,
+) -> Result<(Output, usize), Failure> {
+    let read = lay_out(job, settings, work)?;
+    let environment = environment(job, settings, temporary);
+    let status = guard.run(
+        command(settings)?
+            .current_dir(work)
+            .env_clear()
+            .envs(&environment)
+            .stdin(Stdio::null())
+            .process_group(0),
+    )?;
+    if !status.success() {
+        return Err(format!("the program {}", in_words(status)).into());
+    }
+    let mut output = collect(job, settings, work)?;
+    output
+        .provenance
+        .insert("environment".to_owned(), json!(environment));
+    let written: usize = output.blobs.values().map(Vec::len).sum();
+    Ok((output, read + written))
+}
+
+fn command(settings: &Settings) -> Result<Command, Failure> {
+    Ok(match &settings.run {
+        Run::Shell(line) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-e", "-c", line]);
+            shell
+        }
+        Run::Program(line) => {
+            let (program, arguments) = line.split_first().ok_or("`run` is empty")?;
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+    })
+}
+
+/// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
+/// length in bytes.
+fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Failure> {
+    let mut bytes = 0;
+    for name in job.manifest().inputs().keys() {
+        let contents = job.read(name)?;
+        bytes += contents.len();
+        let path = work.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let input = name.split('/').next().unwrap_or(name);
+        if settings.folders.iter().any(|folder| folder == input) {
+            fs::create_dir(&path)?;
+            folder::unpack(&contents, &path)?;
+        } else {
+            fs::write(&path, &**contents)?;
+            // It may be a program, and nobody is to change it.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o555))?;
+        }
+    }
+    let curve = settings.curve.iter().map(|curve| &curve.path);
+    for path in settings.outputs.values().chain(curve) {
+        if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
+            fs::create_dir_all(parent)?;
+        }
+    }
+    Ok(bytes)
+}
+
+fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap<String, String> {
+    let kept = KEPT
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    let mut environment: BTreeMap<String, String> = kept.collect();
+    for (name, value) in [
+        ("TMPDIR", temporary.display().to_string()),
+        ("OMP_NUM_THREADS", job.site().threads.to_string()),
+        // Or Python would leave `__pycache__` beside its modules.
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ] {
+        environment.insert(name.to_owned(), value);
+    }
+    environment.extend(settings.environment.clone());
+    environment
+}
+
+/// Reads the outputs; all that were declared must be there, and nothing else.
+fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Failure> {
+    let mut output = Output::default();
+    for (name, path) in &settings.outputs {
+        let contents = match path.strip_suffix('/') {
+            Some(path) => folder::pack(&declared(work, path, true)?)?,
+            None => fs::read(declared(work, path, false)?)?,
+        };
+        output.blobs.insert(name.clone(), contents);
+    }
+    if let Some(curve) = &settings.curve {
+        let text = fs::read_to_string(declared(work, &curve.path, false)?)
+            .map_err(|error| format!("{}: {error}", curve.path))?;
+        let curve = curve.read(&text)?;
+        output
+            .notes
+            .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
+        output.notes.insert("steps".to_owned(), json!(curve.steps));
+        output.blobs.insert("curve".to_owned(), curve.bytes);
+    }
+    let known: Vec<&str> = job
+        .manifest()
+        .inputs()
+        .keys()
+        .map(|name| name.split('/').next().unwrap_or(name))
+        .chain(
+            settings
+                .outputs
+                .values()
+                .map(|path| path.trim_end_matches('/')),
+        )
+        .chain(settings.curve.iter().map(|curve| curve.path.as_str()))
+        .collect();
+    let undeclared: Vec<String> = folder::files(work)?
+        .into_iter()
+        .filter(|file| {
+            !known
+                .iter()
+                .any(|path| file == path || file.starts_with(&format!("{path}/")))
+        })
+        .collect();
+    if undeclared.is_empty() {
+        return Ok(output);
+    }
+    let more = match undeclared.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = undeclared[..undeclared.len().min(NAMED)].join("`, `");
+    Err(format!(
+        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or write what is \
+         not to be kept to $TMPDIR"
+    )
+    .into())
+}
+
+/// The path of a declared output, which must be a file, or a folder, as declared.
+fn declared(work: &Path, name: &str, folder: bool) -> Result<std::path::PathBuf, Failure> {
+    let path = work.join(name);
+    let kind = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("the program did not write `{name}`, which is declared").into());
+        }
+        found => found?.file_type(),
+    };
+    match (kind.is_dir(), kind.is_file(), folder) {
+        (true, _, true) | (_, true, false) => Ok(path),
+        (true, ..) => Err(format!(
+            "`{name}` is a folder; an output that is a folder is declared as `{name}/`"
+        )
+        .into()),
+        (_, true, _) => Err(format!("`{name}/` is declared as a folder but is a file").into()),
+        _ => Err(format!("`{name}` is neither a file nor a folder").into()),
+    }
+}
+
+fn in_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => format!("ended: {status}"),
+    }
+}

@@ -1,0 +1,94 @@
+//! A folder as a tar file with the same bytes wherever and whenever it is made: entries by name, no times, no owners.
+
+use std::fs;
+use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::Failure;
+
+/// The paths of all files below a folder, relative to it, sorted; links are an error.
+pub(super) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    descend(folder, "", &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Failure> {
+    for entry in fs::read_dir(folder.join(path))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name
+            .to_str()
+            .ok_or_else(|| format!("the name of `{}` is not UTF-8", entry.path().display()))?;
+        let inner = if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}/{name}")
+        };
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            descend(folder, &inner, found)?;
+        } else if kind.is_file() {
+            found.push(inner);
+        } else {
+            return Err(
+                format!("`{inner}` is neither a file nor a folder; links are not kept").into(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The folder's files as a tar file. Folders in it that are empty are left out.
+pub(super) fn pack(folder: &Path) -> Result<Vec<u8>, Failure> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for name in files(folder)? {
+        let path = folder.join(&name);
+        let contents = fs::read(&path)?;
+        let executable = path.metadata()?.permissions().mode() & 0o111 != 0;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(contents.len() as u64);
+        header.set_mode(if executable { 0o755 } else { 0o644 });
+        tar.append_data(&mut header, &name, contents.as_slice())?;
+    }
+    Ok(tar.into_inner()?)
+}
+
+/// Unpacks what [`pack`] made.
+pub(super) fn unpack(bytes: &[u8], folder: &Path) -> Result<(), Failure> {
+    let mut archive = tar::Archive::new(Cursor::new(bytes));
+    archive.set_preserve_mtime(false);
+    Ok(archive.unpack(folder)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_folders_are_equal_files_and_come_back_as_they_were() {
+        let write = |order: &[&str]| {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("b")).expect("a folder in it");
+            for name in order {
+                fs::write(folder.path().join(name), name).expect("a file");
+            }
+            let bytes = pack(folder.path()).expect("it can be packed");
+            (folder, bytes)
+        };
+        let (_, bytes) = write(&["a", "b/c", "d"]);
+        let (folder, other) = write(&["d", "b/c", "a"]);
+        assert_eq!(bytes, other);
+        let copy = tempfile::tempdir().expect("a folder");
+        unpack(&bytes, copy.path()).expect("it can be unpacked");
+        assert_eq!(files(copy.path()).expect("files"), ["a", "b/c", "d"]);
+        assert_eq!(
+            fs::read_to_string(copy.path().join("b/c")).expect("a file"),
+            "b/c"
+        );
+        std::os::unix::fs::symlink("a", folder.path().join("link")).expect("a link");
+        assert!(pack(folder.path()).is_err(), "a link is not followed");
+    }
+}

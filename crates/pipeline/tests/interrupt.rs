@@ -1,0 +1,133 @@
+//! Ctrl-C once and twice, and what `status` says meanwhile.
+
+mod lab;
+
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::{Lab, TINY, stderr, stdout};
+
+/// The tiny study with runs that nobody would wait for.
+fn endless() -> Lab {
+    let sgd = "schedule: constant\n      budget: { iterations: 40 }";
+    assert!(TINY.contains(sgd));
+    Lab::new(&TINY.replacen(
+        sgd,
+        "schedule: constant\n      budget: { iterations: 50000000 }",
+        1,
+    ))
+}
+
+/// Starts the study and waits until a worker trains.
+fn training(lab: &Lab) -> Child {
+    let run = lab
+        .command(&["run", "study.yaml", "--jobs", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let start = Instant::now();
+    while !status(lab).contains("  sgd/") {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", status(lab));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run
+}
+
+fn status(lab: &Lab) -> String {
+    stdout(&lab.output(&["status"]))
+}
+
+fn interrupt(run: &Child) {
+    let kill = Command::new("kill")
+        .args(["-INT", &run.id().to_string()])
+        .status();
+    assert!(kill.expect("kill starts").success());
+}
+
+fn ended(run: Child) -> (Output, String) {
+    let output = run.wait_with_output().expect("it ends");
+    let said = stderr(&output);
+    (output, said)
+}
+
+/// The processes that a process started.
+fn children(of: u32) -> Vec<String> {
+    let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace().map(str::to_owned).collect()
+}
+
+/// No worker computes on. A dead one that nobody has waited for does not.
+fn all_gone(workers: &[String]) -> bool {
+    let start = Instant::now();
+    let lives = |worker: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    while workers.iter().any(lives) {
+        if start.elapsed() > Duration::from_secs(2) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+#[test]
+fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
+    let lab = endless();
+    let run = training(&lab);
+    let workers = children(run.id());
+    assert!(!workers.is_empty());
+    let begun = Instant::now();
+    interrupt(&run);
+    let (output, said) = ended(run);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(
+        said.contains("may finish within 3 s; Ctrl-C again ends at once"),
+        "{said}"
+    );
+    let last = said.lines().last().expect("a last line");
+    assert!(
+        last.starts_with("interrupted; the same command goes on from here after"),
+        "{said}"
+    );
+    assert!(all_gone(&workers));
+    assert!(
+        status(&lab).contains("interrupted after"),
+        "{}",
+        status(&lab)
+    );
+    // With a budget that ends, what the interrupted run has done is not done again.
+    lab.write(TINY);
+    let ran = lab.run();
+    assert!(!ran.names.contains(&"digits".to_owned()), "{:?}", ran.names);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let lab = endless();
+    let run = training(&lab);
+    let workers = children(run.id());
+    interrupt(&run);
+    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    interrupt(&run);
+    let (output, said) = ended(run);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(all_gone(&workers));
+    assert!(status(&lab).contains("killed after"), "{}", status(&lab));
+    lab.write(TINY);
+    lab.run();
+}

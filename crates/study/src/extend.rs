@@ -1,0 +1,190 @@
+//! `extends: OTHER.yaml` and `--set PATH=VALUE`: the tree of a study from several texts.
+//!
+//! As with `like`, trees are merged before anything is decoded, and every part keeps its place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::like;
+use crate::sources::Sources;
+use crate::yaml::{self, Node, Value};
+
+/// Files that may extend each other: a study needs two or three.
+const LONGEST: usize = 20;
+
+/// Reads a study's tree with what it extends.
+///
+/// # Errors
+/// Where nothing can be said about the rest.
+pub(crate) fn tree(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Draft>,
+) -> Result<Node, Draft> {
+    let start = sources.add(name, text, folder);
+    let mut chain = vec![yaml::parse(text, start, mistakes)?];
+    let mut folder = folder.to_owned();
+    let mut read: Vec<PathBuf> = fs::canonicalize(name).into_iter().collect();
+    while let Some(extends) = chain[chain.len() - 1].get("extends") {
+        // Anything but text is found when the file is decoded.
+        let Some(path) = extends.text() else { break };
+        let path = folder.join(path);
+        let shown = path.display().to_string();
+        let fail = |message: String, help: &str| {
+            Err(Draft::error(message)
+                .at(extends.span, "to start from")
+                .help(help.to_owned()))
+        };
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                return fail(
+                    format!("cannot read {shown}: {error}"),
+                    "the path is relative to the folder of the file that extends it",
+                );
+            }
+        };
+        if let Ok(path) = fs::canonicalize(&path) {
+            if read.contains(&path) || chain.len() > LONGEST {
+                return fail(
+                    format!("{shown} extends itself"),
+                    "one of the files must stand on its own",
+                );
+            }
+            read.push(path);
+        }
+        path.parent()
+            .unwrap_or(Path::new(""))
+            .clone_into(&mut folder);
+        let start = sources.add(&shown, &text, &folder);
+        chain.push(yaml::parse(&text, start, mistakes)?);
+    }
+    let mut chain = chain.into_iter().rev();
+    let mut tree = chain.next().expect("the study itself is read first");
+    for own in chain {
+        extend(&mut tree, &own);
+    }
+    Ok(tree)
+}
+
+/// Puts `own` on top of a study.
+fn extend(tree: &mut Node, own: &Node) {
+    let (Value::Mapping(entries), Value::Mapping(more)) = (&mut tree.value, &own.value) else {
+        *tree = own.clone();
+        return;
+    };
+    entries.retain(|entry| entry.key != "extends");
+    for entry in more {
+        let old = entries.iter_mut().find(|old| old.key == entry.key);
+        match old {
+            Some(old) if entry.key == "stages" => {
+                stages(&mut old.node, &entry.node);
+                old.key_span = entry.key_span;
+            }
+            Some(old) => *old = entry.clone(),
+            None => entries.push(entry.clone()),
+        }
+    }
+    tree.span = own.span;
+}
+
+/// Stage by stage, each as `like` merges.
+fn stages(tree: &mut Node, own: &Node) {
+    let (Value::Mapping(entries), Value::Mapping(more)) = (&mut tree.value, &own.value) else {
+        *tree = own.clone();
+        return;
+    };
+    for entry in more {
+        let at = entries.iter().position(|old| old.key == entry.key);
+        match (at, &entry.node.value) {
+            (Some(at), Value::Null) => {
+                entries.remove(at);
+            }
+            (Some(at), _) => {
+                like::merge(&mut entries[at].node, &entry.node, &[]);
+                entries[at].key_span = entry.key_span;
+            }
+            (None, _) => entries.push(entry.clone()),
+        }
+    }
+    tree.span = own.span;
+}
+
+/// Sets what `PATH=VALUE` says: `kfac.train.budget.epochs=5`.
+pub(crate) fn set(
+    tree: &mut Node,
+    assignment: &str,
+    folder: &Path,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Draft>,
+) {
+    let start = sources.add("--set", assignment, folder);
+    let at = |from: usize, to: usize| Span {
+        start: start + from,
+        end: start + to,
+    };
+    let Some((path, value)) = assignment.split_once('=') else {
+        mistakes.push(
+            Draft::error("`--set` without `=`")
+                .at(at(0, assignment.len()), "no value")
+                .help("write it as `--set PATH=VALUE`, such as `--set kfac.train.budget.epochs=5`"),
+        );
+        return;
+    };
+    let node = match yaml::parse(value, start + path.len() + 1, mistakes) {
+        Ok(node) => node,
+        Err(draft) => {
+            mistakes.push(if value.trim().is_empty() {
+                Draft::error("`--set` without a value")
+                    .at(at(0, assignment.len()), "nothing after `=`")
+                    .help("`null` takes the key away")
+            } else {
+                draft
+            });
+            return;
+        }
+    };
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    if !matches!(keys[0], "study" | "stages" | "extends") {
+        let known = tree.get("stages").map_or(&[][..], Node::entries);
+        if !known.iter().any(|stage| stage.key == keys[0]) {
+            mistakes.push(
+                Draft::error(format!("no such stage `{}`", keys[0]))
+                    .at(at(0, keys[0].len()), "not a stage of this study")
+                    .help(did_you_mean(
+                        keys[0],
+                        known.iter().map(|stage| stage.key.as_str()),
+                    )),
+            );
+            return;
+        }
+        keys.insert(0, "stages");
+    }
+    let keys = existing(tree, &keys);
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    if matches!(node.value, Value::Null) {
+        tree.remove(&keys);
+    } else {
+        tree.put(&keys, at(0, path.len()), node);
+    }
+}
+
+/// The path with the keys that have dots in them: those of a sweep may (`budget.epochs`).
+fn existing(tree: &Node, keys: &[&str]) -> Vec<String> {
+    let mut path = Vec::new();
+    let (mut node, mut rest) = (Some(tree), keys);
+    while !rest.is_empty() {
+        let longest = (1..=rest.len())
+            .rev()
+            .find(|&n| node.is_some_and(|node| node.get(&rest[..n].join(".")).is_some()))
+            .unwrap_or(1);
+        let key = rest[..longest].join(".");
+        node = node.and_then(|node| node.get(&key));
+        path.push(key);
+        rest = &rest[longest..];
+    }
+    path
+}

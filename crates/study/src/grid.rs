@@ -1,0 +1,289 @@
+//! Which combinations of a sweep's values are run.
+//!
+//! Every combination of its groups' rows, but for what `exclude` and `when` leave out. The order is that of
+//! the names, the last fastest; it changes no result.
+
+use crate::decode::decode;
+use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::schema::Test;
+use crate::sweep::{Range, exact, items, text_of};
+use crate::yaml::{Node, Value};
+
+/// The settings of a sweep and the combinations of their values.
+pub(crate) struct Grid {
+    /// Sorted by name.
+    pub(crate) ranges: Vec<Range>,
+    /// For each combination the place of each range's value among its values.
+    places: Vec<u32>,
+    count: usize,
+}
+
+/// Settings that vary together.
+pub(crate) struct Axis {
+    /// Names, with the place of each row's value among the setting's values.
+    pub(crate) settings: Vec<(String, Vec<usize>)>,
+    pub(crate) rows: usize,
+}
+
+impl Grid {
+    /// No sweep: one combination of nothing.
+    pub(crate) fn single() -> Self {
+        Self {
+            ranges: Vec::new(),
+            places: Vec::new(),
+            count: 1,
+        }
+    }
+
+    /// Every combination of the axes' rows.
+    pub(crate) fn new(ranges: Vec<Range>, mut axes: Vec<Axis>) -> Self {
+        for axis in &mut axes {
+            axis.settings.sort();
+        }
+        axes.sort_by(|a, b| a.settings.cmp(&b.settings));
+        let count = axes.iter().map(|axis| axis.rows).product();
+        let mut places = vec![0; count * ranges.len()];
+        for index in 0..count {
+            let mut rest = index;
+            for axis in axes.iter().rev() {
+                let row = rest % axis.rows;
+                rest /= axis.rows;
+                for (name, rows) in &axis.settings {
+                    let at = ranges
+                        .iter()
+                        .position(|range| range.name == *name)
+                        .expect("every setting of an axis has a range");
+                    places[index * ranges.len() + at] = rows[row] as u32;
+                }
+            }
+        }
+        Self {
+            ranges,
+            places,
+            count,
+        }
+    }
+
+    /// How many combinations there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The combinations: for each range, the place of its value.
+    pub(crate) fn points(&self) -> impl Iterator<Item = &[u32]> {
+        let width = self.ranges.len();
+        (0..self.count).map(move |index| &self.places[index * width..(index + 1) * width])
+    }
+
+    /// The different combinations of some of the ranges alone.
+    pub(crate) fn projected(&self, matters: impl Fn(&Range) -> bool) -> Vec<Vec<(&Range, usize)>> {
+        let mut seen = std::collections::BTreeSet::new();
+        for point in self.points() {
+            let kept: Vec<(usize, u32)> = point
+                .iter()
+                .enumerate()
+                .filter(|(range, _)| matters(&self.ranges[*range]))
+                .map(|(range, place)| (range, *place))
+                .collect();
+            seen.insert(kept);
+        }
+        seen.into_iter()
+            .map(|point| {
+                point
+                    .into_iter()
+                    .map(|(range, place)| (&self.ranges[range], place as usize))
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The range of this name.
+    pub(crate) fn range(&self, name: &str) -> Option<&Range> {
+        self.ranges.iter().find(|range| range.name == name)
+    }
+
+    /// Without what the conditions leave out.
+    pub(crate) fn filtered(
+        self,
+        stage: &str,
+        conditions: &Conditions,
+        mistakes: &mut Vec<Draft>,
+    ) -> Self {
+        let mut effect = vec![false; conditions.rules.len()];
+        let mut kept = Vec::new();
+        for point in self.points() {
+            let mut keep = true;
+            for (rule, effect) in conditions.rules.iter().zip(&mut effect) {
+                if rule.leaves_out(point) {
+                    keep = false;
+                    *effect = true;
+                }
+            }
+            if keep {
+                kept.extend_from_slice(point);
+            }
+        }
+        for (rule, _) in conditions
+            .rules
+            .iter()
+            .zip(effect)
+            .filter(|(_, effect)| !effect)
+        {
+            mistakes.push(
+                Draft::warning("leaves nothing out")
+                    .at(rule.span, "no combination is left out by this")
+                    .help("check its values, or remove it"),
+            );
+        }
+        if kept.is_empty()
+            && self.count > 0
+            && let Some(last) = conditions.rules.last()
+        {
+            mistakes.push(
+                Draft::error(format!("no run of `{stage}` is left"))
+                    .at(last.span, "leaves out the last")
+                    .help(format!("all {} combinations are left out", self.count)),
+            );
+        }
+        if conditions.rules.is_empty() {
+            return self;
+        }
+        Self {
+            count: kept.len() / self.ranges.len().max(1),
+            places: kept,
+            ranges: self.ranges,
+        }
+    }
+}
+
+/// The `exclude` and `when` of a sweep.
+pub(crate) struct Conditions {
+    rules: Vec<Rule>,
+}
+
+/// Leaves out the combinations that fit `fits` and, if there is one, not `unless`.
+struct Rule {
+    fits: Fits,
+    unless: Option<Fits>,
+    span: Span,
+}
+
+/// For some ranges, which of their values fit.
+type Fits = Vec<(usize, Vec<bool>)>;
+
+fn fit(fits: &Fits, point: &[u32]) -> bool {
+    fits.iter()
+        .all(|(range, allowed)| allowed[point[*range] as usize])
+}
+
+impl Rule {
+    fn leaves_out(&self, point: &[u32]) -> bool {
+        fit(&self.fits, point)
+            && !self
+                .unless
+                .as_ref()
+                .is_some_and(|unless| fit(unless, point))
+    }
+}
+
+impl Conditions {
+    /// Reads them from a sweep that was decoded.
+    pub(crate) fn read(sweep: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) -> Self {
+        let mut rules = Vec::new();
+        for node in items(sweep, "exclude") {
+            rules.push(Rule {
+                fits: fits(node, grid, mistakes),
+                unless: None,
+                span: node.span,
+            });
+        }
+        for node in items(sweep, "when") {
+            let part = |key, mistakes: &mut Vec<Draft>| match node.get(key) {
+                Some(node) => fits(node, grid, mistakes),
+                None => Fits::new(),
+            };
+            rules.push(Rule {
+                fits: part("if", mistakes),
+                unless: Some(part("then", mistakes)),
+                span: node.span,
+            });
+        }
+        Self { rules }
+    }
+}
+
+/// Which values of which settings a condition allows.
+fn fits(condition: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) -> Fits {
+    let mut fits = Fits::new();
+    if condition.entries().is_empty() {
+        mistakes.push(
+            Draft::error("a condition on nothing")
+                .at(condition.span, "fits every combination")
+                .help("name swept settings, as in `{batch_size: 16}`"),
+        );
+    }
+    for entry in condition.entries() {
+        let Some(at) = grid
+            .ranges
+            .iter()
+            .position(|range| range.name == entry.key || range.path.join(".") == entry.key)
+        else {
+            let known = grid.ranges.iter().map(|range| range.name.as_str());
+            mistakes.push(
+                Draft::error(format!("`{}` is not swept", entry.key))
+                    .at(entry.key_span, "a condition on it")
+                    .help(did_you_mean(&entry.key, known)),
+            );
+            continue;
+        };
+        let range = &grid.ranges[at];
+        let Some(test) = decode::<Test>(&entry.node, &entry.key, entry.key_span, mistakes) else {
+            continue;
+        };
+        let allowed = match &test {
+            Test::Within(bounds) => range
+                .values
+                .iter()
+                .map(|value| {
+                    number(value).is_some_and(|x| {
+                        bounds.at_least.is_none_or(|bound| x >= bound.get())
+                            && bounds.at_most.is_none_or(|bound| x <= bound.get())
+                    })
+                })
+                .collect(),
+            Test::Is(_) => named(range, std::slice::from_ref(&entry.node), mistakes),
+            Test::OneOf(_) => match &entry.node.value {
+                Value::Sequence(items) => named(range, items, mistakes),
+                _ => unreachable!("a list of values was decoded from a list"),
+            },
+        };
+        fits.push((at, allowed));
+    }
+    fits
+}
+
+/// Which of a range's values are among these; each must be one.
+fn named(range: &Range, wanted: &[Node], mistakes: &mut Vec<Draft>) -> Vec<bool> {
+    let texts: Vec<String> = range.values.iter().map(text_of).collect();
+    let mut allowed = vec![false; texts.len()];
+    for node in wanted {
+        let text = text_of(&exact(node));
+        match texts.iter().position(|known| *known == text) {
+            Some(at) => allowed[at] = true,
+            None => mistakes.push(
+                Draft::error(format!("`{}` is never {text}", range.name))
+                    .at(node.span, "not among its values")
+                    .help(format!("its values are {}", texts.join(", "))),
+            ),
+        }
+    }
+    allowed
+}
+
+fn number(value: &Node) -> Option<f64> {
+    match value.value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Float(number) => Some(number),
+        _ => None,
+    }
+}

@@ -1,0 +1,591 @@
+//! A `command` stage worked out: what it reads, its points, and what its curves are curves of.
+
+mod fill;
+mod inputs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use inputs::{From, Read, reference};
+
+use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::grid::Grid;
+use crate::like::Written;
+use crate::schema::{Command, CurveOf, Name, Stage};
+use crate::sweep::{self, Range, exact, items, text_of};
+use crate::training::{Axis, Case, Origin, Training};
+use crate::yaml::{Entry, Node, Value as Yaml};
+use fill::{fill, placeholders};
+
+/// The runs of a `command` stage.
+pub(crate) struct Program {
+    pub(crate) grid: Arc<Grid>,
+    pub(crate) reads: Vec<Read>,
+    /// What its curves are curves of, if it writes curves.
+    curves: Option<Curves>,
+}
+
+struct Curves {
+    of: CurveOf,
+    train_examples: u64,
+}
+
+/// Settings that a curve has beside those of its optimizer.
+const OWN: [&str; 5] = ["method", "model", "batch_size", "learning_rate", "seed"];
+
+/// Works out a `command` stage; `reads` are its inputs as far as they are sound.
+pub(crate) fn program(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    grid: Grid,
+    reads: Vec<Read>,
+    train_examples: Option<u64>,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Program> {
+    let command = stage.command.as_ref()?;
+    let before = mistakes.len();
+    let entry = written
+        .node
+        .entry("command")
+        .expect("a stage that was decoded as `command` has the key");
+    let curves = match (&command.curves, &command.settings) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            mistakes.push(
+                Draft::error("`settings` without `curves`")
+                    .at(
+                        entry.node.entry("settings").map_or(entry.key_span, |e| e.key_span),
+                        "settings of which curve?",
+                    )
+                    .help("name the file with curves that the program writes under `curves`, or remove it"),
+            );
+            None
+        }
+        (Some(_), None) => {
+            mistakes.push(
+                Draft::error(format!("`{name}` has `curves` without `settings`"))
+                    .at(
+                        entry.node.entry("curves").map_or(entry.key_span, |e| e.key_span),
+                        "curves of what?",
+                    )
+                    .help("add `settings: { method: …, batch_size: …, learning_rate: …, budget: … }`; what is swept may be left out"),
+            );
+            None
+        }
+        (Some(_), Some(of)) => curves(
+            name,
+            of,
+            &entry.node,
+            entry.key_span,
+            &grid,
+            train_examples,
+            mistakes,
+        ),
+    };
+    let program = Program {
+        grid: Arc::new(grid),
+        reads,
+        curves,
+    };
+    // What is wrong with `settings` has been told; what they would give is not known.
+    let complete = program.curves.is_some() || command.curves.is_none();
+    program.check_placeholders(&entry.node, complete, mistakes);
+    (mistakes.len() == before).then_some(program)
+}
+
+/// The combinations of a `command` stage's sweep.
+pub(crate) fn grid(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Grid> {
+    let (Some(sweep), Some(node)) = (&stage.sweep, written.node.get("sweep")) else {
+        return Some(Grid::single());
+    };
+    let word = |entry: &Entry, mistakes: &mut Vec<Draft>| {
+        if fill::is_word(&entry.key) {
+            return Some(vec![entry.key.clone()]);
+        }
+        mistakes.push(
+            Draft::error(format!("`{}` cannot stand in `{{…}}`", entry.key))
+                .at(entry.key_span, "a swept setting of a command")
+                .help("use letters, digits and `_`, not beginning with a digit"),
+        );
+        None
+    };
+    sweep::grid(name, node, sweep, &word, mistakes)
+}
+
+/// Paths in the working folder stay in it and do not meet.
+pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut Vec<Draft>) {
+    let Some(node) = written.node.get("command") else {
+        return;
+    };
+    for entry in node.get("inputs").map_or(&[][..], Node::entries) {
+        if !is_file_name(&entry.key) {
+            mistakes.push(
+                Draft::error(format!("`{}` is no name for an input", entry.key))
+                    .at(entry.key_span, "its name in the working folder")
+                    .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
+            );
+        }
+    }
+    let mut taken: Vec<(&str, Span)> = node
+        .get("inputs")
+        .map_or(&[][..], Node::entries)
+        .iter()
+        .map(|entry| (entry.key.as_str(), entry.key_span))
+        .collect();
+    let outputs = node.get("outputs").map_or(&[][..], Node::entries);
+    for entry in outputs {
+        if Name::is_name(&entry.key) && !(entry.key == "curve" && command.curves.is_some()) {
+            continue;
+        }
+        mistakes.push(
+            Draft::error(format!("`{}` is no name for an output", entry.key))
+                .at(entry.key_span, "here")
+                .help(if entry.key == "curve" {
+                    "`curve` is what `curves` becomes; choose another name"
+                } else {
+                    "use letters, digits, `-` and `_`"
+                }),
+        );
+    }
+    let paths = outputs
+        .iter()
+        .map(|entry| &entry.node)
+        .chain(node.get("curves"));
+    for path in paths {
+        let Some(text) = path.text() else { continue };
+        let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+        if text.trim_end_matches('/').is_empty()
+            || text.contains(['\0', '\\', '\n'])
+            || parts.iter().any(|part| matches!(*part, "" | "." | ".."))
+        {
+            mistakes.push(
+                Draft::error(format!("`{text}` is no path in the working folder"))
+                    .at(path.span, "here")
+                    .help("give it relative to that folder, without `.` and `..`"),
+            );
+            continue;
+        }
+        let meets = |other: &str| {
+            let (a, b) = (text.trim_end_matches('/'), other.trim_end_matches('/'));
+            a == b || a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/"))
+        };
+        if let Some((other, span)) = taken.iter().find(|(other, _)| meets(other)) {
+            mistakes.push(
+                Draft::error(format!("`{text}` and `{other}` are in each other's way"))
+                    .at(path.span, "here")
+                    .also(*span, "and here")
+                    .help("inputs and outputs are different files; none lies in another"),
+            );
+        }
+        taken.push((text, path.span));
+    }
+}
+
+fn is_file_name(name: &str) -> bool {
+    !name.starts_with('.')
+        && !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// What the curves are curves of, if that is complete and every value of the right type.
+fn curves(
+    name: &str,
+    of: &CurveOf,
+    node: &Node,
+    key: Span,
+    grid: &Grid,
+    dataset_examples: Option<u64>,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Curves> {
+    let before = mistakes.len();
+    let settings = node.entry("settings").map_or(key, |entry| entry.key_span);
+    for (setting, given) in [
+        ("method", of.method.is_some()),
+        ("batch_size", of.batch_size.is_some()),
+        ("learning_rate", of.learning_rate.is_some()),
+    ] {
+        if !given && grid.range(setting).is_none() {
+            mistakes.push(
+                Draft::error(format!("`{name}` lacks `{setting}`"))
+                    .at(settings, format!("`{setting}` is missing here"))
+                    .help("give it in `settings` or in `sweep`"),
+            );
+        }
+    }
+    for range in &grid.ranges {
+        for value in &range.values {
+            let (fits, wanted) = match range.name.as_str() {
+                "batch_size" => (
+                    scalar(value).as_u64().is_some_and(|x| x > 0),
+                    "a whole number, 1 or more",
+                ),
+                "learning_rate" => (
+                    scalar(value).as_f64().is_some_and(|x| x > 0.0),
+                    "a number above 0",
+                ),
+                "seed" => (scalar(value).as_u64().is_some(), "a whole number"),
+                "method" | "model" => (
+                    Name::is_name(&text_of(value)) && value.text().is_some(),
+                    "a name",
+                ),
+                _ => (true, ""),
+            };
+            if !fits {
+                mistakes.push(
+                    Draft::error(format!(
+                        "`{}` is {wanted}, not {}",
+                        range.name,
+                        text_of(value)
+                    ))
+                    .at(value.span, "here"),
+                );
+            }
+        }
+    }
+    let Some(train_examples) = of
+        .train_examples
+        .map(crate::schema::Count::get)
+        .or(dataset_examples)
+    else {
+        mistakes.push(
+            Draft::error(format!("`{name}` lacks `train_examples`"))
+                .at(settings, "how large is the training set?")
+                .help("give it in `settings`; it is known of itself only where one input is a `dataset` stage that says it"),
+        );
+        return None;
+    };
+    (mistakes.len() == before).then(|| Curves {
+        of: of.clone(),
+        train_examples,
+    })
+}
+
+impl Program {
+    /// The text of each swept setting at a point.
+    pub(crate) fn texts(&self, point: &[u32]) -> Vec<(&str, String)> {
+        let pairs = self.grid.ranges.iter().zip(point);
+        pairs
+            .map(|(range, place)| (range.name.as_str(), text_of(&range.values[*place as usize])))
+            .collect()
+    }
+
+    /// The value at a point of what may stand in `{…}`.
+    fn value(&self, point: &[u32], word: &str) -> Option<String> {
+        if let Some((_, text)) = self
+            .texts(point)
+            .into_iter()
+            .find(|(name, _)| *name == word)
+        {
+            return Some(text);
+        }
+        let curves = self.curves.as_ref()?;
+        let of = &curves.of;
+        let case = curves.case(self, point, "");
+        match word {
+            "method" => of.method.as_ref().map(ToString::to_string),
+            "model" => of.model.as_ref().map(ToString::to_string),
+            "batch_size" => of.batch_size.map(|count| count.get().to_string()),
+            "learning_rate" => of.learning_rate.map(|rate| rate.get().to_string()),
+            "seed" => Some(of.seed.unwrap_or(0).to_string()),
+            "train_examples" => Some(curves.train_examples.to_string()),
+            "iterations" => case.steps().map(|steps| steps.to_string()),
+            "epochs" => case.epochs().map(|epochs| epochs.to_string()),
+            _ => of.optimizer.get(word).map(ToString::to_string),
+        }
+    }
+
+    /// The value of a swept setting at a point.
+    fn swept(&self, point: &[u32], name: &str) -> Option<Value> {
+        let at = self
+            .grid
+            .ranges
+            .iter()
+            .position(|range| range.name == name)?;
+        Some(scalar(&self.grid.ranges[at].values[point[at] as usize]))
+    }
+
+    /// What may stand in `{…}`.
+    fn words(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = self
+            .grid
+            .ranges
+            .iter()
+            .map(|range| range.name.as_str())
+            .collect();
+        if let Some(curves) = &self.curves {
+            let own = OWN
+                .into_iter()
+                .chain(["train_examples", "iterations", "epochs"]);
+            words.extend(own.chain(curves.of.optimizer.keys().map(String::as_str)));
+        }
+        words
+    }
+
+    fn check_placeholders(&self, node: &Node, complete: bool, mistakes: &mut Vec<Draft>) {
+        let first: Vec<u32> = self
+            .grid
+            .points()
+            .next()
+            .map_or(Vec::new(), <[u32]>::to_vec);
+        let mut used: Vec<String> = Vec::new();
+        let run = node.get("run").into_iter();
+        let arguments = run.flat_map(|run| match run.text() {
+            Some(_) => std::slice::from_ref(run),
+            None => items(node, "run"),
+        });
+        let environment = node.get("environment").map_or(&[][..], Node::entries);
+        for text in arguments.chain(environment.iter().map(|entry| &entry.node)) {
+            let Some(line) = text.text() else { continue };
+            for word in placeholders(line) {
+                if complete && self.value(&first, &word).is_none() {
+                    mistakes.push(
+                        Draft::error(format!("nothing called `{word}` to stand in `{{{word}}}`"))
+                            .at(text.span, "here")
+                            .help(format!(
+                                "{} (`{{{{{word}}}}}` gives the program `{{{word}}}` as it is)",
+                                did_you_mean(&word, self.words())
+                            )),
+                    );
+                }
+                used.push(word);
+            }
+        }
+        let read = |name: &str| {
+            self.reads
+                .iter()
+                .any(|read| matches!(&read.from, From::Runs { shared, .. } if shared.iter().any(|one| one == name)))
+        };
+        for range in &self.grid.ranges {
+            let through = match range.name.as_str() {
+                // They decide the budget, and what else may be given to the program of it.
+                "batch_size" => used
+                    .iter()
+                    .any(|word| word == "iterations" || word == "epochs"),
+                _ => false,
+            };
+            if !used.contains(&range.name) && !read(&range.name) && !through {
+                mistakes.push(
+                    Draft::error(format!(
+                        "`{}` is swept, but the program never learns of it",
+                        range.name
+                    ))
+                    .at(range.key_span, "changes nothing")
+                    .help(format!(
+                        "write `{{{}}}` in an argument or in `environment`",
+                        range.name
+                    )),
+                );
+            }
+        }
+        for (name, span) in environment.iter().map(|entry| (&entry.key, entry.key_span)) {
+            if !fill::is_word(name) {
+                mistakes.push(
+                    Draft::error(format!("`{name}` is no name of a variable"))
+                        .at(span, "here")
+                        .help("use letters, digits and `_`, not beginning with a digit"),
+                );
+            }
+        }
+    }
+
+    /// The settings of the stage at a point.
+    pub(crate) fn settings(
+        &self,
+        written: &Written,
+        command: &Command,
+        point: &[u32],
+    ) -> Map<String, Value> {
+        let node = written
+            .node
+            .get("command")
+            .expect("a stage that was decoded as `command` has the key");
+        let filled = |text: &str| fill(text, &|word| self.value(point, word));
+        let argument = |node: &Node| match node.text() {
+            Some(text) => filled(text),
+            None => text_of(&exact(node)),
+        };
+        let mut settings = Map::new();
+        let run = node.get("run").expect("`run` is required");
+        let run = match run.text() {
+            Some(line) => json!(filled(line)),
+            None => items(node, "run").iter().map(argument).collect(),
+        };
+        settings.insert("run".to_owned(), run);
+        let environment: BTreeMap<&str, String> = node
+            .get("environment")
+            .map_or(&[][..], Node::entries)
+            .iter()
+            .map(|entry| (entry.key.as_str(), argument(&entry.node)))
+            .collect();
+        if !environment.is_empty() {
+            settings.insert("environment".to_owned(), json!(environment));
+        }
+        if !command.outputs.is_empty() {
+            settings.insert("outputs".to_owned(), json!(command.outputs));
+        }
+        let folders: Vec<&str> = self
+            .reads
+            .iter()
+            .filter(|read| read.unpack)
+            .map(|read| read.name.as_str())
+            .collect();
+        if !folders.is_empty() {
+            settings.insert("folders".to_owned(), json!(folders));
+        }
+        if let (Some(path), Some(curves)) = (&command.curves, &self.curves) {
+            let case = curves.case(self, point, "");
+            let mut curve = Map::from_iter([
+                ("path".to_owned(), json!(path)),
+                ("train_examples".to_owned(), json!(curves.train_examples)),
+                ("parameters".to_owned(), json!(curves.of.parameters)),
+                (
+                    "settings".to_owned(),
+                    Value::Object(curves.settings(self, point)),
+                ),
+            ]);
+            for (name, steps) in [
+                ("steps_per_epoch", case.steps_per_epoch),
+                ("budget_steps", case.steps()),
+            ] {
+                curve.insert(name.to_owned(), json!(steps));
+            }
+            settings.insert("curve".to_owned(), Value::Object(curve));
+        }
+        settings
+    }
+
+    /// What the readers of its curves must know of it.
+    pub(crate) fn training(&self, name: &str, dataset: Option<String>) -> Option<Training> {
+        let curves = self.curves.as_ref()?;
+        let matters = |range: &Range| matches!(range.name.as_str(), "method" | "batch_size");
+        let mut points: BTreeMap<Vec<usize>, Vec<u32>> = BTreeMap::new();
+        for point in self.grid.points() {
+            let key = self
+                .grid
+                .ranges
+                .iter()
+                .zip(point)
+                .filter(|(range, _)| matters(range));
+            points
+                .entry(key.map(|(_, place)| *place as usize).collect())
+                .or_insert_with(|| point.to_vec());
+        }
+        Some(Training {
+            dataset,
+            base: Map::new(),
+            axes: self
+                .grid
+                .ranges
+                .iter()
+                .map(|range| Axis {
+                    name: range.name.clone(),
+                    path: range.path.clone(),
+                    points: Vec::new(),
+                })
+                .collect(),
+            grid: Arc::clone(&self.grid),
+            origin: Origin::Command,
+            cases: points
+                .values()
+                .map(|point| curves.case(self, point, name))
+                .collect(),
+        })
+    }
+}
+
+impl Curves {
+    fn method(&self, program: &Program, point: &[u32]) -> String {
+        let swept = program.swept(point, "method");
+        swept
+            .and_then(|method| method.as_str().map(str::to_owned))
+            .or_else(|| self.of.method.as_ref().map(ToString::to_string))
+            .unwrap_or_default()
+    }
+
+    fn batch_size(&self, program: &Program, point: &[u32]) -> u64 {
+        let swept = program
+            .swept(point, "batch_size")
+            .and_then(|size| size.as_u64());
+        swept
+            .or(self.of.batch_size.map(crate::schema::Count::get))
+            .unwrap_or(1)
+    }
+
+    fn case(&self, program: &Program, point: &[u32], stage: &str) -> Case {
+        let batch_size = self.batch_size(program, point);
+        Case {
+            method: self.method(program, point),
+            batch_size,
+            budget: self.of.budget,
+            constant_rate: true,
+            evaluation: None,
+            stop: None,
+            stop_from: stage.to_owned(),
+            steps_per_epoch: Some((self.train_examples / batch_size).max(1)),
+        }
+    }
+
+    /// The settings of a run, in the form of those of `train`.
+    fn settings(&self, program: &Program, point: &[u32]) -> Map<String, Value> {
+        let mut optimizer: Map<String, Value> = self
+            .of
+            .optimizer
+            .iter()
+            .map(|(name, value)| (name.clone(), value.json()))
+            .collect();
+        let mut settings = Map::new();
+        settings.insert("seed".to_owned(), json!(self.of.seed.unwrap_or(0)));
+        settings.insert("budget".to_owned(), json!(self.of.budget));
+        settings.insert(
+            "batch_size".to_owned(),
+            json!(self.batch_size(program, point)),
+        );
+        if let Some(rate) = self.of.learning_rate {
+            settings.insert("learning_rate".to_owned(), json!(rate));
+        }
+        if let Some(model) = &self.of.model {
+            settings.insert("model".to_owned(), json!(model));
+        }
+        for (range, place) in program.grid.ranges.iter().zip(point) {
+            let value = scalar(&range.values[*place as usize]);
+            match range.name.as_str() {
+                "method" => {}
+                own if OWN.contains(&own) => {
+                    settings.insert(own.to_owned(), value);
+                }
+                other => {
+                    optimizer.insert(other.to_owned(), value);
+                }
+            }
+        }
+        let method = self.method(program, point);
+        settings.insert("optimizer".to_owned(), json!({ method: optimizer }));
+        settings
+    }
+}
+
+/// A value of a sweep as JSON; a whole number is one however it is written.
+fn scalar(node: &Node) -> Value {
+    match &node.value {
+        Yaml::Integer(number) => i64::try_from(*number).map_or(json!(*number as f64), |x| json!(x)),
+        Yaml::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
+            json!(*number as i64)
+        }
+        Yaml::Float(number) => json!(number),
+        Yaml::Bool(flag) => json!(flag),
+        Yaml::Text(text) => json!(text),
+        Yaml::Null | Yaml::Sequence(_) | Yaml::Mapping(_) => {
+            unreachable!("values of a sweep are scalars")
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The `command` kind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::number::{Count, Positive};
+use super::sweep::Scalar;
+use super::{Budget, Name};
+
+/// Runs of any program: one, or with `sweep` one for each combination of its values.
+///
+/// It is run in a folder of its own that holds the declared inputs and nothing else, and must leave the
+/// declared outputs there and nothing else. `{NAME}` in `run` and `environment` stands for the value of a
+/// swept setting or of one in `settings`, and with `curves` `{iterations}` for the budget in steps, `{epochs}`
+/// for the budget in epochs and `{train_examples}`; `{{NAME}}` stands for `{NAME}` itself. Of the environment
+/// it sees `PATH`, `HOME`, `LANG`, `LC_ALL`, `TZ`, `CUDA_VISIBLE_DEVICES`, `TMPDIR` (a folder that is removed
+/// afterwards), `OMP_NUM_THREADS` (what `--threads` says), `PYTHONDONTWRITEBYTECODE` and what `environment`
+/// gives. What it prints is the stage's log; an exit code other than 0 fails the stage. It must give the same
+/// outputs each time: nothing but what is declared is part of its key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Command {
+    /// The program and its arguments, one by one; or one line for `/bin/sh`.
+    #[expect(dead_code, reason = "read from the tree, with the places of arguments")]
+    pub(crate) run: Run,
+    /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
+    /// relative to the folder of the study file that says so (`./NAME` where it could be a stage). Of a stage
+    /// with a sweep it reads the runs that agree in every setting which both sweep: a file if that is always
+    /// one run, else a folder with a file for each, named by its other coordinates (`batch_size=16,seed=0`).
+    #[serde(default)]
+    pub(crate) inputs: BTreeMap<String, String>,
+    /// What it makes: the path in the working folder by the name that readers use. A path that ends in `/` is
+    /// a folder: kept as a tar file, and a folder again where another command reads it.
+    #[serde(default)]
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// Variables of its environment.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read from the tree, with the places of values")]
+    pub(crate) environment: BTreeMap<String, Scalar>,
+    /// The file with curves that it writes, which makes it a training run like any other: for targets,
+    /// heatmaps, claims and the report. CSV with a header, or JSON Lines (`.jsonl`). Columns: `step` (updates
+    /// made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
+    /// at evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
+    /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty.
+    /// Losses are nats, accuracies fractions. A loss that is not finite says that the run diverged.
+    /// Default: none.
+    pub(crate) curves: Option<String>,
+    /// What the curves are curves of. Required with `curves`.
+    pub(crate) settings: Option<CurveOf>,
+}
+
+/// What curves are curves of. A swept setting need not be here: what is none of these keys counts as one
+/// of the optimizer's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CurveOf {
+    /// The method's name, such as `sgd`, which figures and tables show. Required here or in the sweep.
+    pub(crate) method: Option<Name>,
+    /// The network's name. Default: none.
+    pub(crate) model: Option<Name>,
+    /// Examples a step. Required here or in the sweep.
+    pub(crate) batch_size: Option<Count>,
+    /// The rate that the schedule starts from. Required here or in the sweep.
+    pub(crate) learning_rate: Option<Positive>,
+    /// The seed. Default 0.
+    pub(crate) seed: Option<u64>,
+    /// How long it trains.
+    pub(crate) budget: Budget,
+    /// Examples in the training set. Default: those of the `dataset` stage among the inputs.
+    pub(crate) train_examples: Option<Count>,
+    /// Trainable parameters of the network. Default 0: not known.
+    #[serde(default)]
+    pub(crate) parameters: u64,
+    /// The optimizer's other settings.
+    #[serde(default)]
+    pub(crate) optimizer: BTreeMap<String, Scalar>,
+}
+
+/// A program with its arguments, or a line for the shell.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "read from the tree, with the places of arguments")]
+pub(crate) enum Run {
+    /// The program and its arguments.
+    Program(#[schemars(length(min = 1))] Vec<Scalar>),
+    /// A line for `/bin/sh -e -c`.
+    Shell(String),
+}
+
+impl<'de> Deserialize<'de> for Run {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrLine;
+
+        impl<'de> Visitor<'de> for ListOrLine {
+            type Value = Run;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a program with its arguments in a list, or a line for the shell")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Run, E> {
+                if line.trim().is_empty() {
+                    return Err(E::custom("must not be empty"));
+                }
+                Ok(Run::Shell(line.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Run, A::Error> {
+                let list: Vec<Scalar> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                if list.is_empty() {
+                    return Err(serde::de::Error::custom("must not be empty"));
+                }
+                Ok(Run::Program(list))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrLine)
+    }
+}

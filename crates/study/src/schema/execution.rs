@@ -1,0 +1,69 @@
+//! How a stage is executed.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+/// What becomes of a stage that fails, or takes too long.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Execution {
+    /// How often a run is tried again after it failed.
+    pub(crate) retries: u32,
+    /// How long one run may take, as `90 s`, `15 min` or `2 h`; then it fails. Default: as long as it likes.
+    pub(crate) timeout: Option<Time>,
+}
+
+/// A length of time, with its unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(Duration);
+
+impl Time {
+    pub(crate) fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unit_at = text
+            .find(|c: char| c.is_ascii_alphabetic())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(unit_at);
+        let seconds = match unit {
+            "s" => 1.0,
+            "min" => 60.0,
+            "h" => 3600.0,
+            _ => 0.0,
+        };
+        let time = number
+            .trim()
+            .parse()
+            .map_or(0.0, |number: f64| number * seconds);
+        if time.is_finite() && time > 0.0 && time < 1e9 {
+            Ok(Self(Duration::from_secs_f64(time)))
+        } else {
+            Err(D::Error::custom(format!(
+                "must be a time with its unit, such as `90 s`, `15 min` or `2 h`, not `{text}`"
+            )))
+        }
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" })
+    }
+}

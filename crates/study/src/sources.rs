@@ -1,0 +1,76 @@
+//! The texts that a study is made of, laid end to end, so that a span says which of them it is in.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use crate::diagnostic::Span;
+
+/// Files and settings of the command line, in the order in which they were read.
+#[derive(Default)]
+pub(crate) struct Sources(Vec<Text>);
+
+/// One of them.
+pub(crate) struct Text {
+    pub(crate) name: String,
+    pub(crate) contents: String,
+    /// What paths in it are relative to.
+    pub(crate) folder: PathBuf,
+    /// Where it begins among all.
+    start: usize,
+    source: Arc<NamedSource<String>>,
+}
+
+impl Sources {
+    /// Adds a text; returns where it begins.
+    pub(crate) fn add(&mut self, name: &str, text: &str, folder: &Path) -> usize {
+        // One between two texts, so that the end of one is not the start of the next.
+        let start = self
+            .0
+            .last()
+            .map_or(0, |last| last.start + last.contents.len() + 1);
+        self.0.push(Text {
+            name: name.to_owned(),
+            contents: text.to_owned(),
+            folder: folder.to_owned(),
+            start,
+            source: Arc::new(NamedSource::new(name, text.to_owned()).with_language("yaml")),
+        });
+        start
+    }
+
+    /// The text that a span is in.
+    ///
+    /// # Panics
+    /// Without any text.
+    pub(crate) fn of(&self, span: Span) -> &Text {
+        let after = self.0.partition_point(|text| text.start <= span.start);
+        &self.0[after.max(1) - 1]
+    }
+
+    /// The texts, the study file first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Text> {
+        self.0.iter()
+    }
+}
+
+impl Text {
+    /// A span's bytes in this text.
+    pub(crate) fn range(&self, span: Span) -> Range<usize> {
+        let place = |at: usize| at.saturating_sub(self.start).min(self.contents.len());
+        place(span.start)..place(span.end)
+    }
+
+    /// For a message: the text with its name.
+    pub(crate) fn source(&self) -> Arc<NamedSource<String>> {
+        Arc::clone(&self.source)
+    }
+
+    /// `base.yaml, line 3`.
+    pub(crate) fn line(&self, span: Span) -> String {
+        let before = &self.contents[..self.range(span).start];
+        format!("{}, line {}", self.name, 1 + before.matches('\n').count())
+    }
+}
