@@ -89,13 +89,22 @@ fn a_removed_grid_point_is_gone_from_the_report() {
     let lab = Lab::new(TINY);
     lab.run();
     // The row of an SGD run begins: stage, method, batch size, learning rate.
-    let row = |rate: &str| format!("sgd</th><td>SGD</td><td class=\"number\">32</td><td class=\"number\">{rate}</td>");
+    let row = |rate: &str| {
+        format!("sgd</th><td>SGD</td><td class=\"number\">32</td><td class=\"number\">{rate}</td>")
+    };
     let page = lab.page();
-    assert!(page.contains(&row("0.05")) && page.contains(&row("0.2")), "the table of runs names every run");
+    assert!(
+        page.contains(&row("0.05")) && page.contains(&row("0.2")),
+        "the table of runs names every run"
+    );
     lab.edit("learning_rate: [0.05, 0.2]", "learning_rate: [0.05]");
     let ran = lab.run();
     assert_eq!(ran.stages, STAGES - 2);
-    assert!(!ran.names.iter().any(|name| name.starts_with("sgd/")), "{:?}", ran.names);
+    assert!(
+        !ran.names.iter().any(|name| name.starts_with("sgd/")),
+        "{:?}",
+        ran.names
+    );
     let page = lab.page();
     assert!(page.contains(&row("0.05")) && !page.contains(&row("0.2")));
 }
