@@ -128,28 +128,24 @@ pub(crate) fn compare_parameters(
         })
 }
 
-/// Whether a run has a winner's settings, whatever its seed and whatever says how long it trains and
-/// where it is evaluated.
-pub(crate) fn confirms(run: &Run, winner: &Value) -> bool {
-    let essential = |settings: &Value| -> BTreeMap<String, String> {
-        flatten(settings)
-            .into_iter()
-            .filter(|(path, _)| {
-                let head = path.split('.').next().unwrap_or(path);
-                !matches!(head, "seed" | "budget" | "schedule" | "evaluation" | "stop")
-            })
-            // 1 and 1.0 are the same number.
-            .map(|(path, value)| {
-                (
-                    path,
-                    value
-                        .as_f64()
-                        .map_or_else(|| value.to_string(), |x| format!("{x}")),
-                )
-            })
-            .collect()
-    };
-    essential(&run.settings) == essential(winner)
+/// A text that two runs share if they share their settings but for the seed and whatever says how long
+/// a run trains and where it is evaluated.
+pub(crate) fn essential_key(settings: &Value) -> String {
+    let parts: BTreeMap<String, String> = flatten(settings)
+        .into_iter()
+        .filter(|(path, _)| {
+            let head = path.split('.').next().unwrap_or(path);
+            !matches!(head, "seed" | "budget" | "schedule" | "evaluation" | "stop")
+        })
+        // 1 and 1.0 are the same number.
+        .map(|(path, value)| {
+            let value = value
+                .as_f64()
+                .map_or_else(|| value.to_string(), |x| format!("{x}"));
+            (path, value)
+        })
+        .collect();
+    format!("{parts:?}")
 }
 
 #[cfg(test)]

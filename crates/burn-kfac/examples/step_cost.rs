@@ -18,7 +18,7 @@ struct Mlp {
     fc2: Linear,
 }
 
-/// The shapes of a ResNet20, one block a stage.
+/// The shapes of a residual network of 20 layers, two convolutions a stage.
 #[derive(Module, Debug)]
 struct Convolutions {
     layers: Vec<Conv2d>,
@@ -136,10 +136,10 @@ fn main() {
         fc1: LinearConfig::new(64, 32).init(&device),
         fc2: LinearConfig::new(32, 10).init(&device),
     };
-    for batch in [16, 64, 256] {
-        let x = Tensor::random([batch, 1, 8, 8], Distribution::Default, &device);
+    for batch in [16_u32, 64, 256] {
+        let x = Tensor::random([batch as usize, 1, 8, 8], Distribution::Default, &device);
         let name = format!("MLP 64-32-10, batch {batch}");
-        compare(&name, &mlp, &x, &labels(batch as i64), 200);
+        compare(&name, &mlp, &x, &labels(batch.into()), 200);
     }
     let conv = |channels, stride| {
         Conv2dConfig::new(channels, [3, 3])

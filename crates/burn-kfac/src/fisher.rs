@@ -31,27 +31,27 @@ pub fn draw_labels(logits: &[f32], classes: usize, uniforms: &[f64]) -> Result<V
         let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let weight = |x: f32| f64::from(x - top).exp();
         let mut left = uniform * row.iter().copied().map(weight).sum::<f64>();
-        for (class, &x) in row.iter().enumerate() {
+        for (class, &x) in (0..).zip(row) {
             left -= weight(x);
             if left < 0.0 {
-                return Ok(class as i64);
+                return Ok(class);
             }
         }
         // Rounding can leave a crumb of the sum: it belongs to the last class that has weight.
-        let last = row.iter().rposition(|&x| weight(x) > 0.0);
-        Ok(last.expect("the largest logit has weight 1") as i64)
+        let last = (0..).zip(row).filter(|&(_, &x)| weight(x) > 0.0).last();
+        Ok(last.expect("the largest logit has weight 1").0)
     })
     .collect()
 }
 
 /// G with the expectation over labels taken exactly:
-/// 1/(N T) sum over n, c, t of p_n(c) d_c d_c^T.
+/// 1/(N T) sum over samples, classes c and positions of p(c) d d^T, d that of label c.
 /// Source: Martens & Grosse 2015, section 2.1.
 ///
 /// Takes one backward pass a class, so it is a yardstick for [`draw_labels`], no way to train.
 /// Only for networks whose samples do not interact (no batch statistics).
 ///
-/// by_class\[c\]: `[batch, out, positions]`, gradients of the mean loss at the layer's output
+/// `by_class[c]`: `[batch, out, positions]`, gradients of the mean loss at the layer's output
 /// with label c for every sample; probabilities: `[batch, classes]`.
 ///
 /// # Panics

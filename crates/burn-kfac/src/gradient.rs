@@ -137,7 +137,7 @@ fn square_of<const D: usize>(tensor: &Tensor<D>) -> f64 {
 #[derive(Debug)]
 pub(crate) enum Ready {
     Host(Preconditioner),
-    Device(DeviceInverse),
+    Device(Box<DeviceInverse>),
 }
 
 /// U of one layer.
@@ -151,14 +151,14 @@ enum Where {
     /// U and <U, V>.
     Host(HostGradient, f64),
     /// U, and <U, V> of shape `[1]`.
-    Device(DeviceGradient, Tensor<1>),
+    Device(Box<(DeviceGradient, Tensor<1>)>),
 }
 
 impl Ready {
     pub(crate) fn new(inverse: Preconditioner, arithmetic: Arithmetic, device: &Device) -> Self {
         match arithmetic {
             Arithmetic::Host => Self::Host(inverse),
-            Arithmetic::Device => Self::Device(DeviceInverse::new(&inverse, device)),
+            Arithmetic::Device => Self::Device(Box::new(DeviceInverse::new(&inverse, device))),
         }
     }
 
@@ -175,9 +175,9 @@ impl Ready {
                 }
             }
             Self::Device(inverse) => {
-                let (u, product) = DeviceGradient::new(of, taken).precondition(inverse);
+                let both = DeviceGradient::new(of, taken).precondition(inverse);
                 Preconditioned {
-                    u: Where::Device(u, product),
+                    u: Where::Device(Box::new(both)),
                     gradient_was_finite: true,
                 }
             }
@@ -190,7 +190,7 @@ impl Preconditioned {
     pub(crate) fn products(all: &[Self]) -> Vec<f64> {
         let on_device: Vec<Tensor<1>> = (all.iter())
             .filter_map(|one| match &one.u {
-                Where::Device(_, product) => Some(product.clone()),
+                Where::Device(both) => Some(both.1.clone()),
                 Where::Host(..) => None,
             })
             .collect();
@@ -206,11 +206,11 @@ impl Preconditioned {
             .collect()
     }
 
-    /// Registers scale * U as the layer's gradients.
+    /// Registers scale * U as the layer's gradients, for a scale of at most 1.
     pub(crate) fn put(self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
         match self.u {
             Where::Host(u, _) => u.put(of, scale, gradients),
-            Where::Device(u, _) => u.put(of, scale, gradients),
+            Where::Device(both) => both.0.put(of, scale, gradients),
         }
     }
 }
@@ -278,9 +278,9 @@ impl HostGradient {
         self.values.iter().all(|x| x.is_finite())
     }
 
-    /// Registers scale * self as the layer's gradients.
+    /// Registers scale * self as the layer's gradients, for a scale of at most 1.
     fn put(mut self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
-        if scale != 1.0 {
+        if scale < 1.0 {
             self.values
                 .iter_mut()
                 .for_each(|x| *x = (f64::from(*x) * scale) as f32);

@@ -152,12 +152,11 @@ impl Kfac {
             .map(|(i, (of, _))| self.place(i, of))
             .collect::<Result<_, _>>()?;
         for ((place, (parameters, batch)), new) in places.into_iter().zip(facts).zip(new) {
-            let layer = if let Some(place) = place {
-                &mut self.layers[place]
-            } else {
+            let place = place.unwrap_or_else(|| {
                 self.layers.push(Layer::new(parameters));
-                self.layers.last_mut().expect("a layer was just pushed")
-            };
+                self.layers.len() - 1
+            });
+            let layer = &mut self.layers[place];
             layer.averages.a_mean.average(decay, &new.a_mean);
             layer.averages.g_mean.average(decay, &new.g_mean);
             layer.averages.positions = new.positions;

@@ -27,7 +27,7 @@ pub(crate) enum Inverse {
         qa: Mat<f32>,
         /// Eigenvectors of G, `[rows, rows]`.
         qg: Mat<f32>,
-        /// 1 / (T dg_i da_j + lambda), `[rows, cols]`.
+        /// `1 / (T dg_i da_j + lambda)`, `[rows, cols]`.
         scale: Mat<f32>,
     },
     /// U = g V a.

@@ -249,7 +249,9 @@ proptest! {
         let d = numbers.tensor([batch, out], &device());
         let mut rows: Vec<Vec<f32>> = values(x.clone()).chunks(inputs).map(<[f32]>::to_vec).collect();
         if bias {
-            rows.iter_mut().for_each(|row| row.push(1.0));
+            for row in &mut rows {
+                row.push(1.0);
+            }
         }
         let a = mean_outer(&rows);
         let g = mean_outer(&values(d.clone()).chunks(out).map(<[f32]>::to_vec).collect::<Vec<_>>());
@@ -415,7 +417,7 @@ fn a_running_average_is_the_normalised_geometric_sum_of_its_batches() {
         batches.push(mean_outer(&rows));
         let weights: Vec<f64> = (0..batches.len())
             .rev()
-            .map(|age| decay.powi(age as i32))
+            .map(|age| decay.powf(age as f64))
             .collect();
         let total: f64 = weights.iter().sum();
         let mean: Vec<f64> = (0..16)
@@ -535,7 +537,7 @@ fn clipping_bounds_the_predicted_change() {
         .zip(&v)
         .map(|(&u, &v)| f64::from(u) * f64::from(v))
         .sum();
-    assert!((step.vg - 0.25 * product).abs() < 1e-6 * step.vg && step.nu == 1.0);
+    assert!((step.vg - 0.25 * product).abs() < 1e-6 * step.vg && step.nu >= 1.0);
     let kappa = step.vg / 9.0;
     let mut clipped = Bench::new(Settings {
         kl_clip: Some(KlClip::new(kappa).unwrap()),

@@ -111,6 +111,7 @@ pub(crate) struct Site {
 
 /// Arguments of `pipeline run`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) file: StudyFile,
@@ -119,8 +120,8 @@ pub(crate) struct Run {
     pub(crate) site: Site,
 
     /// Only say what would run
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
+    #[arg(short = 'n', long = "dry-run")]
+    pub(crate) plan_only: bool,
 
     /// Start no further stage once one has failed
     #[arg(long)]

@@ -19,6 +19,7 @@ mod provenance;
 mod section;
 mod words;
 
+pub use figure::stage_graph::stage_graph_svg;
 pub use page::page;
 pub use provenance::{
     DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,

@@ -13,7 +13,7 @@ use crate::section::{
 use crate::words;
 
 const STYLE: &str = include_str!("style.css");
-const FIGURE_STYLE: &str = include_str!("figure.css");
+pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The sections in the order of the page: id and name in the navigation.

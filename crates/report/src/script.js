@@ -83,6 +83,22 @@
     if (tools.childElementCount) figure.append(tools);
   });
 
+  // What is wider than its frame says so.
+  const frames = [...document.querySelectorAll('.scroll')];
+  const hints = () => frames.forEach(frame => {
+    const wide = frame.scrollWidth > frame.clientWidth + 2;
+    const hint = frame.previousElementSibling?.classList.contains('hint') ? frame.previousElementSibling : null;
+    if (wide && !hint) frame.before(make('p', 'Scroll sideways to see all of it →', null, { className: 'hint' }));
+    else if (!wide) hint?.remove();
+  });
+  hints();
+  addEventListener('resize', hints);
+  document.querySelectorAll('details').forEach(details => details.addEventListener('toggle', hints));
+  // A link into what is closed opens it.
+  const reveal = () => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.closest('details')?.setAttribute('open', '');
+  reveal();
+  addEventListener('hashchange', reveal);
+
   // Tables that can be long: sort by a column, keep the rows that match.
   document.querySelectorAll('table.sortable').forEach(table => {
     const body = table.tBodies[0];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use analysis::heatmap::{GoodRule, Side};
 use analysis::select::{Criterion, Score};
+use analysis::targets::Bounded;
 use analysis::{Estimate, Interval, Metric, Outcome, Slice, Target};
 use maud::{Markup, html};
 use serde_json::Value;
@@ -19,6 +20,29 @@ pub(crate) fn name(text: &str) -> Markup {
     } else {
         html! { bdi { (text) } }
     }
+}
+
+/// Sentences of the tables: what stands between backticks there is code here.
+pub(crate) fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // A backtick without its other: part of a name.
+        return name(text);
+    }
+    html! {
+        @for (index, part) in parts.iter().enumerate() {
+            @if index % 2 == 1 { code { (name(part)) } } @else { (name(part)) }
+        }
+    }
+}
+
+/// A symbol with its index below the line: `S_min (steps)`.
+pub(crate) fn symbol(text: &str) -> Markup {
+    let Some((letter, rest)) = text.split_once('_') else {
+        return html! { (text) };
+    };
+    let (index, rest) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+    html! { i { (letter) } sub { (index) } (rest) }
 }
 
 /// A method as papers write it.
@@ -162,24 +186,71 @@ pub(crate) fn sides(sides: &[Side]) -> String {
     names.join(", ")
 }
 
-/// `1.2 [1.0, 1.4]`, by a given way to write each number.
-pub(crate) fn estimate(estimate: &Estimate, write: impl Fn(f64) -> String) -> String {
-    match &estimate.interval {
-        Some(range) => format!("{} {}", write(estimate.value), interval(range, write)),
-        None => write(estimate.value),
-    }
+/// `1.2` and `[1.0, 1.4]`, by a given way to write each number.
+pub(crate) fn estimate(
+    estimate: &Estimate,
+    write: impl Fn(f64) -> String,
+) -> (String, Option<String>) {
+    (
+        write(estimate.value),
+        estimate.interval.map(|range| interval(&range, &write)),
+    )
 }
 
-/// An estimate of a metric: `95.13 % [94.82, 95.44]`, `0.031 [0.029, 0.034]`.
-pub(crate) fn estimated(metric: Metric, estimate: &Estimate) -> String {
+/// An interval of a metric, cut where no value is possible; a cut end is `None`.
+/// Accuracies lie between 0 and 1, losses above 0.
+pub(crate) fn possible(metric: Metric, interval: &Interval) -> (Option<f64>, Option<f64>) {
+    let low = interval.low.filter(|low| *low >= 0.0);
+    let high = interval
+        .high
+        .filter(|high| metric.is_loss() || *high <= 1.0);
+    (low, high)
+}
+
+/// An estimate of a metric, `95.13 %`, and its interval, `[94.82, 95.44]`. An
+/// end cut at what is possible has a dagger: `[94.82, 100†]`.
+pub(crate) fn estimated(metric: Metric, estimate: &Estimate) -> (String, Option<String>) {
     let (value, bound): (String, fn(f64) -> String) = if metric.is_loss() {
         (significant(estimate.value, 3), |v| significant(v, 3))
     } else {
         (percent(estimate.value, 2), |v| fixed(v * 100.0, 2))
     };
-    match &estimate.interval {
-        Some(range) => format!("{value} {}", interval(range, bound)),
-        None => value,
+    let range = estimate.interval.map(|interval| {
+        let (low, high) = possible(metric, &interval);
+        let low = low.map_or("0†".into(), bound);
+        let high = high.map_or("100†".into(), bound);
+        format!("[{low},\u{a0}{high}]")
+    });
+    (value, range)
+}
+
+/// What may be said of a fit's parameter: `12 [10, 14]`, `at least 432`.
+pub(crate) fn bounded(bounded: &Bounded) -> (String, Option<String>) {
+    let write = |v: f64| significant(v, 3);
+    match bounded {
+        Bounded::Estimate(estimate) => (
+            write(estimate.value),
+            estimate.interval.map(|range| interval(&range, write)),
+        ),
+        Bounded::AtLeast { low } => (format!("at least {}", write(*low)), None),
+        Bounded::AtMost { high } => (format!("at most {}", write(*high)), None),
+        Bounded::Undetermined => ("undetermined".into(), None),
+    }
+}
+
+/// A value and the interval below it, in a cell of a table.
+pub(crate) fn stacked((value, range): &(String, Option<String>)) -> Markup {
+    html! {
+        (value)
+        @if let Some(range) = range { " " span.range { (range) } }
+    }
+}
+
+/// The same in one line.
+pub(crate) fn in_line((value, range): &(String, Option<String>)) -> String {
+    match range {
+        Some(range) => format!("{value} {range}"),
+        None => value.clone(),
     }
 }
 
@@ -279,6 +350,31 @@ mod tests {
             confidence: 0.95,
         };
         assert_eq!(interval(&open, |v| v.to_string()), "[2,\u{a0}∞)");
+        let certain = Estimate {
+            value: 0.98,
+            interval: Some(Interval {
+                low: Some(0.95),
+                high: Some(1.01),
+                confidence: 0.95,
+            }),
+        };
+        assert_eq!(
+            in_line(&estimated(Metric::TestAccuracy, &certain)),
+            "98.00\u{a0}% [95.00,\u{a0}100†]"
+        );
+        assert_eq!(
+            in_line(&estimated(Metric::TestLoss, &certain)),
+            "0.98 [0.95,\u{a0}1.01]"
+        );
+        assert_eq!(
+            prose("winners of `a<b`").into_string(),
+            "winners of <code>a&lt;b</code>"
+        );
+        assert_eq!(prose("odd ` one").into_string(), "odd ` one");
+        assert_eq!(
+            symbol("S_min (steps)").into_string(),
+            "<i>S</i><sub>min</sub> (steps)"
+        );
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
     }
 }

@@ -4,9 +4,9 @@ mod sample;
 
 use std::collections::{BTreeMap, HashSet};
 
-use analysis::Outcome;
 use analysis::heatmap::CellState;
 use analysis::targets::{Steps, TargetsTable};
+use analysis::{Interval, Metric, Outcome};
 use report::{Provenance, page};
 use sample::Study;
 use scraper::{ElementRef, Html, Selector};
@@ -188,16 +188,16 @@ fn each_claim_names_verdict_statistic_interval_n_and_figure() {
     for part in [
         "supported",
         "within 1 point",
-        "0.002",
-        "95 % interval [−0.004, 0.008]",
+        "0.2 points",
+        "95 % interval [−0.4, 0.8]",
         "n = 5",
         "Figure 8",
     ] {
         assert!(first.contains(part), "{part} is not in {first}");
     }
     // The number in the text is the number under the figure.
-    let link = Selector::parse("p a").expect("a selector");
-    for claim in claims {
+    let link = Selector::parse("p.note a").expect("a selector");
+    for claim in &claims {
         for link in claim.select(&link) {
             let target = link.value().attr("href").expect("a link");
             let caption = text(all(&page, &format!("{target} > figcaption"))[0]);
@@ -207,6 +207,93 @@ fn each_claim_names_verdict_statistic_interval_n_and_figure() {
             );
         }
     }
+}
+
+#[test]
+fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
+    let page = check(&quick());
+    let said = |index: usize| text(all(&page, ".claims > li")[index]).replace('\u{a0}', " ");
+    let second = said(1);
+    assert!(
+        second.contains("The verdict depends on the choice: of 2 other choices, 1 gives another, such as contradicted at test accuracy 0.93."),
+        "{second}"
+    );
+    assert!(!said(0).contains("other choice"));
+    let closed = all(&page, "details.choices:not([open])");
+    assert_eq!(
+        text(all(&page, "details.choices > summary")[0]).replace('\u{a0}', " "),
+        "The verdicts under 2 other choices: 1 differs"
+    );
+    assert_eq!(closed.len(), 1);
+    assert_eq!(all(&page, "#other-choices tr.differs").len(), 1);
+    assert_eq!(text(all(&page, "#other-choices th code")[0]), "winners");
+}
+
+#[test]
+fn an_interval_ends_where_the_metric_does_and_the_page_says_so() {
+    let mut table = Study::quick().table();
+    let row = &mut table.performance[0];
+    let accuracy = row.metrics.get_mut(&Metric::TestAccuracy).expect("shown");
+    accuracy.interval = Some(Interval {
+        low: Some(0.46),
+        high: Some(1.06),
+        confidence: 0.95,
+    });
+    let loss = row.metrics.get_mut(&Metric::TrainLoss).expect("shown");
+    loss.interval = Some(Interval {
+        low: Some(-0.3),
+        high: Some(0.5),
+        confidence: 0.95,
+    });
+    let page = check(&page(&table, &sample::provenance()));
+    let shown = text(all(&page, "#confirmed")[0]).replace('\u{a0}', " ");
+    for part in ["[46.00, 100†]", "[0†, 0.5]", "†: the interval would go on"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    let ticks: Vec<String> = all(&page, "#performance-1-test-accuracy .ticks text")
+        .iter()
+        .map(|tick| text(*tick))
+        .collect();
+    assert!(ticks.contains(&"100 %".into()) && !ticks.contains(&"110 %".into()));
+    assert!(text(all(&page, "#fig-performance-1 figcaption")[0]).contains("An arrow ends"));
+}
+
+#[test]
+fn each_selection_has_a_figure_with_its_own_seeds() {
+    let mut table = Study::quick().table();
+    let mut second = table.winners[0].clone();
+    second.stage = "fastest".into();
+    table.winners.push(second);
+    let mut rows = table.performance.clone();
+    for row in &mut rows {
+        row.winners = "fastest".into();
+    }
+    table.performance.extend(rows);
+    // Only seed 100 confirms the second selection, too.
+    for curve in table.curves.iter_mut().filter(|curve| curve.seed == 100) {
+        curve.winners.push("fastest".into());
+    }
+    let page = check(&page(&table, &sample::provenance()));
+    // Figures are in the order of the stages' names.
+    let seeds = |id: &str| all(&page, &format!("#{id} .seed")).len();
+    assert_eq!(seeds("performance-1-test-accuracy"), 2 * 5);
+    assert_eq!(seeds("performance-2-test-accuracy"), 2 * 5 * 5 - 1);
+    assert_eq!(all(&page, "#fig-train-loss, #fig-train-loss-2").len(), 2);
+}
+
+#[test]
+fn eight_panels_of_a_wide_grid_stand_in_two_rows_and_name_their_rates_once_a_row() {
+    let page = check(&page(&Study::paper().table(), &sample::provenance()));
+    let style = all(&page, "#fig-heatmap-1-1 .maps")[0]
+        .value()
+        .attr("style")
+        .expect("a style");
+    assert!(style.contains("repeat(4,max-content)"), "{style}");
+    let names = all(&page, "#fig-heatmap-1-1 svg text.label")
+        .iter()
+        .filter(|label| text(**label) == "learning rate")
+        .count();
+    assert_eq!(names, 4);
 }
 
 #[test]

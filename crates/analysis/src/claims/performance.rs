@@ -25,8 +25,8 @@ pub(super) fn decide(
     metric: Metric,
 ) -> Decision {
     let mut finals: BTreeMap<(&str, u64), Finals> = BTreeMap::new();
-    for winner in &winners.winners {
-        for run in evidence.confirmed(winner) {
+    for (winner, runs) in evidence.confirmed(winners) {
+        for run in runs {
             let value = match run.outcome {
                 Outcome::Diverged { .. } => None,
                 _ => run

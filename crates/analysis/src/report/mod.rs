@@ -190,13 +190,9 @@ fn confirmed(evidence: &Evidence) -> Vec<(&str, &Winner, Vec<&Run>)> {
         .winners
         .iter()
         .flat_map(|named| {
-            named
-                .table
-                .winners
-                .iter()
-                .map(move |winner| (named.stage.as_str(), winner))
+            let confirmed = evidence.confirmed(&named.table).into_iter();
+            confirmed.map(|(winner, runs)| (named.stage.as_str(), winner, runs))
         })
-        .map(|(stage, winner)| (stage, winner, evidence.confirmed(winner)))
         .collect()
 }
 

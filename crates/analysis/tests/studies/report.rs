@@ -181,6 +181,46 @@ fn the_curves_are_those_of_confirmed_winners_and_their_performance_is_quoted() {
 }
 
 #[test]
+fn a_winner_is_confirmed_by_the_stage_that_ran_all_winners_and_each_seed_counts_once() {
+    let mut evidence = evidence(runs());
+    let expected = assemble(&settings(), &evidence).performance;
+    // Another stage happens to have one winner's settings on the same seeds and a fresh one, with
+    // another accuracy.
+    let strays: Vec<Run> = evidence
+        .runs
+        .iter()
+        .filter(|run| run.label.starts_with("confirmed/kfac/64"))
+        .flat_map(|run| [100, 101, 102].map(|seed| (run.clone(), seed)))
+        .map(|(mut run, seed)| {
+            run.stage = "another".into();
+            run.label = format!("another/seed={seed}");
+            run.settings["seed"] = json!(seed);
+            for evaluation in &mut run.evaluations {
+                evaluation.test_accuracy = Some(0.1);
+            }
+            run
+        })
+        .collect();
+    assert!(!strays.is_empty());
+    evidence.runs.extend(strays);
+    assert_eq!(assemble(&settings(), &evidence).performance, expected);
+    // A second stage that ran all winners on the same seeds adds none.
+    let again: Vec<Run> = evidence
+        .runs
+        .iter()
+        .filter(|run| run.stage == "confirmed")
+        .cloned()
+        .map(|mut run| {
+            run.label = run.label.replace("confirmed", "confirmed-again");
+            run.stage = "confirmed-again".into();
+            run
+        })
+        .collect();
+    evidence.runs.extend(again);
+    assert_eq!(assemble(&settings(), &evidence).performance, expected);
+}
+
+#[test]
 fn without_a_selection_some_curves_are_shown_and_the_rest_is_counted() {
     let table = assemble(
         &settings(),

@@ -10,16 +10,13 @@ use crate::preconditioner::Inverse;
 
 /// [`Inverse`] as tensors.
 #[derive(Debug)]
-pub(crate) enum DeviceInverse {
-    Eigen {
-        qa: Tensor<2>,
-        qg: Tensor<2>,
-        scale: Tensor<2>,
-    },
-    Factored {
-        a: Tensor<2>,
-        g: Tensor<2>,
-    },
+pub(crate) struct DeviceInverse {
+    /// Qg, or (G + s/pi I)^-1 / T: `[rows, rows]`.
+    left: Tensor<2>,
+    /// Qa, or (A + pi s I)^-1: `[cols, cols]`.
+    right: Tensor<2>,
+    /// Of the eigenbasis: `[rows, cols]`.
+    scale: Option<Tensor<2>>,
 }
 
 /// V or U, `[rows, cols]`.
@@ -33,25 +30,27 @@ impl DeviceInverse {
             Tensor::from_data(data, device)
         };
         match &inverse.0 {
-            Inverse::Eigen { qa, qg, scale } => Self::Eigen {
-                qa: upload(qa),
-                qg: upload(qg),
-                scale: upload(scale),
+            Inverse::Eigen { qa, qg, scale } => Self {
+                left: upload(qg),
+                right: upload(qa),
+                scale: Some(upload(scale)),
             },
-            Inverse::Factored { a, g } => Self::Factored {
-                a: upload(a),
-                g: upload(g),
+            Inverse::Factored { a, g } => Self {
+                left: upload(g),
+                right: upload(a),
+                scale: None,
             },
         }
     }
 
     fn apply(&self, v: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Eigen { qa, qg, scale } => {
-                let inner = qg.clone().transpose().matmul(v).matmul(qa.clone()) * scale.clone();
-                qg.clone().matmul(inner).matmul(qa.clone().transpose())
+        let (left, right) = (self.left.clone(), self.right.clone());
+        match &self.scale {
+            Some(scale) => {
+                let inner = left.clone().transpose().matmul(v).matmul(right.clone());
+                left.matmul(inner * scale.clone()).matmul(right.transpose())
             }
-            Self::Factored { a, g } => g.clone().matmul(v).matmul(a.clone()),
+            None => left.matmul(v).matmul(right),
         }
     }
 }
@@ -75,12 +74,12 @@ impl DeviceGradient {
         (Self(u), product)
     }
 
-    /// Registers scale * self as the layer's gradients.
+    /// Registers scale * self as the layer's gradients, for a scale of at most 1.
     pub(super) fn put(self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
-        let u = if scale == 1.0 {
-            self.0
-        } else {
+        let u = if scale < 1.0 {
             self.0.mul_scalar(scale)
+        } else {
+            self.0
         };
         let inputs = of.weights() / of.rows;
         let weight = u.clone().narrow(1, 0, inputs);

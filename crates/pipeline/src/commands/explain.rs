@@ -27,7 +27,9 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
             reason: engine::Reason::Changed { changes },
         } => {
             println!("will run, because what it depends on has changed:");
-            changes.iter().for_each(|one| println!("  {}", change(one)));
+            for one in changes {
+                println!("  {}", change(one));
+            }
         }
         Verdict::Run { reason } => println!("will run: {}", super::plan::because(reason)),
         Verdict::Maybe { because } => println!(

@@ -120,8 +120,8 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
             study.name()
         )));
     }
-    written
-        .iter()
-        .for_each(|path| println!("{}", path.display()));
+    for path in &written {
+        println!("{}", path.display());
+    }
     Ok(DONE)
 }

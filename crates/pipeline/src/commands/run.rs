@@ -23,7 +23,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
     let store = open(&cli.cache)?;
-    if arguments.dry_run {
+    if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
         print!("{}", plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
@@ -34,7 +34,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
-        progress.event(&event)
+        progress.event(&event);
     });
     drop(progress);
     let summary = summary?;
@@ -128,9 +128,9 @@ fn end_of(log: &Path) -> Vec<String> {
 /// Results go to stdout, for scripts; on a terminal the last line names them.
 fn println_paths(written: &[PathBuf]) {
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        written
-            .iter()
-            .for_each(|path| println!("{}", path.display()));
+        for path in written {
+            println!("{}", path.display());
+        }
     }
 }
 

@@ -88,14 +88,17 @@ impl<'a> Tally<'a> {
         }
         // A stage that was settled and is made again is counted twice; the family is then done already.
         (family.open == 0 && family.ran > 0).then(|| {
-            let mut line = format!("{name}: {} ran", family.ran);
-            if family.cached > 0 {
-                line += &format!(", {} cached", family.cached);
+            let mut parts = vec![format!("{} ran", family.ran)];
+            for (count, what) in [(family.cached, "cached"), (family.diverged, "diverged")] {
+                if count > 0 {
+                    parts.push(format!("{count} {what}"));
+                }
             }
-            if family.diverged > 0 {
-                line += &format!(", {} diverged", family.diverged);
-            }
-            line + &format!(" ({} of work)", duration(family.seconds))
+            format!(
+                "{name}: {} ({} of work)",
+                parts.join(", "),
+                duration(family.seconds)
+            )
         })
     }
 }

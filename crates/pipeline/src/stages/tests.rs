@@ -112,12 +112,12 @@ fn fingerprint(kind: &str) -> Digest {
     for source in sources(kind) {
         collect(&root.join(source), &mut files);
     }
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (path, digest) in files {
         let name = path
             .strip_prefix(&root)
             .expect("sources are in the repository");
-        text += &format!("{} {digest}\n", name.display());
+        lines.push(format!("{} {digest}", name.display()));
     }
     if kind == "train" {
         let lock = fs::read_to_string(root.join("Cargo.lock")).expect("the lock file is there");
@@ -129,19 +129,24 @@ fn fingerprint(kind: &str) -> Digest {
                 .filter_map(|rest| rest.lines().next())
                 .collect();
             assert!(!versions.is_empty(), "{package} is no dependency any more");
-            text += &format!("{package} {versions:?}\n");
+            lines.push(format!("{package} {versions:?}"));
         }
     }
-    Digest::of(text.as_bytes())
+    Digest::of(lines.join("\n").as_bytes())
 }
 
 #[test]
 fn every_stage_kind_names_the_sources_it_was_blessed_with() {
     let blessed = root().join("crates/pipeline/src/stages/blessed.txt");
-    let now: String = KINDS
+    let now: Vec<String> = KINDS
         .iter()
-        .map(|(kind, code)| format!("{kind} {code} {}\n", fingerprint(kind)))
+        .map(|(kind, code)| format!("{kind} {code} {}", fingerprint(kind)))
         .collect();
+    let now = now.join(
+        "
+",
+    ) + "
+";
     if std::env::var_os("PIPELINE_BLESS").is_some() {
         fs::write(&blessed, &now).expect("the file can be written");
     }

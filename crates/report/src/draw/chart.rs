@@ -156,13 +156,26 @@ impl Chart<'_> {
 /// Ticks with their places from left to right, but for those whose label would
 /// touch the one before.
 fn without_touching<'t>(ticks: &'t [Tick], x: &Scale) -> Vec<(f64, &'t str)> {
+    let placed: Vec<(f64, &str)> = ticks
+        .iter()
+        .filter_map(|tick| Some((x.at(tick.value)?, tick.label.as_str())))
+        .collect();
+    let evenly =
+        |stride: usize| -> Vec<(f64, &str)> { placed.iter().step_by(stride).copied().collect() };
+    (1..=4)
+        .map(evenly)
+        .find(|some| some.len() > 2 && apart(some).len() == some.len())
+        .unwrap_or_else(|| apart(&placed))
+}
+
+/// Of labels from left to right, those that do not touch the one kept before.
+fn apart<'t>(placed: &[(f64, &'t str)]) -> Vec<(f64, &'t str)> {
     let mut free = f64::NEG_INFINITY;
     let mut kept = Vec::new();
-    for tick in ticks {
-        let Some(at) = x.at(tick.value) else { continue };
-        let half = 4.2 * tick.label.chars().count() as f64;
+    for &(at, label) in placed {
+        let half = 4.2 * label.chars().count() as f64;
         if at - half >= free {
-            kept.push((at, tick.label.as_str()));
+            kept.push((at, label));
             free = at + half + 5.0;
         }
     }

@@ -63,6 +63,16 @@ impl Scale {
         }
     }
 
+    /// The same axis, but no further than these values, beyond which there are
+    /// none.
+    pub(crate) fn no_further(&self, low: f64, high: f64) -> Self {
+        Scale {
+            low: self.low.max(self.spacing.forward(low)),
+            high: self.high.min(self.spacing.forward(high)),
+            ..self.clone()
+        }
+    }
+
     /// The same values on other pixels; `start` may lie right of or below `end`.
     pub(crate) fn onto(&self, start: f64, end: f64) -> Self {
         Scale {
@@ -228,6 +238,15 @@ mod tests {
         assert_eq!(labels(&linear, 5), "0.9 0.91 0.92 0.93 0.94 0.95");
         let percent = Scale::of(Spacing::Linear, [-1.0, 1.0], 0.0);
         assert_eq!(labels(&percent, 4), "−1 −0.5 0 0.5 1");
+    }
+
+    #[test]
+    fn an_axis_of_shares_ends_where_shares_end() {
+        let wide = Scale::of(Spacing::Linear, [0.3, 1.0], 0.1);
+        assert!(wide.contains(1.05));
+        let possible = wide.no_further(0.0, 1.0);
+        assert!(!possible.contains(1.05) && possible.contains(1.0));
+        assert_eq!(possible.range().0.to_bits(), wide.range().0.to_bits());
     }
 
     #[test]

@@ -60,10 +60,32 @@ impl Line {
 pub(crate) struct Point {
     pub(crate) batch: u64,
     pub(crate) value: f64,
-    /// Lower and upper end of a bar through it.
-    pub(crate) bar: Option<(f64, f64)>,
+    /// A bar through it.
+    pub(crate) bar: Option<Bar>,
     pub(crate) mark: Mark,
     pub(crate) tip: String,
+}
+
+impl Point {
+    /// All values that an axis must show.
+    pub(crate) fn extent(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(self.value).chain(self.bar.into_iter().flat_map(Bar::ends))
+    }
+}
+
+/// Lower and upper end of a bar. One without an end goes on beyond what is
+/// possible: it is drawn to the axis' end, with an arrow.
+#[derive(Clone, Copy)]
+pub(crate) struct Bar {
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+}
+
+impl Bar {
+    /// Both ends that there are.
+    pub(crate) fn ends(self) -> impl Iterator<Item = f64> {
+        [self.low, self.high].into_iter().flatten()
+    }
 }
 
 /// How a large marker is drawn.
@@ -88,9 +110,10 @@ pub(crate) struct Seed {
     pub(crate) tip: String,
 }
 
-/// A batch size with its interval; a side without a bound ends in an arrow.
+/// A batch size with its interval; a side without a bound goes on to the axis'
+/// end.
 pub(crate) struct Critical {
-    pub(crate) value: f64,
+    pub(crate) value: Option<f64>,
     pub(crate) low: Option<f64>,
     pub(crate) high: Option<f64>,
     pub(crate) tip: String,
@@ -215,14 +238,17 @@ fn critical_bar(plane: &Plane, critical: &Critical, y: f64) -> Markup {
             .clamp(plane.left, plane.right)
     };
     let (low, high) = (at(critical.low, plane.left), at(critical.high, plane.right));
-    let inside = plane.x.contains(critical.value);
+    let middle = critical
+        .value
+        .filter(|value| plane.x.contains(*value))
+        .and_then(|value| plane.x.at(value));
     html! {
         g {
             title { (critical.tip) }
             path.bar d={ "M" (px(low)) " " (px(y)) "H" (px(high)) } {}
             @if critical.low.is_some() { path.bar d={ "M" (px(low)) " " (px(y - 3.0)) "v6" } {} }
             @if critical.high.is_some() { path.bar d={ "M" (px(high)) " " (px(y - 3.0)) "v6" } {} }
-            @if let (true, Some(x)) = (inside, plane.x.at(critical.value)) {
+            @if let Some(x) = middle {
                 path.bar.thick d={ "M" (px(x)) " " (px(y - 4.5)) "v9" } {}
             }
         }
@@ -263,15 +289,7 @@ fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
             @if let Some((x, y)) = plane.point(point.batch as f64, point.value) {
                 g {
                     title { (point.tip) }
-                    @if let Some((low, high)) = point.bar {
-                        @if let (Some(low), Some(high)) = (plane.y.at(low), plane.y.at(high)) {
-                            path.bar d={
-                                "M" (px(x)) " " (px(low)) "V" (px(high))
-                                "M" (px(x - 4.0)) " " (px(low)) "h8"
-                                "M" (px(x - 4.0)) " " (px(high)) "h8"
-                            } {}
-                        }
-                    }
+                    @if let Some(bar) = point.bar { path.bar d=(upright(plane, x, bar)) {} }
                     @if point.mark == Mark::Above { path.bar d=(arrow_up(x, y)) {} }
                     path.mark.open[point.mark != Mark::Known] d=(shape.path(x, y, radius)) {}
                 }
@@ -283,6 +301,29 @@ fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
             }
         }
     }
+}
+
+/// A bar through a marker, with a cap at each end or an arrow beyond it.
+fn upright(plane: &Plane, x: f64, bar: Bar) -> String {
+    let place = |value: Option<f64>| value.and_then(|v| plane.y.at(v));
+    let (low, high) = (place(bar.low), place(bar.high));
+    let (bottom, top) = (low.unwrap_or(plane.bottom), high.unwrap_or(plane.top));
+    let end = |known: Option<f64>, y: f64, inwards: f64| match known {
+        Some(_) => format!("M{} {}h8", px(x - 4.0), px(y)),
+        None => line_through([
+            (x - 3.5, y + 5.0 * inwards),
+            (x, y),
+            (x + 3.5, y + 5.0 * inwards),
+        ]),
+    };
+    format!(
+        "M{} {}V{}{}{}",
+        px(x),
+        px(bottom),
+        px(top),
+        end(low, bottom, -1.0),
+        end(high, top, 1.0)
+    )
 }
 
 /// The methods' names right of the plane, at the height of their last points.

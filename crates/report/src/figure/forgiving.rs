@@ -37,6 +37,11 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
     let all = || winners().flat_map(|w| w.expected_best.iter());
     let x = Scale::of(Spacing::Log2, all().map(|e| e.trials as f64), 0.06);
     let y = Scale::of(Spacing::Linear, all().map(|e| e.value), 0.06);
+    let y = if metric.is_loss() {
+        y
+    } else {
+        y.no_further(0.0, 1.0)
+    };
     let (width, height, class) = panel_size(methods.len());
     let label = words::axis(metric);
     let panels = methods.iter().enumerate().map(|(place, method)| {
@@ -79,6 +84,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
             x: (&x, "random trials"),
             y: (&y, &label),
             percent: !metric.is_loss(),
+            levels: Vec::new(),
             traces,
         }
     });

@@ -1,14 +1,14 @@
 //! Training curves of each batch size's winner: loss and accuracy per
 //! iteration, a panel per method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::report::{LearningCurve, Role};
-use analysis::{Metric, Outcome};
+use analysis::{Metric, Outcome, Target};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, figure, panel_size};
+use super::{batch_legend, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::Csv;
 use crate::draw::number::{count, significant};
@@ -25,12 +25,50 @@ const CLIMB: f64 = 0.25;
 /// further seeds.
 type Chosen<'a> = BTreeMap<(&'a str, u64), Vec<&'a LearningCurve>>;
 
-/// Both figures, or why there are none.
+/// Both figures for each selection whose winners' curves there are, or why
+/// there are none.
 pub(crate) fn figures(book: &Book<'_>) -> Markup {
-    let chosen = chosen(&book.table.curves);
-    if chosen.is_empty() {
+    let table = book.table;
+    if table.curves.is_empty() {
         return html! { p.empty { "No training curves were kept for this report." } };
     }
+    let of = |stage: &str| -> Vec<&LearningCurve> {
+        let curves = table.curves.iter();
+        curves
+            .filter(|curve| curve.winners.iter().any(|s| s == stage))
+            .collect()
+    };
+    let mut parts: Vec<(&str, Vec<&LearningCurve>)> = table
+        .winners
+        .iter()
+        .map(|named| (named.stage.as_str(), of(&named.stage)))
+        .filter(|(_, curves)| !curves.is_empty())
+        .collect();
+    if parts.is_empty() {
+        parts.push(("", table.curves.iter().collect()));
+    }
+    // First the curves of the runs that are timed to targets.
+    let timed: BTreeSet<&str> = table
+        .targets
+        .iter()
+        .flat_map(|named| named.table.runs.iter().map(|run| run.stage.as_str()))
+        .collect();
+    parts.sort_by_key(|(_, curves)| {
+        !curves
+            .iter()
+            .any(|curve| timed.contains(curve.stage.as_str()))
+    });
+    let several = parts.len() > 1;
+    html! {
+        @for (index, (stage, curves)) in parts.iter().enumerate() {
+            @if several { h3 { "Winners of " (words::name(stage)) } }
+            (both(book, &if index == 0 { String::new() } else { format!("-{}", index + 1) }, &chosen(curves)))
+        }
+    }
+}
+
+/// Loss and accuracy; `tag` makes their ids unique.
+fn both(book: &Book<'_>, tag: &str, chosen: &Chosen<'_>) -> Markup {
     let accuracy = [
         Metric::TestAccuracy,
         Metric::ValidationAccuracy,
@@ -44,9 +82,9 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
             .any(|c| c.evaluations.iter().any(|e| metric.of(e).is_some()))
     });
     html! {
-        (one(book, &chosen, Metric::TrainLoss))
+        (one(book, tag, chosen, Metric::TrainLoss))
         @match accuracy {
-            Some(metric) => { (one(book, &chosen, metric)) }
+            Some(metric) => { (one(book, tag, chosen, metric)) }
             None => { p.empty { "No accuracy was measured." } }
         }
     }
@@ -54,9 +92,9 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
 
 /// Per method and batch size the curves of the most telling role: confirmed,
 /// else winners, else all.
-fn chosen(curves: &[LearningCurve]) -> Chosen<'_> {
+fn chosen<'a>(curves: &[&'a LearningCurve]) -> Chosen<'a> {
     let mut chosen: Chosen<'_> = BTreeMap::new();
-    for curve in curves {
+    for &curve in curves {
         chosen
             .entry((&curve.method, curve.batch_size))
             .or_default()
@@ -70,7 +108,7 @@ fn chosen(curves: &[LearningCurve]) -> Chosen<'_> {
     chosen
 }
 
-fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
+fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Markup {
     let loss = metric.is_loss();
     let evaluated = |curve: &LearningCurve| -> Vec<(f64, f64)> {
         curve
@@ -114,6 +152,7 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
                 .filter(shown),
             0.04,
         )
+        .no_further(0.0, 1.0)
     };
     let mut methods: Vec<&str> = chosen.keys().map(|(method, _)| *method).collect();
     methods.dedup();
@@ -123,7 +162,8 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
     let banded = loss && batches.len() <= BANDS;
     let (width, height, class) = panel_size(methods.len());
     let label = words::axis(metric);
-    let tag = metric.name().replace('_', "-");
+    let tag = format!("{}{part}", metric.name().replace('_', "-"));
+    let levels = levels(book, metric);
     let panels = methods.iter().enumerate().map(|(index, method)| {
         let mine = || chosen.iter().filter(|((m, _), _)| m == method);
         let spoken: Vec<String> = mine()
@@ -147,6 +187,7 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
             x: (&x, "iteration"),
             y: (&y, &label),
             percent: !loss,
+            levels: levels.clone(),
             traces: mine()
                 .flat_map(|((_, batch), curves)| {
                     curves.iter().enumerate().map(|(place, curve)| {
@@ -158,6 +199,7 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
     });
     let body = html! {
         (batch_legend(book, &batches))
+        (marks_legend(all().count() > chosen.len(), banded, !levels.is_empty()))
         div class=(class) { @for panel in panels { (panel.draw()) } }
     };
     let seeds = all().count();
@@ -168,23 +210,27 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
         _ => "each run",
     };
     let cut = book.table.curves_left_out;
+    let diverged = all().any(|c| matches!(c.outcome, Outcome::Diverged { .. }));
+    let drops = all().any(|c| !c.rate_drops.is_empty());
     let caption = html! {
         @if loss {
             "Training loss per iteration of " (from) " (" (count(seeds, "run")) ", a panel per method); \
-             both axes to base 10. Lines: loss over the whole training set at each evaluation, thick for \
-             the first seed, thin for the others. "
+             both axes to base 10. Lines: loss over the whole training set at each evaluation, strong for \
+             the first seed, faint for the others. "
             @if banded {
                 "Bands: the first seed's mini-batch loss"
                 @if thinned > 1 { ", smallest to largest in buckets of up to " (count(thinned as usize, "step")) }
-                ". "
+                "; a small batch's scatters most. "
             } @else { "Mini-batch losses of so many batch sizes are not drawn. " }
+            @if !levels.is_empty() { "Dashed lines across: the targets that steps are counted to. " }
             "Lines further left and lower made more progress per iteration."
         } @else {
-            (words::capital(&metric.to_string())) " per iteration of the same runs; thick for the first seed, thin for the others. \
-             The axis leaves out the first climb, up to 25 points below the lowest final value. Nothing is smoothed. Where lines end level, the batch \
+            (words::capital(&metric.to_string())) " per iteration of the same runs; strong for the first seed, faint for the others. \
+             The axis begins 25 points below the lowest final value, or at 0. Nothing is smoothed. Where lines end level, the batch \
              size costs no accuracy; where they end further right, it saves iterations."
         }
-        " A cross ends a run that diverged; triangles along the top mark where the learning rate falls."
+        @if diverged { " A cross ends a run that diverged." }
+        @if drops { " Triangles along the top mark where the learning rate falls." }
         @if cut > 0 { " " (count(cut, "further run")) " not drawn." }
     };
     let data = loss.then(|| csv(chosen));
@@ -196,6 +242,45 @@ fn one(book: &Book<'_>, chosen: &Chosen<'_>, metric: Metric) -> Markup {
         &caption,
         data.as_deref(),
     )
+}
+
+/// The targets of a metric, each once.
+fn levels(book: &Book<'_>, metric: Metric) -> Vec<(f64, String)> {
+    let mut levels: Vec<f64> = book
+        .table
+        .targets
+        .iter()
+        .flat_map(|named| named.table.targets.iter().map(|note| note.target))
+        .filter(|target| target.metric == metric)
+        .map(|target| target.level)
+        .collect();
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    let name = |level: f64| {
+        let target = words::target(Target { metric, level });
+        target.replacen(&metric.to_string(), "target", 1)
+    };
+    levels
+        .into_iter()
+        .map(|level| (level, name(level)))
+        .collect()
+}
+
+/// What strong and faint lines, bands and lines across are.
+fn marks_legend(several_seeds: bool, banded: bool, levels: bool) -> Markup {
+    let drawn = |mark: &Markup| html! { g.neutral { (mark) } };
+    html! {
+        ul.legend {
+            @if several_seeds {
+                (legend_drawing(&drawn(&html! { path.line d="M1 7H33" {} }), "first seed"))
+                (legend_drawing(&drawn(&html! { path.line.further d="M1 7H33" {} }), "other seeds"))
+            }
+            @if banded {
+                (legend_drawing(&drawn(&html! { path.band d="M1 2H33V12H1Z" {} }), "range of the mini-batch loss"))
+            }
+            @if levels { (legend_drawing(&html! { path.level d="M1 7H33" {} }, "target")) }
+        }
+    }
 }
 
 fn trace(

@@ -6,7 +6,7 @@ use analysis::report::{Performance, Role};
 use analysis::{Metric, Outcome};
 use maud::{Markup, html};
 
-use super::by_batch::{Axes, Line, Mark, Panel, Point, Seed};
+use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point, Seed};
 use super::{figure, method_entry, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, number};
@@ -31,24 +31,16 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
         .iter()
         .map(|row| row.winners.as_str())
         .collect();
-    // A curve does not say which selection it confirms.
-    let seeds = selections.len() == 1;
     html! {
         @for (index, selection) in selections.iter().enumerate() {
             @let rows: Vec<&Performance> =
                 book.table.performance.iter().filter(|row| row.winners == *selection).collect();
-            (one(book, index, selection, &rows, seeds))
+            (one(book, index, selection, &rows))
         }
     }
 }
 
-fn one(
-    book: &Book<'_>,
-    index: usize,
-    selection: &str,
-    rows: &[&Performance],
-    with_seeds: bool,
-) -> Markup {
+fn one(book: &Book<'_>, index: usize, selection: &str, rows: &[&Performance]) -> Markup {
     let metrics: Vec<Metric> = SHOWN
         .into_iter()
         .filter(|metric| rows.iter().any(|row| row.metrics.contains_key(metric)))
@@ -63,26 +55,26 @@ fn one(
     let drawings: Vec<Markup> = metrics
         .iter()
         .map(|metric| {
-            let panel = panel(book, index, rows, *metric, with_seeds);
+            let panel = panel(book, index, selection, rows, *metric);
             let values = panel.lines.iter().flat_map(|line| {
                 let seeds = line.seeds.iter().map(|s| s.value);
-                let ends = |p: &Point| {
-                    [
-                        p.value,
-                        p.bar.map_or(p.value, |b| b.0),
-                        p.bar.map_or(p.value, |b| b.1),
-                    ]
-                };
-                seeds.chain(line.points.iter().flat_map(ends))
+                let points = line.points.iter().flat_map(Point::extent);
+                seeds.chain(points)
             });
-            let spacing = if metric.is_loss() {
-                Spacing::Log10
+            let y = if metric.is_loss() {
+                Scale::of(Spacing::Log10, values, 0.08)
             } else {
-                Spacing::Linear
+                let cut = panel
+                    .lines
+                    .iter()
+                    .flat_map(|line| &line.points)
+                    .any(|p| p.bar.is_some_and(|bar| bar.high.is_none()));
+                let top = cut.then_some(1.0);
+                Scale::of(Spacing::Linear, values.chain(top), 0.08).no_further(0.0, 1.0)
             };
             let axes = Axes {
                 x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
-                y: Scale::of(spacing, values, 0.08),
+                y,
                 batches: batches.clone(),
                 width,
                 height,
@@ -92,6 +84,9 @@ fn one(
         })
         .collect();
     let seeds: usize = rows.iter().map(|row| row.seeds + row.diverged).sum();
+    let cut = metrics
+        .iter()
+        .any(|metric| is_cut(rows.iter().copied(), *metric));
     figure(
         book,
         Kind::Performance,
@@ -108,7 +103,11 @@ fn one(
             "Final performance of each batch size's winner (stage " (words::name(selection))
             "), trained again on fresh seeds (" (count(seeds, "run"))
             "). Large markers: mean over seeds with the 95\u{a0}% t interval. "
-            @if with_seeds { "Small markers: each seed at its last evaluation. " }
+            "Small markers: each seed at its last evaluation. "
+            @if cut {
+                "An arrow ends an interval that would go on beyond what is possible (100\u{a0}% or a loss of 0): \
+                 the t interval takes seeds to scatter evenly to both sides, which so near to the limit they do not. "
+            }
             "Crosses: seeds that diverged, which no mean contains. Whether methods are \
              comparable is for the claims to decide, not for bars that overlap; a single seed shows no interval."
         },
@@ -116,12 +115,20 @@ fn one(
     )
 }
 
+/// Would some interval of this metric go on beyond what is possible?
+pub(crate) fn is_cut<'p>(rows: impl IntoIterator<Item = &'p Performance>, metric: Metric) -> bool {
+    rows.into_iter()
+        .filter_map(|row| row.metrics.get(&metric)?.interval)
+        .map(|interval| words::possible(metric, &interval))
+        .any(|(low, high)| low.is_none() || high.is_none())
+}
+
 fn panel(
     book: &Book<'_>,
     index: usize,
+    selection: &str,
     rows: &[&Performance],
     metric: Metric,
-    with_seeds: bool,
 ) -> Panel {
     let lines: Vec<Line> = book
         .methods()
@@ -138,7 +145,10 @@ fn panel(
                 .iter()
                 .filter_map(|row| {
                     let estimate = row.metrics.get(&metric)?;
-                    let bar = estimate.interval.and_then(|i| i.low.zip(i.high));
+                    let bar = estimate.interval.map(|interval| {
+                        let (low, high) = words::possible(metric, &interval);
+                        Bar { low, high }
+                    });
                     Some(Point {
                         batch: row.batch_size,
                         value: estimate.value,
@@ -147,7 +157,7 @@ fn panel(
                         tip: format!(
                             "{label}, batch {}\n{metric} {}\n{}",
                             row.batch_size,
-                            words::estimated(metric, estimate),
+                            words::in_line(&words::estimated(metric, estimate)),
                             count(row.seeds, "seed")
                         ),
                     })
@@ -155,9 +165,7 @@ fn panel(
                 .collect();
             let mut line = Line::new(book.look(method), label.clone(), points);
             line.points.sort_by_key(|p| p.batch);
-            if with_seeds {
-                line.seeds = seeds(book, method, metric);
-            }
+            line.seeds = seeds(book, selection, method, metric);
             line.diverged = mine
                 .iter()
                 .filter(|row| row.diverged > 0)
@@ -193,12 +201,13 @@ fn panel(
     }
 }
 
-fn seeds(book: &Book<'_>, method: &str, metric: Metric) -> Vec<Seed> {
+fn seeds(book: &Book<'_>, selection: &str, method: &str, metric: Metric) -> Vec<Seed> {
     let mut curves: Vec<_> = book
         .table
         .curves
         .iter()
         .filter(|c| c.role == Role::Confirmed && c.method == method)
+        .filter(|c| c.winners.iter().any(|stage| stage == selection))
         .filter(|c| !matches!(c.outcome, Outcome::Diverged { .. }))
         .collect();
     curves.sort_by_key(|c| (c.batch_size, c.seed));

@@ -10,7 +10,7 @@ use super::heatmap::slices;
 use super::{figure, legend_drawing, method_entry, panel_size};
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, number};
-use crate::draw::number::percent;
+use crate::draw::number::{percent, significant};
 use crate::draw::scale::{Scale, Spacing};
 use crate::words;
 
@@ -99,13 +99,38 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
         &format!("fig-share-{}", index + 1),
         &body,
         &html! {
-            "Share of the grid's cells that are good, against batch size, from the heatmaps above. \
+            "Share of the grid's cells that are good, against batch size, from the heatmaps above. The grids: "
+            (grids(table)) ". \
              Diverged cells count as not good; cells of which nothing is known are left out. A share is \
              of the grid that was chosen: compare its course over the batch sizes, not its height \
              between methods. Falling: the method needs closer tuning as the batch grows."
         },
         Some(&csv(table)),
     )
+}
+
+/// The values of every method's grid: `K-FAC damping 0.003, 0.03 by learning
+/// rate 0.1, 0.4`.
+fn grids(table: &HeatmapTable) -> String {
+    let mut grids: Vec<String> = Vec::new();
+    for panel in &table.panels {
+        let axis = |name: &str, values: &[f64]| {
+            let values: Vec<String> = values.iter().map(|v| significant(*v, 2)).collect();
+            format!("{} {}", words::setting(name), values.join(", "))
+        };
+        let grid = format!(
+            "{}, {} × {} cells: {} by {}",
+            words::method(&panel.method),
+            panel.x_values.len(),
+            panel.y_values.len(),
+            axis(&panel.x, &panel.x_values),
+            axis(&panel.y, &panel.y_values)
+        );
+        if !grids.contains(&grid) {
+            grids.push(grid);
+        }
+    }
+    grids.join("; ")
 }
 
 fn point(panel: &analysis::heatmap::Panel, rule: usize) -> Option<Point> {

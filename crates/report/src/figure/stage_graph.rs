@@ -5,10 +5,22 @@ use maud::{Markup, html};
 
 use crate::draw::number::{count, grouped};
 use crate::draw::svg::{px, shortened};
+use crate::page::FIGURE_STYLE;
 use crate::provenance::StageGraph;
 
 const BOX: (f64, f64) = (132.0, 40.0);
 const GAP: (f64, f64) = (46.0, 16.0);
+
+/// The graph of a study's stages as an SVG file of its own.
+pub fn stage_graph_svg(graph: &StageGraph) -> String {
+    let drawing = drawing(graph).into_string();
+    // Style in the drawing's first place: a file stands without the page.
+    let (start, rest) = drawing
+        .split_once('>')
+        .unwrap_or_else(|| unreachable!("a drawing is an element"));
+    let start = start.replacen("<svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"", 1);
+    format!("{start}><style>{FIGURE_STYLE}</style>{rest}")
+}
 
 /// The drawing; edges that point outside of the nodes are left out.
 pub(crate) fn drawing(graph: &StageGraph) -> Markup {

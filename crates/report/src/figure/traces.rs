@@ -35,6 +35,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) y: (&'a Scale, &'a str),
     /// Values are shares, written as percent.
     pub(crate) percent: bool,
+    /// Levels to mark by a line across, with their names.
+    pub(crate) levels: Vec<(f64, String)>,
     pub(crate) traces: Vec<Trace>,
 }
 
@@ -54,10 +56,22 @@ impl Panel<'_> {
         let plane = chart.plane();
         let marks = plane.clipped(&html! {
             @for trace in &self.traces { (band(&plane, trace)) }
+            @for (level, _) in &self.levels {
+                @if let Some(y) = plane.y.at(*level) {
+                    path.level d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
+                }
+            }
             @for trace in self.traces.iter().filter(|t| t.thin) { (line(&plane, trace)) }
             @for trace in self.traces.iter().filter(|t| !t.thin) { (line(&plane, trace)) }
         });
-        chart.draw(&plane, &marks)
+        let names = html! {
+            @for (level, name) in self.levels.iter().filter(|(level, _)| plane.y.contains(*level)) {
+                @if let Some(y) = plane.y.at(*level) {
+                    text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
+                }
+            }
+        };
+        chart.draw(&plane, &html! { (marks) (names) })
     }
 }
 

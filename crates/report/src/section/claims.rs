@@ -2,7 +2,7 @@
 //! figure it rests on.
 
 use analysis::claims::Claim;
-use analysis::claims::{Alternative, ClaimVerdict, Figure, Statistic, Verdict};
+use analysis::claims::{Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
 use maud::{Markup, html};
 
 use super::{cell, table};
@@ -21,8 +21,8 @@ pub(crate) fn section(book: &Book<'_>, choices: &Markup) -> Markup {
                 p.empty { "The study declares no claims; the figures below speak for themselves." }
             } @else {
                 p.note {
-                    "Each claim was declared in the study file and tested by a fixed rule. Undecided means that \
-                     the interval covers both answers, or that there are fewer than 5 seeds."
+                    "Each claim was declared in the study file before the runs and is tested by a fixed rule. Undecided \
+                     means that the data allow both answers, or that there are fewer than 5 seeds."
                 }
                 ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(book, index, claim)) } }
                 (choices)
@@ -36,8 +36,9 @@ fn one(book: &Book<'_>, index: usize, claim: &ClaimVerdict) -> Markup {
         li id={ "claim-" (index + 1) } {
             (badge(claim.verdict))
             div {
-                p.statement { (words::name(&claim.sentence)) }
-                p { (words::name(&claim.reason)) }
+                p.statement { (words::prose(&claim.sentence)) }
+                p { (words::prose(&claim.reason)) }
+                @if let Some(said) = elsewhere(claim) { p { (said) } }
                 p.note {
                     @if let Some(statistic) = &claim.statistic { (said(statistic)) " · " }
                     @else { "n = " (claim.n) " · " }
@@ -56,25 +57,72 @@ fn one(book: &Book<'_>, index: usize, claim: &ClaimVerdict) -> Markup {
 
 /// The verdict as symbol and word.
 pub(crate) fn badge(verdict: Verdict) -> Markup {
-    let (class, symbol, word) = match verdict {
-        Verdict::Supported => ("supported", "✓", "supported"),
-        Verdict::Contradicted => ("contradicted", "✕", "contradicted"),
-        Verdict::Undecided => ("undecided", "?", "undecided"),
+    let symbol = match verdict {
+        Verdict::Supported => "✓",
+        Verdict::Contradicted => "✕",
+        Verdict::Undecided => "?",
     };
-    html! { span.verdict.(class) { b aria-hidden="true" { (symbol) } (word) } }
+    let word = word(verdict);
+    html! { span.verdict.(word) { b aria-hidden="true" { (symbol) } (word) } }
+}
+
+/// What becomes of the verdict under the other choices; nothing without any.
+fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
+    let others = claim.under.get(1..).filter(|others| !others.is_empty())?;
+    let differing: Vec<&Alternative> = others
+        .iter()
+        .filter(|other| other.verdict != claim.verdict)
+        .collect();
+    let n = count(others.len(), "other choice");
+    let link = html! { a href="#other-choices" { (n) } };
+    Some(html! {
+        @if differing.is_empty() {
+            "The verdict is the same under " (link) " of level or target."
+        } @else {
+            b { "The verdict depends on the choice: " }
+            "of " (link) ", " (differing.len())
+            @if differing.len() == 1 { " gives another" } @else { " give another" }
+            ", such as " (word(differing[0].verdict)) " at " (words::prose(&differing[0].choice)) "."
+        }
+    })
 }
 
 /// `difference of slopes, batch 64: 0.31, 95 % interval 0.1 to 0.5, n = 5`.
 fn said(statistic: &Statistic) -> Markup {
+    let (value, interval) = written(statistic);
     html! {
-        (words::name(&words::capital(&statistic.name)))
-        @if let Some(part) = &statistic.part { ", " (words::name(part)) }
-        ": " (significant(statistic.estimate.value, 3))
-        @if let Some(interval) = &statistic.estimate.interval {
-            ", " (significant(interval.confidence * 100.0, 3)) "\u{a0}% interval "
-            (words::interval(interval, |v| significant(v, 3)))
+        (words::prose(&words::capital(&statistic.name)))
+        @if let Some(part) = &statistic.part { ", " (words::prose(part)) }
+        ": " (value)
+        @if let (Some(words), Some(interval)) = (interval, &statistic.estimate.interval) {
+            ", " (significant(interval.confidence * 100.0, 3)) "\u{a0}% interval " (words)
         }
         ", n\u{a0}=\u{a0}" (statistic.n)
+    }
+}
+
+/// A statistic and its interval in its unit: `−1.2 points`, `[−2.1, −0.3]`.
+fn written(statistic: &Statistic) -> (String, Option<String>) {
+    let plain: fn(f64) -> String = |v| significant(v, 3);
+    let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
+        Unit::Plain => (plain, ""),
+        Unit::Points => (|v| significant(v * 100.0, 3), "\u{a0}points"),
+        Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
+    };
+    let (value, interval) = words::estimate(&statistic.estimate, write);
+    // Of a ratio the open side ends at 0.
+    let interval = interval.map(|text| match statistic.unit {
+        Unit::LogRatio => text.replace("(−∞", "(0"),
+        _ => text,
+    });
+    (format!("{value}{after}"), interval)
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Supported => "supported",
+        Verdict::Contradicted => "contradicted",
+        Verdict::Undecided => "undecided",
     }
 }
 
@@ -82,7 +130,11 @@ fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
     match claim.figure {
         Figure::Winners => book.pointer(Kind::Performance, "winners", "Winners"),
         Figure::Scaling => book.pointer(Kind::Steps, "scaling", "Steps to target"),
-        Figure::Curves => book.pointer(Kind::Curves, "curves", "Training curves"),
+        // Steps to a loss decide; the curves show them.
+        Figure::Curves => html! {
+            (book.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
+            (book.pointer(Kind::Curves, "curves", "Training curves"))
+        },
         Figure::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
             @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {
@@ -94,19 +146,24 @@ fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
 }
 
 fn parts(parts: &[Statistic]) -> Markup {
+    let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+    let shared = names.windows(2).all(|pair| pair[0] == pair[1]);
     html! {
+        @if shared { p.note { (words::prose(&words::capital(names[0]))) ":" } }
         div.scroll tabindex="0" role="region" aria-label="Numbers behind the claim" {
             table {
                 thead { tr {
-                    th scope="col" { "Statistic" } th scope="col" { "Part" }
+                    @if !shared { th scope="col" { "Statistic" } }
+                    @if parts.iter().any(|part| part.part.is_some()) { th scope="col" { "Part" } }
                     th.number scope="col" { "Estimate" } th.number scope="col" { "Interval" }
                     th.number scope="col" { "n" } th scope="col" { "On its own" }
                 } }
                 tbody {
                     @for part in parts {
                         tr {
-                            th scope="row" { (words::name(&part.name)) }
-                            td { @if let Some(of) = &part.part { (words::name(of)) } }
+                            @if !shared { th scope="row" { (words::prose(&part.name)) } }
+                            @if let Some(of) = &part.part { td { (words::prose(of)) } }
+                            @else if parts.iter().any(|part| part.part.is_some()) { td { "all" } }
                             (numbers(part))
                             td { (badge(part.verdict)) }
                         }
@@ -118,14 +175,10 @@ fn parts(parts: &[Statistic]) -> Markup {
 }
 
 fn numbers(statistic: &Statistic) -> Markup {
+    let (value, interval) = written(statistic);
     html! {
-        td.number { (significant(statistic.estimate.value, 3)) }
-        td.number {
-            @match &statistic.estimate.interval {
-                Some(interval) => { (words::interval(interval, |v| significant(v, 3))) }
-                None => "none"
-            }
-        }
+        td.number { (value) }
+        td.number { (interval.unwrap_or_else(|| "none".into())) }
         td.number { (statistic.n) }
     }
 }
@@ -133,60 +186,101 @@ fn numbers(statistic: &Statistic) -> Markup {
 /// Each verdict under other choices of level, target or schedule; the first
 /// table of the page.
 pub(crate) fn choices(book: &Book<'_>) -> Markup {
-    if book.table.claims.iter().all(|c| c.under.is_empty()) {
+    let claims = &book.table.claims;
+    // The first choice is the one that decided.
+    let others = |claim: &ClaimVerdict| claim.under.len().saturating_sub(1);
+    let n: usize = claims.iter().map(others).sum();
+    if n == 0 {
         return html! {};
     }
+    let differ = claims
+        .iter()
+        .flat_map(|claim| {
+            claim
+                .under
+                .iter()
+                .skip(1)
+                .map(|u| u.verdict != claim.verdict)
+        })
+        .filter(|differs| *differs)
+        .count();
     let rows = html! {
-        @for (index, claim) in book.table.claims.iter().enumerate() {
-            @for (place, other) in claim.under.iter().enumerate() {
-                tr {
-                    @if place == 0 {
-                        th scope="rowgroup" rowspan=(claim.under.len()) {
-                            a href={ "#claim-" (index + 1) } { "Claim " (index + 1) }
-                        }
-                    }
-                    (alternative(other))
+        @for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.under.is_empty()) {
+            tr.group {
+                th scope="colgroup" colspan="6" {
+                    a href={ "#claim-" (index + 1) } { "Claim " (index + 1) } ". "
+                    (words::prose(&claim.sentence))
+                    @if let Some(name) = shared_name(claim) { span.quiet { " Estimate: " (words::prose(name)) "." } }
                 }
+            }
+            @for (place, other) in claim.under.iter().enumerate() {
+                (alternative(claim, place, other))
             }
         }
     };
-    let n: usize = book.table.claims.iter().map(|c| c.under.len()).sum();
-    table(
-        book,
-        "other-choices",
-        "choices",
-        &html! {
-            "The verdicts under other choices of level, target or schedule (" (count(n, "choice"))
-            "). A verdict that changes from row to row depends on the choice and should be quoted with it."
-        },
-        &[
-            ("Claim", false),
-            ("Choice", false),
-            ("Verdict", false),
-            ("Estimate", true),
-            ("Interval", true),
-            ("n", true),
-            ("Why", false),
-        ],
-        &rows,
-    )
+    html! {
+        details.choices {
+            summary {
+                "The verdicts under " (count(n, "other choice")) ": "
+                (match differ { 0 => "none differs".into(), 1 => "1 differs".into(), n => format!("{n} differ") })
+            }
+            (table(
+                book,
+                "other-choices",
+                "choices",
+                &html! {
+                    "The verdicts under other choices of level, target or selection. The choice that decides comes first; \
+                     a verdict that differs from it is marked and should be quoted with its choice. Estimates are those \
+                     least in favour of the claim."
+                },
+                &[
+                    ("Choice", false),
+                    ("Verdict", false),
+                    ("Estimate", true),
+                    ("Interval", true),
+                    ("n", true),
+                    ("Where", false),
+                ],
+                &rows,
+            ))
+        }
+    }
 }
 
-fn alternative(other: &Alternative) -> Markup {
+/// The name of the statistic, if all choices have the same.
+fn shared_name(claim: &ClaimVerdict) -> Option<&str> {
+    let mut names = claim
+        .under
+        .iter()
+        .filter_map(|other| Some(other.statistic.as_ref()?.name.as_str()));
+    let first = names.next()?;
+    names.all(|name| name == first).then_some(first)
+}
+
+fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Markup {
+    let differs = other.verdict != claim.verdict;
     html! {
-        td { (words::name(&other.choice)) }
-        td { (badge(other.verdict)) }
-        @match &other.statistic {
-            Some(statistic) => {
-                (numbers(statistic))
-                td class=(cell(false)) {
-                    (words::name(&statistic.name))
-                    @if let Some(part) = &statistic.part { ", " (words::name(part)) }
-                }
+        tr.differs[differs] {
+            th scope="row" {
+                (words::prose(&other.choice))
+                @if place == 0 { span.quiet { " (decides)" } }
             }
-            None => {
-                td.number { "–" } td.number { "–" } td.number { "–" }
-                td { (words::name(&other.reason)) }
+            td { (badge(other.verdict)) @if differs { span.edge { " differs" } } }
+            @match &other.statistic {
+                Some(statistic) => {
+                    (numbers(statistic))
+                    td class=(cell(false)) {
+                        @if shared_name(claim).is_none() { (words::prose(&statistic.name)) ", " }
+                        // A level is its own place.
+                        @if let Some(part) = statistic.part.as_ref().filter(|part| !other.choice.starts_with(part.as_str())) {
+                            (words::prose(part))
+                        }
+                    }
+                }
+                None => {
+                    td.number { "–" } td.number { "–" } td.number { "–" }
+                    td { (words::prose(&other.reason)) }
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod winners;
 use maud::{Markup, html};
 
 use crate::book::Book;
+use crate::words;
 
 /// A numbered table: caption above, column heads (name; numbers stand right),
 /// rows. Wide tables scroll inside their own frame.
@@ -38,7 +39,7 @@ pub(crate) fn table(
             div class=(frame) tabindex="0" role="region" aria-labelledby={ (id) "-caption" } {
                 table class=(class) aria-labelledby={ (id) "-caption" } {
                     thead { tr {
-                        @for (name, number) in head { th scope="col" class=(cell(*number)) { (name) } }
+                        @for (name, number) in head { th scope="col" class=(cell(*number)) { (words::symbol(name)) } }
                     } }
                     tbody { (rows) }
                 }

@@ -55,7 +55,7 @@ fn all(book: &Book<'_>, runs: &[RunRow]) -> Markup {
         ("Stage", false),
         ("Method", false),
         ("Batch", true),
-        ("Learning rate", true),
+        ("Rate", true),
     ];
     if any_other {
         head.push(("Other settings", false));
@@ -74,7 +74,7 @@ fn all(book: &Book<'_>, runs: &[RunRow]) -> Markup {
                 td.number { (exact(run.learning_rate)) }
                 @if any_other { td.wide { (words::name(&other(&run.settings))) } }
                 td.number { (run.seed) }
-                td { (words::outcome(run.outcome)) }
+                td { (outcome(run.outcome)) }
                 td.number { (steps(run)) }
                 @for metric in &metrics {
                     td.number { (number(*metric, run.last.as_ref().and_then(|e| metric.of(e)))) }
@@ -95,8 +95,9 @@ fn all(book: &Book<'_>, runs: &[RunRow]) -> Markup {
         "sortable",
         &html! {
             "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
-            " diverged): its settings where they differ within its stage, and its last evaluation. \
-             With the settings of its stage below these are all its settings."
+            " diverged): its settings where they differ among the runs of its stage and method, and its last \
+             evaluation; losses in nats, accuracies as shares. With the settings of its stage below these are all \
+             its settings."
         },
         &head,
         &rows,
@@ -110,6 +111,15 @@ fn other(settings: &BTreeMap<String, Value>) -> String {
         .map(|(path, value)| format!("{} {}", words::setting(path), words::value(value)))
         .collect();
     parts.join(", ")
+}
+
+/// How a run ended; the steps have a column of their own.
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Finished => "finished",
+        Outcome::Diverged { .. } => "diverged",
+        Outcome::Stopped { .. } => "stopped",
+    }
 }
 
 fn steps(run: &RunRow) -> u64 {

@@ -1,14 +1,16 @@
 //! Steps to target and what follows from them: speed-up, slopes, critical
 //! batch sizes.
 
+use std::collections::BTreeSet;
+
 use analysis::report::Named;
-use analysis::targets::{ScalingFit, TargetsTable};
+use analysis::targets::{Bounded, ScalingFit, TargetsTable};
 use maud::{Markup, html};
 
 use super::table;
 use crate::book::Book;
 use crate::draw::number::significant;
-use crate::figure::steps::{critical_batch, figures};
+use crate::figure::steps::figures;
 use crate::words;
 
 /// The section.
@@ -48,8 +50,8 @@ fn notes(named: &Named<TargetsTable>) -> Markup {
                     li.warn[!note.admissible] {
                         (words::target(note.target)) ": "
                         @match &note.note {
-                            Some(text) => { (words::name(text)) }
-                            None => "crossed in fewer than 16 steps, so no claim or fit uses it."
+                            Some(text) => { (words::prose(text)) }
+                            None => "crossed in fewer than 16 steps, so no claim uses it."
                         }
                     }
                 }
@@ -71,55 +73,86 @@ fn notes(named: &Named<TargetsTable>) -> Markup {
 }
 
 fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
-    let rows = html! { @for fit in &targets.fits { (row(fit)) } };
+    let fits = &targets.fits;
+    let stages: BTreeSet<&str> = fits.iter().map(|fit| fit.stage.as_str()).collect();
+    let notes: BTreeSet<Option<&str>> = fits.iter().map(|fit| fit.note.as_deref()).collect();
+    let columns = Columns {
+        stage: stages.len() > 1,
+        note: notes.len() > 1,
+    };
+    let rows = html! { @for fit in fits { (row(fit, &columns)) } };
+    let mut head = vec![("Method", false)];
+    if columns.stage {
+        head.push(("Stage", false));
+    }
+    head.extend([
+        ("Target", false),
+        ("Slope", true),
+        ("S_min (steps)", true),
+        ("E_min (examples)", true),
+        ("B_crit (examples)", true),
+        ("Reached / not / diverged", true),
+    ]);
+    if columns.note {
+        head.push(("Note", false));
+    }
+    let bounds = fits
+        .iter()
+        .filter_map(|fit| fit.law)
+        .any(|law| matches!(law.least_steps, Bounded::AtMost { .. }));
     table(
         book,
         &format!("fits-{}", index + 1),
         "fits",
         &html! {
-            "Scaling fits with 95\u{a0}% intervals. Slope: of log steps over log batch size, −1 is ideal, 0 is \
-             none. S_min: steps in the limit of large batches; E_min: examples in the limit of small ones; \
-             B_crit = E_min / S_min (McCandlish et al. 2018), quoted as a bound where the batch sizes do not \
-             span it fourfold each way. Seeds that did not reach the target count as censored, not as missing."
+            "Scaling fits"
+            @if let (false, Some(stage)) = (columns.stage, stages.first()) { " of stage " (words::name(stage)) }
+            " with 95\u{a0}% intervals. Slope: of log steps over log batch size, −1 is ideal, 0 is no gain. "
+            (words::symbol("S_min")) ": steps in the limit of large batches; " (words::symbol("E_min"))
+            ": examples in the limit of small ones; " (words::symbol("B_crit")) " = " (words::symbol("E_min")) " / "
+            (words::symbol("S_min")) ", the critical batch size (McCandlish et al. 2018). “At least” and “at most” \
+             are one-sided 95\u{a0}% bounds: the batch sizes do not span the critical one fourfold each way. "
+            @if bounds {
+                "Where the steps do not flatten, " (words::symbol("S_min")) " has an upper bound only. "
+            }
+            "Seeds that did not reach the target count as censored, not as missing."
+            @if let (false, Some(Some(note))) = (columns.note, notes.first()) {
+                " All: " (words::prose(note)) "."
+            }
         },
-        &[
-            ("Stage", false),
-            ("Method", false),
-            ("Target", false),
-            ("Slope", true),
-            ("S_min (steps)", true),
-            ("E_min (examples)", true),
-            ("B_crit (examples)", true),
-            ("Reached / not / diverged", true),
-            ("Note", false),
-        ],
+        &head,
         &rows,
     )
 }
 
-fn row(fit: &ScalingFit) -> Markup {
-    let write = |v: f64| significant(v, 3);
+/// Columns that are there only if they say something.
+struct Columns {
+    stage: bool,
+    note: bool,
+}
+
+fn row(fit: &ScalingFit, columns: &Columns) -> Markup {
     html! {
         tr {
-            th scope="row" { (words::name(&fit.stage)) }
-            td { (words::name(&words::method(&fit.method))) }
+            th scope="row" { (words::name(&words::method(&fit.method))) }
+            @if columns.stage { td { (words::name(&fit.stage)) } }
             td.whole { (words::target(fit.target)) }
             td.number {
-                @match &fit.slope { Some(slope) => { (words::estimate(slope, |v| significant(v, 2))) } None => "–" }
+                @match &fit.slope {
+                    Some(slope) => { (words::stacked(&words::estimate(slope, |v| significant(v, 2)))) }
+                    None => "–"
+                }
             }
             @match &fit.law {
                 Some(law) => {
-                    td.number { (words::estimate(&law.s_min, write)) }
-                    td.number { (words::estimate(&law.e_min, write)) }
-                    td.number { (critical_batch(&law.critical_batch)) }
+                    @for parameter in [&law.least_steps, &law.least_examples, &law.critical_batch] {
+                        td.number { (words::stacked(&words::bounded(parameter))) }
+                    }
                 }
                 None => { td.number { "–" } td.number { "–" } td.number { "–" } }
             }
             td.number { (fit.reached) " / " (fit.not_reached) " / " (fit.diverged) }
-            td.wide {
-                @if let Some(note) = &fit.note { (words::name(note)) }
-                @if fit.after_drop > 0 { " " (fit.after_drop) " crossed only after the learning rate fell: not reached by the drop." }
-            }
+            @if columns.note { td.wide { @if let Some(note) = &fit.note { (words::prose(note)) } } }
         }
     }
 }

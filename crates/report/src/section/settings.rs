@@ -15,27 +15,38 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
         section #settings aria-labelledby="settings-heading" {
             h2 #settings-heading { "Settings" }
             @if book.table.stages.is_empty() { p.empty { "No stage trains." } }
-            @for stage in &book.table.stages { (one(stage)) }
+            @for stage in &book.table.stages {
+                @let several = book.table.stages.iter().filter(|other| other.stage == stage.stage).count() > 1;
+                (one(stage, several))
+            }
         }
     }
 }
 
-fn one(stage: &StageSettings) -> Markup {
+/// `several`: the stage has another method, too.
+fn one(stage: &StageSettings, several: bool) -> Markup {
     html! {
-        h3 { (words::name(&stage.stage)) }
+        h3 {
+            (words::name(&stage.stage))
+            @if several { ", " (words::name(&words::method(&stage.method))) }
+        }
         p.note {
             (count(stage.runs, "run")) ", " (stage.diverged) " diverged, " (stage.stopped)
             " stopped early; " (numbers(&stage.train_examples)) " training examples, "
             (numbers(&stage.parameters)) " parameters."
         }
-        dl.facts {
+        dl.facts.columns {
             @for (path, values) in &stage.swept {
-                dt { code { (words::name(path)) } }
-                dd { (words::name(&swept(values))) span.quiet { " (swept)" } }
+                div {
+                    dt { code { (words::name(path)) } }
+                    dd { (words::name(&swept(values))) span.quiet { " (swept)" } }
+                }
             }
             @for (path, value) in &stage.common {
-                dt { code { (words::name(path)) } }
-                dd { (words::name(&words::value(value))) }
+                div {
+                    dt { code { (words::name(path)) } }
+                    dd { (words::name(&words::value(value))) }
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use analysis::Outcome;
-use analysis::claims::Verdict;
+use analysis::claims::{SEEDS_TO_DECIDE, Verdict};
+use analysis::report::StageSettings;
 use maud::{Markup, html};
 
 use crate::book::Book;
@@ -47,11 +48,143 @@ pub(crate) fn paragraph(book: &Book<'_>) -> Markup {
             @if let Some(examples) = range(&examples) { " and " (examples) " training examples" }
             "; " (count(seeds.len(), "seed")) " in all. "
             @if diverged == 0 { "No run diverged" } @else { (count(diverged, "run")) " diverged" }
-            @if stopped > 0 { ", " (count(stopped, "run")) " stopped early where nothing read the rest" }
+            @if stopped > 0 { ", " (count(stopped, "run")) " ended early, once nothing read what was left" }
             ". "
             @if !table.claims.is_empty() { (verdicts(book)) }
         }
+        @let (design, limits) = (design(book), limits(book));
+        @if !design.is_empty() || !limits.is_empty() {
+            p {
+                @for sentence in &design { (sentence) " " }
+                @if !limits.is_empty() { b { "Limits: " } (limits.join("; ")) "." }
+            }
+        }
     }
+}
+
+/// How the methods were tuned and what the quoted numbers rest on.
+fn design(book: &Book<'_>) -> Vec<String> {
+    let table = book.table;
+    let mut sentences = Vec::new();
+    let tuning: BTreeSet<&str> = table
+        .winners
+        .iter()
+        .flat_map(|named| named.table.winners.iter().map(|w| w.stage.as_str()))
+        .collect();
+    let grids: Vec<String> = table
+        .stages
+        .iter()
+        .filter(|stage| tuning.contains(stage.stage.as_str()))
+        .filter_map(|stage| {
+            Some(format!(
+                "{}: {}",
+                words::method(&stage.method),
+                grid(stage)?
+            ))
+        })
+        .collect();
+    if !grids.is_empty() {
+        sentences.push(format!(
+            "At each batch size a grid was searched ({}).",
+            grids.join("; ")
+        ));
+    }
+    let fresh: BTreeSet<usize> = table
+        .performance
+        .iter()
+        .map(|row| row.seeds + row.diverged)
+        .collect();
+    if let Some(seeds) = between(&fresh) {
+        sentences.push(format!(
+            "Performance is that of the winners, trained again on {seeds} fresh seed{} each that had no part in the choice.",
+            if fresh.last() == Some(&1) { "" } else { "s" }
+        ));
+    }
+    sentences
+}
+
+/// `4 × 4 of damping and learning rate`; `None` if nothing but batch size and
+/// seed was swept.
+fn grid(stage: &StageSettings) -> Option<String> {
+    let swept: Vec<_> = stage
+        .swept
+        .iter()
+        .filter(|(path, _)| !["batch_size", "seed"].contains(&path.as_str()))
+        .collect();
+    let sizes: Vec<String> = swept.iter().map(|(_, v)| v.len().to_string()).collect();
+    let names: Vec<String> = swept.iter().map(|(path, _)| words::setting(path)).collect();
+    (!swept.is_empty()).then(|| format!("{} of {}", sizes.join(" × "), words::list(&names)))
+}
+
+/// `5`, `3 to 5`; nothing of nothing.
+fn between(counts: &BTreeSet<usize>) -> Option<String> {
+    let (low, high) = (counts.first()?, counts.last()?);
+    Some(if low == high {
+        low.to_string()
+    } else {
+        format!("{low} to {high}")
+    })
+}
+
+/// What a reader must hold against the numbers.
+fn limits(book: &Book<'_>) -> Vec<String> {
+    let table = book.table;
+    let mut limits = Vec::new();
+    let winners = || table.winners.iter().flat_map(|named| &named.table.winners);
+    let tuning: BTreeSet<usize> = winners().map(|winner| winner.seeds.len()).collect();
+    if let (Some(seeds), Some(true)) = (
+        between(&tuning),
+        tuning.first().map(|n| *n < SEEDS_TO_DECIDE),
+    ) {
+        limits.push(format!(
+            "winners and heatmaps rest on {seeds} tuning seed{}, too few to decide a claim on the good region",
+            if tuning.last() == Some(&1) { "" } else { "s" }
+        ));
+    }
+    let (all, edges) = (
+        winners().count(),
+        winners().filter(|w| !w.on_grid_edge.is_empty()).count(),
+    );
+    if edges > 0 {
+        limits.push(format!(
+            "{edges} of {all} winners lie{} on the edge of the grid",
+            if edges == 1 { "s" } else { "" }
+        ));
+    }
+    if all > 0 && table.performance.is_empty() {
+        limits.push("no winner was trained again on fresh seeds".into());
+    }
+    let inadmissible = table
+        .targets
+        .iter()
+        .flat_map(|named| &named.table.targets)
+        .filter(|note| !note.admissible)
+        .count();
+    if inadmissible > 0 {
+        limits.push(format!(
+            "{} too easy to time",
+            if inadmissible == 1 {
+                "1 target is".into()
+            } else {
+                format!("{inadmissible} targets are")
+            }
+        ));
+    }
+    let large: BTreeSet<u64> = table
+        .targets
+        .iter()
+        .flat_map(|named| &named.table.summaries)
+        .filter(|row| row.over_tenth_of_data)
+        .map(|row| row.batch_size)
+        .collect();
+    if let Some(first) = large.first() {
+        limits.push(format!(
+            "batches of {}{} are more than a tenth of the training set",
+            grouped(*first),
+            if large.len() > 1 { " and more" } else { "" }
+        ));
+    }
+    limits
 }
 
 fn batches(batches: &[u64]) -> String {

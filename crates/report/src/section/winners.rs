@@ -9,8 +9,8 @@ use maud::{Markup, html};
 
 use super::table;
 use crate::book::Book;
-use crate::draw::number::grouped;
-use crate::figure::performance::SHOWN;
+use crate::draw::number::{count, grouped};
+use crate::figure::performance::{SHOWN, is_cut};
 use crate::figure::{forgiving, performance};
 use crate::words;
 
@@ -52,14 +52,22 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
         .collect();
     let mut head = vec![("Method", false), ("Batch", true)];
     head.extend(names.iter().map(|name| (name.as_str(), true)));
-    head.extend([
-        ("Score", true),
-        ("Tuning seeds", true),
-        ("Compared", true),
-        ("Diverged", true),
-        ("Second best", false),
-    ]);
-    let rows = html! { @for winner in winners { (row(winner, &swept, &named.table)) } };
+    // Equal everywhere, they stand in the caption.
+    let distinct = |of: fn(&Winner) -> usize| winners.iter().map(of).collect::<BTreeSet<_>>();
+    let (seeds, candidates) = (distinct(|w| w.seeds.len()), distinct(|w| w.candidates));
+    let columns = Columns {
+        seeds: seeds.len() > 1,
+        candidates: candidates.len() > 1,
+    };
+    head.push(("Score", true));
+    if columns.seeds {
+        head.push(("Tuning seeds", true));
+    }
+    if columns.candidates {
+        head.push(("Compared", true));
+    }
+    head.extend([("Diverged", true), ("Second best", false)]);
+    let rows = html! { @for winner in winners { (row(winner, &swept, &named.table, &columns)) } };
     let edges = winners
         .iter()
         .filter(|w| !w.on_grid_edge.is_empty())
@@ -70,11 +78,14 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
         "winners",
         &html! {
             "Winners by " (words::criterion(named.table.by)) " " (words::slice(named.table.at))
-            ", chosen on the tuning seeds. Scores are the best of several noisy ones and optimistic: quote the \
-             confirmed performance instead. "
+            @if let (false, Some(n)) = (columns.candidates, candidates.first()) { ", each the best of " (count(*n, "configuration")) }
+            @if let (false, Some(n)) = (columns.seeds, seeds.first()) { ", chosen on " (count(*n, "tuning seed")) ". " }
+            @else { ", chosen on the tuning seeds. " }
+            "Scores are the best of several noisy ones and optimistic: quote the confirmed performance instead. \
+             Diverged: configurations that did. "
             @if edges > 0 {
-                (edges) " of " (winners.len())
-                " lie on the edge of their grid (marked ⚠): a better value may lie outside."
+                (edges) " of " (winners.len()) @if edges == 1 { " lies" } @else { " lie" }
+                " on the edge of the grid (marked ⚠): a better value may lie outside."
             } @else { "None lies on the edge of its grid." }
         },
         &head,
@@ -82,7 +93,18 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
     )
 }
 
-fn row(winner: &Winner, swept: &BTreeSet<&str>, winners: &WinnersTable) -> Markup {
+/// Columns that are there only if they say something.
+struct Columns {
+    seeds: bool,
+    candidates: bool,
+}
+
+fn row(
+    winner: &Winner,
+    swept: &BTreeSet<&str>,
+    winners: &WinnersTable,
+    columns: &Columns,
+) -> Markup {
     html! {
         tr {
             th scope="row" { (words::name(&words::method(&winner.method))) }
@@ -91,20 +113,20 @@ fn row(winner: &Winner, swept: &BTreeSet<&str>, winners: &WinnersTable) -> Marku
                 td.number {
                     @match winner.parameters.get(*path) { Some(value) => { (words::name(&words::value(value))) } None => "–" }
                     @match winner.on_grid_edge.get(*path) {
-                        Some(Edge::Low) => span.edge { " ⚠ smallest tried" }
-                        Some(Edge::High) => span.edge { " ⚠ largest tried" }
+                        Some(Edge::Low) => span.edge { " ⚠\u{a0}smallest" }
+                        Some(Edge::High) => span.edge { " ⚠\u{a0}largest" }
                         None => {}
                     }
                 }
             }
             td.number { (words::score(&winner.score, winners.by)) }
-            td.number { (winner.seeds.len()) }
-            td.number { (winner.candidates) }
+            @if columns.seeds { td.number { (winner.seeds.len()) } }
+            @if columns.candidates { td.number { (winner.candidates) } }
             td.number { (winner.diverged) }
             td.wide {
                 @if let Some(second) = &winner.runner_up {
-                    (words::score(&second.score, winners.by)) " at "
-                    (words::name(&words::settings(&second.parameters)))
+                    (words::score(&second.score, winners.by)) " "
+                    span.range { (words::name(&words::settings(&second.parameters))) }
                 } @else { "none" }
             }
         }
@@ -121,19 +143,24 @@ fn confirmed(book: &Book<'_>) -> Markup {
         .iter()
         .map(|m| words::capital(&m.to_string()))
         .collect();
-    let mut head = vec![("Selection", false), ("Method", false), ("Batch", true)];
+    let selections: BTreeSet<&str> = rows.iter().map(|row| row.winners.as_str()).collect();
+    let several = selections.len() > 1;
+    let mut head = vec![("Method", false), ("Batch", true)];
+    if several {
+        head.insert(0, ("Selection", false));
+    }
     head.extend(names.iter().map(|name| (name.as_str(), true)));
     head.extend([("Seeds", true), ("Diverged", true)]);
     let body = html! {
         @for row in rows {
             tr {
-                th scope="row" { (words::name(&row.winners)) }
-                td { (words::name(&words::method(&row.method))) }
+                @if several { td { (words::name(&row.winners)) } }
+                th scope="row" { (words::name(&words::method(&row.method))) }
                 td.number { (grouped(row.batch_size)) }
                 @for metric in &metrics {
                     td.number {
                         @match row.metrics.get(metric) {
-                            Some(estimate) => { (words::estimated(*metric, estimate)) }
+                            Some(estimate) => { (words::stacked(&words::estimated(*metric, estimate))) }
                             None => "–"
                         }
                     }
@@ -147,7 +174,14 @@ fn confirmed(book: &Book<'_>) -> Markup {
         book,
         "confirmed",
         "confirmed",
-        &html! { "Confirmed performance: mean over fresh seeds at the last evaluation, with the 95\u{a0}% t interval." },
+        &html! {
+            "Confirmed performance"
+            @if let (false, Some(stage)) = (several, selections.first()) { " of the winners of stage " (words::name(stage)) }
+            ": mean over fresh seeds at the last evaluation, with the 95\u{a0}% t interval; losses in nats. "
+            @if metrics.iter().any(|metric| is_cut(rows, *metric)) {
+                "†: the interval would go on beyond what is possible and is cut there. "
+            }
+        },
         &head,
         &body,
     )

@@ -1,6 +1,6 @@
 //! Claims of the made-up study, one of each verdict.
 
-use analysis::claims::{Alternative, Claim, ClaimVerdict, Figure, Statistic, Verdict};
+use analysis::claims::{Alternative, Claim, ClaimVerdict, Figure, Statistic, Unit, Verdict};
 use analysis::{Estimate, Interval, Metric};
 
 pub(super) fn claims() -> Vec<ClaimVerdict> {
@@ -15,6 +15,7 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
                 confidence: 0.95,
             }),
         },
+        unit: Unit::Plain,
         n: 5,
         verdict,
     };
@@ -25,20 +26,22 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
         0.11,
         Verdict::Undecided,
     );
-    let equal = statistic(
+    let mut equal = statistic(
         "difference in test accuracy, K-FAC minus SGD",
         Some("batch size 128"),
         0.002,
         0.006,
         Verdict::Supported,
     );
-    let faster = statistic(
-        "log2 ratio of steps, SGD over K-FAC",
+    equal.unit = Unit::Points;
+    let mut faster = statistic(
+        "steps to train loss 0.03, K-FAC over SGD",
         Some("batch size 256"),
-        0.94,
+        -0.94,
         0.2,
         Verdict::Contradicted,
     );
+    faster.unit = Unit::LogRatio;
     vec![
         ClaimVerdict {
             claim: Claim::ComparablePerformance { margin: 0.01, metric: Metric::TestAccuracy },
@@ -62,7 +65,8 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
             figure: Figure::Scaling,
             under: vec![
                 Alternative { choice: "train loss 0.03".into(), verdict: Verdict::Undecided, statistic: Some(slope), reason: String::new() },
-                Alternative { choice: "train loss 0.1".into(), verdict: Verdict::Undecided, statistic: None, reason: "the target is inadmissible".into() },
+                Alternative { choice: "train loss 0.1, winners of `winners`".into(), verdict: Verdict::Undecided, statistic: None, reason: "the target is inadmissible".into() },
+                Alternative { choice: "test accuracy 0.93".into(), verdict: Verdict::Contradicted, statistic: None, reason: "K-FAC gains more.".into() },
             ],
         },
         ClaimVerdict {

@@ -16,8 +16,8 @@ use analysis::report::{
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    CriticalBatch, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval,
-    StepsSummary, TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
+    TargetNote, TargetsTable,
 };
 use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
 use serde_json::{Value, json};
@@ -35,6 +35,17 @@ pub(crate) struct Study {
 }
 
 impl Study {
+    /// The shape of a published study: eight batch sizes from 128 to 16384,
+    /// 8 x 8 grids, three seeds.
+    pub(crate) fn paper() -> Self {
+        Study {
+            batches: (7..=14).map(|power| 1 << power).collect(),
+            seeds: 3,
+            grid: 8,
+            ..Study::quick()
+        }
+    }
+
     /// Two methods, five batch sizes, 4 x 4 grids, five seeds.
     pub(crate) fn quick() -> Self {
         Study {
@@ -252,13 +263,21 @@ impl Study {
             diverged: usize::from(m == 0),
             after_drop: 0,
             law: (t > 0).then(|| CriticalBatchFit {
-                s_min: around(s_min * stretch, 0.12),
-                e_min: around(e_min * stretch, 0.08),
+                s_min: s_min * stretch,
+                e_min: e_min * stretch,
                 b_crit: e_min / s_min,
-                critical_batch: if m == 0 {
-                    CriticalBatch::AtLeast { low: 118.0 }
+                least_steps: if m == 0 {
+                    Bounded::AtMost {
+                        high: s_min * stretch * 1.4,
+                    }
                 } else {
-                    CriticalBatch::Estimate(around(e_min / s_min, 0.25))
+                    Bounded::Estimate(around(s_min * stretch, 0.12))
+                },
+                least_examples: Bounded::Estimate(around(e_min * stretch, 0.08)),
+                critical_batch: if m == 0 {
+                    Bounded::AtLeast { low: 118.0 }
+                } else {
+                    Bounded::Estimate(around(e_min / s_min, 0.25))
                 },
                 sigma: 0.05,
                 log_likelihood: -40.2,
@@ -381,6 +400,7 @@ impl Study {
                         batch_size: batch,
                         seed: 100 + seed,
                         role: Role::Confirmed,
+                        winners: vec!["winners".into()],
                         outcome: if diverged {
                             Outcome::Diverged { step: 40 }
                         } else {
@@ -638,12 +658,13 @@ impl Study {
             .enumerate()
             .map(|(m, method)| StageSettings {
                 stage: method.clone(),
+                method: method.clone(),
                 common: BTreeMap::from([
                     ("budget.epochs".into(), json!(12)),
                     ("evaluation.spacing".into(), json!(1.1)),
                     ("model.mlp.hidden".into(), json!([32])),
                     (format!("optimizer.{method}.weight_decay"), json!(0.0)),
-                    ("schedule.constant".into(), json!({})),
+                    ("schedule".into(), json!("constant")),
                 ]),
                 swept: BTreeMap::from([
                     (

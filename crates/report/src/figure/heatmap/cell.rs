@@ -10,8 +10,32 @@ use crate::draw::number::{count, exact, fixed, grouped, significant};
 use crate::draw::svg::{cross, line_through, px};
 use crate::words;
 
-/// Width and height of a cell, in pixels.
-pub(super) const CELL: (f64, f64) = (37.0, 30.0);
+/// Width of the smallest cell in which two digits can be read, in pixels.
+pub(super) const SMALLEST: f64 = 24.0;
+
+/// Width from which on a cell has room for a decimal, in pixels.
+const ROOMY: f64 = 34.0;
+
+/// Width and height of a cell where there is room for so much width.
+pub(super) fn size(room: f64) -> (f64, f64) {
+    let width = room.floor().clamp(SMALLEST, 38.0);
+    (width, if width < ROOMY { 23.0 } else { 30.0 })
+}
+
+/// Is there room for whole numbers only?
+pub(super) fn is_small(size: (f64, f64)) -> bool {
+    size.0 < ROOMY
+}
+
+/// Where a cell is drawn; cells of equal `link` and index light up together.
+pub(super) struct Place<'a> {
+    pub(super) link: &'a str,
+    pub(super) index: usize,
+    /// Its upper left corner.
+    pub(super) corner: (f64, f64),
+    /// Its width and height.
+    pub(super) size: (f64, f64),
+}
 
 /// The cell's value, if it has one.
 pub(super) fn value(state: &CellState) -> Option<f64> {
@@ -21,22 +45,26 @@ pub(super) fn value(state: &CellState) -> Option<f64> {
     }
 }
 
-/// Draws the cell with its upper left corner at the given place; cells of equal
-/// `link` and index light up together.
+/// Draws the cell.
 pub(super) fn draw(
-    link: &str,
+    place: &Place<'_>,
     panel: &Panel,
     cell: &Cell,
-    index: usize,
-    (x, y): (f64, f64),
     metric: Metric,
     shades: &Shades,
 ) -> Markup {
-    let (mid, centre) = (x + CELL.0 / 2.0, y + CELL.1 / 2.0);
+    let &Place {
+        link,
+        index,
+        corner: (x, y),
+        size: (wide, high),
+    } = place;
+    let (mid, centre) = (x + wide / 2.0, y + high / 2.0);
+    let small = is_small(place.size);
     let area = |fill: &str, class: &str| {
         html! {
             path.cell.(class) fill=(fill) d={
-                "M" (px(x)) " " (px(y)) "h" (CELL.0) "v" (CELL.1) "h-" (CELL.0) "z"
+                "M" (px(x)) " " (px(y)) "h" (px(wide)) "v" (px(high)) "h-" (px(wide)) "z"
             } {}
         }
     };
@@ -47,15 +75,15 @@ pub(super) fn draw(
                 CellState::Value { mean, .. } => {
                     @let colour = cividis(shades.share(mean));
                     (area(&colour.hex(), "known"))
-                    text.value.pale[colour.is_dark()].starred[panel.best == Some(index)]
+                    text.value.tiny[small].pale[colour.is_dark()].starred[panel.best == Some(index)]
                         x=(px(mid)) y=(px(centre + 4.0)) {
-                        (short(metric, mean))
+                        @if small { (shortest(metric, mean)) } @else { (short(metric, mean)) }
                         @if panel.best == Some(index) { "*" }
                     }
                 }
                 CellState::Diverged { .. } => {
                     (area("none", "void"))
-                    path.lost d=(hatch(x, y)) {}
+                    path.lost d=(hatch(x, y, place.size)) {}
                     path.lost.thick d=(cross(mid, centre, 6.0)) {}
                 }
                 CellState::StoppedEarly { .. } => {
@@ -73,18 +101,27 @@ pub(super) fn draw(
 }
 
 /// Strokes across a cell.
-fn hatch(x: f64, y: f64) -> String {
+fn hatch(x: f64, y: f64, (wide, high): (f64, f64)) -> String {
     let strokes: Vec<String> = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
         .map(|share: f64| {
             // From the upper or right side down to the left or lower one.
             let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
             line_through([
-                (x + CELL.0 * near, y + CELL.1 * far),
-                (x + CELL.0 * far, y + CELL.1 * near),
+                (x + wide * near, y + high * far),
+                (x + wide * far, y + high * near),
             ])
         })
         .to_vec();
     strokes.concat()
+}
+
+/// A value in two digits.
+fn shortest(metric: Metric, value: f64) -> String {
+    if metric.is_loss() {
+        significant(value, 1)
+    } else {
+        fixed(value * 100.0, 0)
+    }
 }
 
 /// A value as short as a cell is wide.

@@ -15,15 +15,13 @@ use maud::{Markup, html};
 
 use self::cell::value;
 use self::legend::legend;
+use self::panel::{Frame, Paint};
 use self::shades::Shades;
 use super::figure;
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, number};
 use crate::draw::number::{count, fixed};
 use crate::words;
-
-/// What fits beside each other on a wide page, in pixels.
-const PAGE: f64 = 1072.0;
 
 /// Figures of a heatmap table: one per slice and group of stages.
 pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
@@ -45,6 +43,10 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>
     }
 }
 
+/// Method, stage, and the panels beside each other with their places in the
+/// figure.
+type Row<'p> = (&'p str, &'p str, Vec<(usize, &'p Panel)>);
+
 /// The slices of a table in its order.
 pub(crate) fn slices(table: &HeatmapTable) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
@@ -64,74 +66,55 @@ fn one(
     panels: &[&Panel],
     shades: &Shades,
 ) -> Markup {
-    let methods: BTreeSet<(&str, &str)> = panels
+    let series: BTreeSet<(&str, &str)> = panels
         .iter()
         .map(|p| (p.method.as_str(), p.stage.as_str()))
         .collect();
-    let widest = panels.iter().map(|p| panel::size(p).0).fold(0.0, f64::max);
-    let most = methods
-        .iter()
-        .map(|key| {
-            panels
-                .iter()
-                .filter(|p| (p.method.as_str(), p.stage.as_str()) == *key)
-                .count()
-        })
-        .max()
-        .unwrap_or(1);
-    // A row per method where all batch sizes fit, else a row per batch size.
-    let by_method = (widest + 14.0) * most as f64 <= PAGE + 14.0;
-    let columns = if by_method { most } else { methods.len() };
-    let natural = (widest + 14.0) * columns as f64;
-    let draw = |index: usize, panel: &Panel| {
-        panel::draw(
-            book.look(&panel.method),
-            tag,
-            index,
-            panel,
-            table.value,
-            shades,
-        )
+    let of = |key: (&str, &str)| -> Vec<(usize, &Panel)> {
+        let indexed = panels.iter().copied().enumerate();
+        indexed
+            .filter(|(_, p)| (p.method.as_str(), p.stage.as_str()) == key)
+            .collect()
     };
+    let most = series.iter().map(|key| of(*key).len()).max().unwrap_or(1);
+    let frame = Frame::fitting(panels, most);
+    // The methods of the same batch sizes stand above each other.
+    let rows: Vec<Row<'_>> = (0..most)
+        .step_by(frame.columns)
+        .flat_map(|from| series.iter().map(move |key| (key, from)))
+        .map(|(key, from)| {
+            let row = of(*key).into_iter().skip(from).take(frame.columns);
+            (key.0, key.1, row.collect())
+        })
+        .filter(|(_, _, row): &Row<'_>| !row.is_empty())
+        .collect();
     let level = table.good.at_least;
     let body = html! {
         (legend(panels))
         div.scroll { (shades.bar(&format!("scale-{tag}"), level)) }
         div.scroll tabindex="0" role="region" aria-label={ "Heatmaps " (words::slice(slice)) } {
             div.maps.fit-print style={
-                "grid-template-columns:repeat(" (columns) ",max-content);--print-zoom:"
-                (fixed((680.0 / natural).min(1.0), 2))
+                "grid-template-columns:repeat(" (frame.columns) ",max-content);--print-zoom:"
+                (fixed((680.0 / frame.page()).min(1.0), 2))
             } {
-                @if by_method {
-                    @for (method, stage) in &methods {
-                        p.method {
-                            (words::name(&words::method(method)))
-                            span.quiet { " (" (words::name(stage)) ")" }
-                        }
-                        @for (index, panel) in panels.iter().enumerate() {
-                            @if (panel.method.as_str(), panel.stage.as_str()) == (method, stage) {
-                                div { (draw(index, panel)) }
-                            }
-                        }
-                        // The next method starts its own row.
-                        @let drawn = panels.iter().filter(|p| (p.method.as_str(), p.stage.as_str()) == (*method, *stage)).count();
-                        @if drawn < columns { div style={ "grid-column:span " (columns - drawn) } {} }
+                @for (method, stage, row) in &rows {
+                    p.method {
+                        (words::name(&words::method(method)))
+                        @if method != stage { span.quiet { " (" (words::name(stage)) ")" } }
                     }
-                } @else {
-                    @for (method, stage) in &methods {
-                        p.method.column {
-                            (words::name(&words::method(method)))
-                            span.quiet { " (" (words::name(stage)) ")" }
+                    @for (place, (index, panel)) in row.iter().enumerate() {
+                        @let first = row[0].1;
+                        @let named = place == 0 || (&first.y, &first.y_values) != (&panel.y, &panel.y_values);
+                        div {
+                            (panel::draw(&frame, named, &format!("{tag}-{}", index + 1), panel, table.value, &Paint {
+                                look: book.look(&panel.method),
+                                shades,
+                            }))
                         }
                     }
-                    @for row in rows(panels) {
-                        @for key in &methods {
-                            div {
-                                @for (index, panel) in &row {
-                                    @if (panel.method.as_str(), panel.stage.as_str()) == *key { (draw(*index, panel)) }
-                                }
-                            }
-                        }
+                    // The next row starts on its own.
+                    @if row.len() < frame.columns {
+                        div style={ "grid-column:span " (frame.columns - row.len()) } {}
                     }
                 }
             }
@@ -155,8 +138,13 @@ fn one(
         })
         .unwrap_or_default();
     let caption = html! {
-        "Mean " (table.value) " " (words::slice(slice))
-        @if !table.value.is_loss() { " in %," }
+        @if seeds.last().is_some_and(|most| *most > 1) { "Mean " (table.value) }
+        @else { (words::capital(&table.value.to_string())) }
+        " " (words::slice(slice))
+        @if !table.value.is_loss() {
+            " in %"
+            @if frame.is_small() { ", rounded," } @else { "," }
+        }
         " over "
         @match (seeds.first(), seeds.last()) {
             (Some(low), Some(high)) if low != high => { (low) " to " (high) " seeds" }
@@ -179,27 +167,6 @@ fn one(
         &caption,
         Some(&csv(table, panels)),
     )
-}
-
-/// Panels by batch size and other settings, ascending.
-fn rows<'p>(panels: &[&'p Panel]) -> Vec<Vec<(usize, &'p Panel)>> {
-    let key = |p: &Panel| {
-        (
-            p.batch_size,
-            serde_json::Value::from_iter(p.others.clone()).to_string(),
-        )
-    };
-    let keys: BTreeSet<_> = panels.iter().map(|p| key(p)).collect();
-    keys.into_iter()
-        .map(|k| {
-            panels
-                .iter()
-                .copied()
-                .enumerate()
-                .filter(|(_, p)| key(p) == k)
-                .collect()
-        })
-        .collect()
 }
 
 fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {

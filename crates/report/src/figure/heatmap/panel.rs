@@ -4,7 +4,7 @@ use analysis::Metric;
 use analysis::heatmap::{CellState, Panel, Side};
 use maud::{Markup, html};
 
-use super::cell::{self, CELL, value};
+use super::cell::{self, value};
 use super::shades::Shades;
 use crate::draw::chart::Look;
 use crate::draw::number::significant;
@@ -13,35 +13,94 @@ use crate::figure::outline::{outline, path};
 use crate::words;
 
 // Room around the grid, in pixels.
-const LEFT: f64 = 46.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 41.0;
 const RIGHT: f64 = 8.0;
+/// For the name of the vertical setting.
+const NAME: f64 = 16.0;
 
-/// Width and height of a panel, in pixels.
-pub(super) fn size(panel: &Panel) -> (f64, f64) {
-    (
-        LEFT + CELL.0 * panel.x_values.len() as f64 + RIGHT,
-        TOP + CELL.1 * panel.y_values.len() as f64 + BOTTOM,
-    )
+/// What fits beside each other on a wide page, in pixels.
+const PAGE: f64 = 1072.0;
+/// Between panels.
+const GAP: f64 = 14.0;
+
+/// How large the panels of a figure are, so that all look alike.
+pub(super) struct Frame {
+    /// Width and height of a cell.
+    pub(super) cell: (f64, f64),
+    /// Panels in a row.
+    pub(super) columns: usize,
+    /// Room for the values of the vertical setting.
+    ticks: f64,
+    /// Cells along x, at most.
+    across: usize,
 }
 
-/// Draws a panel.
+impl Frame {
+    /// The frame in which as many of `panels` stand in a row as the page has
+    /// room for, at most `most`.
+    pub(super) fn fitting(panels: &[&Panel], most: usize) -> Self {
+        let longest = panels
+            .iter()
+            .flat_map(|panel| panel.y_values.iter())
+            .map(|value| significant(*value, 2).chars().count())
+            .max()
+            .unwrap_or(0);
+        let ticks = 12.0 + 5.8 * longest as f64;
+        let across = panels.iter().map(|p| p.x_values.len()).max().unwrap_or(0);
+        let around = ticks + RIGHT + GAP;
+        let rows = |rows: usize| most.div_ceil(rows).max(1);
+        let width = |columns: usize| {
+            (PAGE + GAP - NAME - around * columns as f64) / (columns * across.max(1)) as f64
+        };
+        let columns = (1..=most.max(1))
+            .map(rows)
+            .find(|columns| width(*columns) >= cell::SMALLEST)
+            .unwrap_or(1);
+        Frame {
+            cell: cell::size(width(columns)),
+            columns,
+            ticks,
+            across,
+        }
+    }
+
+    /// The width of all panels in a row, in pixels.
+    pub(super) fn page(&self) -> f64 {
+        let panel = self.ticks + self.cell.0 * self.across as f64 + RIGHT + GAP;
+        panel * self.columns as f64 + NAME
+    }
+
+    /// Are values rounded to whole numbers for want of room?
+    pub(super) fn is_small(&self) -> bool {
+        cell::is_small(self.cell)
+    }
+}
+
+/// The colours of a panel: of its method and of its values.
+pub(super) struct Paint<'a> {
+    pub(super) look: Look,
+    pub(super) shades: &'a Shades,
+}
+
+/// Draws a panel; `named`: with the name of its vertical setting.
 pub(super) fn draw(
-    look: Look,
+    frame: &Frame,
+    named: bool,
     tag: &str,
-    index: usize,
     panel: &Panel,
     metric: Metric,
-    shades: &Shades,
+    paint: &Paint<'_>,
 ) -> Markup {
-    let (width, height) = size(panel);
-    let id = format!("map-{tag}-{}", index + 1);
     let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
-    let right = LEFT + CELL.0 * columns as f64;
-    let bottom = TOP + CELL.1 * rows as f64;
+    let (wide, high) = frame.cell;
+    let left = frame.ticks + if named { NAME } else { 0.0 };
+    let right = left + wide * columns as f64;
+    let bottom = TOP + high * rows as f64;
+    let (width, height) = (right + RIGHT, bottom + BOTTOM);
+    let id = format!("map-{tag}");
     // Row 0 is the smallest y, at the bottom.
-    let corner = |x: usize, y: usize| (LEFT + CELL.0 * x as f64, bottom - CELL.1 * y as f64);
+    let corner = |x: usize, y: usize| (left + wide * x as f64, bottom - high * y as f64);
     let method = words::method(&panel.method);
     let region = panel.regions.first();
     let heading = if panel.others.is_empty() {
@@ -58,6 +117,14 @@ pub(super) fn draw(
         let bound = if r.touches.is_empty() { "" } else { "≥ " };
         format!("good: {bound}{good} of {}", r.known)
     });
+    // Values along x that would touch are left out.
+    let longest = panel
+        .x_values
+        .iter()
+        .map(|value| significant(*value, 2).chars().count())
+        .max()
+        .unwrap_or(0);
+    let every = ((6.0 * longest as f64 + 3.0) / wide).ceil().max(1.0) as usize;
     let x_name = words::setting(&panel.x);
     let y_name = words::setting(&panel.y);
     html! {
@@ -65,27 +132,32 @@ pub(super) fn draw(
             viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" } {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(LEFT)) y="14" { (shortened(&heading, ((width - LEFT) / 7.4) as usize)) }
-            text.small.label x=(px(LEFT)) y="29" { (share) }
+            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 7.4) as usize)) }
+            text.small.label x=(px(left)) y="29" { (share) }
             @for (i, one) in panel.cells.iter().enumerate() {
-                (cell::draw(&look.class(), panel, one, i, corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
+                (cell::draw(
+                    &cell::Place { link: &paint.look.class(), index: i, corner: corner(i % columns.max(1), i / columns.max(1) + 1), size: frame.cell },
+                    panel, one, metric, paint.shades,
+                ))
             }
-            @for (i, value) in panel.x_values.iter().enumerate() {
-                text.mid.small x=(px(corner(i, 0).0 + CELL.0 / 2.0)) y=(px(bottom + 17.0)) {
+            @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
+                text.mid.small x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) {
                     (significant(*value, 2))
                 }
             }
             @for (j, value) in panel.y_values.iter().enumerate() {
-                text.end.small x=(px(LEFT - 8.0)) y=(px(corner(0, j).1 - CELL.1 / 2.0 + 4.0)) {
+                text.end.small x=(px(left - 8.0)) y=(px(corner(0, j).1 - high / 2.0 + 4.0)) {
                     (significant(*value, 2))
                 }
             }
-            text.mid.small.label x=(px(f64::midpoint(LEFT, right))) y=(px(height - 7.0)) {
-                (shortened(&x_name, columns * 6))
+            text.mid.small.label x=(px(f64::midpoint(left, right))) y=(px(height - 7.0)) {
+                (shortened(&x_name, ((right - left) / 5.4) as usize))
             }
-            text.mid.small.label transform={
-                "translate(9 " (px(f64::midpoint(TOP, bottom))) ")rotate(-90)"
-            } { (shortened(&y_name, rows * 5)) }
+            @if named {
+                text.mid.small.label transform={
+                    "translate(10 " (px(f64::midpoint(TOP, bottom))) ")rotate(-90)"
+                } { (shortened(&y_name, ((bottom - TOP) / 5.4) as usize)) }
+            }
             @for (place, region) in panel.regions.iter().enumerate().rev() {
                 @if region.good.len() == panel.cells.len() && columns > 0 {
                     @let d = path(&outline(&region.good, columns), corner);
@@ -96,7 +168,7 @@ pub(super) fn draw(
                 }
             }
             @if let Some(region) = region {
-                @for side in &region.touches { (touch(*side, (LEFT, right), (TOP, bottom))) }
+                @for side in &region.touches { (touch(*side, (left, right), (TOP, bottom))) }
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What one method contributes to a panel of steps to target: medians, seeds,
 //! ideal, fit.
 
-use analysis::targets::{CriticalBatch, CriticalBatchFit, Crossing, RunSteps, Steps};
-use analysis::{Estimate, Interval, Target};
+use analysis::Target;
+use analysis::targets::{Bounded, CriticalBatchFit, Crossing, RunSteps, Steps};
 
 use super::{Part, Series};
-use crate::draw::number::{count, grouped, significant};
+use crate::draw::number::{count, grouped};
 use crate::draw::scale::{Scale, Spacing};
-use crate::figure::by_batch::{Critical, Line, Mark, Point, Seed};
+use crate::figure::by_batch::{Bar, Critical, Line, Mark, Point, Seed};
 use crate::words;
 
 impl<'a> Part<'a> {
@@ -39,8 +39,11 @@ impl<'a> Part<'a> {
                     bar: row
                         .fastest
                         .zip(row.slowest)
-                        .map(|(f, s)| (f.by as f64, s.by as f64))
-                        .filter(|(low, high)| low < high),
+                        .filter(|(fastest, slowest)| fastest.by < slowest.by)
+                        .map(|(fastest, slowest)| Bar {
+                            low: Some(fastest.by as f64),
+                            high: Some(slowest.by as f64),
+                        }),
                     mark: Mark::Known,
                     tip: format!(
                         "{head}\nmedian steps {}\n{outcome}",
@@ -128,38 +131,28 @@ fn seed(label: &str, run: &RunSteps, crossing: &Crossing) -> Option<Seed> {
 fn law_curve(law: &CriticalBatchFit, batches: &[u64]) -> Vec<(f64, f64)> {
     let span = Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.0);
     span.spread(48)
-        .map(|batch| (batch, law.s_min.value + law.e_min.value / batch))
+        .map(|batch| (batch, law.s_min + law.e_min / batch))
         .collect()
 }
 
 fn critical(label: &str, law: &CriticalBatchFit) -> Option<Critical> {
-    let (low, high) = match law.critical_batch {
-        CriticalBatch::Estimate(Estimate {
-            interval: Some(Interval { low, high, .. }),
-            ..
-        }) => (low, high),
-        CriticalBatch::AtLeast { low } => (Some(low), None),
-        CriticalBatch::AtMost { high } => (None, Some(high)),
-        CriticalBatch::Estimate(_) | CriticalBatch::Undetermined => return None,
+    let (value, low, high) = match law.critical_batch {
+        Bounded::Estimate(estimate) => {
+            let interval = estimate.interval?;
+            (Some(estimate.value), interval.low, interval.high)
+        }
+        // A bound is no estimate: the bar has no middle.
+        Bounded::AtLeast { low } => (None, Some(low), None),
+        Bounded::AtMost { high } => (None, None, Some(high)),
+        Bounded::Undetermined => return None,
     };
     Some(Critical {
-        value: law.b_crit,
+        value,
         low,
         high,
         tip: format!(
             "{label}\ncritical batch size {}",
-            critical_batch(&law.critical_batch)
+            words::in_line(&words::bounded(&law.critical_batch))
         ),
     })
-}
-
-/// What may be said of a critical batch size.
-pub(crate) fn critical_batch(critical: &CriticalBatch) -> String {
-    let write = |v: f64| significant(v, 3);
-    match critical {
-        CriticalBatch::Estimate(estimate) => words::estimate(estimate, write),
-        CriticalBatch::AtLeast { low } => format!("at least {}", write(*low)),
-        CriticalBatch::AtMost { high } => format!("at most {}", write(*high)),
-        CriticalBatch::Undetermined => "undetermined".into(),
-    }
 }

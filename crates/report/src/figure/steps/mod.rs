@@ -11,8 +11,7 @@ use analysis::report::Named;
 use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetsTable};
 use maud::{Markup, html};
 
-pub(crate) use self::line::critical_batch;
-use super::by_batch::{Axes, Panel};
+use super::by_batch::{Axes, Panel, Point};
 use super::{figure, legend_drawing, method_entry, panel_size};
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, whole};
@@ -127,23 +126,29 @@ impl<'a> Part<'a> {
 
     fn axes(&self, panels: &[Panel]) -> (Axes, &'static str) {
         let batches = self.batches();
-        let values = panels.iter().flat_map(|panel| {
-            let lines = panel.lines.iter().flat_map(|line| {
-                let points = line.points.iter().flat_map(|p| {
-                    let (low, high) = p.bar.unwrap_or((p.value, p.value));
-                    [p.value, low, high]
-                });
+        let measured: Vec<f64> = panels
+            .iter()
+            .flat_map(|panel| &panel.lines)
+            .flat_map(|line| {
                 let seeds = line.seeds.iter().flat_map(|s| [Some(s.value), s.from]);
-                points
-                    .chain(seeds.flatten())
-                    .chain(line.ideal.iter().map(|p| p.1))
-            });
-            lines.chain(panel.reference.iter().map(|p| p.1))
+                let points = line.points.iter().flat_map(Point::extent);
+                points.chain(seeds.flatten())
+            })
+            .filter(|value| *value >= 1e-3)
+            .collect();
+        // Ideal scaling is shown as far as it leaves room for what was measured.
+        let low = measured.iter().copied().fold(f64::INFINITY, f64::min) / 4.0;
+        let high = measured.iter().copied().fold(0.0, f64::max) * 4.0;
+        let ideal = panels.iter().flat_map(|panel| {
+            let lines = panel.lines.iter().flat_map(|line| &line.ideal);
+            lines.chain(&panel.reference).map(|p| p.1)
         });
+        let shown: Vec<f64> = ideal.map(|value| value.clamp(low, high.max(low))).collect();
+        let values = measured.into_iter().chain(shown);
         let (width, height, class) = panel_size(panels.len());
         let axes = Axes {
             x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
-            y: Scale::of(Spacing::Log2, values.filter(|v| *v >= 1e-3), 0.09),
+            y: Scale::of(Spacing::Log2, values, 0.09),
             batches,
             width,
             height,
@@ -179,8 +184,10 @@ impl<'a> Part<'a> {
             " a point, with a bar from the fastest to the slowest. Small markers: each seed; the line \
              below one is the interval between the last evaluation that missed and the first of two \
              that hit. Dotted: ideal scaling, where doubling the batch halves the steps, from the \
-             smallest batch size of each method. Thin curve: the fit steps = S_min + E_min / B; the \
-             bar along the bottom is its critical batch size with the 95\u{a0}% interval. "
+             smallest batch size of each method. Thin curve: the fit steps = " (words::symbol("S_min")) " + "
+            (words::symbol("E_min")) " / B; the bar along the bottom is its critical batch size with the \
+             95\u{a0}% interval, or, where the batch sizes hold it from one side only, all that lies beyond \
+             the bound. "
             "An open marker with an arrow lies at the budget of a run that had not reached the target; \
              crosses above the plane are seeds that diverged. A method scales well where its markers \
              follow its dotted line. "

@@ -1,11 +1,9 @@
 //! Killed at any moment, a study completes to what an undisturbed run gives.
 
-mod lab;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use lab::{Lab, TINY};
+use crate::lab::{Lab, TINY};
 
 #[test]
 fn after_kill_the_next_run_completes_to_the_same_page() {

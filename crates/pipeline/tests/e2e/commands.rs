@@ -1,13 +1,11 @@
 //! `command` stages, run by the real binary.
 
 #[allow(dead_code, reason = "each test uses a part of the lab")]
-mod lab;
-
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::{Lab, ran, stderr};
+use crate::lab::{Lab, ran, stderr};
 
 /// A lab with a study of these stages.
 fn lab(stages: &str) -> Lab {
@@ -254,7 +252,7 @@ fn programs_end_with_the_engine_and_with_their_worker() {
     }
 }
 
-const SOFTMAX: &str = include_str!("lab/softmax.yaml");
+const SOFTMAX: &str = include_str!("softmax.yaml");
 
 fn imports(module: &str) -> bool {
     let mut python = Command::new("python3");
@@ -272,7 +270,7 @@ fn a_script_that_writes_curves_is_a_training_run_like_any_other() {
         return;
     }
     let lab = Lab::new(SOFTMAX);
-    fs::write(lab.path("softmax.py"), include_str!("lab/softmax.py")).expect("a file");
+    fs::write(lab.path("softmax.py"), include_str!("softmax.py")).expect("a file");
     assert_eq!(run(&lab).len(), 1 + 8 + 4);
     assert!(run(&lab).is_empty());
     let page = fs::read_to_string(lab.path("reports/softmax.html")).expect("the page");

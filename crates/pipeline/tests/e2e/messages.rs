@@ -1,8 +1,6 @@
 //! What the program says, word for word.
 
-mod lab;
-
-use lab::{Lab, TINY, stderr, stdout};
+use crate::lab::{Lab, TINY, stderr, stdout};
 
 #[test]
 fn a_study_with_mistakes_is_refused_with_all_of_them() {

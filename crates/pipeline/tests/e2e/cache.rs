@@ -1,8 +1,6 @@
 //! `pipeline cache`, `pipeline logs` and `pipeline plan --json`, as their users see them.
 
-mod lab;
-
-use lab::{Lab, TINY, stderr, stdout};
+use crate::lab::{Lab, TINY, stderr, stdout};
 
 fn ok(lab: &Lab, arguments: &[&str]) -> String {
     let output = lab.output(arguments);

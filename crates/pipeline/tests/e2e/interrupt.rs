@@ -1,11 +1,9 @@
 //! Ctrl-C once and twice, and what `status` says meanwhile.
 
-mod lab;
-
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::{Lab, TINY, stderr, stdout};
+use crate::lab::{Lab, TINY, stderr, stdout};
 
 /// The tiny study with runs that nobody would wait for.
 fn endless() -> Lab {

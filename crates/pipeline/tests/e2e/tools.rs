@@ -1,11 +1,9 @@
 //! What people expect of a tool beside its work: a start, drawings, completions, manual pages, messages for programs.
 
 #[allow(dead_code, reason = "each test uses a part of the lab")]
-mod lab;
-
 use std::fs;
 
-use lab::{Lab, TINY, stderr, stdout};
+use crate::lab::{Lab, TINY, stderr, stdout};
 
 #[test]
 fn init_writes_a_study_that_runs() {

@@ -1,0 +1,10 @@
+//! The real binary, on a study of a few seconds with every kind of stage.
+
+mod cache;
+mod commands;
+mod crash;
+mod edits;
+mod interrupt;
+mod lab;
+mod messages;
+mod tools;
