@@ -37,7 +37,7 @@ fn read(lab: &Lab, stage: &str, study: &str) -> String {
     lab.write(&format!("study: commands\nstages:\n{stages}"));
     run(lab);
     let output = lab.output(&["explain", "study.yaml", "seen"]);
-    let said = lab::stdout(&output);
+    let said = crate::lab::stdout(&output);
     let digest = said
         .lines()
         .find_map(|line| line.strip_prefix("output y: "))

@@ -130,7 +130,7 @@ stages:
     };
     insta::assert_snapshot!("messages", run());
     insta::assert_snapshot!("messages_of_a_second_run", run());
-    let documented = include_str!("../../../doc/messages.md");
+    let documented = include_str!("../../../../doc/messages.md");
     for line in run().lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         for (field, value) in line.as_object().expect("an object") {
