@@ -107,9 +107,14 @@ fn size(text: &str) -> Result<u64, String> {
     let text = text.trim_end_matches("iB").trim_end_matches('B');
     let (number, factor) = match text.char_indices().next_back() {
         Some((at, letter)) if letter.is_alphabetic() => {
-            let power = "KMGT".find(letter.to_ascii_uppercase());
-            let power = power.ok_or("the units are K, M, G and T")?;
-            (&text[..at], 1024_f64.powi(power as i32 + 1))
+            let power = match letter.to_ascii_uppercase() {
+                'K' => 1,
+                'M' => 2,
+                'G' => 3,
+                'T' => 4,
+                _ => return Err("the units are K, M, G and T".to_owned()),
+            };
+            (&text[..at], 1024_f64.powi(power))
         }
         _ => (text, 1.0),
     };

@@ -93,11 +93,9 @@ impl Pages {
 /// The study's text; with what it extends and what was set, if there is such.
 fn quoted(study: &Study) -> String {
     let mut texts = study.texts();
-    let mut all = texts.next().map_or("", |(_, text)| text).to_owned();
-    for (name, text) in texts {
-        all += &format!("\n# {name}\n{text}\n");
-    }
-    all
+    let first = texts.next().map_or("", |(_, text)| text).to_owned();
+    let others = texts.map(|(name, text)| format!("\n# {name}\n{text}\n"));
+    std::iter::once(first).chain(others).collect()
 }
 
 /// A temporary file is its owner's alone; a page is not.

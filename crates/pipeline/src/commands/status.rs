@@ -74,18 +74,14 @@ fn ended(run: &Run) -> String {
             } else {
                 "ended"
             };
-            let mut text = format!(
-                "{word} after {}: {} ran, {} cached",
-                duration(end.at.saturating_sub(begin.at) as f64),
-                end.ran,
-                end.cached
-            );
+            let mut counts = vec![format!("{} ran", end.ran), format!("{} cached", end.cached)];
             for (count, what) in [(end.failed, "failed"), (end.skipped, "skipped")] {
                 if count > 0 {
-                    text += &format!(", {count} {what}");
+                    counts.push(format!("{count} {what}"));
                 }
             }
-            text
+            let time = duration(end.at.saturating_sub(begin.at) as f64);
+            format!("{word} after {time}: {}", counts.join(", "))
         }
     };
     format!("{start} {} on {}: {what}", begin.study, begin.host)

@@ -26,7 +26,7 @@ fn training(lab: &Lab) -> Child {
         .expect("the binary starts");
     let start = Instant::now();
     while !status(lab).contains("  sgd/") {
-        assert!(start.elapsed() < Duration::from_secs(60), "{}", status(lab));
+        assert!(start.elapsed() < Duration::from_mins(1), "{}", status(lab));
         std::thread::sleep(Duration::from_millis(20));
     }
     run

@@ -30,6 +30,10 @@ const DROP: f64 = 0.9;
 /// What the study says of a curve.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the curve's own settings are called so in the study"
+)]
 pub(crate) struct Settings {
     pub(super) path: String,
     train_examples: u64,
