@@ -1,4 +1,4 @@
-//! What a step costs beside a step of SGD: `cargo run --release --example step_cost`.
+//! What a step costs beside a step of SGD: `cargo run --release --example kfac_cost`.
 
 use std::num::NonZeroU32;
 use std::time::Instant;
