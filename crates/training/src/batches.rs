@@ -3,8 +3,8 @@
 //! Both are functions of (seed, epoch, example) alone, so batches do not depend on the optimiser.
 
 use crate::Data;
-use crate::random::{Purpose, Stream};
 use crate::settings::{Augment, LastBatch, Settings};
+use datasets::random::{Purpose, Stream};
 
 /// The mini-batches of a run.
 pub(crate) struct Batches<'a> {
@@ -145,7 +145,7 @@ impl<'a> Batches<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Part;
+    use datasets::Part;
 
     /// Two channels of 2x3 pixels; every pixel of example `i` starts at `100 i + 1`.
     fn data(n: usize) -> Data {

@@ -3,9 +3,9 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::data::Part;
 use crate::loss::Logits;
 use crate::models::{Moments, Network, Pass};
+use datasets::Part;
 
 /// Examples that go through the network at once.
 const CHUNK: usize = 1024;

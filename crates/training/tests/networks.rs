@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use burn::module::Module;
+use datasets::random::{Purpose, Stream};
+use datasets::{Data, Part, prepare};
 use serde_json::json;
 use training::models::{Network, Weight};
-use training::random::{Purpose, Stream};
 use training::settings::Model;
-use training::{Data, Settings, data::Part, prepare, train};
+use training::{Settings, train};
 
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});

@@ -1,10 +1,4 @@
-//! Data sets as host arrays.
-//!
-//! [`prepare`] makes the bytes of a data set from a source (the `dataset` kind), [`Data::from_bytes`]
-//! reads them for training. Nothing here touches a device.
-
-mod digits;
-mod split;
+//! Data sets as host arrays, and their bytes.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::random::{Purpose, Stream};
+use crate::{digits, split};
 
 /// Settings of the `dataset` kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +37,16 @@ pub enum Source {
 }
 
 /// Labelled images as a source gives them.
-struct Images {
+pub(crate) struct Images {
     /// `[n, channels, height, width]`, values 0 to `white`.
-    pixels: Vec<u8>,
+    pub(crate) pixels: Vec<u8>,
     /// `[n]`.
-    labels: Vec<u8>,
-    channels: usize,
-    height: usize,
-    width: usize,
+    pub(crate) labels: Vec<u8>,
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     /// The value that means 1.0.
-    white: f32,
+    pub(crate) white: f32,
 }
 
 /// The bytes of a data set: a split of the source into three parts, stratified by class and drawn from
