@@ -2,7 +2,7 @@
 
 use crate::Kernels;
 use crate::correlate::{Correlation, Grid, Place};
-use crate::planes::Planes;
+use crate::bordered::Bordered;
 use crate::shape::Conv2d;
 
 impl Kernels {
@@ -27,18 +27,19 @@ impl Kernels {
             ("output", output.len(), shape.output_len()),
         ]);
         let (kernel, stride) = (shape.kernel(), shape.stride());
-        let needed =
-            std::array::from_fn(|axis| shape.out_size()[axis] + (kernel[axis] - 1) / stride[axis]);
-        let planes = Planes::new(
+        let needed = std::array::from_fn(|axis| {
+            (shape.out_size()[axis] - 1) * stride[axis] + kernel[axis]
+        });
+        let source = Bordered::new(
             shape.in_channels(),
             shape.in_size(),
             shape.padding(),
-            stride,
             needed,
         );
         let mut sums = Correlation::new(
             self.level(),
-            planes,
+            source,
+            stride,
             shape.out_channels(),
             shape.out_size(),
             bias,
@@ -92,16 +93,16 @@ impl Kernels {
         let needed = std::array::from_fn(|axis| {
             (shape.in_size()[axis] - 1 + padding[axis]) / stride[axis] + before[axis] + 1
         });
-        let planes = Planes::new(
+        let source = Bordered::new(
             shape.out_channels(),
             shape.out_size(),
             before,
-            [1, 1],
             needed,
         );
         let mut sums = Correlation::new(
             self.level(),
-            planes,
+            source,
+            [1, 1],
             shape.in_channels(),
             shape.in_size(),
             None,

@@ -1,9 +1,9 @@
-//! Sums of shifted, weighted planes: what the forward pass and the data gradient are made of.
+//! Sums of shifted, weighted source: what the forward pass and the data gradient are made of.
 //!
 //! One tile of the output, as many neighbouring pixels as a vector has lanes times as many
 //! channels, is kept in registers. For each input channel and place in the kernel, one vector of
 //! weights (a lane for each output channel) is multiplied by each pixel's value, read and spread
-//! over the lanes in one instruction from the image with its border ([`Planes`]): no image-to-column
+//! over the lanes in one instruction from the image with its border ([`Bordered`]): no image-to-column
 //! copy is made. At the end the tile is turned around in registers and written as rows of pixels.
 //!
 //! Every output is computed by one thread in one order, so that results do not depend on the
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::buffer::{Aligned, with_scratch};
 use crate::lanes::{Lanes, Level, Task};
-use crate::planes::Planes;
+use crate::bordered::Bordered;
 
 /// Pixels that are read with one address.
 const GROUP: usize = 4;
@@ -25,7 +25,7 @@ const WORTH_A_THREAD: usize = 500_000;
 /// Up to four neighbouring pixels of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Group {
-    /// Where the first pixel lies in a plane of the source.
+    /// Where the first pixel lies in the bordered image, before any shift.
     from: usize,
     /// Where the first pixel lies in a channel of the output.
     to: usize,
@@ -63,7 +63,9 @@ pub(crate) struct Place {
 /// How to compute an output `[batch, channels, rows, columns]` from images.
 pub(crate) struct Correlation {
     level: Level,
-    planes: Planes,
+    source: Bordered,
+    /// Rows and columns of the source from one pixel of a part to the next.
+    stride: [usize; 2],
     parts: Vec<Part>,
     channels: usize,
     /// Values of one channel of the output.
@@ -76,7 +78,8 @@ pub(crate) struct Correlation {
 impl Correlation {
     pub(crate) fn new(
         level: Level,
-        planes: Planes,
+        source: Bordered,
+        stride: [usize; 2],
         channels: usize,
         [rows, columns]: [usize; 2],
         bias: Option<&[f32]>,
@@ -87,7 +90,8 @@ impl Correlation {
         }
         Self {
             level,
-            planes,
+            source,
+            stride,
             parts: Vec::new(),
             channels,
             area: rows * columns,
@@ -105,7 +109,7 @@ impl Correlation {
         weight: impl Fn(usize, usize, [usize; 2]) -> f32,
     ) {
         let lanes = self.level.lanes();
-        let inputs = self.planes.channels;
+        let inputs = self.source.channels;
         let blocks = self.channels.div_ceil(lanes);
         let depth = inputs * places.len();
         let mut shifts = Vec::with_capacity(depth);
@@ -115,7 +119,7 @@ impl Correlation {
             for place in places {
                 let [row, column] = place.shift;
                 let k = shifts.len();
-                shifts.push(self.planes.index(input, row, column));
+                shifts.push(self.source.index(input, row, column));
                 for channel in 0..self.channels {
                     let (block, lane) = (channel / lanes, channel % lanes);
                     packed[(block * depth + k) * lanes + lane] =
@@ -126,14 +130,14 @@ impl Correlation {
         self.parts.push(Part {
             shifts,
             weights,
-            tiles: tiles(grid, self.planes.plane[1], self.columns, lanes / GROUP),
+            tiles: tiles(grid, self.stride, self.source.bordered[1], self.columns, lanes / GROUP),
             step: grid.step[1],
         });
     }
 
     /// Computes the output for all images.
     pub(crate) fn run(&self, images: &[f32], output: &mut [f32]) {
-        let image = self.planes.channels * self.planes.size[0] * self.planes.size[1];
+        let image = self.source.channels * self.source.size[0] * self.source.size[1];
         let result = self.channels * self.area;
         let batch = output.len() / result;
         let threads = rayon::current_num_threads();
@@ -151,7 +155,7 @@ impl Correlation {
 
     fn run_here(&self, images: &[f32], output: &mut [f32]) {
         // A group at the end of the last row may read beyond it; what it reads there is not used.
-        with_scratch(self.planes.len() + GROUP, |bordered| {
+        with_scratch(self.source.len() + GROUP * self.stride[1], |bordered| {
             self.level.run(Images {
                 correlation: self,
                 images,
@@ -164,7 +168,13 @@ impl Correlation {
 
 /// Splits the grid's rows into groups and those into tiles of `groups`; the last group of a row
 /// that is no multiple of a group overlaps the one before, and the last tile repeats its last group.
-fn tiles(grid: &Grid, source: usize, target: usize, groups: usize) -> Vec<[Group; GROUPS]> {
+fn tiles(
+    grid: &Grid,
+    stride: [usize; 2],
+    source: usize,
+    target: usize,
+    groups: usize,
+) -> Vec<[Group; GROUPS]> {
     let [rows, columns] = grid.count;
     let width = columns.min(GROUP);
     let mut all = Vec::with_capacity(rows * columns.div_ceil(GROUP));
@@ -172,7 +182,7 @@ fn tiles(grid: &Grid, source: usize, target: usize, groups: usize) -> Vec<[Group
         for first in (0..columns).step_by(GROUP) {
             let column = first.min(columns - width);
             all.push(Group {
-                from: row * source + column,
+                from: row * stride[0] * source + column * stride[1],
                 to: (grid.start[0] + row * grid.step[0]) * target
                     + grid.start[1]
                     + column * grid.step[1],
@@ -199,14 +209,14 @@ impl Task for Images<'_> {
     #[inline(always)]
     fn run<const N: usize, L: Lanes<N>>(self, lanes: L) {
         let this = self.correlation;
-        let planes = &this.planes;
-        let image = planes.channels * planes.size[0] * planes.size[1];
+        let source = &this.source;
+        let image = source.channels * source.size[0] * source.size[1];
         for (image, output) in self
             .images
             .chunks_exact(image)
             .zip(self.output.chunks_exact_mut(this.channels * this.area))
         {
-            planes.fill(image, self.bordered);
+            source.fill(image, self.bordered);
             for part in &this.parts {
                 let depth = part.shifts.len();
                 for block in 0..this.channels.div_ceil(N) {
@@ -215,10 +225,16 @@ impl Task for Images<'_> {
                     let channels = N.min(this.channels - block * N);
                     let output = &mut output[block * N * this.area..][..channels * this.area];
                     for tile in &part.tiles {
-                        // SAFETY: the shifts and groups stay inside the planes, but for at most
-                        // the last `GROUP - 1` columns of a row, which the buffer has room for.
+                        // SAFETY: the shifts and groups stay inside the source, but for at most
+                        // the last `GROUP - 1` pixels of a row, which the buffer has room for.
                         let mut sums = unsafe {
-                            tile_sums(lanes, &part.shifts, weights, bias, tile, self.bordered)
+                            // The usual strides are constants of the loop.
+                            let (shifts, bordered) = (&part.shifts, &*self.bordered);
+                            match this.stride[1] {
+                                1 => tile_sums(lanes, shifts, weights, bias, tile, 1, bordered),
+                                2 => tile_sums(lanes, shifts, weights, bias, tile, 2, bordered),
+                                n => tile_sums(lanes, shifts, weights, bias, tile, n, bordered),
+                            }
                         };
                         lanes.transpose(&mut sums);
                         write(lanes, &sums, tile, part.step, output, this.area);
@@ -233,7 +249,7 @@ impl Task for Images<'_> {
 ///
 /// # Safety
 ///
-/// For every group and shift, `GROUP` values from their sum on are in `source`.
+/// For every group and shift, `GROUP` pixels from their sum on are in `source`.
 #[inline(always)]
 unsafe fn tile_sums<const N: usize, L: Lanes<N>>(
     lanes: L,
@@ -241,11 +257,12 @@ unsafe fn tile_sums<const N: usize, L: Lanes<N>>(
     weights: &[f32],
     bias: &[f32],
     tile: &[Group; GROUPS],
+    stride: usize,
     source: &[f32],
 ) -> [L::V; N] {
     debug_assert!(weights.len() == shifts.len() * N && bias.len() == N);
     debug_assert!(tile.iter().all(|group| {
-        shifts.iter().all(|shift| shift + group.from + GROUP <= source.len())
+        shifts.iter().all(|shift| shift + group.from + (GROUP - 1) * stride < source.len())
     }));
     // SAFETY: the caller vouches for the reads of `source`; the others are inside their slices.
     unsafe {
@@ -259,7 +276,7 @@ unsafe fn tile_sums<const N: usize, L: Lanes<N>>(
                 let pixel = from[group].add(shift);
                 for i in 0..GROUP {
                     let sum = &mut sums[group * GROUP + i];
-                    *sum = lanes.mul_add(lanes.splat(*pixel.add(i)), weight, *sum);
+                    *sum = lanes.mul_add(lanes.splat(*pixel.add(i * stride)), weight, *sum);
                 }
             }
         }

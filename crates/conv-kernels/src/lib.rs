@@ -2,12 +2,12 @@
 pub use crate::lanes::Level;
 pub use crate::shape::{Conv2d, ShapeError};
 
+mod bordered;
 mod buffer;
 mod channels_last;
 mod conv;
 mod correlate;
 mod lanes;
-mod planes;
 mod shape;
 mod weight_gradient;
 
