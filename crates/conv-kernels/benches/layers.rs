@@ -67,7 +67,7 @@ fn main() {
             .expect("threads start");
         let mut other = std::env::var_os("PYTHON").map(|python| Other::start(&python, threads));
         for (network, layers, batch) in [
-            ("ResNet20", &RESNET20[..], 128),
+            ("ResNet20", &RESNET20[..], std::env::var("BATCH").map_or(128, |b| b.parse().unwrap())),
             ("small network", &SMALL, 32),
             ("small network", &SMALL, 128),
             ("small network", &SMALL, 512),

@@ -1,25 +1,54 @@
-//! Images turned to `[rows, columns, channels]`, with a border of zeros.
+//! Images turned to channels last, in blocks of a vector, with a border of zeros.
 
 use crate::lanes::Lanes;
 
-/// How an image `[channels, rows, columns]` is laid out with its channels last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How an image `[channels, rows, columns]` is laid out as `[blocks, rows, columns, pitch]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChannelsLast {
     pub(crate) channels: usize,
     /// Rows and columns of the image.
     pub(crate) size: [usize; 2],
-    /// Zeros before the first row and column.
-    pub(crate) before: [usize; 2],
     /// Rows and columns with the border.
     pub(crate) bordered: [usize; 2],
-    /// Values from one pixel to the next: the channels or more.
+    /// Channels of a block.
     pub(crate) pitch: usize,
+    /// Blocks of channels.
+    pub(crate) blocks: usize,
+    /// For each pixel of the image: where its first channel lies in a block.
+    places: Vec<usize>,
 }
 
 impl ChannelsLast {
+    /// Blocks of `pitch` channels, the last filled up with zeros.
+    pub(crate) fn new(
+        channels: usize,
+        size: [usize; 2],
+        before: [usize; 2],
+        bordered: [usize; 2],
+        pitch: usize,
+    ) -> Self {
+        let pixels = (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column)));
+        let places = pixels.map(|(row, column)| {
+            ((row + before[0]) * bordered[1] + column + before[1]) * pitch
+        });
+        Self {
+            channels,
+            size,
+            bordered,
+            pitch,
+            blocks: channels.div_ceil(pitch),
+            places: places.collect(),
+        }
+    }
+
+    /// Values of a block with its border.
+    pub(crate) fn block_len(&self) -> usize {
+        self.bordered[0] * self.bordered[1] * self.pitch
+    }
+
     /// Values of an image with its border.
     pub(crate) fn len(&self) -> usize {
-        self.bordered[0] * self.bordered[1] * self.pitch
+        self.blocks * self.block_len()
     }
 
     /// Copies an image into its place; the border is left as it is.
@@ -30,39 +59,45 @@ impl ChannelsLast {
         image: &[f32],
         to: &mut [f32],
     ) {
-        let columns = self.size[1];
-        let area = self.size[0] * columns;
+        let area = self.places.len();
         assert!(image.len() == self.channels * area && to.len() >= self.len());
-        let place = |pixel: usize| {
-            let (row, column) = (pixel / columns, pixel % columns);
-            ((row + self.before[0]) * self.bordered[1] + column + self.before[1]) * self.pitch
-        };
-        // Squares of N channels times N pixels are turned around in registers.
-        let (channels, pixels) = (self.channels / N * N, area / N * N);
-        let mut places = [0; N];
-        for first in (0..pixels).step_by(N) {
-            for (i, at) in places.iter_mut().enumerate() {
-                *at = place(first + i);
-            }
-            for channel in (0..channels).step_by(N) {
-                // SAFETY: the N channels and pixels are in the image (asserted above), and so are
-                // the N channels of each pixel in `to`, which has room for every pixel.
-                unsafe {
-                    let from = image.as_ptr().add(channel * area + first);
-                    let mut tile: [L::V; N] =
-                        std::array::from_fn(|i| lanes.load(from.add(i * area)));
-                    lanes.transpose(&mut tile);
-                    for (at, v) in places.iter().zip(tile) {
-                        lanes.store(to.as_mut_ptr().add(at + channel), v);
+        for block in 0..self.blocks {
+            let first = block * self.pitch;
+            let channels = self.pitch.min(self.channels - first);
+            let image = &image[first * area..][..channels * area];
+            let to = &mut to[block * self.block_len()..][..self.block_len()];
+            if self.pitch == N && area >= N {
+                self.turn(lanes, image, to);
+            } else {
+                for (channel, values) in image.chunks_exact(area).enumerate() {
+                    for (place, value) in self.places.iter().zip(values) {
+                        to[place + channel] = *value;
                     }
                 }
             }
         }
-        for channel in 0..self.channels {
-            let done = if channel < channels { pixels } else { 0 };
-            let values = &image[channel * area..][..area];
-            for (pixel, value) in values.iter().enumerate().skip(done) {
-                to[place(pixel) + channel] = *value;
+    }
+
+    /// Copies a block of up to N channels, squares of N channels times N pixels in registers.
+    #[inline(always)]
+    fn turn<const N: usize, L: Lanes<N>>(&self, lanes: L, image: &[f32], to: &mut [f32]) {
+        let area = self.places.len();
+        let channels = image.len() / area;
+        for pixel in (0..area).step_by(N) {
+            // The last square overlaps the one before where the area is no multiple of N.
+            let pixel = pixel.min(area - N);
+            let mut tile = [lanes.splat(0.0); N];
+            for (channel, v) in tile.iter_mut().enumerate() {
+                if channel < channels {
+                    // SAFETY: the image has the channel, and it N pixels from this one on.
+                    *v = unsafe { lanes.load(image.as_ptr().add(channel * area + pixel)) };
+                }
+            }
+            lanes.transpose(&mut tile);
+            for (place, v) in self.places[pixel..pixel + N].iter().zip(tile) {
+                let to = &mut to[*place..place + N];
+                // SAFETY: there are N values.
+                unsafe { lanes.store(to.as_mut_ptr(), v) };
             }
         }
     }

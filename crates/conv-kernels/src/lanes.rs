@@ -163,12 +163,6 @@ pub(crate) trait Lanes<const N: usize>: Copy {
     fn transpose(self, tile: &mut [Self::V; N]);
 }
 
-/// The scalar form of [`Lanes::relu`].
-#[inline(always)]
-pub(crate) fn relu(x: f32) -> f32 {
-    if x < 0.0 { 0.0 } else { x }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

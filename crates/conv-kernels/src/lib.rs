@@ -1,7 +1,9 @@
 //! CPU kernels for what training a convolutional network spends its time on.
+pub use crate::batch_norm::{Affine, Channels, Statistics, Then, Through};
 pub use crate::lanes::Level;
 pub use crate::shape::{Conv2d, ShapeError};
 
+mod batch_norm;
 mod bordered;
 mod buffer;
 mod channels_last;

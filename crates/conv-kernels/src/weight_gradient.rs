@@ -1,14 +1,16 @@
 //! The gradient with respect to the weight.
 //!
-//! With the channels last, what one row of the kernel sees of the image is one run of values,
-//! `kernel columns x input channels` long. A tile of the gradient, some values of that run times a
-//! vector of output channels, stays in registers while all pixels of a few images pass by: each
-//! adds the products of the run's values, spread over the lanes, with the vector of the output's
-//! gradient. It is no convolution with a kernel as large as the image, and nothing is copied for
-//! each place of the kernel.
+//! With the channels last, what one row of the kernel sees of a block of channels is one run of
+//! values, `kernel columns x channels` long. A tile of the gradient, some values of that run times
+//! a vector of output channels, stays in registers while some rows of pixels pass by: each adds the
+//! products of the run's values, spread over the lanes, with the vector of the output's gradient.
+//! It is no convolution with a kernel as large as the image, and nothing is copied for each place
+//! of the kernel.
 //!
 //! The batch is cut into shares by the shape alone, each is summed by one thread in order, and the
 //! shares are summed in order: results do not depend on the number of threads.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -20,15 +22,17 @@ use crate::shape::Conv2d;
 
 /// Most shares of a batch, and so most threads of use.
 const SHARES: usize = 16;
-/// Fewest operations of a share: below, the sum over shares costs more than a thread saves.
+/// Fewest operations of a share, and fewest for each value of its gradient: below, the sum over
+/// shares costs more than a thread saves.
 const SHARE_FLOPS: usize = 1_000_000;
+const SHARE_FLOPS_PER_VALUE: usize = 512;
 /// Most values of all shares' gradients together: 32 MiB.
 const SHARE_VALUES: usize = 8 << 20;
-/// Values of the images that pass by at once: half of a second-level cache of 1 MiB.
-const RESIDENT: usize = 128 << 10;
-/// Values of a run in one tile; a shorter run takes the small tile.
+/// Pixels that pass by at once: a block of both images, 16 lanes each, fills three quarters of a
+/// first-level cache of 32 KiB.
+const RESIDENT: usize = 192;
+/// Most values of a run in one tile.
 const TILE: usize = 16;
-const SMALL_TILE: usize = 4;
 
 impl Kernels {
     /// The gradient with respect to the weight, `[out_channels, in_channels, rows, columns]`, given
@@ -112,41 +116,33 @@ struct Plan {
     output: ChannelsLast,
     kernel: [usize; 2],
     stride: [usize; 2],
-    /// Values that a row of the kernel sees.
+    /// Values of a block that a row of the kernel sees.
     run: usize,
+    /// Rows that pass by at once.
+    rows: usize,
     /// Images that pass by at once.
-    resident: usize,
+    images: usize,
 }
 
 impl Plan {
     fn new(shape: &Conv2d, lanes: usize) -> Self {
         let (kernel, stride, padding) = (shape.kernel(), shape.stride(), shape.padding());
+        let out_size = shape.out_size();
         let bordered = std::array::from_fn(|axis| {
-            let needed = (shape.out_size()[axis] - 1) * stride[axis] + kernel[axis];
+            let needed = (out_size[axis] - 1) * stride[axis] + kernel[axis];
             needed.max(shape.in_size()[axis] + padding[axis])
         });
-        let input = ChannelsLast {
-            channels: shape.in_channels(),
-            size: shape.in_size(),
-            before: padding,
-            bordered,
-            pitch: shape.in_channels(),
-        };
-        let output = ChannelsLast {
-            channels: shape.out_channels(),
-            size: shape.out_size(),
-            before: [0, 0],
-            bordered: shape.out_size(),
-            pitch: shape.out_channels().next_multiple_of(lanes),
-        };
-        let resident = (RESIDENT / (input.len() + output.len())).clamp(1, shape.batch());
+        let channels = shape.in_channels();
+        let pitch = channels.min(lanes);
+        let strips = out_size[0].div_ceil((RESIDENT / out_size[1]).max(1));
         Self {
-            run: kernel[1] * shape.in_channels(),
-            input,
-            output,
+            input: ChannelsLast::new(channels, shape.in_size(), padding, bordered, pitch),
+            output: ChannelsLast::new(shape.out_channels(), out_size, [0, 0], out_size, lanes),
+            run: kernel[1] * pitch,
             kernel,
             stride,
-            resident,
+            rows: out_size[0].div_ceil(strips),
+            images: (RESIDENT / (out_size[0] * out_size[1])).clamp(1, shape.batch()),
         }
     }
 
@@ -154,30 +150,37 @@ impl Plan {
     fn share(&self, shape: &Conv2d) -> usize {
         let shares = SHARES
             .min(SHARE_VALUES / self.gradient_len())
-            .min(shape.flops() / SHARE_FLOPS)
+            .min(shape.flops() / SHARE_FLOPS.max(SHARE_FLOPS_PER_VALUE * self.gradient_len()))
             .clamp(1, shape.batch());
         shape.batch().div_ceil(shares)
     }
 
-    /// `[kernel rows, run, output channels]`
+    /// Rows of the gradient's matrix.
+    fn depth(&self) -> usize {
+        self.input.blocks * self.kernel[0] * self.run
+    }
+
+    /// `[output blocks, input blocks, kernel rows, kernel columns, input channels, output channels]`
     fn gradient_len(&self) -> usize {
-        self.kernel[0] * self.run * self.output.pitch
+        self.output.blocks * self.depth() * self.output.pitch
     }
 
     fn scratch_len(&self) -> usize {
         // The last tile of a run may read beyond the last image; what it reads there is not used.
-        self.resident * (self.output.len() + self.input.len()) + TILE
+        self.images * (self.output.len() + self.input.len()) + TILE
     }
 
     /// Sums the shares and stores the gradient in its order.
     fn collect(&self, shape: &Conv2d, sums: &[Aligned], gradient: &mut [f32]) {
-        let inputs = shape.in_channels();
+        let (pitch, lanes) = (self.input.pitch, self.output.pitch);
         let each = |out: usize, gradient: &mut [f32]| {
-            for input in 0..inputs {
+            for input in 0..shape.in_channels() {
                 for row in 0..self.kernel[0] {
                     for column in 0..self.kernel[1] {
-                        let k = row * self.run + column * inputs + input;
-                        let at = k * self.output.pitch + out;
+                        let line = (input / pitch * self.kernel[0] + row) * self.run
+                            + column * pitch
+                            + input % pitch;
+                        let at = (out / lanes * self.depth() + line) * lanes + out % lanes;
                         gradient[(input * self.kernel[0] + row) * self.kernel[1] + column] =
                             sums.iter().map(|sum| sum.values()[at]).sum();
                     }
@@ -209,110 +212,129 @@ impl Task for Share<'_> {
     fn run<const N: usize, L: Lanes<N>>(self, lanes: L) {
         let plan = self.plan;
         let (input, output) = (&plan.input, &plan.output);
-        let (outputs, inputs) = self.scratch.split_at_mut(plan.resident * output.len());
+        let (outputs, inputs) = self.scratch.split_at_mut(plan.images * output.len());
         let image = input.channels * input.size[0] * input.size[1];
         let result = output.channels * output.size[0] * output.size[1];
         for (images, gradients) in self
             .input
-            .chunks(plan.resident * image)
-            .zip(self.output_gradient.chunks(plan.resident * result))
+            .chunks(plan.images * image)
+            .zip(self.output_gradient.chunks(plan.images * result))
         {
-            let count = images.len() / image;
-            for i in 0..count {
-                let to = &mut inputs[i * input.len()..];
-                input.fill(lanes, &images[i * image..][..image], to);
-                let to = &mut outputs[i * output.len()..];
-                output.fill(lanes, &gradients[i * result..][..result], to);
+            for (image, to) in images
+                .chunks_exact(image)
+                .zip(inputs.chunks_exact_mut(input.len()))
+            {
+                input.fill(lanes, image, to);
             }
-            for row in 0..plan.kernel[0] {
-                for block in (0..output.pitch).step_by(N) {
-                    let mut done = 0;
-                    while done < plan.run {
-                        let left = plan.run - done;
-                        let at = ((row * plan.run + done) * output.pitch) + block;
-                        let sum = &mut self.sum[at..];
-                        let from = row * input.bordered[1] * input.pitch + done;
-                        let tile = Tile {
-                            plan,
-                            count,
-                            input: &inputs[from..],
-                            output: &outputs[block..],
-                        };
-                        // SAFETY: the run starts inside the bordered images and ends at most a
-                        // tile behind them, which the buffer has room for; a vector of output
-                        // channels ends inside the pitch.
-                        done += unsafe {
-                            if left > SMALL_TILE {
-                                tile.add::<N, L, TILE>(lanes, sum, left)
-                            } else {
-                                tile.add::<N, L, SMALL_TILE>(lanes, sum, left)
-                            }
-                        };
-                    }
-                }
+            for (gradient, to) in gradients
+                .chunks_exact(result)
+                .zip(outputs.chunks_exact_mut(output.len()))
+            {
+                output.fill(lanes, gradient, to);
+            }
+            for first in (0..output.size[0]).step_by(plan.rows) {
+                let pass = Pass {
+                    plan,
+                    images: images.len() / image,
+                    rows: first..output.size[0].min(first + plan.rows),
+                    inputs,
+                    outputs,
+                };
+                pass.add(lanes, self.sum);
             }
         }
     }
 }
 
-/// Some values of the run times a vector of output channels.
-struct Tile<'a> {
+/// The pixels that pass by at once.
+struct Pass<'a> {
     plan: &'a Plan,
-    /// Images.
-    count: usize,
-    /// From the run's first value for the first pixel of the first image.
-    input: &'a [f32],
-    /// From the first of the output channels for the first pixel of the first image.
-    output: &'a [f32],
+    images: usize,
+    rows: Range<usize>,
+    inputs: &'a [f32],
+    outputs: &'a [f32],
 }
 
-impl Tile<'_> {
-    /// Adds to the first `left` rows, at most `R`, of `sum: [rows, pitch]`, and says how many.
+impl Pass<'_> {
+    /// Adds their products to the whole gradient.
+    #[inline(always)]
+    fn add<const N: usize, L: Lanes<N>>(&self, lanes: L, sum: &mut [f32]) {
+        let plan = self.plan;
+        let mut lines = sum.chunks_exact_mut(N);
+        for out_block in 0..plan.output.blocks {
+            for in_block in 0..plan.input.blocks {
+                for row in 0..plan.kernel[0] {
+                    let line = row * plan.input.bordered[1] * plan.input.pitch;
+                    let start = in_block * plan.input.block_len() + line;
+                    for done in (0..plan.run).step_by(TILE) {
+                        let left = (plan.run - done).min(TILE);
+                        let from = start + done;
+                        // SAFETY: the run starts inside the bordered images and ends at most a
+                        // tile behind them, which the buffer has room for.
+                        let sums = unsafe {
+                            match left.div_ceil(4) {
+                                1 => self.sums::<N, L, 4>(lanes, from, out_block),
+                                2 => self.sums::<N, L, 8>(lanes, from, out_block),
+                                3 => self.sums::<N, L, 12>(lanes, from, out_block),
+                                _ => self.sums::<N, L, TILE>(lanes, from, out_block),
+                            }
+                        };
+                        for v in &sums[..left] {
+                            let to = lines.next().expect("a line for each value of the runs");
+                            // SAFETY: a line has N values.
+                            unsafe {
+                                let v = lanes.add(lanes.load(to.as_ptr()), *v);
+                                lanes.store(to.as_mut_ptr(), v);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first `R` vectors: for each value of the run, that starts at `from` for the first pixel,
+    /// the sum over pixels of its product with the vector of output channels.
     ///
     /// # Safety
     ///
-    /// `input` has `R` values for the run of every pixel, `output` has `N`.
+    /// `inputs` has `R` values of the run for every pixel.
     #[inline(always)]
-    unsafe fn add<const N: usize, L: Lanes<N>, const R: usize>(
+    unsafe fn sums<const N: usize, L: Lanes<N>, const R: usize>(
         &self,
         lanes: L,
-        sum: &mut [f32],
-        left: usize,
-    ) -> usize {
+        from: usize,
+        out_block: usize,
+    ) -> [L::V; TILE] {
         let (input, output) = (&self.plan.input, &self.plan.output);
-        let [rows, columns] = output.size;
+        let columns = output.size[1];
         let step = self.plan.stride[1] * input.pitch;
         let line = self.plan.stride[0] * input.bordered[1] * input.pitch;
         let mut sums = [lanes.splat(0.0); R];
-        debug_assert!(
-            (self.count - 1) * input.len() + (rows - 1) * line + (columns - 1) * step + R
-                <= self.input.len()
-        );
-        debug_assert!((self.count * rows * columns - 1) * output.pitch + N <= self.output.len());
-        // SAFETY: the caller vouches for the reads of both; the pointers stay in their slices, or
-        // one step behind the last pixel, where they are not read.
-        unsafe {
-            let mut gradient = self.output.as_ptr();
-            for image in 0..self.count {
-                for row in 0..rows {
-                    let mut value = self.input.as_ptr().add(image * input.len() + row * line);
+        for image in 0..self.images {
+            for row in self.rows.clone() {
+                let value = image * input.len() + from + row * line;
+                let gradient = image * output.len()
+                    + out_block * output.block_len()
+                    + row * columns * output.pitch;
+                debug_assert!(value + (columns - 1) * step + R <= self.inputs.len());
+                debug_assert!(gradient + (columns - 1) * N + N <= self.outputs.len());
+                // SAFETY: the caller vouches for the values of the run; a row of the output's
+                // gradient has N values for each pixel. Behind the last pixel nothing is read.
+                unsafe {
+                    let mut value = self.inputs.as_ptr().add(value);
+                    let mut gradient = self.outputs.as_ptr().add(gradient);
                     for _ in 0..columns {
                         let v = lanes.load(gradient);
                         for (i, sum) in sums.iter_mut().enumerate() {
                             *sum = lanes.mul_add(lanes.splat(*value.add(i)), v, *sum);
                         }
                         value = value.wrapping_add(step);
-                        gradient = gradient.wrapping_add(output.pitch);
+                        gradient = gradient.wrapping_add(N);
                     }
                 }
             }
         }
-        let rows = left.min(R);
-        for (i, v) in sums.into_iter().enumerate().take(rows) {
-            let to = &mut sum[i * output.pitch..][..N];
-            // SAFETY: `to` has N values.
-            unsafe { lanes.store(to.as_mut_ptr(), lanes.add(lanes.load(to.as_ptr()), v)) };
-        }
-        rows
+        std::array::from_fn(|i| if i < R { sums[i] } else { lanes.splat(0.0) })
     }
 }

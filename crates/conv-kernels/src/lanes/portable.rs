@@ -63,7 +63,7 @@ impl Lanes<8> for Portable {
 
     #[inline(always)]
     fn relu(self, v: [f32; 8]) -> [f32; 8] {
-        v.map(super::relu)
+        v.map(|x| if x < 0.0 { 0.0 } else { x })
     }
 
     #[inline(always)]
