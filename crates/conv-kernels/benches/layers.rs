@@ -3,13 +3,14 @@
 //! `cargo bench -p conv-kernels` prints ours; `PYTHON=…/python cargo bench -p conv-kernels` runs
 //! `benches/pytorch.py` (needs what `benches/requirements.txt` names) layer by layer in turn with
 //! it and prints ratios. `THREADS=1,2` chooses the numbers of threads. The least time of several
-//! calls is taken: what else the machine does only adds.
+//! calls is taken: what else the machine does only adds. `BATCH=16` takes ResNet20's layers at
+//! another batch than 128, short enough to be undisturbed on a busy machine.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use conv_kernels::{Conv2d, Kernels};
+use conv_kernels::{Affine, Channels, Conv2d, Kernels, Then, Through};
 
 /// Seconds that each measurement goes on for.
 const SECONDS: f64 = 0.25;
@@ -60,19 +61,27 @@ const PASSES: [&str; 3] = ["forward", "data", "weight"];
 
 fn main() {
     let threads = std::env::var("THREADS").unwrap_or_else(|_| "1,2".into());
-    for threads in threads.split(',').map(|n| n.parse().expect("THREADS is a list of numbers")) {
+    let resnet_batch =
+        std::env::var("BATCH").map_or(128, |n| n.parse().expect("BATCH is a number"));
+    for threads in threads
+        .split(',')
+        .map(|n| n.parse().expect("THREADS is a list of numbers"))
+    {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .expect("threads start");
         let mut other = std::env::var_os("PYTHON").map(|python| Other::start(&python, threads));
         for (network, layers, batch) in [
-            ("ResNet20", &RESNET20[..], std::env::var("BATCH").map_or(128, |b| b.parse().unwrap())),
+            ("ResNet20", &RESNET20[..], resnet_batch),
             ("small network", &SMALL, 32),
             ("small network", &SMALL, 128),
             ("small network", &SMALL, 512),
         ] {
-            println!("\n{network}, batch {batch}, {threads} threads, {:?}", Kernels::best().level());
+            println!(
+                "\n{network}, batch {batch}, {threads} threads, {:?}",
+                Kernels::best().level()
+            );
             println!(
                 "{:18} {:8} {:>10} {:>9} {:>12} {:>6}",
                 "layer", "pass", "us", "GFLOP/s", "PyTorch's us", "ratio"
@@ -84,27 +93,57 @@ fn main() {
                 let theirs = other.as_mut().map(|other| other.ask(layer, batch));
                 for (pass, name) in PASSES.into_iter().enumerate() {
                     // The first layer needs no gradient of the data.
-                    let count = if pass == 1 && layer.channels[0] < 4 { 0 } else { layer.count };
+                    let count = if pass == 1 && layer.channels[0] < 4 {
+                        0
+                    } else {
+                        layer.count
+                    };
                     let theirs = theirs.map(|theirs| theirs[pass]);
-                    line(layer.name, name, ours[pass], shape.flops(), theirs);
+                    line(layer.name, name, ours[pass], Some(shape.flops()), theirs);
                     sums[0] += count as f64 * ours[pass];
                     sums[1] += count as f64 * theirs.unwrap_or(f64::NAN);
                 }
             }
+            for layer in layers {
+                let size = layer.size / layer.stride;
+                let channels = Channels {
+                    batch,
+                    channels: layer.channels[1],
+                    area: size * size,
+                };
+                let ours = pool.install(|| normalisation(channels));
+                let theirs = other
+                    .as_mut()
+                    .map(|other| other.ask_normalisation(channels));
+                for (pass, name) in ["norm", "gradient"].into_iter().enumerate() {
+                    let theirs = theirs.map(|theirs| theirs[pass]);
+                    let layer_name = format!(
+                        "BN, ReLU {}",
+                        &layer.name[layer.name.find('>').map_or(0, |i| i + 1)..]
+                    );
+                    line(&layer_name, name, ours[pass], None, theirs);
+                    sums[0] += layer.count as f64 * ours[pass];
+                    sums[1] += layer.count as f64 * theirs.unwrap_or(f64::NAN);
+                }
+            }
             println!(
                 "{:18} {:8} {:10.0} {:>9} {:12.0} {:6.2}",
-                "all", "", sums[0] * 1e6, "", sums[1] * 1e6, sums[0] / sums[1]
+                "all",
+                "",
+                sums[0] * 1e6,
+                "",
+                sums[1] * 1e6,
+                sums[0] / sums[1]
             );
         }
     }
 }
 
-fn line(layer: &str, pass: &str, seconds: f64, flops: usize, other: Option<f64>) {
-    print!(
-        "{layer:18} {pass:8} {:10.1} {:9.1}",
-        seconds * 1e6,
-        flops as f64 / seconds / 1e9
-    );
+fn line(layer: &str, pass: &str, seconds: f64, flops: Option<usize>, other: Option<f64>) {
+    let rate = flops.map_or(String::new(), |flops| {
+        format!("{:.1}", flops as f64 / seconds / 1e9)
+    });
+    print!("{layer:18} {pass:8} {:10.1} {rate:>9}", seconds * 1e6);
     match other {
         Some(other) => println!(" {:12.1} {:6.2}", other * 1e6, seconds / other),
         None => println!(),
@@ -139,6 +178,41 @@ fn ours(shape: &Conv2d) -> [f64; 3] {
     ]
 }
 
+/// The least seconds of forward and backward pass with a rectifier.
+fn normalisation(channels: Channels) -> [f64; 2] {
+    let kernels = Kernels::best();
+    let input: Vec<f32> = (0..channels.len()).map(|i| (i % 7) as f32).collect();
+    let gradient: Vec<f32> = (0..channels.len()).map(|i| (i % 5) as f32).collect();
+    let (scale, shift) = (vec![1.0; channels.channels], vec![0.0; channels.channels]);
+    let affine = Affine {
+        scale: &scale,
+        shift: &shift,
+        epsilon: 1e-5,
+    };
+    let mut output = vec![0.0; channels.len()];
+    let mut input_gradient = vec![0.0; channels.len()];
+    let (mut scale_gradient, mut shift_gradient) = (scale.clone(), shift.clone());
+    let statistics = kernels.batch_norm(channels, &input, affine, Then::Relu, &mut output);
+    [
+        least(|| {
+            kernels.batch_norm(channels, &input, affine, Then::Relu, &mut output);
+        }),
+        least(|| {
+            kernels.batch_norm_gradient(
+                channels,
+                &input,
+                affine,
+                &statistics,
+                Through::Relu,
+                &gradient,
+                &mut input_gradient,
+                &mut scale_gradient,
+                &mut shift_gradient,
+            );
+        }),
+    ]
+}
+
 fn least(mut work: impl FnMut()) -> f64 {
     work();
     let start = Instant::now();
@@ -151,7 +225,7 @@ fn least(mut work: impl FnMut()) -> f64 {
     least
 }
 
-/// The Python process: it answers a line with a layer by a line with three times.
+/// The Python process: it answers a line with a layer by a line with its passes' times.
 struct Other {
     child: Child,
     answers: BufReader<ChildStdout>,
@@ -178,16 +252,34 @@ impl Other {
             stride,
             ..
         } = layer;
-        let question = self.child.stdin.as_mut().expect("piped");
-        writeln!(question, "{batch} {} {} {size} {kernel} {stride}", channels[0], channels[1])
-            .expect("Python listens");
+        self.answer(&format!(
+            "conv {batch} {} {} {size} {kernel} {stride}",
+            channels[0], channels[1]
+        ))
+        .try_into()
+        .expect("three times")
+    }
+
+    fn ask_normalisation(&mut self, channels: Channels) -> [f64; 2] {
+        let Channels {
+            batch,
+            channels,
+            area,
+        } = channels;
+        self.answer(&format!("norm {batch} {channels} {area}"))
+            .try_into()
+            .expect("two times")
+    }
+
+    fn answer(&mut self, question: &str) -> Vec<f64> {
+        let to = self.child.stdin.as_mut().expect("piped");
+        writeln!(to, "{question}").expect("Python listens");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("Python answers");
-        let times: Vec<f64> = answer
+        answer
             .split_whitespace()
             .map(|time| time.parse().expect("a time"))
-            .collect();
-        times.try_into().expect("three times")
+            .collect()
     }
 }
 

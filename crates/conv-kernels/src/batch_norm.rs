@@ -105,14 +105,24 @@ impl Kernels {
         then: Then<'_>,
         output: &mut [f32],
     ) -> Statistics {
-        assert!(!channels.is_empty(), "statistics of no values: {channels:?}");
+        assert!(
+            !channels.is_empty(),
+            "statistics of no values: {channels:?}"
+        );
         let mut statistics = Statistics {
             mean: vec![0.0; channels.channels],
             variance: vec![0.0; channels.channels],
         };
         let Statistics { mean, variance } = &mut statistics;
         let results = [Columns::new(mean), Columns::new(variance)];
-        self.normalise(channels, input, affine, then, output, Given::Nothing(results));
+        self.normalise(
+            channels,
+            input,
+            affine,
+            then,
+            output,
+            Given::Nothing(results),
+        );
         statistics
     }
 
@@ -130,7 +140,14 @@ impl Kernels {
         then: Then<'_>,
         output: &mut [f32],
     ) {
-        self.normalise(channels, input, affine, then, output, Given::Statistics(statistics));
+        self.normalise(
+            channels,
+            input,
+            affine,
+            then,
+            output,
+            Given::Statistics(statistics),
+        );
     }
 
     fn normalise(
@@ -142,7 +159,11 @@ impl Kernels {
         output: &mut [f32],
         given: Given<'_>,
     ) {
-        check(channels, [input.len(), output.len()], [affine.scale.len(), affine.shift.len()]);
+        check(
+            channels,
+            [input.len(), output.len()],
+            [affine.scale.len(), affine.shift.len()],
+        );
         if let Then::AddRelu(shortcut) = then {
             assert_eq!(shortcut.len(), channels.len(), "values of the shortcut");
         }
@@ -207,7 +228,11 @@ impl Kernels {
                 shortcut_gradient,
             } => {
                 let lengths = [output.len(), shortcut_gradient.len()];
-                assert_eq!(lengths, [channels.len(); 2], "values of output and shortcut");
+                assert_eq!(
+                    lengths,
+                    [channels.len(); 2],
+                    "values of output and shortcut"
+                );
                 Passed::AddRelu(output, Columns::new(shortcut_gradient))
             }
         };
@@ -388,18 +413,10 @@ impl Task for Forward<'_> {
             let Line { a, b } = lines[i];
             let (va, vb) = (lanes.splat(a), lanes.splat(b));
             match self.then {
-                Then::Nothing => map(
-                    lanes,
-                    [input],
-                    output,
-                    |[x]| lanes.mul_add(va, x, vb),
-                ),
-                Then::Relu => map(
-                    lanes,
-                    [input],
-                    output,
-                    |[x]| lanes.relu(lanes.mul_add(va, x, vb)),
-                ),
+                Then::Nothing => map(lanes, [input], output, |[x]| lanes.mul_add(va, x, vb)),
+                Then::Relu => map(lanes, [input], output, |[x]| {
+                    lanes.relu(lanes.mul_add(va, x, vb))
+                }),
                 Then::AddRelu(shortcut) => map(
                     lanes,
                     [input, &shortcut[start..][..area]],
@@ -440,7 +457,12 @@ impl Task for Backward<'_> {
             .clone()
             .map(|channel| {
                 let deviation = deviation(self.statistics.variance[channel], self.affine.epsilon);
-                Line::new(self.affine, channel, self.statistics.mean[channel], deviation)
+                Line::new(
+                    self.affine,
+                    channel,
+                    self.statistics.mean[channel],
+                    deviation,
+                )
             })
             .collect();
         let mut sums = vec![[0.0_f64; 2]; self.range.len()];
@@ -565,10 +587,14 @@ fn visit<const N: usize, L: Lanes<N>, const K: usize>(
     let whole = len / N * N;
     for start in (0..whole).step_by(N) {
         // SAFETY: N values from `start` on are inside every input.
-        each(std::array::from_fn(|i| unsafe { lanes.load(inputs[i].as_ptr().add(start)) }));
+        each(std::array::from_fn(|i| unsafe {
+            lanes.load(inputs[i].as_ptr().add(start))
+        }));
     }
     if whole < len {
-        each(std::array::from_fn(|i| rest(lanes, &inputs[i][whole..], fill[i])));
+        each(std::array::from_fn(|i| {
+            rest(lanes, &inputs[i][whole..], fill[i])
+        }));
     }
 }
 
@@ -595,12 +621,16 @@ fn map<const N: usize, L: Lanes<N>, const K: usize>(
     for start in (0..whole).step_by(N) {
         // SAFETY: N values from `start` on are inside every input and the output.
         unsafe {
-            let v = each(std::array::from_fn(|i| lanes.load(inputs[i].as_ptr().add(start))));
+            let v = each(std::array::from_fn(|i| {
+                lanes.load(inputs[i].as_ptr().add(start))
+            }));
             lanes.store(output.as_mut_ptr().add(start), v);
         }
     }
     if whole < len {
-        let v = each(std::array::from_fn(|i| rest(lanes, &inputs[i][whole..], 0.0)));
+        let v = each(std::array::from_fn(|i| {
+            rest(lanes, &inputs[i][whole..], 0.0)
+        }));
         let mut all = [0.0; N];
         // SAFETY: there are N values.
         unsafe { lanes.store(all.as_mut_ptr(), v) };

@@ -28,9 +28,8 @@ impl ChannelsLast {
         pitch: usize,
     ) -> Self {
         let pixels = (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column)));
-        let places = pixels.map(|(row, column)| {
-            ((row + before[0]) * bordered[1] + column + before[1]) * pitch
-        });
+        let places = pixels
+            .map(|(row, column)| ((row + before[0]) * bordered[1] + column + before[1]) * pitch);
         Self {
             channels,
             size,

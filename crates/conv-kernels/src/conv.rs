@@ -1,8 +1,8 @@
 //! Convolution forward and its gradients.
 
 use crate::Kernels;
-use crate::correlate::{Correlation, Grid, Place};
 use crate::bordered::Bordered;
+use crate::correlate::{Correlation, Grid, Place};
 use crate::shape::Conv2d;
 
 impl Kernels {
@@ -27,9 +27,8 @@ impl Kernels {
             ("output", output.len(), shape.output_len()),
         ]);
         let (kernel, stride) = (shape.kernel(), shape.stride());
-        let needed = std::array::from_fn(|axis| {
-            (shape.out_size()[axis] - 1) * stride[axis] + kernel[axis]
-        });
+        let needed =
+            std::array::from_fn(|axis| (shape.out_size()[axis] - 1) * stride[axis] + kernel[axis]);
         let source = Bordered::new(
             shape.in_channels(),
             shape.in_size(),
@@ -88,17 +87,14 @@ impl Kernels {
         // Pixel p meets place k of the kernel in output (p + padding - k) / stride, which starts at
         // -(kernel - 1 - padding) / stride, rounded down: so many zeros before the first output.
         let before: [usize; 2] = std::array::from_fn(|axis| {
-            (kernel[axis] - 1).saturating_sub(padding[axis]).div_ceil(stride[axis])
+            (kernel[axis] - 1)
+                .saturating_sub(padding[axis])
+                .div_ceil(stride[axis])
         });
         let needed = std::array::from_fn(|axis| {
             (shape.in_size()[axis] - 1 + padding[axis]) / stride[axis] + before[axis] + 1
         });
-        let source = Bordered::new(
-            shape.out_channels(),
-            shape.out_size(),
-            before,
-            needed,
-        );
+        let source = Bordered::new(shape.out_channels(), shape.out_size(), before, needed);
         let mut sums = Correlation::new(
             self.level(),
             source,

@@ -11,9 +11,9 @@
 
 use rayon::prelude::*;
 
+use crate::bordered::Bordered;
 use crate::buffer::{Aligned, with_scratch};
 use crate::lanes::{Lanes, Level, Task};
-use crate::bordered::Bordered;
 
 /// Pixels that are read with one address.
 const GROUP: usize = 4;
@@ -130,7 +130,13 @@ impl Correlation {
         self.parts.push(Part {
             shifts,
             weights,
-            tiles: tiles(grid, self.stride, self.source.bordered[1], self.columns, lanes / GROUP),
+            tiles: tiles(
+                grid,
+                self.stride,
+                self.source.bordered[1],
+                self.columns,
+                lanes / GROUP,
+            ),
             step: grid.step[1],
         });
     }
@@ -141,7 +147,12 @@ impl Correlation {
         let result = self.channels * self.area;
         let batch = output.len() / result;
         let threads = rayon::current_num_threads();
-        let depth: usize = self.parts.iter().map(|part| part.shifts.len()).max().unwrap_or(0);
+        let depth: usize = self
+            .parts
+            .iter()
+            .map(|part| part.shifts.len())
+            .max()
+            .unwrap_or(0);
         if threads == 1 || output.len() * depth < WORTH_A_THREAD {
             self.run_here(images, output);
         } else {
@@ -262,7 +273,9 @@ unsafe fn tile_sums<const N: usize, L: Lanes<N>>(
 ) -> [L::V; N] {
     debug_assert!(weights.len() == shifts.len() * N && bias.len() == N);
     debug_assert!(tile.iter().all(|group| {
-        shifts.iter().all(|shift| shift + group.from + (GROUP - 1) * stride < source.len())
+        shifts
+            .iter()
+            .all(|shift| shift + group.from + (GROUP - 1) * stride < source.len())
     }));
     // SAFETY: the caller vouches for the reads of `source`; the others are inside their slices.
     unsafe {

@@ -22,7 +22,9 @@ pub struct Kernels {
 impl Kernels {
     /// At the fastest level that this processor has.
     pub fn best() -> Self {
-        Self { level: Level::best() }
+        Self {
+            level: Level::best(),
+        }
     }
 
     /// At the level, if this processor has it.

@@ -53,7 +53,14 @@ impl Conv2d {
         in_size: [usize; 2],
         kernel: [usize; 2],
     ) -> Result<Self, ShapeError> {
-        Self::with(batch, [in_channels, out_channels], in_size, kernel, [1, 1], [0, 0])
+        Self::with(
+            batch,
+            [in_channels, out_channels],
+            in_size,
+            kernel,
+            [1, 1],
+            [0, 0],
+        )
     }
 
     /// A convolution with stride and zero padding.
@@ -167,7 +174,13 @@ impl Conv2d {
     }
 
     /// Where a weight is stored.
-    pub(crate) fn weight_index(&self, out: usize, input: usize, row: usize, column: usize) -> usize {
+    pub(crate) fn weight_index(
+        &self,
+        out: usize,
+        input: usize,
+        row: usize,
+        column: usize,
+    ) -> usize {
         ((out * self.in_channels + input) * self.kernel[0] + row) * self.kernel[1] + column
     }
 
@@ -195,9 +208,11 @@ mod tests {
     #[test]
     fn a_kernel_beyond_the_padded_image_is_refused() {
         let error = Conv2d::with(1, [1, 1], [2, 9], [5, 3], [1, 1], [1, 1]).unwrap_err();
-        assert_eq!(error.to_string(), "a kernel of 5 does not fit into an image of 2 with 1 of padding on each side");
+        assert_eq!(
+            error.to_string(),
+            "a kernel of 5 does not fit into an image of 2 with 1 of padding on each side"
+        );
         let error = Conv2d::with(1, [1, 1], [2, 9], [1, 1], [1, 0], [1, 1]).unwrap_err();
         assert_eq!(error.to_string(), "the stride is zero");
     }
-
 }

@@ -75,7 +75,9 @@ impl Kernels {
             let shares = input.chunks(inputs).zip(output_gradient.chunks(outputs));
             shares.map(work).collect()
         } else {
-            let shares = input.par_chunks(inputs).zip(output_gradient.par_chunks(outputs));
+            let shares = input
+                .par_chunks(inputs)
+                .zip(output_gradient.par_chunks(outputs));
             shares.map(work).collect()
         };
         plan.collect(shape, &sums, weight_gradient);

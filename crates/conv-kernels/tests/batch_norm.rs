@@ -136,7 +136,10 @@ impl Case {
         };
         let mean = sum(&|_, x| x);
         let variance = sum(&|channel, x| (x - mean[channel]).powi(2));
-        mean.iter().zip(variance).map(|(mean, variance)| [*mean, variance]).collect()
+        mean.iter()
+            .zip(variance)
+            .map(|(mean, variance)| [*mean, variance])
+            .collect()
     }
 
     /// Before the rectifier.
@@ -161,7 +164,13 @@ impl Case {
         let sums = self.sums(follows, point[0], point[1], point[2]);
         let terms = sums.iter().zip(&self.gradient).zip(passes);
         terms
-            .map(|((sum, gradient), pass)| if *pass { sum * f64::from(*gradient) } else { 0.0 })
+            .map(|((sum, gradient), pass)| {
+                if *pass {
+                    sum * f64::from(*gradient)
+                } else {
+                    0.0
+                }
+            })
             .sum()
     }
 
@@ -173,16 +182,28 @@ impl Case {
         let found = self.run(kernels, follows);
         let near = |name: &str, found: f32, exact: f64, size: f64| {
             let error = (f64::from(found) - exact).abs();
-            assert!(error <= 2e-5 * (exact.abs() + size), "{context} {name}: {found}, not {exact}");
+            assert!(
+                error <= 2e-5 * (exact.abs() + size),
+                "{context} {name}: {found}, not {exact}"
+            );
         };
 
         for (channel, [mean, variance]) in self.statistics(&point[0]).into_iter().enumerate() {
             near("mean", found.statistics.mean[channel], mean, 0.1);
-            near("variance", found.statistics.variance[channel], variance, 0.0);
+            near(
+                "variance",
+                found.statistics.variance[channel],
+                variance,
+                0.0,
+            );
         }
         let sums = self.sums(follows, &point[0], &point[1], &point[2]);
         for (index, sum) in sums.iter().enumerate() {
-            let exact = if follows == Follows::Nothing { *sum } else { sum.max(0.0) };
+            let exact = if follows == Follows::Nothing {
+                *sum
+            } else {
+                sum.max(0.0)
+            };
             near("output", found.output[index], exact, 1.0);
             near("evaluated", found.evaluated[index], exact, 1.0);
         }
@@ -206,14 +227,33 @@ impl Case {
         for index in (0..point[0].len()).step_by(1 + point[0].len() / 20) {
             // Of a channel with one value the normalised value is constant: nothing to compare with.
             let spread = found.statistics.variance[self.channel(index)];
-            near("input gradient", found.input[index], quotient(0, index), 1.0 / spread.sqrt().max(1e-2) as f64);
+            near(
+                "input gradient",
+                found.input[index],
+                quotient(0, index),
+                1.0 / spread.sqrt().max(1e-2) as f64,
+            );
         }
         for channel in 0..self.channels.channels {
-            near("scale gradient", found.scale[channel], quotient(1, channel), count);
-            near("shift gradient", found.shift[channel], quotient(2, channel), count);
+            near(
+                "scale gradient",
+                found.scale[channel],
+                quotient(1, channel),
+                count,
+            );
+            near(
+                "shift gradient",
+                found.shift[channel],
+                quotient(2, channel),
+                count,
+            );
         }
         for (index, gradient) in found.shortcut.iter().enumerate() {
-            let exact = if passes[index] { self.gradient[index] } else { 0.0 };
+            let exact = if passes[index] {
+                self.gradient[index]
+            } else {
+                0.0
+            };
             assert_eq!(*gradient, exact, "{context} shortcut gradient");
         }
     }
@@ -237,14 +277,27 @@ proptest! {
 
 #[test]
 fn values_far_from_zero_keep_their_variance() {
-    let channels = Channels { batch: 8, channels: 2, area: 50 };
+    let channels = Channels {
+        batch: 8,
+        channels: 2,
+        area: 50,
+    };
     let mut case = Case::new(channels);
     for x in &mut case.input {
         *x = (*x * 64.0).round() / 64.0 + 4096.0; // exact in single precision
     }
-    let exact = case.statistics(&case.input.iter().copied().map(f64::from).collect::<Vec<_>>());
+    let exact = case.statistics(
+        &case
+            .input
+            .iter()
+            .copied()
+            .map(f64::from)
+            .collect::<Vec<_>>(),
+    );
     for level in Level::available() {
-        let found = case.run(Kernels::at(level).unwrap(), Follows::Nothing).statistics;
+        let found = case
+            .run(Kernels::at(level).unwrap(), Follows::Nothing)
+            .statistics;
         for (channel, [mean, variance]) in exact.iter().enumerate() {
             assert!((f64::from(found.mean[channel]) - mean).abs() <= 1e-7 * mean.abs());
             assert!((f64::from(found.variance[channel]) - variance).abs() <= 1e-4 * variance);
@@ -254,24 +307,43 @@ fn values_far_from_zero_keep_their_variance() {
 
 #[test]
 fn a_nan_passes_the_rectifier() {
-    let channels = Channels { batch: 2, channels: 1, area: 3 };
+    let channels = Channels {
+        batch: 2,
+        channels: 1,
+        area: 3,
+    };
     let mut case = Case::new(channels);
     case.input[1] = f32::NAN;
     for level in Level::available() {
         let found = case.run(Kernels::at(level).unwrap(), Follows::Relu);
-        assert!(found.output.iter().all(|y| y.is_nan()), "{level:?} {:?}", found.output);
+        assert!(
+            found.output.iter().all(|y| y.is_nan()),
+            "{level:?} {:?}",
+            found.output
+        );
     }
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let pool = |threads| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
     };
     // Large enough to be shared between threads, and no multiple of anything.
     for channels in [
-        Channels { batch: 37, channels: 19, area: 143 },
-        Channels { batch: 61, channels: 150, area: 9 },
+        Channels {
+            batch: 37,
+            channels: 19,
+            area: 143,
+        },
+        Channels {
+            batch: 61,
+            channels: 150,
+            area: 9,
+        },
     ] {
         let case = Case::new(channels);
         for level in Level::available() {

@@ -12,9 +12,7 @@ fn products(shape: &Conv2d, mut each: impl FnMut(usize, usize, usize)) {
         for out in 0..shape.out_channels() {
             for input in 0..shape.in_channels() {
                 for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
-                    for (a, b) in
-                        (0..kernel[0]).flat_map(|a| (0..kernel[1]).map(move |b| (a, b)))
-                    {
+                    for (a, b) in (0..kernel[0]).flat_map(|a| (0..kernel[1]).map(move |b| (a, b))) {
                         let (v, u) = (y * stride[0] + a, x * stride[1] + b);
                         if v < padding[0] || u < padding[1] {
                             continue;
@@ -121,8 +119,13 @@ impl Case {
         let shape = &self.shape;
         let area = shape.out_size()[0] * shape.out_size()[1];
         let channel = |index: usize| index / area % shape.out_channels();
-        let mut exact = [shape.output_len(), shape.input_len(), shape.weight_len(), shape.out_channels()]
-            .map(|len| (vec![0.0; len], vec![0.0; len]));
+        let mut exact = [
+            shape.output_len(),
+            shape.input_len(),
+            shape.weight_len(),
+            shape.out_channels(),
+        ]
+        .map(|len| (vec![0.0; len], vec![0.0; len]));
         let mut add = |which: usize, index: usize, product: f64| {
             exact[which].0[index] += product;
             exact[which].1[index] += product.abs();
@@ -160,9 +163,12 @@ fn shapes() -> impl Strategy<Value = Conv2d> {
         [1_usize..4, 1_usize..4],
         [0_usize..4, 0_usize..4],
     )
-        .prop_filter_map("the kernel fits", |(n, c, size, kernel, stride, padding)| {
-            Conv2d::with(n, c, size, kernel, stride, padding).ok()
-        })
+        .prop_filter_map(
+            "the kernel fits",
+            |(n, c, size, kernel, stride, padding)| {
+                Conv2d::with(n, c, size, kernel, stride, padding).ok()
+            },
+        )
 }
 
 proptest! {

@@ -72,8 +72,10 @@ impl Lanes<16> for Avx512 {
     fn sum(self, v: __m512) -> f32 {
         unsafe {
             let halves = _mm512_add_ps(v, _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v));
-            let quarters =
-                _mm512_add_ps(halves, _mm512_shuffle_f32x4::<0b10_11_00_01>(halves, halves));
+            let quarters = _mm512_add_ps(
+                halves,
+                _mm512_shuffle_f32x4::<0b10_11_00_01>(halves, halves),
+            );
             let four = _mm512_castps512_ps128(quarters);
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
