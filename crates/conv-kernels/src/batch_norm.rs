@@ -7,41 +7,12 @@
 //! cache where they fit. Channels are independent and each is summed by one thread in the order of
 //! the images, so that results do not depend on the number of threads.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::Kernels;
+use crate::channels::{Channels, Columns, for_each_range};
 use crate::lanes::{Lanes, Task};
-
-/// Values that neighbouring channels of one image should have together: a page of memory.
-const TOGETHER: usize = 1024;
-/// Below this many values a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 16;
-
-/// Images that are normalised channel by channel: `[batch, channels, area]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Channels {
-    /// Images.
-    pub batch: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Pixels of an image.
-    pub area: usize,
-}
-
-impl Channels {
-    /// Values.
-    pub fn len(&self) -> usize {
-        self.batch * self.channels * self.area
-    }
-
-    /// Whether there are no values, and so no statistics.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+use crate::sweep::{map, visit};
 
 /// `scale * (x - mean) / sqrt(variance + epsilon) + shift`, all but the last `[channels]`.
 #[derive(Debug, Clone, Copy)]
@@ -260,58 +231,6 @@ fn check(channels: Channels, images: [usize; 2], vectors: [usize; 2]) {
     assert_eq!(vectors, [channels.channels; 2], "channels of {channels:?}");
 }
 
-/// Calls `each` with ranges that make up all channels. How many there are changes no result.
-fn for_each_range(channels: Channels, each: impl Fn(Range<usize>) + Send + Sync) {
-    let count = channels.channels;
-    let threads = match rayon::current_num_threads() {
-        1 => 1,
-        _ if channels.len() < WORTH_A_THREAD => 1,
-        more => more,
-    };
-    let together = (TOGETHER / channels.area.max(1)).clamp(1, count.div_ceil(threads).max(1));
-    let range = |i: usize| i * together..count.min((i + 1) * together);
-    let ranges = 0..count.div_ceil(together);
-    if threads == 1 {
-        ranges.map(range).for_each(each);
-    } else {
-        ranges.into_par_iter().map(range).for_each(each);
-    }
-}
-
-/// Values that several threads write to, each in channels of its own.
-#[derive(Clone, Copy)]
-struct Columns<'a> {
-    start: *mut f32,
-    len: usize,
-    borrowed: PhantomData<&'a mut [f32]>,
-}
-
-// SAFETY: it stands for an exclusive borrow, and `part` asks that no two parts overlap.
-unsafe impl Send for Columns<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Columns<'_> {}
-
-impl<'a> Columns<'a> {
-    fn new(values: &'a mut [f32]) -> Self {
-        Self {
-            start: values.as_mut_ptr(),
-            len: values.len(),
-            borrowed: PhantomData,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// No two parts that live at the same time overlap.
-    #[inline(always)]
-    #[expect(clippy::mut_from_ref)] // the caller vouches for it
-    unsafe fn part(&self, start: usize, len: usize) -> &mut [f32] {
-        assert!(start + len <= self.len, "a part inside the values");
-        // SAFETY: inside the borrowed values; the caller vouches for the rest.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
-    }
-}
-
 #[derive(Clone, Copy)]
 enum Given<'a> {
     /// The statistics are computed and written here: mean and variance.
@@ -324,18 +243,6 @@ enum Passed<'a> {
     Nothing,
     Relu,
     AddRelu(&'a [f32], Columns<'a>),
-}
-
-impl Channels {
-    /// The planes of some channels: the channel's place in the range, and where its values start.
-    /// Image by image, as they lie in memory.
-    #[inline(always)]
-    fn planes(self, range: &Range<usize>) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (first, width) = (range.start, range.len());
-        (0..self.batch).flat_map(move |image| {
-            (0..width).map(move |i| (i, (image * self.channels + first + i) * self.area))
-        })
-    }
 }
 
 /// `a x + b` is the normalised value.
@@ -571,69 +478,5 @@ impl Moments {
 
     fn mean_and_variance(self) -> [f32; 2] {
         [self.mean as f32, (self.squares / self.count) as f32]
-    }
-}
-
-/// Calls `each` with the inputs' values, a vector at a time, the last one filled up with `fill`.
-#[inline(always)]
-fn visit<const N: usize, L: Lanes<N>, const K: usize>(
-    lanes: L,
-    inputs: [&[f32]; K],
-    fill: [f32; K],
-    mut each: impl FnMut([L::V; K]),
-) {
-    let len = inputs[0].len();
-    assert!(inputs.iter().all(|input| input.len() == len));
-    let whole = len / N * N;
-    for start in (0..whole).step_by(N) {
-        // SAFETY: N values from `start` on are inside every input.
-        each(std::array::from_fn(|i| unsafe {
-            lanes.load(inputs[i].as_ptr().add(start))
-        }));
-    }
-    if whole < len {
-        each(std::array::from_fn(|i| {
-            rest(lanes, &inputs[i][whole..], fill[i])
-        }));
-    }
-}
-
-/// Fewer than N values, filled up.
-#[inline(always)]
-fn rest<const N: usize, L: Lanes<N>>(lanes: L, values: &[f32], fill: f32) -> L::V {
-    let mut all = [fill; N];
-    all[..values.len()].copy_from_slice(values);
-    // SAFETY: there are N values.
-    unsafe { lanes.load(all.as_ptr()) }
-}
-
-/// Writes to `output` what `each` makes of the inputs' values, a vector at a time.
-#[inline(always)]
-fn map<const N: usize, L: Lanes<N>, const K: usize>(
-    lanes: L,
-    inputs: [&[f32]; K],
-    output: &mut [f32],
-    mut each: impl FnMut([L::V; K]) -> L::V,
-) {
-    let len = output.len();
-    assert!(inputs.iter().all(|input| input.len() == len));
-    let whole = len / N * N;
-    for start in (0..whole).step_by(N) {
-        // SAFETY: N values from `start` on are inside every input and the output.
-        unsafe {
-            let v = each(std::array::from_fn(|i| {
-                lanes.load(inputs[i].as_ptr().add(start))
-            }));
-            lanes.store(output.as_mut_ptr().add(start), v);
-        }
-    }
-    if whole < len {
-        let v = each(std::array::from_fn(|i| {
-            rest(lanes, &inputs[i][whole..], 0.0)
-        }));
-        let mut all = [0.0; N];
-        // SAFETY: there are N values.
-        unsafe { lanes.store(all.as_mut_ptr(), v) };
-        output[whole..].copy_from_slice(&all[..len - whole]);
     }
 }

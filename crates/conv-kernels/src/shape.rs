@@ -187,7 +187,7 @@ impl Conv2d {
     /// # Panics
     ///
     /// If a slice has not the length that the shape says.
-    pub(crate) fn check(&self, lengths: [(&str, usize, usize); 3]) {
+    pub(crate) fn check<const K: usize>(&self, lengths: [(&str, usize, usize); K]) {
         for (name, found, expected) in lengths {
             assert_eq!(found, expected, "values of the {name} of {self:?}");
         }

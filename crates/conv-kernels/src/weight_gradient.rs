@@ -82,35 +82,6 @@ impl Kernels {
         };
         plan.collect(shape, &sums, weight_gradient);
     }
-
-    /// The gradient with respect to the bias, `[out_channels]`: the sum of
-    /// `output_gradient: [batch, out_channels, rows, columns]` over images and pixels.
-    ///
-    /// # Panics
-    ///
-    /// If a slice has not the length that the shape says.
-    pub fn conv2d_bias_gradient(
-        &self,
-        shape: &Conv2d,
-        output_gradient: &[f32],
-        bias_gradient: &mut [f32],
-    ) {
-        let area = shape.out_size()[0] * shape.out_size()[1];
-        shape.check([
-            ("output gradient", output_gradient.len(), shape.output_len()),
-            ("bias gradient", bias_gradient.len(), shape.out_channels()),
-            ("weight", shape.weight_len(), shape.weight_len()),
-        ]);
-        let mut sums = vec![0.0_f64; shape.out_channels()];
-        for image in output_gradient.chunks_exact(area * shape.out_channels()) {
-            for (sum, channel) in sums.iter_mut().zip(image.chunks_exact(area)) {
-                *sum += f64::from(channel.iter().sum::<f32>());
-            }
-        }
-        for (to, sum) in bias_gradient.iter_mut().zip(sums) {
-            *to = sum as f32;
-        }
-    }
 }
 
 struct Plan {
