@@ -1,0 +1,115 @@
+//! Convolution and batch normalisation on burn tensors, with [`conv_kernels`] on the CPU.
+//!
+//! The functions here compute what burn's `conv2d`, `batch_norm_train`, `batch_norm` and `relu` do,
+//! as one node of the autodiff graph each. On burn's CPU backend (flex) forward and backward pass
+//! are the kernels'; on every other backend, and for what the kernels do not do (other types than
+//! `f32`), burn's own operations are called.
+//!
+//! How it is bound: [`Ops`] is a backend extension. Its methods have burn's operations as default,
+//! which is all that other backends need; `Flex` and `Autodiff<Flex>` have their own. Tensors of
+//! flex are read in place, without a copy, where they are contiguous.
+
+mod flex;
+mod ops;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+pub use crate::ops::{Bias, Ops, Then};
+
+/// What follows a normalisation in the same pass.
+#[derive(Debug, Clone)]
+pub enum Follow {
+    /// Nothing.
+    Nothing,
+    /// `max(z, 0)`
+    Relu,
+    /// `max(z + shortcut, 0)`, as in a residual block; of the shape of the images.
+    AddRelu(Tensor<4>),
+}
+
+/// A batch, normalised by its own statistics.
+#[derive(Debug, Clone)]
+pub struct Normalised {
+    /// `[batch, channels, rows, columns]`
+    pub output: Tensor<4>,
+    /// Mean of each channel, `[channels]`; no gradient flows through it.
+    pub mean: Tensor<1>,
+    /// Biased variance of each channel, `[channels]`; no gradient flows through it.
+    pub variance: Tensor<1>,
+}
+
+/// The convolution of x: `[batch, in, rows, columns]` with weight: `[out, in, rows, columns]` and
+/// bias: `[out]`, without groups or dilation. Result: `[batch, out, rows, columns]`.
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Tensor<4> {
+    let bias = match bias {
+        Some(bias) => Bias::Some(bias.into_dispatch()),
+        None => Bias::None,
+    };
+    Tensor::from_dispatch(<Dispatch as Ops>::convolve(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias,
+        stride,
+        padding,
+    ))
+}
+
+/// `scale (x - mean) / sqrt(variance + epsilon) + shift` with the statistics of x itself, as in
+/// training, and what follows. x: `[batch, channels, rows, columns]`, scale and shift: `[channels]`.
+pub fn batch_norm_train(
+    x: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    epsilon: f64,
+    follow: Follow,
+) -> Normalised {
+    let (output, mean, variance) = <Dispatch as Ops>::normalise(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        epsilon,
+        follow.into_then(),
+    );
+    Normalised {
+        output: Tensor::from_dispatch(output),
+        mean: Tensor::from_dispatch(mean),
+        variance: Tensor::from_dispatch(variance),
+    }
+}
+
+/// The same with given statistics, `[channels]` each, as in evaluation.
+pub fn batch_norm(
+    x: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    [mean, variance]: [Tensor<1>; 2],
+    epsilon: f64,
+    follow: Follow,
+) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as Ops>::normalise_with(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        epsilon,
+        follow.into_then(),
+    ))
+}
+
+impl Follow {
+    fn into_then(self) -> Then<Dispatch> {
+        match self {
+            Self::Nothing => Then::Nothing,
+            Self::Relu => Then::Relu,
+            Self::AddRelu(shortcut) => Then::AddRelu(shortcut.into_dispatch()),
+        }
+    }
+}

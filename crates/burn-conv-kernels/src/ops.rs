@@ -1,0 +1,137 @@
+//! The backend extension: what is computed, in burn's own operations.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, ExtensionType, backend_extension};
+use burn::tensor::ops::ConvOptions;
+
+/// A convolution's bias.
+#[derive(Debug, Clone, ExtensionType)]
+pub enum Bias<B: Backend> {
+    /// None.
+    None,
+    /// `[out]`
+    Some(FloatTensor<B>),
+}
+
+/// What follows a normalisation in the same pass.
+#[derive(Debug, Clone, ExtensionType)]
+pub enum Then<B: Backend> {
+    /// Nothing.
+    Nothing,
+    /// `max(z, 0)`
+    Relu,
+    /// `max(z + shortcut, 0)`; of the shape of the images.
+    AddRelu(FloatTensor<B>),
+}
+
+impl<B: Backend> Then<B> {
+    fn apply(self, z: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Self::Nothing => z,
+            Self::Relu => B::relu(z),
+            Self::AddRelu(shortcut) => B::relu(B::float_add(z, shortcut)),
+        }
+    }
+}
+
+/// Operations with a default in burn's own. The functions at the root of this crate say what they
+/// compute.
+#[backend_extension(
+    Flex,
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff
+)]
+pub trait Ops: Backend {
+    /// Convolution.
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Bias<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        convolve::<Self>(x, weight, bias, stride, padding)
+    }
+
+    /// Batch normalisation by the batch's statistics: output, mean and biased variance.
+    fn normalise(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        epsilon: f64,
+        #[extension_type] then: Then<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        normalise::<Self>(x, scale, shift, epsilon, then)
+    }
+
+    /// Normalisation by given statistics.
+    fn normalise_with(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        epsilon: f64,
+        #[extension_type] then: Then<Self>,
+    ) -> FloatTensor<Self> {
+        normalise_with::<Self>(x, scale, shift, mean, variance, epsilon, then)
+    }
+}
+
+/// [`Ops::convolve`] in burn's operations.
+pub(crate) fn convolve<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Bias<B>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> FloatTensor<B> {
+    let bias = match bias {
+        Bias::None => None,
+        Bias::Some(bias) => Some(bias),
+    };
+    B::conv2d(
+        x,
+        weight,
+        bias,
+        ConvOptions::new(stride, padding, [1, 1], 1),
+    )
+}
+
+/// [`Ops::normalise`] in burn's operations.
+pub(crate) fn normalise<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    epsilon: f64,
+    then: Then<B>,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let normalised = B::batch_norm_train(x, scale, shift, epsilon);
+    (
+        then.apply(normalised.output),
+        normalised.mean,
+        normalised.variance,
+    )
+}
+
+/// [`Ops::normalise_with`] in burn's operations.
+pub(crate) fn normalise_with<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    epsilon: f64,
+    then: Then<B>,
+) -> FloatTensor<B> {
+    then.apply(B::batch_norm(x, scale, shift, mean, variance, epsilon))
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube {
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::{Autodiff, Cube};
+
+    impl super::Ops for Cube {}
+    impl<C: CheckpointStrategy> super::Ops for Autodiff<Cube, C> {}
+}
