@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use burn::module::Module;
 use datasets::random::{Purpose, Stream};
-use datasets::{Data, Normalisation, Part, prepare};
+use datasets::{Data, Files, Normalisation, Part, prepare};
 use serde_json::json;
 use training::models::{Network, Weight};
 use training::settings::Model;
@@ -12,7 +12,8 @@ use training::{Settings, train};
 
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
-    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap(), &Files::new()).unwrap())
+        .unwrap()
 });
 
 /// Noise in the shape of CIFAR-10 images, near normal with mean 0 and variance 1.
