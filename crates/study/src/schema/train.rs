@@ -50,13 +50,16 @@ pub(crate) struct Train {
 pub(crate) enum Model {
     /// Fully connected layers with a ReLU between them.
     Mlp(Mlp),
-    /// 3x3 convolutions, each with BatchNorm and ReLU, all but the first with stride 2; then the global
-    /// average and one fully connected layer.
+    /// 3x3 convolutions, each with BatchNorm and ReLU, all but the first with stride 2; then one fully connected
+    /// layer on all that the last one gives.
     Cnn(Cnn),
     /// He et al. 2016, section 4.2, n = 3.
     Resnet20,
     /// He et al. 2016, section 4.2, n = 5.
     Resnet32,
+    /// Zhang et al. 2017, appendix A: two 5x5 convolutions of 64 channels, each with ReLU and 3x3 max-pooling, and
+    /// fully connected layers of 384 and 192 units; without local response normalisation.
+    Alexnet,
 }
 
 /// Layers of a fully connected network.

@@ -73,6 +73,8 @@ pub enum Model {
     ResNet20,
     /// He et al. 2016, section 4.2, n = 5.
     ResNet32,
+    /// Zhang et al. 2017, appendix A, without local response normalisation.
+    AlexNet,
 }
 
 /// An update rule. Both share momentum, `v = momentum v + (u + weight_decay w)`, `w -= rate v`, and
