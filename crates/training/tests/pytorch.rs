@@ -5,14 +5,14 @@ mod formula;
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_kfac::Tape;
-use datasets::{Data, Part};
+use datasets::{Data, Normalisation, Part};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use training::models::{Moments, Network, Pass, Weight, state_dict};
@@ -45,21 +45,21 @@ fn cpu() -> Device {
 
 /// A data set of one blank image: networks only look at its shape.
 fn blank([channels, height, width]: [usize; 3]) -> Data {
-    let empty = Part {
-        images: Vec::new(),
-        labels: Vec::new(),
+    let moments = vec![0.5; channels];
+    let normalisation = Arc::new(Normalisation::new(&moments, &moments, 255.0));
+    let part = |examples: usize| Part {
+        pixels: vec![0; examples * channels * height * width],
+        labels: vec![0; examples],
+        normalisation: Arc::clone(&normalisation),
     };
     Data {
         channels,
         height,
         width,
         classes: 10,
-        train: Part {
-            images: vec![0.0; channels * height * width],
-            labels: vec![0],
-        },
-        validation: empty.clone(),
-        test: empty,
+        train: part(1),
+        validation: part(0),
+        test: part(0),
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use datasets::{Data, prepare};
+use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
 use training::{Error, Outcome, Run, Settings, train};
 
 /// The digits, 1,280 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
-    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap(), &Files::new()).unwrap())
+        .unwrap()
 });
 
 /// Settings of an MLP 64-32-10 with changes to the top-level entries.
@@ -146,8 +147,11 @@ fn a_run_survives_its_bytes() {
     }
     assert!(
         Run::from_bytes(
-            &prepare(&serde_json::from_str(r#"{"source": "digits", "train": 9}"#).unwrap())
-                .unwrap()
+            &prepare(
+                &serde_json::from_str(r#"{"source": "digits", "train": 9}"#).unwrap(),
+                &Files::new()
+            )
+            .unwrap()
         )
         .is_err()
     );
