@@ -3,6 +3,7 @@
 //! Every check goes on after a mistake, with what is sound: a stage with a mistake is left out, and what reads
 //! it is not blamed for that.
 
+mod dataset;
 mod inputs;
 mod levels;
 mod moments;
@@ -10,6 +11,8 @@ mod readers;
 mod references;
 
 use std::collections::BTreeMap;
+
+pub(crate) use dataset::missing_files;
 
 use crate::decode::decode;
 use crate::diagnostic::Draft;

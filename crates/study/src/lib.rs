@@ -18,6 +18,7 @@ mod program;
 mod reference;
 mod schema;
 mod settings;
+mod source;
 mod sources;
 mod sweep;
 mod training;
@@ -121,6 +122,7 @@ impl Study {
         }
         let written = like::resolve(entries, &mut drafts);
         let checked = check::check(written, &mut drafts);
+        check::missing_files(&checked, &sources, &mut drafts);
         if drafts.iter().any(Draft::is_error) {
             return Err(Diagnostics::new(name, &sources, drafts));
         }
