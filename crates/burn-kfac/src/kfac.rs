@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::{Error, KroneckerFactors, Preconditioner, Symmetric, Tape};
 
 /// Multiplications above which threads earn what starting them costs.
-const PARALLEL_WORK: usize = 4_000_000;
+pub(crate) const PARALLEL_WORK: usize = 4_000_000;
 
 /// K-FAC for one network.
 ///

@@ -8,6 +8,7 @@ mod gradient;
 mod kfac;
 mod preconditioner;
 mod settings;
+mod spectrum;
 mod symmetric;
 mod tape;
 mod window;

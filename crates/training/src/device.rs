@@ -128,14 +128,23 @@ mod tests {
     #[test]
     fn a_device_that_was_not_built_in_names_its_feature() {
         assert_eq!(open("auto").unwrap().1, "cpu");
-        for (device, feature) in [("cuda", "cuda"), ("wgpu", "wgpu"), ("wgpu-software", "wgpu")] {
+        for (device, feature) in [
+            ("cuda", "cuda"),
+            ("wgpu", "wgpu"),
+            ("wgpu-software", "wgpu"),
+        ] {
             let message = open(device).unwrap_err().to_string();
             assert!(
                 message.contains(&format!("`--features {feature}`")),
                 "{message}"
             );
         }
-        assert!(open("tpu").unwrap_err().to_string().contains("tpu: no such"));
+        assert!(
+            open("tpu")
+                .unwrap_err()
+                .to_string()
+                .contains("tpu: no such")
+        );
     }
 
     #[test]

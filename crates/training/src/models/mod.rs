@@ -13,6 +13,8 @@ mod resnet;
 pub mod state_dict;
 mod weights;
 
+use std::num::NonZeroUsize;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_kfac::Tape;
@@ -39,9 +41,16 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass in which BatchNorm normalises with the statistics of the batch and notes them.
+    /// A pass in which BatchNorm normalises with the statistics of the whole batch and notes them.
     pub fn training(tape: Tape) -> Self {
-        Self::new(tape, Normalisation::Batch)
+        Self::new(tape, Normalisation::Batch { ghost: None })
+    }
+
+    /// A pass in which BatchNorm normalises every `ghost` examples by themselves; none: the whole batch.
+    #[must_use]
+    pub fn by_ghosts(mut self, ghost: Option<NonZeroUsize>) -> Self {
+        self.normalisation = Normalisation::Batch { ghost };
+        self
     }
 
     /// A pass in which BatchNorm normalises with the given statistics, one entry a layer in the order
