@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{self, History};
+use crate::store::states;
 use crate::{Digest, Error, Record, Store, journal, manifest, pins, sealed};
 
 /// A file of the cache.
@@ -54,11 +55,20 @@ impl Result {
     }
 }
 
+/// A kept state.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) file: Found,
+    /// The key of the stage that kept it, if that can be read.
+    pub(crate) stage: Option<Digest>,
+}
+
 /// All of a cache.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     pub(crate) results: BTreeMap<Digest, Result>,
     pub(crate) blobs: HashMap<Digest, Found>,
+    pub(crate) states: Vec<State>,
     pub(crate) memory: Vec<Found>,
     pub(crate) aside: Vec<Found>,
     pub(crate) unfinished: Vec<Found>,
@@ -101,6 +111,10 @@ impl Census {
             ["fail", _, key, _] if digest(key).is_some() => {
                 self.at(digest(key)).failures.push(file);
             }
+            ["ckpt", _, root, _] if digest(root).is_some() => self.states.push(State {
+                stage: states::stage_of(&file.path),
+                file,
+            }),
             ["file", ..] => self.memory.push(file),
             ["aside", ..] => self.aside.push(file),
             ["tmp", ..] => self.unfinished.push(file),
@@ -115,8 +129,12 @@ impl Census {
 
     pub(crate) fn bytes(&self) -> u64 {
         let results = self.results.values().flat_map(Result::files);
+        let states = self.states.iter().map(|state| &state.file);
         let loose = [&self.memory, &self.aside, &self.unfinished, &self.other];
-        total(results) + total(self.blobs.values()) + total(loose.into_iter().flatten())
+        total(results)
+            + total(self.blobs.values())
+            + total(states)
+            + total(loose.into_iter().flatten())
     }
 }
 
@@ -196,12 +214,19 @@ pub(crate) fn roots(
         for (_, key) in history_of(store, &study)?.keys() {
             roots.insert(key, by.clone());
         }
-        for path in journal::paths(&folder)? {
+        let journals = journal::paths(&folder)?;
+        let newest = journals.last().cloned();
+        for path in journals {
             let run = journal::read(&path)?;
             if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(&path) {
                 return Err(Error::Damaged { path });
             }
-            if let Some(run) = run.filter(|run| run.end.is_none()) {
+            // An interrupted run left states, for the next one to go on from.
+            let goes_on = |run: &journal::Run| match &run.end {
+                None => true,
+                Some(end) => end.interrupted && Some(&path) == newest.as_ref(),
+            };
+            if let Some(run) = run.filter(goes_on) {
                 let keys = run.keys.into_iter().map(|(_, key)| key).chain(run.began);
                 roots.extend(keys.map(|key| (key, by.clone())));
             }
@@ -261,6 +286,9 @@ impl Store {
             usage.files += 1;
         };
         census.blobs.values().for_each(|file| add("outputs", file));
+        for state in &census.states {
+            add("kept states", &state.file);
+        }
         for result in census.results.values() {
             let records = result.records.iter().chain(&result.voids);
             records.for_each(|file| add("records", file));

@@ -47,6 +47,8 @@ struct Worker {
     /// What it writes while it has no stage.
     stderr: File,
     state: State,
+    /// Whether its stage keeps states.
+    keeps: bool,
     gpu: Option<String>,
     /// Why it was killed, if it was.
     killed: Option<String>,
@@ -124,6 +126,7 @@ impl Pool {
             stdin,
             stderr,
             state: State::Starting,
+            keeps: false,
             gpu: gpu.clone(),
             killed: None,
         });
@@ -164,6 +167,7 @@ impl Pool {
             return false;
         };
         self.workers[at].state = State::Busy(stage);
+        self.workers[at].keeps = false;
         self.write(WorkerId(at), &line(request));
         true
     }
@@ -193,6 +197,27 @@ impl Pool {
     /// Takes note that a worker has no stage, or none any more.
     pub(crate) fn release(&mut self, id: WorkerId) {
         self.workers[id.0].state = State::Idle;
+    }
+
+    /// Takes note that a worker's stage keeps states.
+    pub(crate) fn keeps_states(&mut self, id: WorkerId) {
+        self.workers[id.0].keeps = true;
+    }
+
+    /// Whether a stage that keeps states is under way.
+    pub(crate) fn any_keeps_states(&self) -> bool {
+        let workers = 0..self.workers.len();
+        let mut busy = workers.filter(|&at| self.stage(WorkerId(at)).is_some());
+        busy.any(|at| self.workers[at].keeps)
+    }
+
+    /// Tells the workers to end their stages once their states are kept.
+    pub(crate) fn interrupt(&mut self) {
+        for id in (0..self.workers.len()).map(WorkerId) {
+            if self.stage(id).is_some() {
+                self.write(id, &line(&Request::Interrupt));
+            }
+        }
     }
 
     /// How many workers have a stage.

@@ -74,6 +74,7 @@ fn what_a_study_had_when_it_last_ran_is_never_deleted_however_old() {
         older_than: Some(Duration::ZERO),
         max_bytes: Some(0),
         forget: Vec::new(),
+        states: true,
     };
     let sweep = lab.store().gc(&everything, true).unwrap();
     assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);

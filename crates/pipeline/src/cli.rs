@@ -1,6 +1,7 @@
 //! The command line: what `pipeline --help` shows.
 
 pub(crate) mod cache;
+pub(crate) mod keeping;
 
 use std::path::PathBuf;
 
@@ -118,6 +119,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) site: Site,
+
+    #[command(flatten)]
+    pub(crate) keeping: keeping::Keeping,
 
     /// Only say what would run
     #[arg(short = 'n', long = "dry-run")]

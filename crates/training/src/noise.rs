@@ -74,7 +74,11 @@ impl Estimator {
         assert!(self.batches > 1, "two batch sizes");
         let batches = self.batches as f64;
         let of_small = self.squares / batches;
-        let of_big = self.sum.iter().map(|sum| (sum / batches).powi(2)).sum::<f64>();
+        let of_big = self
+            .sum
+            .iter()
+            .map(|sum| (sum / batches).powi(2))
+            .sum::<f64>();
         let small = small as f64;
         let big = small * batches;
         NoiseScale {
@@ -111,7 +115,13 @@ mod tests {
 
     /// Gradients of five examples of the loss `|w - x|^2 / 2` at w = 0: what is small enough to take every
     /// sample of.
-    const EXAMPLES: [[f32; 2]; 5] = [[1.0, 0.5], [-2.0, 3.0], [0.25, -1.0], [4.0, 0.0], [-1.5, 2.5]];
+    const EXAMPLES: [[f32; 2]; 5] = [
+        [1.0, 0.5],
+        [-2.0, 3.0],
+        [0.25, -1.0],
+        [4.0, 0.0],
+        [-1.5, 2.5],
+    ];
 
     /// Every ordered choice of `count` of `0..n`.
     fn choices(n: usize, count: usize) -> Vec<Vec<usize>> {
@@ -157,7 +167,10 @@ mod tests {
                 means.1 += estimate.gradient / samples.len() as f64;
             }
             assert!((means.0 / trace - 1.0).abs() < 1e-6, "{small} x {batches}");
-            assert!((means.1 / gradient - 1.0).abs() < 1e-6, "{small} x {batches}");
+            assert!(
+                (means.1 / gradient - 1.0).abs() < 1e-6,
+                "{small} x {batches}"
+            );
         }
     }
 }

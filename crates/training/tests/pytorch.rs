@@ -90,9 +90,12 @@ fn network(model: &Value, shape: [usize; 3]) -> (Network, Vec<Moments>) {
     (network, statistics.unwrap_or_default())
 }
 
+/// Uniform with variance 1.
 fn images(batch: usize, shape: [usize; 3], device: &Device) -> Tensor<2> {
     let size = shape.iter().product::<usize>();
-    let data = TensorData::new(formula::images(batch * size), [batch, size]);
+    let values = formula::uniform(0, batch * size).into_iter();
+    let values: Vec<f32> = values.map(|u| (u * 3_f64.sqrt()) as f32).collect();
+    let data = TensorData::new(values, [batch, size]);
     Tensor::from_data(data, device)
 }
 

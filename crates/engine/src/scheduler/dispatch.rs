@@ -76,6 +76,7 @@ impl Scheduler<'_> {
                 }
             }
             (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
+            (Said::Reply(Reply::KeepsStates), Some(_)) => self.pool.keeps_states(worker),
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
                 self.emit(Event::Progress { stage, progress });
             }
@@ -84,6 +85,7 @@ impl Scheduler<'_> {
                     reply @ (Reply::Done { .. }
                     | Reply::Failed { .. }
                     | Reply::Busy
+                    | Reply::Interrupted
                     | Reply::Lost { .. }),
                 ),
                 Some(stage),
@@ -183,7 +185,13 @@ impl Scheduler<'_> {
                 self.node(id).state = State::Ready;
                 self.busy.push((Instant::now() + pause, id));
             }
-            Reply::Hello { .. } | Reply::Started | Reply::Progress(_) | Reply::Corrupt(_) => {
+            // Nothing is given out any more: the next run goes on from its state.
+            Reply::Interrupted => self.node(id).state = State::Waiting,
+            Reply::Hello { .. }
+            | Reply::Started
+            | Reply::KeepsStates
+            | Reply::Progress(_)
+            | Reply::Corrupt(_) => {
                 unreachable!("only the last words on a stage are passed on")
             }
         }

@@ -84,6 +84,7 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
             threads: *threads,
             device: device.clone(),
             gpu: None,
+            keeping: arguments.keeping.resolve(),
         },
         worker: WorkerCommand {
             program: std::env::current_exe()?,

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
-pub(crate) use train::notes_say_diverged;
+pub(crate) use train::{notes_say_diverged, weights};
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;

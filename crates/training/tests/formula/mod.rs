@@ -50,12 +50,3 @@ pub(crate) fn weight(like: &Weight) -> Weight {
             .collect(),
     }
 }
-
-/// Uniform with variance 1.
-pub(crate) fn images(count: usize) -> Vec<f32> {
-    let three = 3_f64.sqrt();
-    uniform(0, count)
-        .into_iter()
-        .map(|u| (u * three) as f32)
-        .collect()
-}

@@ -25,6 +25,7 @@ pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
         older_than: arguments.older_than.or(by_default),
         max_bytes: arguments.max_size,
         forget: arguments.forget.clone(),
+        states: arguments.states,
     };
     let sweep = store.gc(&policy, arguments.delete)?;
     if arguments.format.json {
