@@ -3,6 +3,7 @@
 mod cache;
 mod commands;
 mod crash;
+mod determinism;
 mod edits;
 mod interrupt;
 mod lab;
