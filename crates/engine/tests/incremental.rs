@@ -224,6 +224,23 @@ fn a_binding_to_an_entry_that_is_not_there_fails_with_its_name() {
 }
 
 #[test]
+fn a_binding_to_what_is_no_json_fails_and_says_where() {
+    let lab = Lab::new();
+    let study = [
+        Toy::sum("data", 1, &[]).with("bytes", 3),
+        Toy::sum("run", 2, &[]).bound_to("data"),
+    ];
+    let run = lab.run(&study);
+    let Outcome::Failed { error, .. } = &run.summary.outcomes()[1] else {
+        panic!("{:?}", run.summary)
+    };
+    assert_eq!(
+        error,
+        "output \"out\" of data is no JSON: trailing characters at line 2 column 1"
+    );
+}
+
+#[test]
 fn stages_with_one_manifest_run_once() {
     let lab = Lab::new();
     let study = [
