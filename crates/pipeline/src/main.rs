@@ -1,5 +1,13 @@
 //! `pipeline`: the command line. Commands live in `commands/`, what stages do in `stages/`.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what cannot be written is seen to in `output`"
+)]
+
+#[macro_use]
+mod output;
 mod cli;
 mod commands;
 mod progress;
@@ -69,21 +77,21 @@ fn tell(failure: &Failure) -> u8 {
                 .iter()
                 .filter(|one| one.severity() == study::Severity::Error)
                 .count();
-            eprintln!(
+            errln!(
                 "{errors} {} in the study file; nothing was run",
                 if errors == 1 { "mistake" } else { "mistakes" }
             );
             BAD_INPUT
         }
         Failure::Usage(message) => {
-            eprintln!("error: {message}");
+            errln!("error: {message}");
             BAD_INPUT
         }
         Failure::Other(error) => {
-            eprintln!("error: {error}");
+            errln!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprintln!("  because: {cause}");
+                errln!("  because: {cause}");
                 source = cause.source();
             }
             FAILED

@@ -33,7 +33,7 @@ fn load(file: &StudyFile) -> Result<Study, Failure> {
 /// Prints diagnostics to stderr, each with its line and underline.
 pub(crate) fn print_diagnostics<'a>(diagnostics: impl Iterator<Item = &'a study::Diagnostic>) {
     for diagnostic in diagnostics {
-        eprintln!("{:?}", miette::Report::new(diagnostic.clone()));
+        errln!("{:?}", miette::Report::new(diagnostic.clone()));
     }
 }
 

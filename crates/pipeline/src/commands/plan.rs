@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
+use crate::output::out;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
@@ -18,9 +19,9 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let graph = study.expand();
     let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
     } else {
-        print!("{}", as_text(&graph, &plan, arguments.verbose));
+        out(as_text(&graph, &plan, arguments.verbose));
     }
     Ok(DONE)
 }

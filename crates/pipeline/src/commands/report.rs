@@ -119,7 +119,7 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
         )));
     }
     for path in &written {
-        println!("{}", path.display());
+        outln!("{}", path.display());
     }
     Ok(DONE)
 }

@@ -11,6 +11,7 @@ use engine::{Graph, Options, Outcome, Summary, WorkerCommand};
 use super::report::Pages;
 use crate::cli::{self, Cli, Site};
 use crate::commands::{build, counted, load, open, plan};
+use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let store = open(&cli.cache)?;
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        print!("{}", plan::as_text(&graph, &planned, arguments.verbose));
+        out(plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
@@ -42,7 +43,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     list_failures(&graph, &summary);
     let written = pages.write(&graph, &store, &summary, Some((&options, begun)))?;
     println_paths(&written);
-    eprintln!(
+    errln!(
         "{}",
         last_line(&graph, &summary, &written, begun.elapsed().as_secs_f64())
     );
@@ -105,12 +106,12 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
 fn list_failures(graph: &Graph, summary: &Summary) {
     for (id, stage) in graph.iter() {
         if let Outcome::Failed { error, log } = summary.outcome(id) {
-            eprintln!("failed: {}: {error}", stage.name);
+            errln!("failed: {}: {error}", stage.name);
             if let Some(log) = log {
                 for line in end_of(log) {
-                    eprintln!("  | {line}");
+                    errln!("  | {line}");
                 }
-                eprintln!("  log: {}", log.display());
+                errln!("  log: {}", log.display());
             }
         }
     }
@@ -129,7 +130,7 @@ fn end_of(log: &Path) -> Vec<String> {
 fn println_paths(written: &[PathBuf]) {
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         for path in written {
-            println!("{}", path.display());
+            outln!("{}", path.display());
         }
     }
 }

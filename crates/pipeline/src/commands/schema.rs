@@ -3,6 +3,6 @@
 use crate::{DONE, Failure};
 
 pub(crate) fn schema() -> Result<u8, Failure> {
-    println!("{}", serde_json::to_string_pretty(&study::json_schema())?);
+    outln!("{}", serde_json::to_string_pretty(&study::json_schema())?);
     Ok(DONE)
 }

@@ -7,4 +7,5 @@ mod edits;
 mod interrupt;
 mod lab;
 mod messages;
+mod pipes;
 mod tools;

@@ -43,7 +43,7 @@ fn never_ran(study: &str) -> Failure {
 
 /// Prints a JSON document.
 fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    outln!("{}", serde_json::to_string_pretty(value)?);
     Ok(DONE)
 }
 
