@@ -102,6 +102,43 @@ fn an_added_stage_runs_alone_with_its_readers() {
 }
 
 #[test]
+fn a_new_point_is_told_from_the_nearest_earlier_one() {
+    let lab = Lab::new();
+    let point = |rate: &str, seed: u64| {
+        Toy::sum(&format!("kfac/rate={rate},seed={seed}"), seed, &["data"]).with("rate", rate)
+    };
+    let data = || Toy::sum("data", 1, &[]);
+    lab.ran(&[data(), point("0.01", 1), point("0.3", 1), point("0.3", 2)]);
+    // Of points that differ in one value, the one that the study has no longer: its place is taken.
+    let study = [
+        data(),
+        point("0.01", 1),
+        point("0.02", 1),
+        point("0.3", 2),
+        point("0.3", 3),
+        Toy::sum("other/rate=1", 7, &["data"]),
+    ];
+    let plan = lab.plan(&study);
+    let why = |at: usize| match &plan.stages()[at].verdict {
+        Verdict::Run {
+            reason: Reason::NewPoint { nearest, changes },
+        } => {
+            let change = |change: &engine::Change| {
+                let [old, new] = [&change.old, &change.new].map(|value| value.clone().unwrap());
+                format!("{}: {old} -> {new}", change.path)
+            };
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            format!("{nearest}; {}", changes.join("; "))
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(why(2), "kfac/rate=0.3,seed=1; rate: \"0.3\" -> \"0.02\"");
+    assert_eq!(why(4), "kfac/rate=0.3,seed=1; number: 1 -> 3");
+    assert_eq!(why(5), "Run { reason: NeverRan }");
+    assert_eq!((plan.cached(), plan.run()), (3, 3));
+}
+
+#[test]
 fn a_removed_stage_reruns_only_its_readers() {
     let (lab, mut study) = ran_before();
     study.remove(3);

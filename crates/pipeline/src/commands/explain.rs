@@ -15,7 +15,12 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
     let study = load(&arguments.file)?;
     let graph = study.expand();
     let id = find(&graph, &arguments.stage)?;
-    let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
+    let plan = engine::plan(
+        &graph,
+        &open(cli, Some(&arguments.file))?,
+        &stages::kinds(),
+        study.name(),
+    )?;
     let planned = plan.stage(id);
     outln!("stage: {}", graph.stage(id).name);
     match &planned.verdict {
@@ -32,13 +37,21 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
                 outln!("  {}", change(one));
             }
         }
+        Verdict::Run {
+            reason: engine::Reason::NewPoint { nearest, changes },
+        } => {
+            outln!("will run: it never ran. Beside the nearest point that did, {nearest}:");
+            for one in changes {
+                outln!("  {}", change(one));
+            }
+        }
         Verdict::Run { reason } => outln!("will run: {}", super::plan::because(reason)),
         Verdict::Maybe { because } => outln!(
             "may run: it depends on what {} gives",
             graph.stage(*because).name
         ),
         Verdict::New { because } => outln!(
-            "new to this study: it runs unless its result is in the cache, which is known once {} has run",
+            "never ran in this study: will run, unless its result turns out to be cached once {} has run",
             graph.stage(*because).name
         ),
         Verdict::Unfit { error } => outln!("cannot run: {error}"),

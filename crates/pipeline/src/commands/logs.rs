@@ -14,7 +14,7 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
     let graph = study.expand();
     let id = find(&graph, &arguments.stage)?;
     let name = &graph.stage(id).name;
-    let store = open(&cli.cache)?;
+    let store = open(cli, Some(&arguments.file))?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (key, old) = match plan.stage(id).key {
         Some(key) => (Some(key), false),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::{Graph, Options, Outcome, Summary, WorkerCommand};
+use engine::{Graph, Options, Outcome, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
-use crate::cli::{self, Cli, Site};
-use crate::commands::{build, counted, load, open, plan};
+use crate::cli::{self, Cli};
+use crate::commands::{build, counted, load, plan};
 use crate::output::out;
 use crate::progress::{self, Shown};
+use crate::provenance::Ran;
+use crate::site::{Resources, Site};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
 
 /// What is shown of a failed stage's log: so many lines, from so many bytes.
@@ -23,7 +25,8 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let store = open(&cli.cache)?;
+    let site = Site::find(cli, Some(&arguments.file.study))?;
+    let store = Store::open(&site.cache)?;
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
         out(plan::as_text(&graph, &planned, arguments.verbose));
@@ -31,7 +34,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
-    let options = options(study.name(), &graph, arguments)?;
+    let resources = site.resources(&arguments.site, cores())?;
+    let options = Options {
+        keep_going: !arguments.fail_fast,
+        ..options(study.name(), &graph, resources)?
+    };
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
@@ -41,7 +48,12 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let summary = summary?;
 
     list_failures(&graph, &summary);
-    let written = pages.write(&graph, &store, &summary, Some((&options, begun)))?;
+    let ran = Ran {
+        options: &options,
+        begun,
+        site: site.file.as_ref(),
+    };
+    let written = pages.write(&graph, &store, &summary, Some(&ran))?;
     println_paths(&written);
     errln!(
         "{}",
@@ -54,19 +66,12 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     })
 }
 
-fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, Failure> {
-    let Site {
-        jobs,
-        threads,
-        device,
-        gpus,
-    } = &arguments.site;
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let by_default = if gpus.is_empty() {
-        cores / threads
-    } else {
-        gpus.len()
-    };
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn options(study: &str, graph: &Graph, resources: Resources) -> Result<Options, Failure> {
+    let threads = resources.threads;
     let interrupt = Arc::new(AtomicBool::new(false));
     // The second Ctrl-C ends this process at once; workers end with it.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -79,11 +84,11 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
     }
     Ok(Options {
         study: study.to_owned(),
-        jobs: jobs.unwrap_or(by_default).max(1),
-        gpus: gpus.clone(),
+        jobs: resources.jobs,
+        gpus: resources.gpus,
         site: engine::Site {
-            threads: *threads,
-            device: device.clone(),
+            threads,
+            device: resources.device,
             gpu: None,
         },
         worker: WorkerCommand {
@@ -93,7 +98,7 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
             env: vec![("RAYON_NUM_THREADS".to_owned(), threads.to_string())],
         },
         build: build()?,
-        keep_going: !arguments.fail_fast,
+        keep_going: true,
         verify: graph
             .iter()
             .filter(|(_, stage)| stage.kind == "report")

@@ -15,7 +15,7 @@ use crate::{DONE, Failure};
 const LAST: usize = 10;
 
 pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
-    let runs = open(&cli.cache)?.runs()?;
+    let runs = open(cli, None)?.runs()?;
     let (alive, over): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.alive);
     if arguments.json {
         let over = over.iter().take(LAST);

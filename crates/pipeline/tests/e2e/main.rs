@@ -8,4 +8,5 @@ mod interrupt;
 mod lab;
 mod messages;
 mod pipes;
+mod site;
 mod tools;
