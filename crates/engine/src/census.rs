@@ -47,6 +47,11 @@ impl Result {
         self.records.iter().chain(rest)
     }
 
+    /// Whether there is more than a failure and its log.
+    pub(crate) fn is_result(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// When it was last added to.
     pub(crate) fn modified(&self) -> SystemTime {
         let times = self.files().map(|file| file.modified);
@@ -196,14 +201,20 @@ pub(crate) fn roots(
         for (_, key) in history_of(store, &study)?.keys() {
             roots.insert(key, by.clone());
         }
-        for path in journal::paths(&folder)? {
-            let run = journal::read(&path)?;
-            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(&path) {
-                return Err(Error::Damaged { path });
+        let journals = journal::paths(&folder)?;
+        for path in &journals {
+            let run = journal::read(path)?;
+            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(path) {
+                return Err(Error::Damaged { path: path.clone() });
             }
-            if let Some(run) = run.filter(|run| run.end.is_none()) {
-                let keys = run.keys.into_iter().map(|(_, key)| key).chain(run.began);
-                roots.extend(keys.map(|key| (key, by.clone())));
+            let Some(run) = run else { continue };
+            if run.end.is_none() {
+                let keys = run.keys.iter().chain(&run.began);
+                roots.extend(keys.map(|(_, key)| (*key, by.clone())));
+            }
+            // How the study failed last is of interest until it runs again.
+            if journals.last() == Some(path) {
+                roots.extend(run.failures().map(|key| (key, by.clone())));
             }
         }
     }
@@ -290,7 +301,8 @@ impl Store {
     /// If it cannot be read, or a newer version of the program wrote to it.
     pub fn tenants(&self) -> std::result::Result<Vec<Tenant>, Error> {
         let census = Census::take(self)?;
-        let mut loose: BTreeSet<Digest> = census.results.keys().copied().collect();
+        let results = census.results.iter().filter(|(_, one)| one.is_result());
+        let mut loose: BTreeSet<Digest> = results.map(|(key, _)| *key).collect();
         let mut tenants = Vec::new();
         for folder in history::folders(self)? {
             let Some(study) = history::study(&folder) else {

@@ -1,7 +1,7 @@
 //! What may go from a cache, and why.
 //!
 //! Results that a study had when it last ran, that a killed run left for the next one, or that a pin
-//! names are never deleted. Of the others those go that are old, and then the oldest until the cache
+//! names are never deleted; nor is what the study's last run left of its failures. Of the others those go that are old, and then the oldest until the cache
 //! is small enough. Files that belong to no result go when they are old enough not to be of a
 //! process at work on another machine; processes on this one are kept out while gc deletes.
 
@@ -197,7 +197,10 @@ impl Marker {
         let mut loose: Vec<(SystemTime, Digest)> = Vec::new();
         for (key, result) in &self.census.results {
             match self.roots.get(key) {
-                Some(by) => *self.sweep.kept.entry(by.clone()).or_default() += 1,
+                Some(by) => {
+                    *self.sweep.kept.entry(by.clone()).or_default() +=
+                        usize::from(result.is_result());
+                }
                 None => loose.push((result.modified(), *key)),
             }
         }
@@ -212,7 +215,7 @@ impl Marker {
             {
                 self.result(key, &Why::TooLarge);
             } else {
-                self.sweep.spared += 1;
+                self.sweep.spared += usize::from(self.census.results[&key].is_result());
             }
         }
         self.sweep

@@ -88,6 +88,11 @@ pub enum Reason {
         /// The lines that differ.
         changes: Vec<Change>,
     },
+    /// It failed as it is now.
+    Failed {
+        /// How, the last time.
+        error: String,
+    },
     /// It ran, but its record or an output that is needed is lost or damaged.
     Lost,
 }
@@ -108,7 +113,7 @@ pub fn plan(graph: &Graph, store: &Store, kinds: &Kinds, study: &str) -> Result<
         &mut Resolver::new(graph, store, kinds)?,
         &history,
     )?;
-    explain_points(graph, store, &history, &mut plan.stages)?;
+    explain_further(graph, store, &history, &mut plan.stages)?;
     Ok(plan)
 }
 
@@ -170,8 +175,8 @@ pub(crate) fn make(
     Ok(Plan { stages })
 }
 
-/// Says of new points what is new about them.
-fn explain_points(
+/// Says of what failed before how it did, and of new points what is new about them. A run need not know.
+fn explain_further(
     graph: &Graph,
     store: &Store,
     history: &History,
@@ -179,21 +184,25 @@ fn explain_points(
 ) -> Result<(), Error> {
     let mut earlier = None;
     for (stage, planned) in graph.stages().iter().zip(stages) {
-        let never_ran = Verdict::Run {
-            reason: Reason::NeverRan,
+        let Verdict::Run { reason } = &mut planned.verdict else {
+            continue;
         };
-        if planned.verdict == never_ran
+        if *reason != Reason::Lost
+            && let Some(key) = planned.key
+            && let Some(last) = store.failures(key)?.pop()
+        {
+            *reason = Reason::Failed { error: last.error };
+        } else if *reason == Reason::NeverRan
             && let Some(text) = &planned.manifest
             && let Some((name, key)) = earlier
                 .get_or_insert_with(|| EarlierPoints::new(graph, history))
                 .nearest(stage)
             && let Some(record) = store.lookup(key)?.record
         {
-            let reason = Reason::NewPoint {
+            *reason = Reason::NewPoint {
                 nearest: name.to_owned(),
                 changes: manifest::diff(&record.manifest, text),
             };
-            planned.verdict = Verdict::Run { reason };
         }
     }
     Ok(())

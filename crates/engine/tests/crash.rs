@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use lab::Lab;
 use toy::Toy;
 
-/// As many stages as it takes for every kind of change: one fails at first, one is read twice, one
-/// has the manifest of another.
+/// As many stages as it takes for every kind of change: one is read twice, one has the manifest of
+/// another.
 fn study() -> Vec<Toy> {
     vec![
         Toy::sum("data", 1, &[]),

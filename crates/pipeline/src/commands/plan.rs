@@ -50,6 +50,10 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
                 match reason {
                     Reason::NeverRan => set("reason", json!("never_ran")),
                     Reason::Lost => set("reason", json!("lost")),
+                    Reason::Failed { error } => {
+                        set("reason", json!("failed"));
+                        set("error", json!(error));
+                    }
                     Reason::NewPoint { nearest, changes } => {
                         set("reason", json!("new_point"));
                         set("nearest", json!(nearest));
@@ -87,6 +91,7 @@ pub(crate) fn because(reason: &Reason) -> String {
     match reason {
         Reason::NeverRan => "never ran".to_owned(),
         Reason::Lost => "its result is lost or damaged".to_owned(),
+        Reason::Failed { error } => format!("failed before: {error}"),
         Reason::NewPoint { changes, .. } => format!("new point: {}", all(changes)),
         Reason::Changed { changes } => all(changes),
     }

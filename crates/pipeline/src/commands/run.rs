@@ -166,10 +166,10 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
             parts.push(format!("{count} {what}"));
         }
     }
-    let begin = if summary.interrupted() {
-        "interrupted; the same command goes on from here"
-    } else {
-        "done"
+    let begin = match (summary.interrupted(), summary.complete()) {
+        (true, _) => "interrupted; the same command goes on from here",
+        (false, true) => "done",
+        (false, false) => "failed",
     };
     let report = match written {
         [] => String::new(),
