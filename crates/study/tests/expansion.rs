@@ -360,3 +360,27 @@ stages:
     assert_eq!(run.settings["optimizer"]["kfac"]["damping"], json!(0.2187));
     assert_eq!(run.settings["model"], json!("resnet20"));
 }
+
+#[test]
+fn every_optimizer_has_its_settings_swept_by_their_plain_names_and_zero_weight_decay_by_default() {
+    for (method, setting) in [
+        ("sgd", "momentum"),
+        ("adamw", "beta_2"),
+        ("lamb", "epsilon"),
+        ("lion", "beta_1"),
+        ("muon", "momentum"),
+    ] {
+        let study = format!(
+            "study: rules\nstages:\n  data: {{ dataset: {{ source: digits, train: 1000, test: 300 }} }}\n  \
+             runs:\n    train:\n      dataset: data\n      model: {{ mlp: {{ hidden: [8] }} }}\n      \
+             optimizer: {method}\n      batch_size: 50\n      learning_rate: 0.1\n      \
+             budget: {{ epochs: 1 }}\n    sweep: {{ {setting}: [0.5, 0.75] }}\n  \
+             best: {{ select: {{ runs: [runs], by: test_accuracy }} }}\n"
+        );
+        let graph = expand(&study);
+        let name = format!("runs/{setting}=0.75");
+        let settings = &stage(&graph, &name).settings["optimizer"][method];
+        assert_eq!(settings[setting], json!(0.75), "{method}");
+        assert_eq!(settings["weight_decay"], json!(0.0), "{method}");
+    }
+}

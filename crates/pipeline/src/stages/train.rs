@@ -117,7 +117,7 @@ struct Resumable<'a> {
 impl<'a> Resumable<'a> {
     /// The run after the deepest kept state that it shares its beginning with.
     fn resume(&self) -> Result<Option<(Training<'a>, From)>, Failure> {
-        if self.job.site().keeping.what == Keep::Nothing {
+        if self.job.site().keeping.what == Keep::None {
             return Ok(None);
         }
         for name in self.job.states(self.prefix.root())? {
