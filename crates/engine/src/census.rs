@@ -48,6 +48,11 @@ impl Result {
         self.records.iter().chain(rest)
     }
 
+    /// Whether there is more than a failure and its log.
+    pub(crate) fn is_result(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// When it was last added to.
     pub(crate) fn modified(&self) -> SystemTime {
         let times = self.files().map(|file| file.modified);
@@ -215,20 +220,21 @@ pub(crate) fn roots(
             roots.insert(key, by.clone());
         }
         let journals = journal::paths(&folder)?;
-        let newest = journals.last().cloned();
-        for path in journals {
-            let run = journal::read(&path)?;
-            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(&path) {
-                return Err(Error::Damaged { path });
+        for path in &journals {
+            let run = journal::read(path)?;
+            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(path) {
+                return Err(Error::Damaged { path: path.clone() });
             }
+            let Some(run) = run else { continue };
+            let newest = journals.last() == Some(path);
             // An interrupted run left states, for the next one to go on from.
-            let goes_on = |run: &journal::Run| match &run.end {
-                None => true,
-                Some(end) => end.interrupted && Some(&path) == newest.as_ref(),
-            };
-            if let Some(run) = run.filter(goes_on) {
-                let keys = run.keys.into_iter().map(|(_, key)| key).chain(run.began);
-                roots.extend(keys.map(|key| (key, by.clone())));
+            if run.end.as_ref().is_none_or(|end| end.interrupted && newest) {
+                let keys = run.keys.iter().chain(&run.began);
+                roots.extend(keys.map(|(_, key)| (*key, by.clone())));
+            }
+            // How the study failed last is of interest until it runs again.
+            if newest {
+                roots.extend(run.failures().map(|key| (key, by.clone())));
             }
         }
     }
@@ -318,7 +324,8 @@ impl Store {
     /// If it cannot be read, or a newer version of the program wrote to it.
     pub fn tenants(&self) -> std::result::Result<Vec<Tenant>, Error> {
         let census = Census::take(self)?;
-        let mut loose: BTreeSet<Digest> = census.results.keys().copied().collect();
+        let results = census.results.iter().filter(|(_, one)| one.is_result());
+        let mut loose: BTreeSet<Digest> = results.map(|(key, _)| *key).collect();
         let mut tenants = Vec::new();
         for folder in history::folders(self)? {
             let Some(study) = history::study(&folder) else {

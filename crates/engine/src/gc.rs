@@ -1,9 +1,10 @@
 //! What may go from a cache, and why.
 //!
 //! Results that a study had when it last ran, that a killed run left for the next one, or that a pin
-//! names are never deleted. Of the others those go that are old, and then the oldest until the cache
-//! is small enough. Kept states go as the results of the stages that kept them do; if that is not enough, or
-//! they are named, so do those of stages that are done, without which nothing is lost but time. Files that belong to no result go when they are old enough not to be of a
+//! names are never deleted; nor is what the study's last run left of its failures. Of the others those go that are old,
+//! and then the oldest until the cache is small enough. Kept states go as the results of the stages that kept them do;
+//! if that is not enough, or they are named, so do those of stages that are done, without which nothing is lost but
+//! time. Files that belong to no result go when they are old enough not to be of a
 //! process at work on another machine; processes on this one are kept out while gc deletes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -209,13 +210,16 @@ impl Marker {
         let (mut loose, mut done) = (Vec::new(), Vec::new());
         for (key, result) in &self.census.results {
             match self.roots.get(key) {
-                Some(by) => *self.sweep.kept.entry(by.clone()).or_default() += 1,
+                Some(by) => {
+                    *self.sweep.kept.entry(by.clone()).or_default() +=
+                        usize::from(result.is_result());
+                }
                 None => loose.push((result.modified(), Loose::Result(*key))),
             }
         }
         let has_result = |key: &Digest| {
             let result = self.census.results.get(key);
-            result.is_some_and(|result| !result.records.is_empty())
+            result.is_some_and(census::Result::is_result)
         };
         for state in std::mem::take(&mut self.census.states) {
             let modified = state.file.modified;
@@ -235,7 +239,9 @@ impl Marker {
             } else if too_large(&self.sweep) {
                 Why::TooLarge
             } else {
-                self.sweep.spared += usize::from(matches!(it, Loose::Result(_)));
+                if let Loose::Result(key) = &it {
+                    self.sweep.spared += usize::from(self.census.results[key].is_result());
+                }
                 continue;
             };
             match it {

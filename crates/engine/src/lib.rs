@@ -23,6 +23,7 @@ mod job;
 mod journal;
 mod kinds;
 pub mod manifest;
+mod nearest;
 mod pins;
 mod plan;
 mod pool;

@@ -37,7 +37,11 @@ pub(crate) enum Said {
 enum State {
     Starting,
     Idle,
-    Busy(StageId),
+    /// Has a stage, and has begun it or not.
+    Busy {
+        stage: StageId,
+        begun: bool,
+    },
     Gone,
 }
 
@@ -166,7 +170,10 @@ impl Pool {
         else {
             return false;
         };
-        self.workers[at].state = State::Busy(stage);
+        self.workers[at].state = State::Busy {
+            stage,
+            begun: false,
+        };
         self.workers[at].keeps = false;
         self.write(WorkerId(at), &line(request));
         true
@@ -189,9 +196,21 @@ impl Pool {
     /// The stage that a worker has.
     pub(crate) fn stage(&self, id: WorkerId) -> Option<StageId> {
         match self.workers[id.0].state {
-            State::Busy(stage) => Some(stage),
+            State::Busy { stage, .. } => Some(stage),
             _ => None,
         }
+    }
+
+    /// Takes note that a worker has begun its stage.
+    pub(crate) fn begin(&mut self, id: WorkerId) {
+        if let State::Busy { begun, .. } = &mut self.workers[id.0].state {
+            *begun = true;
+        }
+    }
+
+    /// Whether a worker has begun its stage.
+    pub(crate) fn has_begun(&self, id: WorkerId) -> bool {
+        matches!(self.workers[id.0].state, State::Busy { begun: true, .. })
     }
 
     /// Takes note that a worker has no stage, or none any more.
@@ -224,7 +243,7 @@ impl Pool {
     pub(crate) fn busy(&self) -> usize {
         self.workers
             .iter()
-            .filter(|worker| matches!(worker.state, State::Busy(_)))
+            .filter(|worker| matches!(worker.state, State::Busy { .. }))
             .count()
     }
 

@@ -56,16 +56,31 @@ impl Default for Keeping {
 
 /// Which states are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum Keep {
     /// None.
-    Nothing,
+    None,
     /// The newest, until its stage is done.
-    WhileRunning,
+    Running,
     /// The newest, and then the last.
     Last,
     /// That, and each where another stage may well part from this one.
     Segments,
+}
+
+impl Keep {
+    /// All of them, from the fewest states to the most.
+    pub const ALL: [Self; 4] = [Self::None, Self::Running, Self::Last, Self::Segments];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Running => "running",
+            Self::Last => "last",
+            Self::Segments => "segments",
+        }
+    }
 }
 
 /// A stage ended because it was told to, having kept its state.

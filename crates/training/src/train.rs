@@ -203,7 +203,7 @@ impl<'a> Training<'a> {
             };
             row.curvature = curvature;
             row.noise = self.settings.noise_scale.map(|of| {
-                let examples = self.batches.drawn(step, of.big);
+                let examples = self.batches.drawn(step, of.big());
                 self.learner.noise_scale(&examples, of.small)
             });
             self.curve.evaluations.push(row);

@@ -32,7 +32,7 @@ fn run(device: &Device, optimizer: &Value) -> Run {
     let settings: Settings = serde_json::from_value(json!({
         "model": {"cnn": {"channels": [4, 8]}}, "batch_size": 32, "learning_rate": 0.05, "seed": 3,
         "budget": {"iterations": 6}, "optimizer": optimizer, "evaluation": {"spacing": 2.0},
-        "augment": {"pad_crop": 1}, "noise_scale": {"small": 16, "big": 64},
+        "augment": {"pad_crop": 1}, "noise_scale": {"small": 16, "batches": 4},
     }))
     .unwrap();
     train(&settings, &data, device, &mut |_| ()).unwrap()

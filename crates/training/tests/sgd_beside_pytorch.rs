@@ -130,10 +130,10 @@ fn the_first_twenty_losses_are_those_of_pytorch() {
         numbers.map(|x| f64::from_le_bytes(*x)).collect()
     };
     for (name, rate, optimizer) in [
-        ("plain", 0.1, json!({"momentum": 0.0})),
+        ("plain", 0.002, json!({"momentum": 0.0})),
         (
             "momentum",
-            0.05,
+            5e-4,
             json!({"momentum": 0.9, "weight_decay": 5e-4}),
         ),
     ] {

@@ -12,7 +12,7 @@ use crate::{Error, Event, StageId, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// How many workers in a row may be killed as they start.
+/// How many workers in a row may be killed as they start, or end as they are given a stage.
 const STARTS: u32 = 3;
 /// How much of a log is quoted, in bytes.
 const TAIL: usize = 4096;
@@ -93,9 +93,21 @@ impl Scheduler<'_> {
                 self.pool.release(worker);
                 self.answered(stage, reply)?;
             }
-            (Said::Gone, Some(stage)) => {
+            (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
                 self.failed(stage, &ended)?;
+            }
+            (Said::Gone, Some(stage)) => {
+                let (ended, wrote) = self.pool.bury(worker);
+                // It was idle until a moment ago: no fault of the stage, unless that goes on.
+                let node = self.node(stage);
+                node.unbegun += 1;
+                if node.unbegun < STARTS {
+                    self.wait_again(stage);
+                    return Ok(());
+                }
+                let error = format!("{ended} before it had begun the stage\n{wrote}");
+                self.failed(stage, error.trim_end())?;
             }
             (Said::Gone, None) => {
                 let started = !self.pool.is_starting(worker);
@@ -130,6 +142,8 @@ impl Scheduler<'_> {
     }
 
     fn started(&mut self, worker: WorkerId, stage: StageId) {
+        self.pool.begin(worker);
+        self.node(stage).unbegun = 0;
         let of = self.graph.stage(stage);
         if let Some(timeout) = of.execution.timeout {
             self.deadlines

@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use engine::{Digest, Job, Keep, Output, Progress, StateName};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
+use training::models::state_dict;
 use training::{Course, Data, Outcome, State, Training};
 
 use super::{Failure, settings};
@@ -50,7 +51,7 @@ impl Trainer {
             Some((training, from)) => (training, Some(from)),
             None => {
                 let training = Training::new(&settings, course.clone(), &data, &device)?;
-                (training, None)
+                (from_given_weights(training, job)?, None)
             }
         };
 
@@ -98,6 +99,17 @@ impl Trainer {
     }
 }
 
+/// The run from the weights that the study gives it, if it does.
+fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Training<'a>, Failure> {
+    const INPUT: &str = "initial_weights";
+    if !job.manifest().inputs().contains_key(INPUT) {
+        return Ok(training);
+    }
+    let weights = state_dict::from_bytes(&job.read(INPUT)?)?;
+    let training = training.with_initial_weights(&weights);
+    Ok(training.map_err(|error| format!("`{INPUT}`: {error}"))?)
+}
+
 /// A kept state that a run goes on from.
 struct From {
     name: StateName,
@@ -117,7 +129,7 @@ struct Resumable<'a> {
 impl<'a> Resumable<'a> {
     /// The run after the deepest kept state that it shares its beginning with.
     fn resume(&self) -> Result<Option<(Training<'a>, From)>, Failure> {
-        if self.job.site().keeping.what == Keep::Nothing {
+        if self.job.site().keeping.what == Keep::None {
             return Ok(None);
         }
         for name in self.job.states(self.prefix.root())? {

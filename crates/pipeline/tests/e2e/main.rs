@@ -8,4 +8,6 @@ mod edits;
 mod interrupt;
 mod lab;
 mod messages;
+mod pipes;
+mod site;
 mod tools;

@@ -161,7 +161,10 @@ pub fn to_bytes(weights: &[Weight]) -> Vec<u8> {
         let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
         (*name, view.expect("a weight's shape is that of its values"))
     });
-    safetensors::serialize(views, None).expect("every tensor was checked when it was made")
+    // What `safetensors.torch.load_file` looks for.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize(views, Some(metadata))
+        .expect("every tensor was checked when it was made")
 }
 
 /// Reads weights from a safetensors file, in the order of their names.

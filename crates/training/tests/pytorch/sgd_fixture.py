@@ -22,8 +22,8 @@ HERE = pathlib.Path(__file__).parent
 EXAMPLES = 1280
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 RULES = {
-    "plain": {"lr": 0.01},
-    "momentum": {"lr": 0.002, "momentum": 0.9, "weight_decay": 5e-4},
+    "plain": {"lr": 0.002},
+    "momentum": {"lr": 0.0005, "momentum": 0.9, "weight_decay": 5e-4},
 }
 
 

@@ -52,7 +52,7 @@ impl<'a> Keeper<'a> {
     /// [`Interrupted`], once the state is kept, if the stage is to end.
     pub(super) fn after_update(&mut self, training: &Training<'_>) -> Result<(), Failure> {
         let keeping = self.job.site().keeping;
-        if keeping.what == Keep::Nothing {
+        if keeping.what == Keep::None {
             return Ok(());
         }
         let step = training.step();
@@ -79,7 +79,7 @@ impl<'a> Keeper<'a> {
         if keeping.what >= Keep::Last && trained > 0 && worth {
             self.keep(training)?;
         }
-        if keeping.what == Keep::WhileRunning
+        if keeping.what == Keep::Running
             && let Some(newest) = self.newest.take()
         {
             self.job.drop_state(newest)?;
