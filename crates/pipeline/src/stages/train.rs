@@ -49,7 +49,7 @@ impl Trainer {
         let (mut training, from) = match resumed {
             Some((training, from)) => (training, Some(from)),
             None => {
-                let training = Training::new(&settings, course.clone(), &data, &device)?;
+                let training = Training::new(&settings, &course, &data, &device)?;
                 (training, None)
             }
         };
@@ -109,7 +109,7 @@ struct From {
 struct Resumable<'a> {
     job: &'a Job<'a>,
     settings: &'a training::Settings,
-    prefix: &'a Prefix,
+    prefix: &'a Prefix<'a>,
     data: &'a Data,
     device: &'a Device,
 }
@@ -129,7 +129,7 @@ impl<'a> Resumable<'a> {
             let Some(kept) = self.job.read_state(name)? else {
                 continue;
             };
-            let course = self.prefix.course().clone();
+            let course = self.prefix.course();
             let resumed = State::from_bytes(&kept.contents).and_then(|state| {
                 Training::resume(self.settings, course, self.data, self.device, state)
             });
