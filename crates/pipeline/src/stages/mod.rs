@@ -21,7 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
-pub(crate) use train::{notes_say_diverged, weights};
+pub(crate) use train::notes_say_diverged;
+#[allow(unused_imports, reason = "`pipeline export` takes weights from here")]
+pub(crate) use train::weights;
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;

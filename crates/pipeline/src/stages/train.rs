@@ -2,6 +2,7 @@
 
 mod keeper;
 mod prefix;
+#[allow(dead_code, reason = "`pipeline export` takes weights from here")]
 mod weights;
 
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub(crate) struct Trainer {
 
 impl Trainer {
     pub(crate) fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
+        if job.site().keeping.what != Keep::None {
+            job.keeps_states();
+        }
         let settings: training::Settings = settings(job)?;
         let data = self.data(job)?;
         let (device, name) = match &self.device {
