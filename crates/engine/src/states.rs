@@ -96,14 +96,17 @@ impl fmt::Display for Interrupted {
 impl StdError for Interrupted {}
 
 impl Job<'_> {
-    /// The kept states of a root, the deepest first. From now on the engine knows that this stage can be
-    /// interrupted, and gives it time for it.
+    /// Tells the engine that this stage keeps states: interrupted, it ends by itself, and is given time for it.
+    pub fn keeps_states(&self) {
+        self.wire.keeps_states();
+    }
+
+    /// The kept states of a root, the deepest first.
     ///
     /// # Errors
     ///
     /// If the cache cannot be read.
     pub fn states(&self, root: Digest) -> Result<Vec<StateName>, Error> {
-        self.wire.keeps_states();
         self.store.states(root)
     }
 

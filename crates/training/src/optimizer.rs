@@ -197,3 +197,89 @@ fn adamw(settings: AdamW) -> AdamWConfig {
         .with_epsilon(settings.epsilon as f32)
         .with_weight_decay(settings.weight_decay as f32)
 }
+
+#[cfg(test)]
+mod tests {
+    use datasets::Data;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::models::Weight;
+
+    fn numbers(values: &Value) -> Vec<f32> {
+        let numbers = values.as_array().unwrap().iter();
+        numbers.map(|x| x.as_f64().unwrap() as f32).collect()
+    }
+
+    /// Weights of this network with numbers from the fixture.
+    fn weights(shapes: &Value, values: &Value) -> Vec<Weight> {
+        let named = shapes.as_object().unwrap().iter();
+        named
+            .map(|(name, shape)| Weight {
+                name: name.clone(),
+                shape: serde_json::from_value(shape.clone()).unwrap(),
+                values: numbers(&values[name]),
+            })
+            .collect()
+    }
+
+    /// As gradients: those of the network that has them as weights.
+    fn gradients(network: &Network, shapes: &Value, values: &Value) -> GradientsParams {
+        struct Register(GradientsParams);
+        impl ModuleVisitor for Register {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.register(param.id, param.val().inner());
+            }
+        }
+        let as_weights = network.clone().with_weights(&weights(shapes, values));
+        let mut register = Register(GradientsParams::new());
+        as_weights.unwrap().visit(&mut register);
+        register.0
+    }
+
+    #[test]
+    fn every_rule_updates_as_pytorch_or_its_paper_does() {
+        let fixture: Value =
+            serde_json::from_str(include_str!("../tests/fixtures/optimizers/numbers.json"))
+                .unwrap();
+        let (device, _) = crate::device::open("cpu").unwrap();
+        let split = json!({"source": "digits", "train": 10});
+        let bytes = datasets::prepare(&serde_json::from_value(split).unwrap()).unwrap();
+        let data = Data {
+            height: 2,
+            width: 2,
+            classes: 2,
+            ..Data::from_bytes(&bytes).unwrap()
+        };
+        for (network, model) in [
+            ("mlp", json!({"mlp": {"hidden": [3]}})),
+            ("cnn", json!({"cnn": {"channels": [2]}})),
+        ] {
+            let (shapes, of) = (&fixture["shapes"][network], &fixture["networks"][network]);
+            for (rule, settings) in fixture["rules"].as_object().unwrap() {
+                let model = serde_json::from_value(model.clone()).unwrap();
+                let network = Network::new(&model, &data, 0, &device).unwrap();
+                let mut network = network
+                    .with_weights(&weights(shapes, &of["initial"]))
+                    .unwrap();
+                let settings = serde_json::from_value(json!({rule: settings})).unwrap();
+                let mut updates = Updates::new(&settings, &network);
+                for step in of["gradients"].as_array().unwrap() {
+                    let directions = gradients(&network, shapes, step);
+                    let rate = fixture["rate"].as_f64().unwrap();
+                    network = updates.step(rate, network, directions);
+                }
+                for ours in network.weights() {
+                    let expected = numbers(&of["ended"][rule][&ours.name]);
+                    let same = |(a, b): (&f32, &f32)| (a - b).abs() < 2e-6 * b.abs().max(1.0);
+                    assert!(
+                        ours.values.iter().zip(&expected).all(same),
+                        "{rule}, {}: {:?}, expected {expected:?}",
+                        ours.name,
+                        ours.values
+                    );
+                }
+            }
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub fn train(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Run, Error> {
     let course = Course::new(settings, data.train.len())?;
-    let mut training = Training::new(settings, course, data, device)?;
+    let mut training = Training::new(settings, &course, data, device)?;
     while let Some(progress) = training.advance()? {
         observe(progress);
     }
@@ -51,7 +51,7 @@ pub fn train(
 /// A run under way.
 pub struct Training<'a> {
     settings: &'a Settings,
-    course: Course,
+    course: &'a Course,
     data: &'a Data,
     batches: Batches<'a>,
     learner: Learner,
@@ -71,7 +71,7 @@ impl<'a> Training<'a> {
     /// [`Error::ImageShape`] for a network that cannot take the images.
     pub fn new(
         settings: &'a Settings,
-        course: Course,
+        course: &'a Course,
         data: &'a Data,
         device: &Device,
     ) -> Result<Self, Error> {
@@ -120,7 +120,7 @@ impl<'a> Training<'a> {
     /// it holds what the network or the update rule does not have. Else as [`new`](Self::new).
     pub fn resume(
         settings: &'a Settings,
-        course: Course,
+        course: &'a Course,
         data: &'a Data,
         device: &Device,
         state: State,
@@ -155,7 +155,7 @@ impl<'a> Training<'a> {
 
     /// What it does at which step.
     pub fn course(&self) -> &Course {
-        &self.course
+        self.course
     }
 
     /// Measures the network if it is time to, then makes one update. `None`: the run has ended.
@@ -252,7 +252,7 @@ impl<'a> Training<'a> {
             train_examples: self.data.train.len() as u64,
             steps_per_epoch: self.course.steps_per_epoch,
             budget_steps: self.course.steps(),
-            rate_drops: self.course.rate_drops,
+            rate_drops: self.course.rate_drops.clone(),
             parameters: self.learner.parameters(),
             loss,
             learning_rate,

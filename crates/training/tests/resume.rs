@@ -24,10 +24,14 @@ fn settings(changes: &Value) -> Settings {
     serde_json::from_value(settings).unwrap()
 }
 
+/// A course that lives as long as the test.
+fn course(settings: &Settings) -> &'static Course {
+    Box::leak(Box::new(Course::new(settings, DIGITS.train.len()).unwrap()))
+}
+
 fn begin(settings: &Settings) -> Training<'_> {
     let (device, _) = training::device::open("cpu").unwrap();
-    let course = Course::new(settings, DIGITS.train.len()).unwrap();
-    Training::new(settings, course, &DIGITS, &device).unwrap()
+    Training::new(settings, course(settings), &DIGITS, &device).unwrap()
 }
 
 fn whole(settings: &Settings) -> Run {
@@ -59,9 +63,8 @@ fn resumed<'a>(settings: &'a Settings, bytes: &[u8]) -> Training<'a> {
 
 fn resume<'a>(settings: &'a Settings, bytes: &[u8]) -> Result<Training<'a>, Error> {
     let (device, _) = training::device::open("cpu").unwrap();
-    let course = Course::new(settings, DIGITS.train.len()).unwrap();
     let state = State::from_bytes(bytes).unwrap();
-    Training::resume(settings, course, &DIGITS, &device, state)
+    Training::resume(settings, course(settings), &DIGITS, &device, state)
 }
 
 /// Taken down after every update, and once in the middle.
@@ -138,7 +141,7 @@ fn kfac_goes_on_with_every_other_setting() {
 }
 
 #[test]
-fn running_statistics_augmentation_and_partial_batches_go_on() {
+fn running_statistics_augmentation_partial_batches_and_measurements_go_on() {
     let cnn = json!({"cnn": {"channels": [4]}});
     assert_goes_on(&json!({"model": cnn, "batch_norm": "running"}));
     assert_goes_on(&json!({
@@ -148,16 +151,26 @@ fn running_statistics_augmentation_and_partial_batches_go_on() {
     assert_goes_on(&json!({
         "schedule": {"cosine": {}, "warmup": {"iterations": 5}}, "evaluation": {"train_subset": 40},
     }));
+    assert_goes_on(&json!({
+        "model": cnn, "ghost_batch": 12, "noise_scale": {"small": 16, "batches": 3}, "augment": {"flip": true},
+        "optimizer": {"kfac": {"damping": 0.1}},
+    }));
 }
 
 #[test]
 fn a_run_that_diverges_does_so_at_the_same_step_after_a_stop() {
-    let settings = settings(&json!({"learning_rate": 30.0}));
-    let expected = whole(&settings);
-    let Outcome::Diverged { step } = expected.outcome else {
-        panic!("{:?}", expected.outcome)
-    };
-    assert!(step > 2);
+    // A rate at which it takes some steps to diverge.
+    let (settings, expected, step) = [4.0, 6.0, 8.0, 10.0, 14.0, 20.0]
+        .into_iter()
+        .find_map(|rate| {
+            let settings = settings(&json!({"learning_rate": rate}));
+            let run = whole(&settings);
+            match run.outcome {
+                Outcome::Diverged { step } if step > 2 => Some((settings, run, step)),
+                _ => None,
+            }
+        })
+        .expect("one of them diverges, and not at once");
     let run = finish(resumed(&settings, &kept(&settings, step - 1)));
     assert!(run.to_bytes() == expected.to_bytes());
     let mut training = begin(&settings);

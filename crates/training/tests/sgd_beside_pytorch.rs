@@ -106,7 +106,7 @@ fn run(data: &Data, rate: f64, optimizer: &Value) -> Run {
     let (device, _) = training::device::open("cpu").unwrap();
     let weights = initial(&settings, data, &device);
     let course = Course::new(&settings, data.train.len()).unwrap();
-    let mut training = Training::new(&settings, course, data, &device)
+    let mut training = Training::new(&settings, &course, data, &device)
         .unwrap()
         .with_initial_weights(&weights)
         .unwrap();

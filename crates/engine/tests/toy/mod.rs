@@ -314,6 +314,7 @@ fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Err
     let Some(steps) = number("steps") else {
         return Ok(begun);
     };
+    job.keeps_states();
     // How many there are does not act before they are over.
     let root = Digest::of(format!("begin with {begun}").as_bytes());
     let name = |done: u64| StateName {

@@ -1,10 +1,11 @@
 //! `pipeline explain`: a stage's manifest, and why it would run.
 
 use engine::{StageId, Verdict};
+use serde_json::Value;
 
 use super::plan::change;
 use crate::cli::{self, Cli};
-use crate::commands::{load, open};
+use crate::commands::{counted, load, open};
 use crate::output::out;
 use crate::{DONE, Failure, stages};
 
@@ -65,6 +66,13 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
             made.program,
             made.seconds
         );
+        let count = |name: &str| made.executor.get(name).and_then(Value::as_u64);
+        if let (Some(at), Some(trained)) = (count("resumed_at"), count("trained_steps")) {
+            outln!(
+                "went on from the state kept at step {at}: {} trained",
+                counted(trained as usize, "step")
+            );
+        }
         for (name, blob) in &record.outputs {
             outln!("output {name}: {} ({} bytes)", blob.digest, blob.bytes);
         }

@@ -21,7 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
-pub(crate) use train::{notes_say_diverged, weights};
+pub(crate) use train::notes_say_diverged;
+#[allow(unused_imports, reason = "`pipeline export` takes weights from here")]
+pub(crate) use train::weights;
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -29,7 +31,7 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 /// The kinds with the versions of their code. A change that can change a kind's outputs raises its number.
 pub(crate) const KINDS: [(&str, &str); 7] = [
     ("dataset", "1"),
-    ("train", "1"),
+    ("train", "2"),
     ("command", "1"),
     ("select", "1"),
     ("steps_to_target", "1"),

@@ -2,6 +2,7 @@
 
 mod keeper;
 mod prefix;
+#[allow(dead_code, reason = "`pipeline export` takes weights from here")]
 mod weights;
 
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub(crate) struct Trainer {
 
 impl Trainer {
     pub(crate) fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
+        if job.site().keeping.what != Keep::None {
+            job.keeps_states();
+        }
         let settings: training::Settings = settings(job)?;
         let data = self.data(job)?;
         let (device, name) = match &self.device {
@@ -50,7 +54,7 @@ impl Trainer {
         let (mut training, from) = match resumed {
             Some((training, from)) => (training, Some(from)),
             None => {
-                let training = Training::new(&settings, course.clone(), &data, &device)?;
+                let training = Training::new(&settings, &course, &data, &device)?;
                 (from_given_weights(training, job)?, None)
             }
         };
@@ -121,7 +125,7 @@ struct From {
 struct Resumable<'a> {
     job: &'a Job<'a>,
     settings: &'a training::Settings,
-    prefix: &'a Prefix,
+    prefix: &'a Prefix<'a>,
     data: &'a Data,
     device: &'a Device,
 }
@@ -141,7 +145,7 @@ impl<'a> Resumable<'a> {
             let Some(kept) = self.job.read_state(name)? else {
                 continue;
             };
-            let course = self.prefix.course().clone();
+            let course = self.prefix.course();
             let resumed = State::from_bytes(&kept.contents).and_then(|state| {
                 Training::resume(self.settings, course, self.data, self.device, state)
             });

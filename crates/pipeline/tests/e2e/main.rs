@@ -9,5 +9,6 @@ mod interrupt;
 mod lab;
 mod messages;
 mod pipes;
+mod prefix;
 mod site;
 mod tools;

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use engine::{Interrupted, Job, Keep, StateName};
-use training::{Outcome, Training};
+use training::Training;
 
 use super::prefix::Prefix;
 use super::{Failure, From};
@@ -13,7 +13,7 @@ use super::{Failure, From};
 /// Keeps the states of one run.
 pub(super) struct Keeper<'a> {
     job: &'a Job<'a>,
-    prefix: &'a Prefix,
+    prefix: &'a Prefix<'a>,
     /// Steps where other runs may well part from this one.
     ends: Vec<u64>,
     /// When the state was kept that the run would go on from after a crash, or when it began.
@@ -26,7 +26,7 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// For a run that begins, or goes on from a state.
-    pub(super) fn new(job: &'a Job<'a>, prefix: &'a Prefix, from: Option<&From>) -> Self {
+    pub(super) fn new(job: &'a Job<'a>, prefix: &'a Prefix<'a>, from: Option<&From>) -> Self {
         let mut keeper = Self {
             job,
             prefix,

@@ -9,17 +9,17 @@ use serde_json::json;
 use training::{Course, Settings};
 
 /// Where a run's states are kept, and under which names.
-pub(super) struct Prefix {
+pub(super) struct Prefix<'a> {
     root: Digest,
-    course: Course,
+    course: &'a Course,
 }
 
-impl Prefix {
+impl<'a> Prefix<'a> {
     /// For a stage with this manifest and these settings, on a device of this class.
     pub(super) fn new(
         manifest: &Manifest,
         settings: &Settings,
-        course: &Course,
+        course: &'a Course,
         device: &str,
     ) -> Self {
         let mut acting = settings.acting();
@@ -28,7 +28,7 @@ impl Prefix {
         let root = Manifest::new("training state", manifest.code(), acting, inputs);
         Self {
             root: root.key(),
-            course: course.clone(),
+            course,
         }
     }
 
@@ -36,8 +36,8 @@ impl Prefix {
         self.root
     }
 
-    pub(super) fn course(&self) -> &Course {
-        &self.course
+    pub(super) fn course(&self) -> &'a Course {
+        self.course
     }
 
     /// Updates that the budget allows.

@@ -28,29 +28,9 @@ pub(crate) fn weights(store: &Store, record: &Record) -> Result<Vec<u8>, Failure
         return Err(format!("the run diverged at step {step}: it has no weights").into());
     }
     let course = Course::new(&settings, usize::try_from(run.train_examples)?)?;
-    let state = last_state(store, record, &manifest, &settings, &course, &run)?;
-    let data = manifest
-        .inputs()
-        .get("dataset")
-        .ok_or("a run without a data set")?;
-    let data = Data::from_bytes(&store.read(*data)?)?;
-    let (cpu, _) = training::device::open("cpu")?;
-    let training = Training::resume(&settings, course, &data, &cpu, state)?;
-    Ok(state_dict::to_bytes(&training.state_dict()))
-}
-
-fn last_state(
-    store: &Store,
-    record: &Record,
-    manifest: &Manifest,
-    settings: &Settings,
-    course: &Course,
-    run: &Run,
-) -> Result<State, Failure> {
     let device = text(&record.provenance.executor, "device").ok_or("a run without a device")?;
-    let prefix = Prefix::new(manifest, settings, course, device);
-    let name = prefix.state(run.loss.len() as u64);
-    let Some(kept) = store.read_state(name)? else {
+    let last = Prefix::new(&manifest, &settings, &course, device).state(run.loss.len() as u64);
+    let Some(kept) = store.read_state(last)? else {
         return Err(format!(
             "the state that the run ended with was not kept, or is gone; `pipeline run --keep-worth 0` with another \
              --cache trains again, {:.1} s for this run, and keeps it",
@@ -58,7 +38,15 @@ fn last_state(
         )
         .into());
     };
-    Ok(State::from_bytes(&kept.contents)?)
+    let state = State::from_bytes(&kept.contents)?;
+    let data = manifest
+        .inputs()
+        .get("dataset")
+        .ok_or("a run without a data set")?;
+    let data = Data::from_bytes(&store.read(*data)?)?;
+    let (cpu, _) = training::device::open("cpu")?;
+    let training = Training::resume(&settings, &course, &data, &cpu, state)?;
+    Ok(state_dict::to_bytes(&training.state_dict()))
 }
 
 fn text<'a>(provenance: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
