@@ -52,6 +52,32 @@ impl Symmetric {
         matrix
     }
 
+    /// The lower triangle column by column, `[dim (dim + 1) / 2]`: every entry once.
+    pub fn to_triangle(&self) -> Vec<f32> {
+        (0..self.dim)
+            .flat_map(|j| &self.lower[j * self.dim + j..(j + 1) * self.dim])
+            .copied()
+            .collect()
+    }
+
+    /// The matrix of which [`to_triangle`](Self::to_triangle) gives this; `None` unless the length is that of
+    /// a triangle.
+    pub fn from_triangle(entries: &[f32]) -> Option<Self> {
+        let dim = (1..)
+            .take_while(|n| n * (n + 1) / 2 <= entries.len())
+            .last()?;
+        if dim * (dim + 1) / 2 != entries.len() {
+            return None;
+        }
+        let (mut matrix, mut rest) = (Self::zeros(dim), entries);
+        for j in 0..dim {
+            let (column, after) = rest.split_at(dim - j);
+            matrix.lower[j * dim + j..(j + 1) * dim].copy_from_slice(column);
+            rest = after;
+        }
+        Some(matrix)
+    }
+
     /// Rows.
     pub fn dim(&self) -> usize {
         self.dim

@@ -122,8 +122,10 @@ fn fetch(
             )));
         }
         Err(ureq::Error::Transport(error)) => {
+            let cause = error.to_string();
+            let cause = cause.strip_prefix(&format!("{url}: ")).unwrap_or(&cause);
             return Err(failed(format!(
-                "cannot be reached ({error}); without a connection, get the file by other means and name it under \
+                "cannot be reached ({cause}); without a connection, get the file by other means and name it under \
                  `path:`"
             )));
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
@@ -44,6 +45,7 @@ pub struct Job<'a> {
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) lost: Mutex<Option<Digest>>,
     pub(crate) wire: &'a Wire,
+    pub(crate) interrupted: &'a AtomicBool,
 }
 
 impl Job<'_> {

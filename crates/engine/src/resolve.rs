@@ -15,7 +15,8 @@ pub(crate) struct Resolver<'a> {
     kinds: &'a Kinds,
     /// Input files; none where there is no such file.
     files: HashMap<PathBuf, Option<Digest>>,
-    parsed: HashMap<Digest, Arc<Value>>,
+    /// The JSON outputs that bindings read, or why one is none.
+    parsed: HashMap<Digest, Arc<serde_json::Result<Value>>>,
 }
 
 /// Why a stage has no manifest although all it reads has results.
@@ -83,13 +84,20 @@ impl<'a> Resolver<'a> {
                 }
                 Err(error) => return Err(error),
             };
+            let json = match &*json {
+                Ok(json) => json,
+                Err(error) => {
+                    let what = format!("is no JSON: {error}");
+                    return Ok(Err(self.unfit(binding.from, &binding.output, &what)));
+                }
+            };
             match json.get(&binding.entry).and_then(Value::as_object) {
                 Some(entry) => merge(&mut settings, entry),
                 None => {
                     return Ok(Err(self.unfit(
                         binding.from,
                         &binding.output,
-                        &format!("no object {:?}", binding.entry),
+                        &format!("has no object {:?}", binding.entry),
                     )));
                 }
             }
@@ -130,20 +138,18 @@ impl<'a> Resolver<'a> {
         record.outputs.get(output).copied().ok_or_else(missing)
     }
 
-    fn unfit(&self, stage: StageId, output: &str, lack: &str) -> Unresolved {
+    fn unfit(&self, stage: StageId, output: &str, what: &str) -> Unresolved {
         Unresolved::Unfit(format!(
-            "output {output:?} of {} has {lack}",
+            "output {output:?} of {} {what}",
             self.graph.stage(stage).name
         ))
     }
 
-    fn json(&mut self, digest: Digest) -> Result<Arc<Value>, Error> {
+    fn json(&mut self, digest: Digest) -> Result<Arc<serde_json::Result<Value>>, Error> {
         if let Some(value) = self.parsed.get(&digest) {
             return Ok(Arc::clone(value));
         }
-        // What is no JSON has none of the entries that a binding names.
-        let value: Arc<Value> =
-            Arc::new(serde_json::from_slice(&self.store.read(digest)?).unwrap_or_default());
+        let value = Arc::new(serde_json::from_slice(&self.store.read(digest)?));
         self.parsed.insert(digest, Arc::clone(&value));
         Ok(value)
     }

@@ -22,6 +22,6 @@ mod words;
 pub use figure::stage_graph::stage_graph_svg;
 pub use page::page;
 pub use provenance::{
-    DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
+    DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };

@@ -375,6 +375,10 @@ fn names_are_text_whatever_they_contain() {
         provenance.command = name.into();
         provenance.study_text = name.into();
         provenance.study_file = name.into();
+        provenance.site = Some(report::SiteFile {
+            path: name.into(),
+            text: name.into(),
+        });
         provenance.graph.nodes[0].name = name.into();
         provenance.keys[0].stage = name.into();
         let html = page(&table, &provenance);

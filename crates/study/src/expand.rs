@@ -241,6 +241,12 @@ impl<'a> Expansion<'a> {
             .dataset
             .as_ref()
             .map(|dataset| self.input("dataset".to_owned(), dataset, "dataset"));
+        let weights = training.initial_weights.as_ref();
+        let weights = weights.map(|(path, span)| Input {
+            name: "initial_weights".to_owned(),
+            source: Source::File(self.file(path, *span)),
+        });
+        let inputs: Vec<Input> = dataset.into_iter().chain(weights).collect();
         let mut runs = Vec::with_capacity(training.grid.count());
         for places in training.grid.points() {
             let mut settings = training.base.clone();
@@ -262,7 +268,7 @@ impl<'a> Expansion<'a> {
                 execution: engine::Execution::default(),
                 settings,
                 bindings: binding.into_iter().cloned().collect(),
-                inputs: dataset.iter().cloned().collect(),
+                inputs: inputs.clone(),
             }));
         }
         runs

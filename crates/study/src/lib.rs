@@ -3,7 +3,7 @@
 //! [`Study::load`] reads and checks a file; every mistake in it is reported at once, each with its place and a
 //! hint ([`Diagnostics`]). [`Study::expand`] makes the [`engine::Graph`] of its stages: one for each run, and
 //! those that read them. [`json_schema`] and [`reference_markdown`] describe the file, from the same types
-//! that read it.
+//! that read it. Where and how a study runs is in a file of its own, the [`Site`].
 //!
 //! Not here: running anything, printing anything, and what a setting does to a training run.
 
@@ -18,6 +18,7 @@ mod program;
 mod reference;
 mod schema;
 mod settings;
+mod site;
 mod source;
 mod sources;
 mod sweep;
@@ -30,7 +31,8 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::{json_schema, reference_markdown};
+pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
+pub use site::{Device, Site};
 
 use check::Checked;
 use diagnostic::{Draft, Span};

@@ -74,6 +74,8 @@ pub(crate) fn train(train: &Train) -> Map<String, Value> {
             .map(|evaluation| json(&sorted(evaluation))),
     );
     put("batch_norm", train.batch_norm.as_ref().map(json));
+    put("ghost_batch", train.ghost_batch.as_ref().map(json));
+    put("noise_scale", train.noise_scale.as_ref().map(json));
     put("stop", train.stop.as_ref().map(json));
     put("last_batch", train.last_batch.as_ref().map(json));
     if let (Some(warmup), Some(Value::Object(schedule))) =

@@ -23,6 +23,8 @@ use crate::yaml::{Entry, Node};
 pub(crate) struct Training {
     /// The `dataset` stage; a command may have none.
     pub(crate) dataset: Option<String>,
+    /// The file of the initial weights, and where the study names it.
+    pub(crate) initial_weights: Option<(String, Span)>,
     /// Settings but for those of the axes.
     pub(crate) base: Map<String, Value>,
     /// Swept settings, by name, as the grid has them.
@@ -176,6 +178,7 @@ pub(crate) fn own(
     let dataset = base.dataset.as_ref()?.to_string();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
+        initial_weights: initial_weights(node, &base),
         base: settings,
         axes,
         grid: Arc::new(grid),
@@ -292,6 +295,7 @@ pub(crate) fn confirmed(
     let dataset = winners.dataset.clone();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
+        initial_weights: initial_weights(node, &base),
         base: settings,
         axes,
         grid: Arc::new(grid),
@@ -299,6 +303,11 @@ pub(crate) fn confirmed(
         cases,
         steps,
     })
+}
+
+fn initial_weights(node: &Node, train: &Train) -> Option<(String, Span)> {
+    let file = train.initial_weights.clone()?;
+    Some((file, node.span_at(&["initial_weights"])))
 }
 
 /// Checks the sweep of a stage that is not sound otherwise.
@@ -415,7 +424,14 @@ fn cases(
     let matters = |range: &Range| {
         !matches!(
             range.path[0].as_str(),
-            "learning_rate" | "seed" | "model" | "augment" | "optimizer" | "batch_norm"
+            "learning_rate"
+                | "seed"
+                | "model"
+                | "augment"
+                | "optimizer"
+                | "batch_norm"
+                | "ghost_batch"
+                | "noise_scale"
         )
     };
     let first = first_point(node, &grid.ranges);

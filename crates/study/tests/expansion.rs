@@ -342,6 +342,34 @@ fn a_data_set_on_disk_is_an_input_and_no_setting() {
 }
 
 #[test]
+fn initial_weights_are_an_input_of_every_run_and_cannot_be_swept() {
+    let study = |sweep: &str| {
+        format!(
+            "{{study: s, stages: {{
+                data: {{dataset: {{source: digits, train: 100}}}},
+                sgd: {{train: {{dataset: data, model: {{mlp: {{hidden: []}}}}, batch_size: 10, learning_rate: 0.1,
+                              budget: {{epochs: 1}}, optimizer: {{sgd: {{}}}}, initial_weights: weights.safetensors}},
+                      sweep: {{{sweep}}}}}}}}}"
+        )
+    };
+    let graph = expand(&study("seed: [0, 1]"));
+    let runs = graph.stages().iter().filter(|stage| stage.kind == "train");
+    for run in runs {
+        let weights = run.inputs.iter().find(|it| it.name == "initial_weights");
+        let Source::File(path) = &weights.unwrap().source else {
+            panic!("a file")
+        };
+        assert!(path.ends_with("weights.safetensors"));
+        assert!(!run.settings.contains_key("initial_weights"));
+    }
+    let Err(mistakes) = Study::parse("study.yaml", &study("initial_weights: [a, b]")) else {
+        panic!("a sweep over files")
+    };
+    let text = format!("{:?}", miette::Report::new(mistakes));
+    assert!(text.contains("`initial_weights` cannot be swept"), "{text}");
+}
+
+#[test]
 fn a_folder_is_read_file_by_file() {
     let folder = tempfile::tempdir().unwrap();
     let pair = |name: &str| (name.to_owned(), format!("data/{name}"));
@@ -447,4 +475,28 @@ stages:
     );
     assert_eq!(run.settings["optimizer"]["kfac"]["damping"], json!(0.2187));
     assert_eq!(run.settings["model"], json!("resnet20"));
+}
+
+#[test]
+fn every_optimizer_has_its_settings_swept_by_their_plain_names_and_zero_weight_decay_by_default() {
+    for (method, setting) in [
+        ("sgd", "momentum"),
+        ("adamw", "beta_2"),
+        ("lamb", "epsilon"),
+        ("lion", "beta_1"),
+        ("muon", "momentum"),
+    ] {
+        let study = format!(
+            "study: rules\nstages:\n  data: {{ dataset: {{ source: digits, train: 1000, test: 300 }} }}\n  \
+             runs:\n    train:\n      dataset: data\n      model: {{ mlp: {{ hidden: [8] }} }}\n      \
+             optimizer: {method}\n      batch_size: 50\n      learning_rate: 0.1\n      \
+             budget: {{ epochs: 1 }}\n    sweep: {{ {setting}: [0.5, 0.75] }}\n  \
+             best: {{ select: {{ runs: [runs], by: test_accuracy }} }}\n"
+        );
+        let graph = expand(&study);
+        let name = format!("runs/{setting}=0.75");
+        let settings = &stage(&graph, &name).settings["optimizer"][method];
+        assert_eq!(settings[setting], json!(0.75), "{method}");
+        assert_eq!(settings["weight_decay"], json!(0.0), "{method}");
+    }
 }

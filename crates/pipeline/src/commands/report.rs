@@ -3,14 +3,13 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use engine::{Graph, Options, Record, StageId, Store, Summary};
+use engine::{Graph, Record, StageId, Store, Summary};
 use study::Study;
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
-use crate::provenance::{Made, provenance};
+use crate::provenance::{Made, Ran, provenance};
 use crate::{DONE, Failure, stages};
 
 /// Where a study's pages go, and what they quote of it.
@@ -51,7 +50,7 @@ impl Pages {
         graph: &Graph,
         store: &Store,
         summary: &Summary,
-        run: Option<(&Options, Instant)>,
+        run: Option<&Ran<'_>>,
     ) -> Result<Vec<PathBuf>, Failure> {
         let ends: Vec<(StageId, &Record)> = graph
             .iter()
@@ -106,7 +105,7 @@ fn read_by_all() -> fs::Permissions {
 pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let store = open(&cli.cache)?;
+    let store = open(cli, Some(&arguments.file))?;
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
@@ -119,7 +118,7 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
         )));
     }
     for path in &written {
-        println!("{}", path.display());
+        outln!("{}", path.display());
     }
     Ok(DONE)
 }

@@ -23,6 +23,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
 pub(crate) use train::notes_say_diverged;
+#[allow(unused_imports, reason = "`pipeline export` takes weights from here")]
+pub(crate) use train::weights;
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -31,7 +33,7 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) const KINDS: [(&str, &str); 8] = [
     ("download", "1"),
     ("dataset", "1"),
-    ("train", "1"),
+    ("train", "2"),
     ("command", "1"),
     ("select", "1"),
     ("steps_to_target", "1"),

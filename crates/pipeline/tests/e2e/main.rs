@@ -3,8 +3,12 @@
 mod cache;
 mod commands;
 mod crash;
+mod determinism;
 mod edits;
 mod interrupt;
 mod lab;
 mod messages;
+mod pipes;
+mod prefix;
+mod site;
 mod tools;

@@ -69,6 +69,10 @@ pub(crate) fn section(provenance: &Provenance) -> Markup {
                 h3 { "Study file " (words::name(&provenance.study_file)) }
                 pre tabindex="0" { code { (provenance.study_text) } }
             }
+            @if let Some(site) = &provenance.site {
+                h3 { "Site file " (words::name(&site.path)) }
+                pre tabindex="0" { code { (site.text) } }
+            }
             @if !provenance.keys.is_empty() {
                 h3 { "Cache keys" }
                 @for stage in &provenance.keys {

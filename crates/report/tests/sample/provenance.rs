@@ -1,7 +1,7 @@
 //! Provenance of the made-up study.
 
 use report::{
-    DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
+    DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn provenance() -> Provenance {
         }],
         study_file: "quickstart.yaml".into(),
         study_text: "study: quickstart\nstages:\n  digits:\n    dataset: { source: digits }\n  kfac:\n    train:\n      dataset: digits\n      model: { mlp: { hidden: [32] } }\n".into(),
+        site: Some(SiteFile { path: "site.yaml".into(), text: "jobs: 2\ndevice: cpu\n".into() }),
         graph: StageGraph {
             nodes: vec![
                 node("digits", "dataset", 1),

@@ -168,7 +168,9 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
 }
 
 fn check(text: &str) -> Vec<String> {
-    let tree = yaml::parse(text, 0, &mut Vec::new()).expect("the file is YAML");
+    let tree = yaml::parse(text, 0, &mut Vec::new())
+        .expect("the file is YAML")
+        .expect("it is not empty");
     let schema = json_schema();
     faults(&schema, &schema, &as_json(&tree), "")
 }
