@@ -13,12 +13,15 @@
 mod book;
 mod csv;
 mod draw;
+mod exhibits;
 mod figure;
 mod page;
 mod provenance;
 mod section;
+mod sketches;
 mod words;
 
+pub use exhibits::{Exhibit, exhibits};
 pub use figure::stage_graph::stage_graph_svg;
 pub use page::page;
 pub use provenance::{

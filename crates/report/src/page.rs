@@ -14,7 +14,20 @@ use crate::words;
 
 const STYLE: &str = include_str!("style.css");
 pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
-const SCRIPT: &str = include_str!("script.js");
+/// One scope of its own, in strict mode, from the files of `script/` in the order in which they build on
+/// each other.
+const SCRIPT: &str = concat!(
+    "'use strict';{\n",
+    include_str!("script/base.js"),
+    include_str!("script/tip.js"),
+    include_str!("script/download.js"),
+    include_str!("script/frames.js"),
+    include_str!("script/sketch.js"),
+    include_str!("script/heatmap.js"),
+    include_str!("script/targets.js"),
+    include_str!("script/list.js"),
+    "follow();addEventListener('hashchange',follow);hints();\n}",
+);
 
 /// The sections in the order of the page: id and name in the navigation.
 const SECTIONS: [(&str, &str); 8] = [
@@ -51,7 +64,7 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
     } else {
         &table.title
     };
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             (head(&book, title))
@@ -73,7 +86,10 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
             }
         }
     }
-    .into_string()
+    .into_string();
+    // An empty path may close itself. After a quote and a bracket there is nothing else: in texts both are
+    // escaped.
+    page.replace("\"></path>", "\"/>")
 }
 
 fn head(book: &Book<'_>, title: &str) -> Markup {

@@ -1,5 +1,6 @@
 //! What the page shows, but provenance: assembled from runs and tables, ready to be drawn.
 
+mod sketch;
 mod table;
 mod thinning;
 
@@ -18,6 +19,7 @@ pub use crate::Named;
 pub use table::{
     Best, LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings,
 };
+pub use sketch::{Sketch, edge, sketch};
 pub use thinning::thin;
 
 /// Buckets of a thinned curve at most.
@@ -181,6 +183,7 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
         budget_steps: run.budget_steps,
         last: run.evaluations.last().copied(),
         best: Metric::ALL.into_iter().filter_map(best).collect(),
+        sketch: sketch(&run.loss),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Sketch;
 use crate::claims::ClaimVerdict;
 use crate::heatmap::HeatmapTable;
 use crate::select::WinnersTable;
@@ -102,6 +103,9 @@ pub struct RunRow {
     pub last: Option<Evaluation>,
     /// The best value of each metric that was measured.
     pub best: BTreeMap<Metric, Best>,
+    /// Its mini-batch losses, coarsely.
+    #[serde(default)]
+    pub sketch: Sketch,
 }
 
 /// What the runs of one stage and method have in common. A setting without settings of its own is a

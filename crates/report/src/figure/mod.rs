@@ -42,11 +42,14 @@ pub(crate) fn figure(
             figcaption {
                 b { a.anchor href={ "#" (id) } { "Figure\u{a0}" (number) "." } } " " (caption)
             }
-            @if let Some(data) = data {
-                details.data { summary { "Data (CSV)" } pre tabindex="0" { (data) } }
-            }
+            @if let Some(csv) = data { (self::data(csv)) }
         }
     }
+}
+
+/// The numbers behind a figure, closed; also what the script reads them from.
+pub(crate) fn data(csv: &str) -> Markup {
+    html! { details.data { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
 }
 
 /// One entry of a legend: a piece of line with a marker, and what it stands for.

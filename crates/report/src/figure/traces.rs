@@ -75,8 +75,8 @@ impl Panel<'_> {
     }
 }
 
-/// The band, one column of pixels at a time: smallest and largest of all that
-/// falls on it, so that no spike is lost.
+/// The band, two columns of pixels at a time: smallest and largest of all that
+/// falls on them, so that no spike is lost.
 fn band(plane: &Plane, trace: &Trace) -> Markup {
     let mut columns: Vec<(f64, f64, f64)> = Vec::new();
     for &(at, low, high) in &trace.band {
@@ -84,7 +84,7 @@ fn band(plane: &Plane, trace: &Trace) -> Markup {
             continue;
         };
         match columns.last_mut() {
-            Some(last) if (x - last.0).abs() < 1.0 => {
+            Some(last) if (x - last.0).abs() < 2.0 => {
                 last.1 = last.1.min(top);
                 last.2 = last.2.max(bottom);
             }

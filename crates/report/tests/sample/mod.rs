@@ -12,7 +12,7 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings,
+    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
@@ -32,6 +32,10 @@ pub(crate) struct Study {
     pub(crate) seeds: u64,
     pub(crate) targets: usize,
     pub(crate) grid: usize,
+    /// Before the names of all stages.
+    pub(crate) setup: &'static str,
+    /// In the training set.
+    pub(crate) examples: u64,
 }
 
 impl Study {
@@ -54,7 +58,42 @@ impl Study {
             seeds: 5,
             targets: 3,
             grid: 4,
+            setup: "",
+            examples: 1280,
         }
+    }
+
+    /// 9,216 runs: three setups of the published study's shape, three tuning seeds a configuration.
+    pub(crate) fn large() -> ReportTable {
+        let tables = ["resnet20-", "resnet32-", "alexnet-"].map(|setup| {
+            let study = Study { setup, examples: 50_000, ..Study::paper() };
+            study.table()
+        });
+        let [mut all, others @ ..] = tables;
+        for table in others {
+            all.targets.extend(table.targets);
+            all.winners.extend(table.winners);
+            all.performance.extend(table.performance);
+            all.heatmaps.extend(table.heatmaps);
+            all.curves.extend(table.curves);
+            all.stages.extend(table.stages);
+            all.runs.extend(table.runs);
+        }
+        all
+    }
+
+    fn stage(&self, name: &str) -> String {
+        format!("{}{name}", self.setup)
+    }
+
+    /// The name of a run's input, as the study file's expansion makes it.
+    fn label(&self, m: usize, batch: u64, x: f64, y: f64, seed: u64) -> String {
+        let method = &self.methods[m];
+        format!(
+            "{}{method}/batch_size={batch},{}={x},learning_rate={y},seed={seed}",
+            self.setup,
+            self.second(m)
+        )
     }
 
     fn law(method: usize) -> (f64, f64) {
@@ -126,16 +165,16 @@ impl Study {
             study: Some("quickstart".into()),
             claims: claims(),
             targets: vec![Named {
-                stage: "targets".into(),
+                stage: self.stage("targets"),
                 table: self.targets_table(),
             }],
             winners: vec![Named {
-                stage: "winners".into(),
+                stage: self.stage("winners"),
                 table: self.winners_table(),
             }],
             performance: self.performance(),
             heatmaps: vec![Named {
-                stage: "sensitivity".into(),
+                stage: self.stage("sensitivity"),
                 table: self.heatmap_table(),
             }],
             curves: self.curves(),
@@ -154,10 +193,11 @@ impl Study {
                 for seed in 0..self.seeds {
                     runs.push(RunSteps {
                         label: format!(
-                            "confirmed/batch_size={batch},method={method},seed={}",
+                            "{}confirmed/batch_size={batch},method={method},seed={}",
+                            self.setup,
                             100 + seed
                         ),
-                        stage: "confirmed".into(),
+                        stage: self.stage("confirmed"),
                         method: method.clone(),
                         batch_size: batch,
                         seed: 100 + seed,
@@ -229,7 +269,7 @@ impl Study {
         let median = reached.get(self.seeds as usize / 2).copied();
         let first = Self::steps(m, self.batches[0], t, 1) as f64;
         StepsSummary {
-            stage: "confirmed".into(),
+            stage: self.stage("confirmed"),
             method: self.methods[m].clone(),
             batch_size: batch,
             target: Self::target(t),
@@ -254,7 +294,7 @@ impl Study {
         let (s_min, e_min) = Self::law(m);
         let stretch = 1.0 + 0.55 * t as f64;
         ScalingFit {
-            stage: "confirmed".into(),
+            stage: self.stage("confirmed"),
             method: self.methods[m].clone(),
             target: Self::target(t),
             batch_sizes: self.batches.clone(),
@@ -308,7 +348,7 @@ impl Study {
                     ]),
                     method: method.clone(),
                     batch_size: batch,
-                    stage: method.clone(),
+                    stage: self.stage(method),
                     settings: json!({}),
                     parameters: parameters.clone(),
                     score: Score::Value(0.951 - 0.002 * b as f64),
@@ -362,7 +402,7 @@ impl Study {
                     (!values.is_empty()).then(|| (metric, around(mean, spread / mean)))
                 };
                 rows.push(Performance {
-                    winners: "winners".into(),
+                    winners: self.stage("winners"),
                     entry: format!("{method}/{batch}"),
                     method: method.clone(),
                     batch_size: batch,
@@ -383,7 +423,7 @@ impl Study {
         for (m, method) in self.methods.iter().enumerate() {
             for (b, &batch) in self.batches.iter().enumerate() {
                 for seed in 0..self.seeds {
-                    let end = 1280 * (14 + 7 * b as u64) / batch.min(1280);
+                    let end = self.examples * (14 + 7 * b as u64) / batch.min(self.examples);
                     let (s_min, e_min) = Self::law(m);
                     let pace = (s_min + e_min / batch as f64) / 3.0;
                     let loss = |step: u64| 2.3 / (1.0 + (step as f64 / pace).powf(1.9)) + 0.002;
@@ -392,15 +432,16 @@ impl Study {
                     let per_bucket = end.div_ceil(240).max(1);
                     curves.push(LearningCurve {
                         label: format!(
-                            "confirmed/batch_size={batch},method={method},seed={}",
+                            "{}confirmed/batch_size={batch},method={method},seed={}",
+                            self.setup,
                             100 + seed
                         ),
-                        stage: "confirmed".into(),
+                        stage: self.stage("confirmed"),
                         method: method.clone(),
                         batch_size: batch,
                         seed: 100 + seed,
                         role: Role::Confirmed,
-                        winners: vec!["winners".into()],
+                        winners: vec![self.stage("winners")],
                         outcome: if diverged {
                             Outcome::Diverged { step: 40 }
                         } else {
@@ -425,7 +466,7 @@ impl Study {
                         } else {
                             vec![]
                         },
-                        steps_per_epoch: 1280 / batch.min(1280),
+                        steps_per_epoch: self.examples / batch.min(self.examples),
                         evaluations: steps
                             .iter()
                             .filter(|s| !diverged || **s < 40)
@@ -527,7 +568,7 @@ impl Study {
                         })
                         .collect(),
                     runs: (0..3)
-                        .map(|s| format!("{method}/batch_size={batch},seed={s}"))
+                        .map(|seed| self.label(m, batch, *x, *y, seed))
                         .collect(),
                 });
             }
@@ -587,14 +628,7 @@ impl Study {
             region(GoodRule::Within(0.02), top - 0.02),
         ];
         Panel {
-            stage: format!(
-                "{method}-{}",
-                if step.is_some() {
-                    "iterations"
-                } else {
-                    "epochs"
-                }
-            ),
+            stage: self.stage(method),
             method: method.into(),
             batch_size: batch,
             others: BTreeMap::new(),
@@ -612,39 +646,13 @@ impl Study {
 
     fn runs(&self) -> Vec<RunRow> {
         let mut runs = Vec::new();
-        for (m, method) in self.methods.iter().enumerate() {
+        for m in 0..self.methods.len() {
             for &batch in &self.batches {
-                for (j, rate) in self.y_values(m).into_iter().enumerate() {
-                    for (i, other) in self.x_values(m).into_iter().enumerate() {
-                        let diverged = m == 0 && i == 0 && j >= 3;
-                        let accuracy = 0.95 - 0.01 * (i as f64 - j as f64).abs();
-                        runs.push(RunRow {
-                            label: format!("{method}/batch_size={batch},{}={other},learning_rate={rate},seed=0", self.second(m)),
-                            stage: method.clone(),
-                            method: method.clone(),
-                            batch_size: batch,
-                            learning_rate: rate,
-                            seed: 0,
-                            settings: BTreeMap::from([
-                                ("batch_size".into(), json!(batch)),
-                                ("learning_rate".into(), json!(rate)),
-                                (format!("optimizer.{method}.{}", self.second(m)), json!(other)),
-                            ]),
-                            outcome: if diverged { Outcome::Diverged { step: 7 } } else { Outcome::Finished },
-                            budget_steps: 1280 * 12 / batch.min(1280),
-                            last: (!diverged).then(|| Evaluation {
-                                step: 1280 * 12 / batch.min(1280),
-                                train_loss: Some(0.02 + 0.01 * i as f64),
-                                validation_accuracy: Some(accuracy),
-                                test_accuracy: Some(accuracy - 0.004),
-                                ..Evaluation::default()
-                            }),
-                            best: if diverged {
-                                BTreeMap::new()
-                            } else {
-                                BTreeMap::from([(Metric::ValidationAccuracy, Best { value: accuracy + 0.003, step: 300 })])
-                            },
-                        });
+                for seed in 0..3 {
+                    for (j, rate) in self.y_values(m).into_iter().enumerate() {
+                        for (i, other) in self.x_values(m).into_iter().enumerate() {
+                            runs.push(self.run(m, batch, (i, other), (j, rate), seed));
+                        }
                     }
                 }
             }
@@ -652,12 +660,56 @@ impl Study {
         runs
     }
 
+    fn run(&self, m: usize, batch: u64, (i, other): (usize, f64), (j, rate): (usize, f64), seed: u64) -> RunRow {
+        let method = &self.methods[m];
+        let diverged = m == 0 && i == 0 && j >= 3;
+        let noise = 0.004 * unit(i as u64, j as u64, batch, seed);
+        let accuracy = 0.95 - 0.01 * (i as f64 - j as f64).abs() + noise;
+        let steps = self.examples * 12 / batch.min(self.examples);
+        let pace = 20.0 * (1.0 + (i as f64 - j as f64).abs()) + batch as f64 / 8.0;
+        let loss: Vec<f32> = (0..if diverged { 7 } else { steps })
+            .map(|step| {
+                let level = if diverged { 3f64.powf(step as f64) } else { 2.3 / (1.0 + step as f64 / pace) };
+                (level * (0.7 + 0.6 * unit(step, m as u64, batch, seed))) as f32
+            })
+            .collect();
+        RunRow {
+            label: self.label(m, batch, other, rate, seed),
+            stage: self.stage(method),
+            method: method.clone(),
+            batch_size: batch,
+            learning_rate: rate,
+            seed,
+            settings: BTreeMap::from([
+                ("batch_size".into(), json!(batch)),
+                ("learning_rate".into(), json!(rate)),
+                ("seed".into(), json!(seed)),
+                (format!("optimizer.{method}.{}", self.second(m)), json!(other)),
+            ]),
+            outcome: if diverged { Outcome::Diverged { step: 7 } } else { Outcome::Finished },
+            budget_steps: steps,
+            last: (!diverged).then(|| Evaluation {
+                step: steps,
+                train_loss: Some(0.02 + 0.01 * i as f64 + noise),
+                validation_accuracy: Some(accuracy),
+                test_accuracy: Some(accuracy - 0.004),
+                ..Evaluation::default()
+            }),
+            best: if diverged {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(Metric::ValidationAccuracy, Best { value: accuracy + 0.003, step: 300 })])
+            },
+            sketch: sketch(&loss),
+        }
+    }
+
     fn stages(&self) -> Vec<StageSettings> {
         self.methods
             .iter()
             .enumerate()
             .map(|(m, method)| StageSettings {
-                stage: method.clone(),
+                stage: self.stage(method),
                 method: method.clone(),
                 common: BTreeMap::from([
                     ("budget.epochs".into(), json!(12)),
@@ -683,7 +735,7 @@ impl Study {
                             .collect::<Vec<Value>>(),
                     ),
                 ]),
-                runs: self.batches.len() * self.grid * self.grid,
+                runs: 3 * self.batches.len() * self.grid * self.grid,
                 diverged: 5,
                 stopped: 3,
                 train_examples: vec![1280],
@@ -729,7 +781,7 @@ fn steps_to(end: u64) -> Vec<u64> {
         if steps.last() != Some(&(at.ceil() as u64)) {
             steps.push(at.ceil() as u64);
         }
-        at *= 1.15;
+        at *= 1.1;
     }
     steps.push(end);
     steps

@@ -6,7 +6,6 @@ use maud::{Markup, html};
 
 use super::cell::{self, value};
 use super::shades::Shades;
-use crate::draw::chart::Look;
 use crate::draw::number::significant;
 use crate::draw::svg::{px, shortened};
 use crate::figure::outline::{outline, path};
@@ -46,7 +45,8 @@ impl Frame {
             .map(|value| significant(*value, 2).chars().count())
             .max()
             .unwrap_or(0);
-        let ticks = 12.0 + 5.8 * longest as f64;
+        // Whole pixels keep thousands of coordinates short.
+        let ticks = (12.0 + 5.8 * longest as f64).ceil();
         let across = panels.iter().map(|p| p.x_values.len()).max().unwrap_or(0);
         let around = ticks + RIGHT + GAP;
         let rows = |rows: usize| most.div_ceil(rows).max(1);
@@ -77,20 +77,21 @@ impl Frame {
     }
 }
 
-/// The colours of a panel: of its method and of its values.
-pub(super) struct Paint<'a> {
-    pub(super) look: Look,
-    pub(super) shades: &'a Shades,
+/// The id of a panel's drawing.
+pub(super) fn id(tag: &str, place: usize) -> String {
+    format!("map-{tag}-{}", place + 1)
 }
 
-/// Draws a panel; `named`: with the name of its vertical setting.
+/// Draws a panel; `named`: with the name of its vertical setting; `row`: of its first cell in the figure's
+/// data.
 pub(super) fn draw(
     frame: &Frame,
     named: bool,
-    tag: &str,
+    id: &str,
+    row: usize,
     panel: &Panel,
     metric: Metric,
-    paint: &Paint<'_>,
+    shades: &Shades,
 ) -> Markup {
     let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
     let (wide, high) = frame.cell;
@@ -98,7 +99,7 @@ pub(super) fn draw(
     let right = left + wide * columns as f64;
     let bottom = TOP + high * rows as f64;
     let (width, height) = (right + RIGHT, bottom + BOTTOM);
-    let id = format!("map-{tag}");
+    let grid = format!("{} {} {} {} {columns} {rows}", px(left), px(TOP), px(wide), px(high));
     // Row 0 is the smallest y, at the bottom.
     let corner = |x: usize, y: usize| (left + wide * x as f64, bottom - high * y as f64);
     let method = words::method(&panel.method);
@@ -129,17 +130,13 @@ pub(super) fn draw(
     let y_name = words::setting(&panel.y);
     html! {
         svg id=(id) role="img" width=(px(width)) height=(px(height))
-            viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" } {
+            viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" }
+            data-grid=(grid) data-row=(row) {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
             text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 7.4) as usize)) }
             text.small.label x=(px(left)) y="29" { (share) }
-            @for (i, one) in panel.cells.iter().enumerate() {
-                (cell::draw(
-                    &cell::Place { link: &paint.look.class(), index: i, corner: corner(i % columns.max(1), i / columns.max(1) + 1), size: frame.cell },
-                    panel, one, metric, paint.shades,
-                ))
-            }
+            (cell::all(&id, panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
             @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
                 text.mid.small x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) {
                     (significant(*value, 2))

@@ -205,7 +205,7 @@ impl<'a> Part<'a> {
                     &format!("fig-steps-{}", self.tag),
                     &html! {
                         (self.legend())
-                        div class=(class) {
+                        div class=(class) data-pick="Target" {
                             @for panel in &panels { (axes.draw(panel)) }
                         }
                     },
