@@ -103,7 +103,9 @@ impl<'a> Book<'a> {
             .cells
             .iter()
             .map(|cell| self.configuration(cell.runs.first()?));
-        self.cells.borrow_mut().insert(id.to_owned(), cells.collect());
+        self.cells
+            .borrow_mut()
+            .insert(id.to_owned(), cells.collect());
     }
 
     /// By id of a heatmap, the configuration behind each cell. Only whole once all heatmaps are drawn.
@@ -178,8 +180,9 @@ impl<'a> Book<'a> {
     }
 }
 
-/// Runs of one stage and method that differ in nothing but their seed are one configuration.
-fn configurations(runs: &[RunRow]) -> HashMap<&str, usize> {
+/// By name of a run's input, which configuration it is a seed of, counted from 0 in the order of the runs:
+/// runs of one stage and method that differ in nothing but their seed are one configuration.
+pub(crate) fn configurations(runs: &[RunRow]) -> HashMap<&str, usize> {
     let mut known = HashMap::new();
     let places = runs.iter().map(|run| {
         let settings: Vec<(&String, String)> = run

@@ -40,7 +40,9 @@ pub fn exhibits(page: &str, table: &ReportTable) -> Vec<Exhibit> {
         if id == runs::LIST {
             // The page has it by configuration.
             exhibit("csv", runs::csv(&table.runs));
-        } else if let Some(data) = data.and_then(|data| between(data, "<pre tabindex=\"0\">", "</pre>")) {
+        } else if let Some(data) =
+            data.and_then(|data| between(data, "<pre tabindex=\"0\">", "</pre>"))
+        {
             exhibit("csv", unescaped(data));
         } else if figure.contains("<table") {
             exhibit("csv", cells(figure));
@@ -66,23 +68,37 @@ fn number(element: &str, name: &str) -> f64 {
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
 }
 
 /// Text without its elements, still escaped, white space as one space.
 fn without_elements(html: &str) -> String {
     let parts = html.split('<').enumerate().map(|(index, part)| {
-        if index == 0 { part } else { part.split_once('>').map_or("", |(_, text)| text) }
+        if index == 0 {
+            part
+        } else {
+            part.split_once('>').map_or("", |(_, text)| text)
+        }
     });
     let text: String = parts.collect();
-    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Without what only the eye wants, such as a verdict's symbol before its word.
+fn without_symbols(html: &str) -> String {
+    let mut parts = html.split("<b aria-hidden=\"true\">");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once("</b>").map_or("", |(_, rest)| rest))
 }
 
 /// The cells of a table as CSV.
 fn cells(figure: &str) -> String {
     let mut csv = Csv::of(&[]);
     for row in figure.split("<tr").skip(1) {
-        let row = row.split("</tr>").next().unwrap_or_default();
+        let row = without_symbols(row.split("</tr>").next().unwrap_or_default());
         let cells = row
             .split("<t")
             .skip(1)
@@ -105,7 +121,11 @@ fn composed(figure: &str, style: &str) -> String {
     let columns = attribute(figure, "style")
         .and_then(|style| between(style, "repeat(", ","))
         .and_then(|columns| columns.parse().ok())
-        .unwrap_or(if figure.contains("class=\"panels two\"") { 2 } else { 3 });
+        .unwrap_or(if figure.contains("class=\"panels two\"") {
+            2
+        } else {
+            3
+        });
     let mut sheet = Sheet::new(columns);
     let mut rest = figure;
     while let Some(start) = rest.find(['<']) {
@@ -147,7 +167,15 @@ struct Sheet {
 
 impl Sheet {
     fn new(columns: usize) -> Self {
-        Sheet { columns, filled: 0, x: EDGE, y: EDGE, height: 0.0, width: 0.0, out: String::new() }
+        Sheet {
+            columns,
+            filled: 0,
+            x: EDGE,
+            y: EDGE,
+            height: 0.0,
+            width: 0.0,
+            out: String::new(),
+        }
     }
 
     fn new_row(&mut self) {
@@ -179,8 +207,14 @@ impl Sheet {
 
     /// `text` is escaped.
     fn text(&mut self, text: &str, class: &str, x: f64, y: f64) {
-        self.out += &format!("<text class=\"{class}\" x=\"{}\" y=\"{}\">{text}</text>", px(x), px(y));
-        self.width = self.width.max(x + 7.0 * unescaped(text).chars().count() as f64);
+        self.out += &format!(
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\">{text}</text>",
+            px(x),
+            px(y)
+        );
+        self.width = self
+            .width
+            .max(x + 7.0 * unescaped(text).chars().count() as f64);
     }
 
     fn heading(&mut self, text: &str) {

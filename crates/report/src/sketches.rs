@@ -9,7 +9,8 @@ use crate::book::Book;
 
 /// What stands for a level between the lowest and the highest loss of the page: printable ASCII without
 /// what HTML and JSON must escape.
-const LEVELS: &[u8] = b"#$%()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+const LEVELS: &[u8] =
+    b"#$%()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
 /// Losses above are drawn at the top: they tell only that a run diverged.
 const HIGHEST: f32 = 1e3;
@@ -33,7 +34,9 @@ pub(crate) fn block(book: &Book<'_>) -> Markup {
         char::from(LEVELS[(share * (LEVELS.len() - 1) as f32).round() as usize])
     };
     let text = |sketch: &Sketch| -> String {
-        let ends = |ends: &Option<(f32, f32)>| ends.map_or([' ', ' '], |(low, high)| [level(low), level(high)]);
+        let ends = |ends: &Option<(f32, f32)>| {
+            ends.map_or([' ', ' '], |(low, high)| [level(low), level(high)])
+        };
         sketch.iter().flat_map(ends).collect()
     };
     let buckets = sketches.iter().map(Vec::len).max().unwrap_or(0);
@@ -77,6 +80,10 @@ mod tests {
     #[test]
     fn no_level_could_end_the_block_or_needs_an_escape() {
         assert!(LEVELS.is_sorted_by(|a, b| a < b));
-        assert!(LEVELS.iter().all(|c| c.is_ascii_graphic() && !b"<>&\"'\\!".contains(c)));
+        assert!(
+            LEVELS
+                .iter()
+                .all(|c| c.is_ascii_graphic() && !b"<>&\"'\\!".contains(c))
+        );
     }
 }

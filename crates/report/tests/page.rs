@@ -2,11 +2,11 @@
 
 mod sample;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use analysis::heatmap::CellState;
 use analysis::targets::{Steps, TargetsTable};
-use analysis::{Interval, Metric, Outcome};
+use analysis::{Interval, Metric};
 use report::{Provenance, page};
 use sample::Study;
 use scraper::{ElementRef, Html, Selector};
@@ -319,12 +319,16 @@ fn a_heatmap_has_its_cells_values_and_marks() {
     // Cells that look alike are one path.
     let drawn_as = |selector: &str| -> usize {
         let paths = all(&page, selector);
-        let starts = |path: &ElementRef<'_>| path.value().attr("d").expect("a path").matches('M').count();
+        let starts =
+            |path: &ElementRef<'_>| path.value().attr("d").expect("a path").matches('M').count();
         paths.iter().map(starts).sum()
     };
     let missing = of(|s| matches!(s, CellState::Missing));
     assert_eq!(drawn_as("svg[id^=map-] .cells .missing"), missing);
-    assert_eq!(drawn_as("svg[id^=map-] .cells .void"), panels.iter().map(|p| p.cells.len()).sum::<usize>() - values - missing);
+    assert_eq!(
+        drawn_as("svg[id^=map-] .cells .void"),
+        panels.iter().map(|p| p.cells.len()).sum::<usize>() - values - missing
+    );
     // The best cell of the first panel is the table's.
     let best = panels[0].best.expect("a best cell");
     let CellState::Value { mean, .. } = panels[0].cells[best].state else {
@@ -357,33 +361,8 @@ fn the_data_behind_a_figure_is_the_table() {
 
 #[test]
 fn names_are_text_whatever_they_contain() {
-    let evil = [
-        "</script><script>alert(1)</script>",
-        "\"><img src=x onerror=alert(1)>",
-        "]]><!--",
-        "\u{202e}gnp.exe\u{202c}",
-        "' onmouseover='alert(1)",
-    ];
-    for name in evil {
-        let mut study = Study::quick();
-        study.methods = vec![name.into(), "sgd".into()];
-        let mut table = study.table();
-        table.title = name.into();
-        table.claims[0].sentence = name.into();
-        table.claims[0].reason = name.into();
-        table.targets[0].stage = name.into();
-        table.heatmaps[0].table.panels[0].x = name.into();
-        table.heatmaps[0].table.panels[0].others = BTreeMap::from([(name.into(), name.into())]);
-        table.stages[0].common.insert(name.into(), name.into());
-        table.stages[0].stage = name.into();
-        table.runs[0].stage = name.into();
-        table.runs[0].settings.insert(name.into(), name.into());
-        let mut provenance = sample::provenance();
-        provenance.command = name.into();
-        provenance.study_text = name.into();
-        provenance.study_file = name.into();
-        provenance.graph.nodes[0].name = name.into();
-        provenance.keys[0].stage = name.into();
+    for name in sample::edges::MALICIOUS {
+        let (table, provenance) = sample::edges::named(name);
         let html = page(&table, &provenance);
         let page = check(&html);
         let scripts = all(&page, "script:not([type=\"application/json\"])").len();
@@ -427,15 +406,26 @@ fn an_empty_report_says_what_is_missing() {
 
 #[test]
 fn one_run_makes_a_page() {
-    let study = Study {
-        methods: vec!["sgd".into()],
-        batches: vec![16],
-        seeds: 1,
-        targets: 1,
-        grid: 1,
-        ..Study::quick()
-    };
-    check(&page(&study.table(), &sample::provenance()));
+    let table = sample::edges::one_run();
+    check(&page(&table, &sample::provenance()));
+}
+
+#[test]
+fn a_page_of_9216_runs_has_less_than_three_megabytes() {
+    let table = Study::large();
+    assert_eq!(table.runs.len(), 9216);
+    let html = page(&table, &sample::provenance_of(9216));
+    let provenance = &html[html.find("<section id=\"provenance\"").expect("the section")..];
+    assert!(html.len() < 3_000_000, "{} bytes, of them {} of provenance", html.len(), provenance.len());
+    // Every run is there without a script: as many seeds as runs in the list.
+    let page = parsed(&html);
+    let list = text(all(&page, "#list-runs pre")[0]);
+    let seeds: usize = list
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(6).expect("the seed's column").split(' ').count())
+        .sum();
+    assert_eq!(seeds, 9216);
 }
 
 #[test]
@@ -453,51 +443,7 @@ fn forty_batch_sizes_and_twelve_targets_make_a_page() {
 
 #[test]
 fn where_every_run_diverged_the_page_says_so() {
-    let mut table = Study::quick().table();
-    for run in &mut table.runs {
-        run.outcome = Outcome::Diverged { step: 1 };
-        run.last = None;
-        run.best.clear();
-    }
-    for curve in &mut table.curves {
-        curve.outcome = Outcome::Diverged { step: 1 };
-        curve.evaluations.truncate(1);
-        for bucket in &mut curve.loss {
-            (bucket.low, bucket.high) = (None, None);
-        }
-    }
-    for row in &mut table.performance {
-        (row.seeds, row.diverged) = (0, 5);
-        row.metrics.clear();
-    }
-    for panel in &mut table.heatmaps[0].table.panels {
-        panel.best = None;
-        for cell in &mut panel.cells {
-            cell.state = CellState::Diverged {
-                diverged: 3,
-                seeds: 3,
-            };
-        }
-        for region in &mut panel.regions {
-            region.good.fill(false);
-            region.touches.clear();
-            (region.level, region.share, region.slope) = (None, Some(0.0), None);
-        }
-    }
-    let targets = &mut table.targets[0].table;
-    for run in &mut targets.runs {
-        for crossing in &mut run.crossings {
-            crossing.steps = Steps::Diverged { step: 1 };
-        }
-    }
-    for row in &mut targets.summaries {
-        (row.reached, row.not_reached, row.diverged) = (0, 0, row.seeds);
-        (row.median, row.fastest, row.slowest) = (None, None, None);
-        (row.ideal, row.speed_up) = (None, None);
-    }
-    for fit in &mut targets.fits {
-        (fit.law, fit.slope) = (None, None);
-    }
+    let table = sample::edges::all_diverged();
     let html = page(&table, &sample::provenance());
     let page = check(&html);
     let said = text(all(&page, "#scaling")[0]).replace('\u{a0}', " ");

@@ -16,10 +16,10 @@ use crate::statistics::mean_interval;
 use crate::{Evidence, Metric, Outcome, Run, Slice};
 
 pub use crate::Named;
+pub use sketch::{Sketch, edge, sketch};
 pub use table::{
     Best, LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings,
 };
-pub use sketch::{Sketch, edge, sketch};
 pub use thinning::thin;
 
 /// Buckets of a thinned curve at most.

@@ -19,7 +19,10 @@ pub fn edge(bucket: usize) -> u64 {
 pub fn sketch(loss: &[f32]) -> Sketch {
     let mut buckets = Vec::new();
     loop {
-        let (from, to) = (edge(buckets.len()) as usize, edge(buckets.len() + 1) as usize);
+        let (from, to) = (
+            edge(buckets.len()) as usize,
+            edge(buckets.len() + 1) as usize,
+        );
         if from > loss.len() {
             return buckets;
         }
@@ -50,10 +53,15 @@ mod tests {
         // The last begins at step 768; step 701 lies in [512, 768).
         assert_eq!(buckets.len(), 19);
         assert_eq!(buckets[0], None);
-        let spiked: Vec<usize> = (0..19).filter(|i| buckets[*i] == Some((0.5, 9.25))).collect();
+        let spiked: Vec<usize> = (0..19)
+            .filter(|i| buckets[*i] == Some((0.5, 9.25)))
+            .collect();
         assert_eq!(spiked, [17]);
         assert_eq!((edge(17), edge(18)), (512, 768));
         assert_eq!(sketch(&[]), vec![]);
-        assert_eq!(sketch(&[1.2345, 2.0]), vec![Some((1.23, 1.23)), Some((2.0, 2.0))]);
+        assert_eq!(
+            sketch(&[1.2345, 2.0]),
+            vec![Some((1.23, 1.23)), Some((2.0, 2.0))]
+        );
     }
 }

@@ -86,7 +86,8 @@ impl Chart<'_> {
             .map(|tick| tick.label.chars().count())
             .max()
             .unwrap_or(0);
-        let left = 34.0 + 6.8 * widest as f64;
+        // On a phone text is larger beside the drawing than here.
+        let left = 38.0 + 8.4 * widest as f64;
         let right = self.width - 14.0 - self.margin;
         let top = 46.0;
         let bottom = self.height - 44.0;

@@ -150,7 +150,10 @@ mod tests {
         ] {
             assert_eq!(px(value), text);
         }
-        assert_eq!(line_through([(0.0, 1.0), (2.5, 3.0), (2.04, 2.96), (2.0, 9.0)]), "M0 1l2.5 2h-0.5v6");
+        assert_eq!(
+            line_through([(0.0, 1.0), (2.5, 3.0), (2.04, 2.96), (2.0, 9.0)]),
+            "M0 1l2.5 2h-0.5v6"
+        );
         assert_eq!(line_through([]), "");
     }
 

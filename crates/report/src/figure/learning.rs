@@ -329,7 +329,10 @@ fn csv(chosen: &Chosen<'_>, metric: Metric) -> String {
     let curves: Vec<&LearningCurve> = chosen.values().flatten().copied().collect();
     let mut head = vec!["step".to_owned()];
     head.extend(curves.iter().map(|curve| {
-        format!("{} batch {} seed {}", curve.method, curve.batch_size, curve.seed)
+        format!(
+            "{} batch {} seed {}",
+            curve.method, curve.batch_size, curve.seed
+        )
     }));
     let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (column, curve) in curves.iter().enumerate() {

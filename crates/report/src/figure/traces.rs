@@ -65,15 +65,30 @@ impl Panel<'_> {
             @for trace in self.traces.iter().filter(|t| !t.thin) { (line(&plane, trace)) }
         });
         let names = html! {
-            @for (level, name) in self.levels.iter().filter(|(level, _)| plane.y.contains(*level)) {
-                @if let Some(y) = plane.y.at(*level) {
-                    text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
-                }
+            @for (y, name) in self.named_levels(&plane) {
+                text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
             }
         };
         chart.draw(&plane, &html! { (marks) (names) })
     }
 }
+
+impl Panel<'_> {
+    /// Levels on the plane with their heights, but for those whose name would cover the one before.
+    fn named_levels(&self, plane: &Plane) -> Vec<(f64, &str)> {
+        let mut named: Vec<(f64, &str)> = Vec::new();
+        for (level, name) in self.levels.iter().filter(|(level, _)| plane.y.contains(*level)) {
+            let Some(y) = plane.y.at(*level) else { continue };
+            if named.last().is_none_or(|(last, _)| (last - y).abs() >= LEVEL_NAME) {
+                named.push((y, name));
+            }
+        }
+        named
+    }
+}
+
+/// Height of a level's name, pixels; on a phone it is larger beside the drawing than elsewhere.
+const LEVEL_NAME: f64 = 17.0;
 
 /// The band, two columns of pixels at a time: smallest and largest of all that
 /// falls on them, so that no spike is lost.

@@ -3,8 +3,8 @@
 /** The drawings' style without custom properties, which few programs but browsers know. */
 const plainStyle = () => {
   const text = document.getElementById('figure-style').textContent;
-  const colours = [...text.matchAll(/\.(\w+)\s*\{\s*--c:\s*([^;}]+);?\s*\}/g)].map(match => [match[1], match[2]]);
   const plain = text.replace(/var\(--(?!c\b)[\w-]+,\s*([^)]+)\)/g, '$1');
+  const colours = [...plain.matchAll(/\.(\w+)\s*\{\s*--c:\s*([^;}]+);?\s*\}/g)].map(match => [match[1], match[2]]);
   return plain.replace(/([^{}]+)\{([^{}]*)\}/g, (rule, selectors, says) => {
     if (says.includes('--c:')) return '';
     if (!says.includes('var(--c)')) return rule;
@@ -50,7 +50,12 @@ const composed = figure => {
   return new XMLSerializer().serializeToString(out);
 };
 
-const cells = table => [...table.rows].map(row => [...row.cells].map(cell => cell.textContent.trim().replace(/\s+/g, ' ')));
+const cells = table => [...table.rows].map(row => [...row.cells].map(cell => {
+  const copy = cell.cloneNode(true);
+  // What only the eye wants.
+  copy.querySelectorAll('[aria-hidden]').forEach(symbol => symbol.remove());
+  return copy.textContent.trim().replace(/\s+/g, ' ');
+}));
 /** What a figure's data are, where its own part of the script knows better. */
 const dataOf = {};
 document.querySelectorAll('figure[id]').forEach(figure => {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::draw::number::{count, duration, grouped, significant};
 use crate::figure::stage_graph;
-use crate::provenance::{Provenance, Share, TrainingTime};
+use crate::provenance::{Provenance, Share, StageKeys, TrainingTime};
 use crate::words;
 
 /// The section.
@@ -71,14 +71,29 @@ pub(crate) fn section(provenance: &Provenance) -> Markup {
             }
             @if !provenance.keys.is_empty() {
                 h3 { "Cache keys" }
-                @for stage in &provenance.keys {
-                    details.data {
-                        summary {
-                            (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), "
-                            (count(stage.keys.len(), "key"))
-                        }
-                        pre tabindex="0" { @for key in &stage.keys { (key) "\n" } }
-                    }
+                @for stage in &provenance.keys { (keys(stage)) }
+            }
+        }
+    }
+}
+
+/// More keys than these are cut to their first digits, which still tell them apart.
+const WHOLE_KEYS: usize = 64;
+const DIGITS: usize = 12;
+
+fn keys(stage: &StageKeys) -> Markup {
+    let cut = stage.keys.len() > WHOLE_KEYS;
+    html! {
+        details.data {
+            summary {
+                (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), "
+                (count(stage.keys.len(), "key"))
+                @if cut { ", the first " (DIGITS) " digits of each" }
+            }
+            pre tabindex="0" {
+                @for key in &stage.keys {
+                    @if cut { (key.chars().take(DIGITS).collect::<String>()) } @else { (key) }
+                    "\n"
                 }
             }
         }

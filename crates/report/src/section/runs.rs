@@ -9,7 +9,7 @@ use analysis::{Metric, Outcome};
 use maud::{Markup, html};
 
 use super::table;
-use crate::book::Book;
+use crate::book::{Book, configurations};
 use crate::csv::Csv;
 use crate::draw::number::{count, exact, grouped, significant};
 use crate::figure::data;
@@ -151,7 +151,10 @@ impl<'a> List<'a> {
         let metrics = listed(runs);
         let settings = runs.iter().flat_map(|r| r.settings.keys());
         List {
-            others: settings.map(String::as_str).filter(|path| !OWN.contains(path)).collect(),
+            others: settings
+                .map(String::as_str)
+                .filter(|path| !OWN.contains(path))
+                .collect(),
             best: metrics.iter().copied().find(|m| !m.is_loss()),
             metrics,
         }
@@ -176,25 +179,43 @@ impl<'a> List<'a> {
             run.batch_size.to_string(),
             exact(run.learning_rate),
         ];
-        let setting = |path: &&str| run.settings.get(*path).map_or_else(String::new, words::value);
+        let setting = |path: &&str| {
+            run.settings
+                .get(*path)
+                .map_or_else(String::new, words::value)
+        };
         row.extend(self.others.iter().map(setting));
         row
     }
 
     /// What each seed has of its own, the seed first.
     fn results(&self, run: &RunRow) -> Vec<String> {
-        let mut row = vec![run.seed.to_string(), outcome(run.outcome).into(), steps(run).to_string()];
-        row.extend(self.metrics.iter().map(|metric| number(*metric, last(run, *metric))));
-        row.extend(self.best.map(|metric| number(metric, run.best.get(&metric).map(|b| b.value))));
+        let mut row = vec![
+            run.seed.to_string(),
+            outcome(run.outcome).into(),
+            steps(run).to_string(),
+        ];
+        row.extend(
+            self.metrics
+                .iter()
+                .map(|metric| number(*metric, last(run, *metric))),
+        );
+        row.extend(
+            self.best
+                .map(|metric| number(metric, run.best.get(&metric).map(|b| b.value))),
+        );
         row
     }
 }
 
-/// A row a run.
+/// A row a run, the seeds of a configuration below each other.
 pub(crate) fn csv(runs: &[RunRow]) -> String {
     let list = List::of(runs);
+    let configurations = configurations(runs);
+    let mut ordered: Vec<&RunRow> = runs.iter().collect();
+    ordered.sort_by_key(|run| configurations[run.label.as_str()]);
     let mut csv = Csv::of(&list.head());
-    for run in runs {
+    for run in ordered {
         csv.row(&[list.settings(run), list.results(run)].concat());
     }
     csv.text()
@@ -214,11 +235,17 @@ fn by_configuration(book: &Book<'_>) -> String {
         let results: Vec<Vec<String>> = runs.iter().map(|run| list.results(run)).collect();
         let mut row = list.settings(runs[0]);
         row.extend((0..results[0].len()).map(|column| {
-            let values: Vec<&str> = results.iter().map(|result| result[column].as_str()).collect();
+            let values: Vec<&str> = results
+                .iter()
+                .map(|result| result[column].as_str())
+                .collect();
             if column > 0 && values.iter().all(|value| *value == values[0]) {
                 return values[0].to_owned();
             }
-            let shown: Vec<&str> = values.iter().map(|v| if v.is_empty() { "–" } else { v }).collect();
+            let shown: Vec<&str> = values
+                .iter()
+                .map(|v| if v.is_empty() { "–" } else { v })
+                .collect();
             shown.join(" ")
         }));
         csv.row(&row);

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // The example and each test use a part.
 
 mod claims;
+pub(crate) mod edges;
 mod provenance;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
+    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings,
+    sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
@@ -23,7 +25,7 @@ use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
 use serde_json::{Value, json};
 
 use self::claims::claims;
-pub(crate) use self::provenance::provenance;
+pub(crate) use self::provenance::{provenance, provenance_of};
 
 /// What the study is like.
 pub(crate) struct Study {
@@ -66,7 +68,11 @@ impl Study {
     /// 9,216 runs: three setups of the published study's shape, three tuning seeds a configuration.
     pub(crate) fn large() -> ReportTable {
         let tables = ["resnet20-", "resnet32-", "alexnet-"].map(|setup| {
-            let study = Study { setup, examples: 50_000, ..Study::paper() };
+            let study = Study {
+                setup,
+                examples: 50_000,
+                ..Study::paper()
+            };
             study.table()
         });
         let [mut all, others @ ..] = tables;
@@ -660,7 +666,14 @@ impl Study {
         runs
     }
 
-    fn run(&self, m: usize, batch: u64, (i, other): (usize, f64), (j, rate): (usize, f64), seed: u64) -> RunRow {
+    fn run(
+        &self,
+        m: usize,
+        batch: u64,
+        (i, other): (usize, f64),
+        (j, rate): (usize, f64),
+        seed: u64,
+    ) -> RunRow {
         let method = &self.methods[m];
         let diverged = m == 0 && i == 0 && j >= 3;
         let noise = 0.004 * unit(i as u64, j as u64, batch, seed);
@@ -669,7 +682,11 @@ impl Study {
         let pace = 20.0 * (1.0 + (i as f64 - j as f64).abs()) + batch as f64 / 8.0;
         let loss: Vec<f32> = (0..if diverged { 7 } else { steps })
             .map(|step| {
-                let level = if diverged { 3f64.powf(step as f64) } else { 2.3 / (1.0 + step as f64 / pace) };
+                let level = if diverged {
+                    3f64.powf(step as f64)
+                } else {
+                    2.3 / (1.0 + step as f64 / pace)
+                };
                 (level * (0.7 + 0.6 * unit(step, m as u64, batch, seed))) as f32
             })
             .collect();
@@ -684,9 +701,16 @@ impl Study {
                 ("batch_size".into(), json!(batch)),
                 ("learning_rate".into(), json!(rate)),
                 ("seed".into(), json!(seed)),
-                (format!("optimizer.{method}.{}", self.second(m)), json!(other)),
+                (
+                    format!("optimizer.{method}.{}", self.second(m)),
+                    json!(other),
+                ),
             ]),
-            outcome: if diverged { Outcome::Diverged { step: 7 } } else { Outcome::Finished },
+            outcome: if diverged {
+                Outcome::Diverged { step: 7 }
+            } else {
+                Outcome::Finished
+            },
             budget_steps: steps,
             last: (!diverged).then(|| Evaluation {
                 step: steps,
@@ -698,7 +722,13 @@ impl Study {
             best: if diverged {
                 BTreeMap::new()
             } else {
-                BTreeMap::from([(Metric::ValidationAccuracy, Best { value: accuracy + 0.003, step: 300 })])
+                BTreeMap::from([(
+                    Metric::ValidationAccuracy,
+                    Best {
+                        value: accuracy + 0.003,
+                        step: 300,
+                    },
+                )])
             },
             sketch: sketch(&loss),
         }

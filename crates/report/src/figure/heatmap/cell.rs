@@ -73,8 +73,16 @@ pub(super) fn all(
         let look = match &cell.state {
             CellState::Value { mean, .. } => {
                 let colour = cividis((shades.share(*mean) * SHADES).round() / SHADES);
-                let text = if small { shortest(metric, *mean) } else { short(metric, *mean) };
-                let (starred, star) = if panel.best == Some(index) { ("starred", "*") } else { ("", "") };
+                let text = if small {
+                    shortest(metric, *mean)
+                } else {
+                    short(metric, *mean)
+                };
+                let (starred, star) = if panel.best == Some(index) {
+                    ("starred", "*")
+                } else {
+                    ("", "")
+                };
                 let class = match (colour.is_dark(), starred) {
                     (false, "") => String::new(),
                     (true, "") => " class=\"pale\"".into(),
@@ -99,7 +107,14 @@ pub(super) fn all(
             }
             CellState::Missing => "class=\"missing\"".into(),
         };
-        *areas.entry(look).or_default() += &format!("M{} {}h{}v{}h-{}z", px(x), px(y), px(wide), px(high), px(wide));
+        *areas.entry(look).or_default() += &format!(
+            "M{} {}h{}v{}h-{}z",
+            px(x),
+            px(y),
+            px(wide),
+            px(high),
+            px(wide)
+        );
     }
     let areas: String = areas
         .iter()

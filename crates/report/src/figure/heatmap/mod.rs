@@ -183,7 +183,9 @@ fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {
         .flat_map(|p| [p.x.as_str(), p.y.as_str()])
         .collect();
     let others = panels.iter().any(|panel| !panel.others.is_empty());
-    let mut head: Vec<String> = ["stage", "method", "batch_size"].map(str::to_owned).to_vec();
+    let mut head: Vec<String> = ["stage", "method", "batch_size"]
+        .map(str::to_owned)
+        .to_vec();
     head.extend(axes.iter().map(|axis| (*axis).to_owned()));
     head.extend(others.then(|| "others".to_owned()));
     head.extend(["state", table.value.name(), "good", "seeds"].map(str::to_owned));

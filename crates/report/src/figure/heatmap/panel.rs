@@ -20,6 +20,8 @@ const NAME: f64 = 16.0;
 
 /// What fits beside each other on a wide page, in pixels.
 const PAGE: f64 = 1072.0;
+/// For the words above a grid of few columns.
+const WORDS: f64 = 112.0;
 /// Between panels.
 const GAP: f64 = 14.0;
 
@@ -67,7 +69,7 @@ impl Frame {
 
     /// The width of all panels in a row, in pixels.
     pub(super) fn page(&self) -> f64 {
-        let panel = self.ticks + self.cell.0 * self.across as f64 + RIGHT + GAP;
+        let panel = self.ticks + (self.cell.0 * self.across as f64).max(WORDS) + RIGHT + GAP;
         panel * self.columns as f64 + NAME
     }
 
@@ -98,8 +100,14 @@ pub(super) fn draw(
     let left = frame.ticks + if named { NAME } else { 0.0 };
     let right = left + wide * columns as f64;
     let bottom = TOP + high * rows as f64;
-    let (width, height) = (right + RIGHT, bottom + BOTTOM);
-    let grid = format!("{} {} {} {} {columns} {rows}", px(left), px(TOP), px(wide), px(high));
+    let (width, height) = (right.max(left + WORDS) + RIGHT, bottom + BOTTOM);
+    let grid = format!(
+        "{} {} {} {} {columns} {rows}",
+        px(left),
+        px(TOP),
+        px(wide),
+        px(high)
+    );
     // Row 0 is the smallest y, at the bottom.
     let corner = |x: usize, y: usize| (left + wide * x as f64, bottom - high * y as f64);
     let method = words::method(&panel.method);
