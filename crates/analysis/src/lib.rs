@@ -27,5 +27,5 @@ pub mod targets;
 pub use error::Error;
 pub use evidence::{Evidence, Named};
 pub use metric::{Metric, Slice, Target};
-pub use run::{Evaluation, Outcome, Run};
+pub use run::{Curvature, Evaluation, GradientNoise, Outcome, Run};
 pub use statistics::{Estimate, Interval};

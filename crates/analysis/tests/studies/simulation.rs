@@ -117,6 +117,8 @@ impl Truth {
                 .collect(),
             learning_rate: vec![self.rate; steps as usize],
             evaluations,
+            curvature: Vec::new(),
+            noise: Vec::new(),
         }
     }
 
