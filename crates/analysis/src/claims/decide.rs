@@ -1,12 +1,13 @@
 //! Each claim with its evidence: what decides, what is shown beside it, the sentence.
 
+use super::correlation::Dampings;
 use super::judge::Decision;
 use super::region::{Change, panels};
 use super::timings::{Timings, timings};
 use super::{
     Alternative, Claim, ClaimVerdict, Figure, correlation, performance, progress, region, returns,
 };
-use crate::heatmap::{GoodRule, HeatmapTable};
+use crate::heatmap::HeatmapTable;
 use crate::{Evidence, Metric, Named, Slice, Target};
 
 /// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
@@ -192,6 +193,7 @@ fn change(
                     "The share is under 10 or over 90 %, so this level has no say."
                 };
                 under.push(Alternative {
+                    has_say: by.is_informative,
                     choice: format!("{} {at}, `{stage}`", region::describe(by.rule, table.value)),
                     verdict: by.statistic.verdict,
                     statistic: Some(by.statistic),
@@ -207,18 +209,29 @@ fn change(
     )
 }
 
+/// Below the curvature first, where it was recorded; then with all dampings.
 fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     let mut choices = Vec::new();
-    for Named { stage, table } in &evidence.heatmaps {
-        let rules = [
-            table.good.at_least.map(GoodRule::AtLeast),
-            table.good.within.map(GoodRule::Within),
-        ];
-        for at in slices(table, |_| true) {
-            let panels = panels(table, at);
-            for rule in rules.into_iter().flatten() {
-                let choice = format!("{} {at}, `{stage}`", region::describe(rule, table.value));
-                choices.push((choice, correlation::decide(&panels, rule, table.value)));
+    for dampings in [Dampings::BelowCurvature, Dampings::All] {
+        for Named { stage, table } in &evidence.heatmaps {
+            for at in slices(table, |_| true) {
+                let panels = panels(table, at);
+                let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
+                if dampings == Dampings::BelowCurvature && !is_told {
+                    continue;
+                }
+                for rule in table.good.rules() {
+                    let rule_in_words = region::describe(rule, table.value);
+                    let which = match (dampings, is_told) {
+                        (Dampings::BelowCurvature, _) => ", dampings below the median curvature",
+                        (Dampings::All, true) => ", all dampings, where a slope of 1 is built in",
+                        (Dampings::All, false) => "",
+                    };
+                    choices.push((
+                        format!("{rule_in_words} {at}, `{stage}`{which}"),
+                        correlation::decide(&panels, rule, table.value, dampings),
+                    ));
+                }
             }
         }
     }

@@ -109,6 +109,7 @@ impl Decision {
     /// As a row of the table of other choices.
     pub(super) fn under(&self, choice: impl Into<String>) -> Alternative {
         Alternative {
+            has_say: true,
             choice: choice.into(),
             verdict: self.verdict,
             statistic: self.least_in_favour().cloned(),

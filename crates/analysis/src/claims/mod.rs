@@ -22,7 +22,7 @@ use crate::Metric;
 
 pub use decide::decide;
 pub use judge::SEEDS_TO_DECIDE;
-pub use verdict::{Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
+pub use verdict::{Agreement, Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
 
 /// The methods that the claims compare.
 const KFAC: &str = "kfac";

@@ -48,3 +48,9 @@ pub(crate) fn slope(points: &[(f64, f64)]) -> Option<f64> {
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
+
+/// The median, the lower of the two in the middle; `None` of nothing. No value is NaN.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}

@@ -472,6 +472,7 @@ impl Study {
                 within: Some(0.02),
             },
             panels,
+            courses: Vec::new(),
         }
     }
 
@@ -606,6 +607,7 @@ impl Study {
             y_values: ys,
             cells,
             best,
+            dampings: Vec::new(),
             regions,
         }
     }
