@@ -13,11 +13,13 @@
 
 pub mod claims;
 mod configuration;
+pub mod control;
 mod curve;
 mod error;
 mod evidence;
 pub mod heatmap;
 mod metric;
+pub mod noise;
 pub mod report;
 mod run;
 pub mod select;

@@ -65,7 +65,7 @@ pub struct Curvature {
 /// Noise of the gradient at one step: unbiased estimates of the two parts of the gradient noise scale.
 /// Single measurements scatter widely, and either may be negative.
 ///
-/// Source: McCandlish et al. 2018, appendix A.1.
+/// Source: McCandlish et al. 2018, appendix A.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GradientNoise {
     /// Updates made before.

@@ -5,8 +5,10 @@ use super::judge::Decision;
 use super::region::{Change, panels};
 use super::timings::{Timings, timings};
 use super::{
-    Alternative, Claim, ClaimVerdict, Figure, correlation, performance, progress, region, returns,
+    Alternative, Claim, ClaimVerdict, Figure, control, correlation, performance, progress, region,
+    returns,
 };
+use crate::control::cells;
 use crate::heatmap::HeatmapTable;
 use crate::{Evidence, Metric, Named, Slice, Target};
 
@@ -23,6 +25,7 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
         Claim::SgdFasterPerIteration {} => race(evidence),
+        Claim::LargeDampingIsSgd { margin, metric } => agree(evidence, margin, metric),
     };
     ClaimVerdict {
         claim: *claim,
@@ -60,6 +63,10 @@ impl Claim {
             Self::SgdFasterPerIteration {} => {
                 "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
             }
+            Self::LargeDampingIsSgd { margin, metric } => format!(
+                "Control: at a large damping, K-FAC is SGD with learning rate / damping: {metric} within {}.",
+                metric.distance(*margin)
+            ),
         }
     }
 
@@ -71,6 +78,7 @@ impl Claim {
             Self::RegionShrinksAtFixedEpochs {}
             | Self::RegionGrowsAtFixedIterations {}
             | Self::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
+            Self::LargeDampingIsSgd { .. } => Figure::Controls,
             Self::SgdFasterPerIteration {} => Figure::Curves,
         }
     }
@@ -161,6 +169,26 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         choices,
         "No stage times steps to a training loss that every batch size needs 16 steps for.",
     )
+}
+
+/// The declared margin first, then half and twice of it, each for the other metrics too.
+fn agree(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<Alternative>) {
+    let cells = cells(&evidence.runs);
+    let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
+    let metrics = beside.into_iter().filter(|&other| {
+        other != metric && cells.iter().any(|cell| !cell.differences(other).is_empty())
+    });
+    let mut choices = Vec::new();
+    for metric in std::iter::once(metric).chain(metrics) {
+        for factor in [1.0, 0.5, 2.0] {
+            let margin = margin * factor;
+            choices.push((
+                format!("{metric} within {}", metric.distance(margin)),
+                control::decide(&cells, margin, metric),
+            ));
+        }
+    }
+    first_decides(choices, "There are no runs.")
 }
 
 /// The slices of a table that a predicate takes, each once, in the order of the panels.

@@ -31,6 +31,8 @@ pub enum Figure {
     Heatmaps,
     /// Training curves.
     Curves,
+    /// K-FAC at a large damping beside SGD.
+    Controls,
 }
 
 /// How a number is to be read and printed.

@@ -1,14 +1,16 @@
 //! The little statistics that the analyses need: estimates with intervals, Student's t, the normal
-//! distribution's tails, least squares, a derivative-free minimiser.
+//! distribution's tails, the ratio of two means, least squares, a derivative-free minimiser.
 
 mod minimise;
 mod normal;
+mod ratio;
 mod student;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use minimise::nelder_mead;
 pub(crate) use normal::log_probability;
+pub(crate) use ratio::{ratio_interval, ratio_of_means};
 pub(crate) use student::{mean_interval, student_quantile};
 
 /// A confidence interval. A side without a bound is `None`.
