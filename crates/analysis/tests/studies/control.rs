@@ -156,7 +156,9 @@ fn the_control_comes_out_each_way_and_rests_on_large_dampings_only() {
     );
     // Without curvature the largest damping counts, and that is said.
     let mut untold = study(0.0, 0.003, 5, &mut noise);
-    untold.iter_mut().for_each(|run| run.curvature.clear());
+    for run in &mut untold {
+        run.curvature.clear();
+    }
     let untold = verdict(untold);
     assert_eq!(untold.verdict, Verdict::Supported, "{}", untold.reason);
     assert!(

@@ -34,7 +34,7 @@ fn measure(step: u64, trace: f64, gradient: f64, noise: &mut Noise) -> GradientN
     }
 }
 
-/// SGD at three batch sizes, crossing its target around step 400. Its noise scale is 1000 in the first
+/// SGD at three batch sizes, crossing its target around step 400. Its noise scale is 10 in the first
 /// half of the way and `trace / gradient` in the second, and something else after the crossing.
 fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
     let mut runs: Vec<Run> = Vec::new();
@@ -45,7 +45,7 @@ fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
             let mut run = truth.run();
             run.noise = (0..100)
                 .map(|i| match 10 * i {
-                    step @ 0..=200 => measure(step, 1000.0, 1.0, noise),
+                    step @ 0..=200 => measure(step, 1000.0, 100.0, noise),
                     step @ 201..=410 => measure(step, trace, gradient, noise),
                     step => measure(step, 9.0, 9.0, noise),
                 })
@@ -178,7 +178,7 @@ fn the_course_follows_the_noise_scale_in_windows_that_double() {
             let point = course.points.iter().find(|point| point.from == from);
             point.and_then(|point| point.scale.value).expect("a value")
         };
-        assert!((at(64) / 1000.0).ln().abs() < 0.5, "{}", at(64));
+        assert!((at(64) / 10.0).ln().abs() < 0.5, "{}", at(64));
         assert!((at(512) / 1.0).ln().abs() < 0.3, "{}", at(512));
     }
 }
