@@ -8,6 +8,7 @@ mod curvature;
 mod fit;
 mod heatmap;
 mod noise;
+mod rates;
 mod report;
 mod select;
 mod simulation;
