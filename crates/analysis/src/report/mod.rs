@@ -13,7 +13,7 @@ use crate::claims::{Claim, decide};
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
-use crate::{Evidence, Metric, Outcome, Run, Slice};
+use crate::{Evidence, Metric, Outcome, Run, Slice, control, noise};
 
 pub use crate::Named;
 pub use sketch::{Sketch, edge, sketch};
@@ -89,6 +89,9 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
         winners: evidence.winners.clone(),
         performance: performance(evidence),
         heatmaps: evidence.heatmaps.clone(),
+        noise: noise::comparisons(&evidence.targets, &evidence.runs),
+        noise_courses: noise::courses(&evidence.runs),
+        controls: control::controls(&evidence.runs),
         curves,
         curves_left_out,
         stages,

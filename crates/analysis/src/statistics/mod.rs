@@ -1,14 +1,16 @@
 //! The little statistics that the analyses need: estimates with intervals, Student's t, the normal
-//! distribution's tails, least squares, a derivative-free minimiser.
+//! distribution's tails, the ratio of two means, least squares, a derivative-free minimiser.
 
 mod minimise;
 mod normal;
+mod ratio;
 mod student;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use minimise::nelder_mead;
 pub(crate) use normal::log_probability;
+pub(crate) use ratio::{ratio_interval, ratio_of_means};
 pub(crate) use student::{mean_interval, student_quantile};
 
 /// A confidence interval. A side without a bound is `None`.
@@ -47,4 +49,10 @@ pub(crate) fn slope(points: &[(f64, f64)]) -> Option<f64> {
 /// Arithmetic mean; `None` of nothing.
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The median, the lower of the two in the middle; `None` of nothing. No value is NaN.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
 }

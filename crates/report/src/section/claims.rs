@@ -135,6 +135,7 @@ fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
             (book.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
             (book.pointer(Kind::Curves, "curves", "Training curves"))
         },
+        Figure::Controls => html! {},
         Figure::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
             @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {

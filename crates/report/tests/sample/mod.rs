@@ -183,6 +183,9 @@ impl Study {
                 stage: self.stage("sensitivity"),
                 table: self.heatmap_table(),
             }],
+            noise: Vec::new(),
+            noise_courses: Vec::new(),
+            controls: Vec::new(),
             curves: self.curves(),
             curves_left_out: 0,
             stages: self.stages(),
@@ -286,6 +289,7 @@ impl Study {
             not_reached: counts[1],
             diverged: counts[2],
             median,
+            examples: None,
             fastest: reached.first().copied(),
             slowest: reached.last().copied(),
             ideal: Some(first * self.batches[0] as f64 / batch as f64),
@@ -519,6 +523,7 @@ impl Study {
                 within: Some(0.02),
             },
             panels,
+            courses: Vec::new(),
         }
     }
 
@@ -646,6 +651,7 @@ impl Study {
             y_values: ys,
             cells,
             best,
+            dampings: Vec::new(),
             regions,
         }
     }
@@ -785,6 +791,9 @@ pub(crate) fn empty() -> ReportTable {
         winners: vec![],
         performance: vec![],
         heatmaps: vec![],
+        noise: vec![],
+        noise_courses: vec![],
+        controls: vec![],
         curves: vec![],
         curves_left_out: 0,
         stages: vec![],
