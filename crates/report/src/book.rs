@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Curves,
     Heatmap,
     Share,
+    Noise,
     Performance,
     Other,
 }

@@ -80,7 +80,7 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
                 main #main {
                     (findings)
                     (figures)
-                    (provenance_section::section(provenance))
+                    (provenance_section::section(&book, provenance))
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

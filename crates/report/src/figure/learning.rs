@@ -188,6 +188,7 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
             y: (&y, &label),
             percent: !loss,
             levels: levels.clone(),
+            cuts: Vec::new(),
             traces: mine()
                 .flat_map(|((_, batch), curves)| {
                     curves.iter().enumerate().map(|(place, curve)| {
@@ -314,6 +315,7 @@ fn trace(
         thin: place > 0,
         diverged: matches!(curve.outcome, Outcome::Diverged { .. }),
         drops: curve.rate_drops.iter().map(|s| *s as f64).collect(),
+        rings: Vec::new(),
         tip: format!(
             "{}, batch {batch}, seed {}\n{}{last}",
             words::method(&curve.method),

@@ -1,14 +1,17 @@
 //! The figures: from tables to drawings with captions. Each file draws one.
 
 pub(crate) mod by_batch;
+pub(crate) mod course;
 pub(crate) mod forgiving;
 pub(crate) mod heatmap;
 pub(crate) mod learning;
+pub(crate) mod noise;
 pub(crate) mod outline;
 pub(crate) mod performance;
 pub(crate) mod share;
 pub(crate) mod stage_graph;
 pub(crate) mod steps;
+pub(crate) mod time;
 pub(crate) mod traces;
 
 use maud::{Markup, html};

@@ -21,6 +21,8 @@ pub(crate) struct Trace {
     pub(crate) diverged: bool,
     /// Places to mark along the top, where the learning rate falls.
     pub(crate) drops: Vec<f64>,
+    /// Points to ring.
+    pub(crate) rings: Vec<(f64, f64)>,
     pub(crate) tip: String,
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) percent: bool,
     /// Levels to mark by a line across, with their names.
     pub(crate) levels: Vec<(f64, String)>,
+    /// Places along x to mark by a line up.
+    pub(crate) cuts: Vec<f64>,
     pub(crate) traces: Vec<Trace>,
 }
 
@@ -59,6 +63,11 @@ impl Panel<'_> {
             @for (level, _) in &self.levels {
                 @if let Some(y) = plane.y.at(*level) {
                     path.level d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
+                }
+            }
+            @for cut in &self.cuts {
+                @if let Some(x) = plane.x.at(*cut) {
+                    path.level d={ "M" (px(x)) " " (px(plane.top)) "V" (px(plane.bottom)) } {}
                 }
             }
             @for trace in self.traces.iter().filter(|t| t.thin) { (line(&plane, trace)) }
@@ -133,6 +142,9 @@ fn line(plane: &Plane, trace: &Trace) -> Markup {
                 } @else {
                     path.mark d=(trace.shape.path(x, y, 4.2)) {}
                 }
+            }
+            @for &(x, y) in &trace.rings {
+                @if let Some((x, y)) = plane.point(x, y) { path.open d=(Shape::Circle.path(x, y, 4.2)) {} }
             }
             @for drop in trace.drops.iter().filter(|_| !trace.thin) {
                 @if let Some(x) = plane.x.at(*drop) {

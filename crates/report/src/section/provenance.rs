@@ -3,13 +3,14 @@
 
 use maud::{Markup, html};
 
+use crate::book::Book;
 use crate::draw::number::{count, duration, grouped, significant};
-use crate::figure::stage_graph;
+use crate::figure::{stage_graph, time};
 use crate::provenance::{Provenance, Share, StageKeys, TrainingTime};
 use crate::words;
 
 /// The section.
-pub(crate) fn section(provenance: &Provenance) -> Markup {
+pub(crate) fn section(book: &Book<'_>, provenance: &Provenance) -> Markup {
     let counts = provenance.stages;
     html! {
         section #provenance aria-labelledby="provenance-heading" {
@@ -42,7 +43,10 @@ pub(crate) fn section(provenance: &Provenance) -> Markup {
                     dt { "Data set " (words::name(&data.name)) } dd.key { (words::name(&data.digest)) }
                 }
             }
-            @if !provenance.training.is_empty() { (training(&provenance.training)) }
+            @if !provenance.training.is_empty() {
+                (training(&provenance.training))
+                (time::figures(book, &provenance.training))
+            }
             @if !provenance.graph.nodes.is_empty() {
                 h3 { "Stages" }
                 div.scroll tabindex="0" role="region" aria-label="Graph of the stages" {

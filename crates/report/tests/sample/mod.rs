@@ -4,6 +4,7 @@
 #![allow(dead_code)] // The example and each test use a part.
 
 mod claims;
+mod evidence;
 pub(crate) mod edges;
 mod provenance;
 
@@ -18,7 +19,7 @@ use analysis::report::{
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    Bounded, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
     TargetNote, TargetsTable,
 };
 use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
@@ -84,6 +85,9 @@ impl Study {
             all.curves.extend(table.curves);
             all.stages.extend(table.stages);
             all.runs.extend(table.runs);
+            all.noise.extend(table.noise);
+            all.noise_courses.extend(table.noise_courses);
+            all.controls.extend(table.controls);
         }
         all
     }
@@ -183,9 +187,9 @@ impl Study {
                 stage: self.stage("sensitivity"),
                 table: self.heatmap_table(),
             }],
-            noise: Vec::new(),
-            noise_courses: Vec::new(),
-            controls: Vec::new(),
+            noise: self.noise(),
+            noise_courses: self.noise_courses(),
+            controls: self.controls(),
             curves: self.curves(),
             curves_left_out: 0,
             stages: self.stages(),
@@ -289,7 +293,10 @@ impl Study {
             not_reached: counts[1],
             diverged: counts[2],
             median,
-            examples: None,
+            examples: median.map(|steps| ExamplesInterval {
+                after: steps.after * batch,
+                by: steps.by * batch,
+            }),
             fastest: reached.first().copied(),
             slowest: reached.last().copied(),
             ideal: Some(first * self.batches[0] as f64 / batch as f64),
@@ -523,7 +530,7 @@ impl Study {
                 within: Some(0.02),
             },
             panels,
-            courses: Vec::new(),
+            courses: self.courses(),
         }
     }
 
@@ -651,7 +658,7 @@ impl Study {
             y_values: ys,
             cells,
             best,
-            dampings: Vec::new(),
+            dampings: self.dampings(m),
             regions,
         }
     }

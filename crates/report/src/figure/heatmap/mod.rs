@@ -165,6 +165,10 @@ fn one(
         "A triangle outside of a side marks that good cells touch it: the region may go on beyond the \
          grid, so its share is a lower bound. Nothing is interpolated. Compare the size and place of \
          the outline from panel to panel."
+        @if panels.iter().any(|p| p.dampings.iter().any(|level| !level.is_below_curvature())) {
+            " Right of the dotted line dampings exceed the median eigenvalue of the curvature: there K-FAC is nearly SGD with \
+             learning rate / damping, and a diagonal edge of the region is built in."
+        }
     };
     figure(
         book,

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::cell::{self, value};
 use super::shades::Shades;
 use crate::draw::number::significant;
-use crate::draw::svg::{px, shortened};
+use crate::draw::svg::{line_through, px, shortened};
 use crate::figure::outline::{outline, path};
 use crate::words;
 
@@ -172,11 +172,28 @@ pub(super) fn draw(
                     }
                 }
             }
+            @if let Some(d) = curvature(panel, corner) {
+                path.curvature d=(d) { title { "dampings from here on exceed most of the curvature" } }
+            }
             @if let Some(region) = region {
                 @for side in &region.touches { (touch(*side, (left, right), (TOP, bottom))) }
             }
         }
     }
+}
+
+/// The line between dampings below and above the median eigenvalue of the curvature; none where no run
+/// recorded it, or all are on one side.
+fn curvature(panel: &Panel, corner: impl Fn(usize, usize) -> (f64, f64)) -> Option<String> {
+    let first = panel.dampings.iter().position(|level| !level.is_below_curvature())?;
+    let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
+    let ends = match (panel.x.as_str(), panel.y.as_str()) {
+        _ if first == 0 => return None,
+        ("damping", _) => [corner(first, 0), corner(first, rows)],
+        (_, "damping") => [corner(0, first), corner(columns, first)],
+        _ => return None,
+    };
+    Some(line_through(ends))
 }
 
 /// A triangle outside of a side that good cells touch.
