@@ -91,7 +91,9 @@ fn without_elements(html: &str) -> String {
 fn without_symbols(html: &str) -> String {
     let mut parts = html.split("<b aria-hidden=\"true\">");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once("</b>").map_or("", |(_, rest)| rest))
+    parts.fold(first, |text, part| {
+        text + part.split_once("</b>").map_or("", |(_, rest)| rest)
+    })
 }
 
 /// The cells of a table as CSV.

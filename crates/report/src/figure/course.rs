@@ -19,9 +19,20 @@ use crate::words;
 /// The figure of a heatmap table: a panel per stage, method and rule; nothing without a course.
 pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
     let table = &named.table;
-    let drawn = || table.courses.iter().filter(|course| course.points.len() > 1);
+    let drawn = || {
+        table
+            .courses
+            .iter()
+            .filter(|course| course.points.len() > 1)
+    };
     let mut keys: Vec<(&str, &str, String)> = drawn()
-        .map(|course| (course.method.as_str(), course.stage.as_str(), words::rule(course.rule, table.value)))
+        .map(|course| {
+            (
+                course.method.as_str(),
+                course.stage.as_str(),
+                words::rule(course.rule, table.value),
+            )
+        })
         .collect();
     keys.sort();
     keys.dedup();
@@ -47,33 +58,41 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
             _ => None,
         })
         .collect();
-    let panels = keys.iter().enumerate().map(|(place, (method, stage, rule))| {
-        let mine = drawn().filter(|course| {
-            (course.method.as_str(), course.stage.as_str()) == (*method, *stage)
-                && words::rule(course.rule, table.value) == *rule
+    let panels = keys
+        .iter()
+        .enumerate()
+        .map(|(place, (method, stage, rule))| {
+            let mine = drawn().filter(|course| {
+                (course.method.as_str(), course.stage.as_str()) == (*method, *stage)
+                    && words::rule(course.rule, table.value) == *rule
+            });
+            let traces: Vec<Trace> = mine.map(|course| trace(book, course, &slices)).collect();
+            let method = words::method(method);
+            let of = if stages.iter().any(|other| *other != *stage)
+                && method.to_lowercase().replace('-', "") != **stage
+            {
+                format!(" ({stage})")
+            } else {
+                String::new()
+            };
+            let spoken: Vec<String> = traces.iter().map(|t| t.tip.replace('\n', ", ")).collect();
+            Panel {
+                id: format!("course-{}-{}", index + 1, place + 1),
+                title: format!("{method}{of}: {rule}"),
+                description: format!(
+                    "Share of good cells by step, a line per batch size. {}.",
+                    spoken.join(". ")
+                ),
+                width,
+                height,
+                x: (&x, "iteration"),
+                y: (&y, "share of good cells"),
+                percent: true,
+                levels: Vec::new(),
+                cuts: cuts.clone(),
+                traces,
+            }
         });
-        let traces: Vec<Trace> = mine.map(|course| trace(book, course, &slices)).collect();
-        let method = words::method(method);
-        let of = if stages.iter().any(|other| *other != *stage) && method.to_lowercase().replace('-', "") != **stage {
-            format!(" ({stage})")
-        } else {
-            String::new()
-        };
-        let spoken: Vec<String> = traces.iter().map(|t| t.tip.replace('\n', ", ")).collect();
-        Panel {
-            id: format!("course-{}-{}", index + 1, place + 1),
-            title: format!("{method}{of}: {rule}"),
-            description: format!("Share of good cells by step, a line per batch size. {}.", spoken.join(". ")),
-            width,
-            height,
-            x: (&x, "iteration"),
-            y: (&y, "share of good cells"),
-            percent: true,
-            levels: Vec::new(),
-            cuts: cuts.clone(),
-            traces,
-        }
-    });
     let dropped = drawn().any(|course| course.first_drop.is_some());
     let epochs = slices.iter().any(|slice| matches!(slice, Slice::Epochs(_)));
     let body = html! {
@@ -123,7 +142,11 @@ fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Slice]) -> Trace {
             last.known,
             percent(last.share, 0),
             grouped(last.step),
-            if last.touches.is_empty() { String::new() } else { format!(", touches {}", words::sides(&last.touches)) },
+            if last.touches.is_empty() {
+                String::new()
+            } else {
+                format!(", touches {}", words::sides(&last.touches))
+            },
         )
     });
     Trace {
@@ -135,7 +158,11 @@ fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Slice]) -> Trace {
         diverged: false,
         drops: course.first_drop.iter().map(|step| *step as f64).collect(),
         rings: at_epochs.map(point).collect(),
-        tip: format!("{}, batch {}{last}", words::method(&course.method), course.batch_size),
+        tip: format!(
+            "{}, batch {}{last}",
+            words::method(&course.method),
+            course.batch_size
+        ),
     }
 }
 
@@ -144,7 +171,10 @@ fn csv(table: &HeatmapTable) -> String {
     let mut head = vec!["step".to_owned()];
     head.extend(table.courses.iter().map(|course| {
         let rule = words::rule(course.rule, table.value);
-        format!("{} {} batch {}, {rule}", course.stage, course.method, course.batch_size)
+        format!(
+            "{} {} batch {}, {rule}",
+            course.stage, course.method, course.batch_size
+        )
     }));
     let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (column, course) in table.courses.iter().enumerate() {

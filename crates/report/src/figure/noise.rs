@@ -26,7 +26,12 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
         .table
         .noise
         .iter()
-        .filter(|comparison| comparison.at_target.iter().any(|at| at.scale.value.is_some()))
+        .filter(|comparison| {
+            comparison
+                .at_target
+                .iter()
+                .any(|at| at.scale.value.is_some())
+        })
         .collect();
     if all.is_empty() {
         return html! {};
@@ -35,17 +40,31 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
         .iter()
         .flat_map(|comparison| comparison.at_target.iter().map(|at| at.batch_size))
         .collect();
-    let stages: BTreeSet<&str> = all.iter().map(|comparison| comparison.stage.as_str()).collect();
-    let span = (*batches.first().unwrap_or(&1) as f64, *batches.last().unwrap_or(&1) as f64);
+    let stages: BTreeSet<&str> = all
+        .iter()
+        .map(|comparison| comparison.stage.as_str())
+        .collect();
+    let span = (
+        *batches.first().unwrap_or(&1) as f64,
+        *batches.last().unwrap_or(&1) as f64,
+    );
     let panels: Vec<Panel> = all
         .iter()
         .enumerate()
         .map(|(place, comparison)| panel(book, place, comparison, span, stages.len() > 1))
         .collect();
     let values = panels.iter().flat_map(|panel| {
-        let points = panel.lines.iter().flat_map(|line| line.points.iter().flat_map(Point::extent));
-        let fits = panel.lines.iter().flat_map(|line| line.law.iter().map(|p| p.1));
-        points.chain(fits).chain(panel.reference.iter().map(|p| p.1))
+        let points = panel
+            .lines
+            .iter()
+            .flat_map(|line| line.points.iter().flat_map(Point::extent));
+        let fits = panel
+            .lines
+            .iter()
+            .flat_map(|line| line.law.iter().map(|p| p.1));
+        points
+            .chain(fits)
+            .chain(panel.reference.iter().map(|p| p.1))
     });
     let (width, height, class) = panel_size(panels.len());
     let axes = Axes {
@@ -79,7 +98,13 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
     )
 }
 
-fn panel(book: &Book<'_>, place: usize, comparison: &NoiseComparison, span: (f64, f64), staged: bool) -> Panel {
+fn panel(
+    book: &Book<'_>,
+    place: usize,
+    comparison: &NoiseComparison,
+    span: (f64, f64),
+    staged: bool,
+) -> Panel {
     let points: Vec<Point> = comparison
         .at_target
         .iter()
@@ -89,7 +114,11 @@ fn panel(book: &Book<'_>, place: usize, comparison: &NoiseComparison, span: (f64
                 batch: at.batch_size,
                 value,
                 bar: bar(&at.scale.bounded),
-                mark: if matches!(at.scale.bounded, Bounded::Estimate(_)) { Mark::Known } else { Mark::Censored },
+                mark: if matches!(at.scale.bounded, Bounded::Estimate(_)) {
+                    Mark::Known
+                } else {
+                    Mark::Censored
+                },
                 tip: format!(
                     "SGD, batch {}\nnoise scale {}\n{}",
                     at.batch_size,
@@ -112,12 +141,23 @@ fn panel(book: &Book<'_>, place: usize, comparison: &NoiseComparison, span: (f64
         line.law = far(low);
         line.law.extend(far(high).into_iter().rev());
     }
-    let said = fit.map_or_else(|| "not fitted".into(), |fit| words::in_line(&words::bounded(fit)));
-    let spoken: Vec<String> = line.points.iter().map(|p| p.tip.replace('\n', ", ")).collect();
+    let said = fit.map_or_else(
+        || "not fitted".into(),
+        |fit| words::in_line(&words::bounded(fit)),
+    );
+    let spoken: Vec<String> = line
+        .points
+        .iter()
+        .map(|p| p.tip.replace('\n', ", "))
+        .collect();
     Panel {
         id: format!("noise-{}", place + 1),
         title: if staged {
-            format!("{} ({})", words::target(comparison.target), comparison.stage)
+            format!(
+                "{} ({})",
+                words::target(comparison.target),
+                comparison.stage
+            )
         } else {
             words::target(comparison.target)
         },
@@ -132,10 +172,19 @@ fn bar(bounded: &Bounded) -> Option<Bar> {
     match bounded {
         Bounded::Estimate(estimate) => {
             let interval = estimate.interval?;
-            Some(Bar { low: interval.low, high: interval.high })
+            Some(Bar {
+                low: interval.low,
+                high: interval.high,
+            })
         }
-        Bounded::AtLeast { low } => Some(Bar { low: Some(*low), high: None }),
-        Bounded::AtMost { high } => Some(Bar { low: None, high: Some(*high) }),
+        Bounded::AtLeast { low } => Some(Bar {
+            low: Some(*low),
+            high: None,
+        }),
+        Bounded::AtMost { high } => Some(Bar {
+            low: None,
+            high: Some(*high),
+        }),
         Bounded::Undetermined => None,
     }
 }
@@ -145,7 +194,14 @@ fn against_step(book: &Book<'_>) -> Markup {
         .table
         .noise_courses
         .iter()
-        .filter(|course| course.points.iter().filter(|p| p.scale.value.is_some()).count() > 1)
+        .filter(|course| {
+            course
+                .points
+                .iter()
+                .filter(|p| p.scale.value.is_some())
+                .count()
+                > 1
+        })
         .collect();
     if courses.is_empty() {
         return html! {};
@@ -155,7 +211,9 @@ fn against_step(book: &Book<'_>) -> Markup {
     let middle = |from: u64, to: u64| (from.max(1) as f64 * to.max(1) as f64).sqrt();
     let points = |course: &NoiseCourse| -> Vec<(f64, f64)> {
         let known = course.points.iter();
-        known.filter_map(|p| Some((middle(p.from, p.to), p.scale.value?))).collect()
+        known
+            .filter_map(|p| Some((middle(p.from, p.to), p.scale.value?)))
+            .collect()
     };
     let all = || courses.iter().flat_map(|course| points(course));
     let (x, y) = (
@@ -176,21 +234,27 @@ fn against_step(book: &Book<'_>) -> Markup {
                 diverged: false,
                 drops: Vec::new(),
                 rings: Vec::new(),
-                tip: course.points.iter().fold(format!("SGD, batch {}", course.batch_size), |tip, p| {
-                    format!(
-                        "{tip}\nsteps {} to {}: {}",
-                        grouped(p.from),
-                        grouped(p.to),
-                        words::in_line(&words::bounded(&p.scale.bounded))
-                    )
-                }),
+                tip: course.points.iter().fold(
+                    format!("SGD, batch {}", course.batch_size),
+                    |tip, p| {
+                        format!(
+                            "{tip}\nsteps {} to {}: {}",
+                            grouped(p.from),
+                            grouped(p.to),
+                            words::in_line(&words::bounded(&p.scale.bounded))
+                        )
+                    },
+                ),
             })
             .collect();
         let spoken: Vec<String> = mine.iter().map(|t| t.tip.replace('\n', ", ")).collect();
         traces::Panel {
             id: format!("noise-course-{}", place + 1),
             title: format!("SGD ({stage})"),
-            description: format!("Noise scale by step, a line per batch size. {}.", spoken.join(". ")),
+            description: format!(
+                "Noise scale by step, a line per batch size. {}.",
+                spoken.join(". ")
+            ),
             width,
             height,
             x: (&x, "iteration"),
@@ -232,8 +296,18 @@ fn scale_fields(scale: &NoiseScale) -> [String; 5] {
 
 fn comparison_csv(all: &[&NoiseComparison]) -> String {
     let mut csv = Csv::new([
-        "stage", "target", "critical_batch", "critical_low", "critical_high", "batch_size", "runs", "noise_scale", "low",
-        "high", "trace", "gradient_squared",
+        "stage",
+        "target",
+        "critical_batch",
+        "critical_low",
+        "critical_high",
+        "batch_size",
+        "runs",
+        "noise_scale",
+        "low",
+        "high",
+        "trace",
+        "gradient_squared",
     ]);
     for comparison in all {
         let fit = comparison.critical_batch.as_ref();
@@ -260,7 +334,15 @@ fn comparison_csv(all: &[&NoiseComparison]) -> String {
 
 fn course_csv(courses: &[&NoiseCourse]) -> String {
     let mut csv = Csv::new([
-        "stage", "batch_size", "from", "to", "noise_scale", "low", "high", "trace", "gradient_squared",
+        "stage",
+        "batch_size",
+        "from",
+        "to",
+        "noise_scale",
+        "low",
+        "high",
+        "trace",
+        "gradient_squared",
     ]);
     for course in courses {
         for point in &course.points {

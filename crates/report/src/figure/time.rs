@@ -56,13 +56,28 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
     let (width, height, class) = panel_size(panels.len());
     let axes = Axes {
         x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
-        y: Scale::of(Spacing::Log10, times.iter().flat_map(|time| [time.after.max(time.by / 2.0), time.by]), 0.09),
+        y: Scale::of(
+            Spacing::Log10,
+            times
+                .iter()
+                .flat_map(|time| [time.after.max(time.by / 2.0), time.by]),
+            0.09,
+        ),
         batches: batches.iter().copied().collect(),
         width,
         height,
         percent: false,
     };
-    let mut csv = Csv::new(["stage", "method", "target", "batch_size", "seconds_per_step", "after", "by", "speed_up"]);
+    let mut csv = Csv::new([
+        "stage",
+        "method",
+        "target",
+        "batch_size",
+        "seconds_per_step",
+        "after",
+        "by",
+        "speed_up",
+    ]);
     for time in times {
         csv.row(&[
             time.stage.clone(),
@@ -99,7 +114,13 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
     )
 }
 
-fn panel(book: &Book<'_>, tag: &str, place: usize, target: Target, times: &[&TimeToTarget]) -> Panel {
+fn panel(
+    book: &Book<'_>,
+    tag: &str,
+    place: usize,
+    target: Target,
+    times: &[&TimeToTarget],
+) -> Panel {
     let lines: Vec<Line> = book
         .methods()
         .iter()
@@ -111,7 +132,10 @@ fn panel(book: &Book<'_>, tag: &str, place: usize, target: Target, times: &[&Tim
                 .map(|time| Point {
                     batch: time.batch_size,
                     value: time.by,
-                    bar: (time.after > 0.0).then_some(Bar { low: Some(time.after), high: Some(time.by) }),
+                    bar: (time.after > 0.0).then_some(Bar {
+                        low: Some(time.after),
+                        high: Some(time.by),
+                    }),
                     mark: Mark::Known,
                     tip: format!(
                         "{label}, batch {}\n{} to {} to the target\n{} a step",

@@ -86,9 +86,18 @@ impl Panel<'_> {
     /// Levels on the plane with their heights, but for those whose name would cover the one before.
     fn named_levels(&self, plane: &Plane) -> Vec<(f64, &str)> {
         let mut named: Vec<(f64, &str)> = Vec::new();
-        for (level, name) in self.levels.iter().filter(|(level, _)| plane.y.contains(*level)) {
-            let Some(y) = plane.y.at(*level) else { continue };
-            if named.last().is_none_or(|(last, _)| (last - y).abs() >= LEVEL_NAME) {
+        for (level, name) in self
+            .levels
+            .iter()
+            .filter(|(level, _)| plane.y.contains(*level))
+        {
+            let Some(y) = plane.y.at(*level) else {
+                continue;
+            };
+            if named
+                .last()
+                .is_none_or(|(last, _)| (last - y).abs() >= LEVEL_NAME)
+            {
                 named.push((y, name));
             }
         }

@@ -78,7 +78,10 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
     for (agreement, words) in [
         (Agreement::Agrees, ["agrees", "agree"]),
         (Agreement::IsUndecided, ["is undecided", "are undecided"]),
-        (Agreement::WouldDecide, ["would decide it", "would decide it"]),
+        (
+            Agreement::WouldDecide,
+            ["would decide it", "would decide it"],
+        ),
         (Agreement::Contradicts, ["contradicts", "contradict"]),
         (Agreement::HasNoSay, ["has no say", "have no say"]),
     ] {
@@ -88,9 +91,15 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
         }
     }
     // The first choice under which the answer is another.
-    let turned = [Agreement::Contradicts, Agreement::WouldDecide].into_iter().find_map(|wanted| {
-        claim.under.iter().skip(1).find(|other| claim.agreement(other) == wanted)
-    });
+    let turned = [Agreement::Contradicts, Agreement::WouldDecide]
+        .into_iter()
+        .find_map(|wanted| {
+            claim
+                .under
+                .iter()
+                .skip(1)
+                .find(|other| claim.agreement(other) == wanted)
+        });
     Some(html! {
         @if of(Agreement::Contradicts) > 0 { b { "The verdict depends on the choice: " } "of " } @else { "Of " }
         a href="#other-choices" { (count(all, "other choice")) } ", " (words::list(&said))
@@ -103,7 +112,11 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
 
 /// Where the control stands, or else would.
 fn target(book: &Book<'_>) -> &'static str {
-    if book.table.controls.is_empty() { "heatmaps" } else { controls::CONTROLS }
+    if book.table.controls.is_empty() {
+        "heatmaps"
+    } else {
+        controls::CONTROLS
+    }
 }
 
 /// `difference of slopes, batch 64: 0.31, 95 % interval 0.1 to 0.5, n = 5`.

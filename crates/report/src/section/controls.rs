@@ -20,9 +20,16 @@ pub(crate) fn one(book: &Book<'_>) -> Markup {
     }
     let metrics: Vec<Metric> = [Metric::TrainLoss, Metric::TestAccuracy]
         .into_iter()
-        .filter(|metric| controls.iter().any(|row| row.differences.contains_key(metric)))
+        .filter(|metric| {
+            controls
+                .iter()
+                .any(|row| row.differences.contains_key(metric))
+        })
         .collect();
-    let names: Vec<String> = metrics.iter().map(|metric| format!("Difference in {metric}")).collect();
+    let names: Vec<String> = metrics
+        .iter()
+        .map(|metric| format!("Difference in {metric}"))
+        .collect();
     let mut head = vec![
         ("Batch", true),
         ("Damping", true),
@@ -85,6 +92,9 @@ fn disagrees(row: &DampingControl, metrics: &[Metric]) -> bool {
     row.is_large == Some(true)
         && (row.one_diverged > 0
             || metrics.iter().any(|metric| {
-                row.differences.get(metric).and_then(|d| d.interval.as_ref()).is_some_and(apart)
+                row.differences
+                    .get(metric)
+                    .and_then(|d| d.interval.as_ref())
+                    .is_some_and(apart)
             }))
 }

@@ -81,24 +81,20 @@ pub(crate) fn section(book: &Book<'_>, provenance: &Provenance) -> Markup {
     }
 }
 
-/// More keys than these are cut to their first digits, which still tell them apart.
-const WHOLE_KEYS: usize = 64;
-const DIGITS: usize = 12;
+/// More keys than these are counted only: so many digests would be most of the page.
+const LISTED_KEYS: usize = 512;
 
 fn keys(stage: &StageKeys) -> Markup {
-    let cut = stage.keys.len() > WHOLE_KEYS;
+    let name = html! {
+        (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), " (count(stage.keys.len(), "key"))
+    };
     html! {
-        details.data {
-            summary {
-                (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), "
-                (count(stage.keys.len(), "key"))
-                @if cut { ", the first " (DIGITS) " digits of each" }
-            }
-            pre tabindex="0" {
-                @for key in &stage.keys {
-                    @if cut { (key.chars().take(DIGITS).collect::<String>()) } @else { (key) }
-                    "\n"
-                }
+        @if stage.keys.len() > LISTED_KEYS {
+            p.note { (name) "; " code { "pipeline explain" } " names each" }
+        } @else {
+            details.data {
+                summary { (name) }
+                pre tabindex="0" { @for key in &stage.keys { (key) "\n" } }
             }
         }
     }

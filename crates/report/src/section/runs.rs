@@ -143,7 +143,6 @@ fn span(values: impl Iterator<Item = f64>, write: impl Fn(f64) -> String) -> Str
 struct List<'a> {
     others: BTreeSet<&'a str>,
     metrics: Vec<Metric>,
-    best: Option<Metric>,
 }
 
 impl<'a> List<'a> {
@@ -155,7 +154,6 @@ impl<'a> List<'a> {
                 .map(String::as_str)
                 .filter(|path| !OWN.contains(path))
                 .collect(),
-            best: metrics.iter().copied().find(|m| !m.is_loss()),
             metrics,
         }
     }
@@ -167,7 +165,6 @@ impl<'a> List<'a> {
         head.extend(self.others.iter().map(|path| (*path).to_owned()));
         head.extend(["seed", "outcome", "steps"].map(str::to_owned));
         head.extend(self.metrics.iter().map(|metric| metric.name().to_owned()));
-        head.extend(self.best.map(|metric| format!("best_{}", metric.name())));
         head
     }
 
@@ -199,10 +196,6 @@ impl<'a> List<'a> {
             self.metrics
                 .iter()
                 .map(|metric| number(*metric, last(run, *metric))),
-        );
-        row.extend(
-            self.best
-                .map(|metric| number(metric, run.best.get(&metric).map(|b| b.value))),
         );
         row
     }

@@ -16,12 +16,23 @@ pub(crate) fn every_look(browser: &mut Chromium, page: &Path, name: &str) {
             browser.resize(width, 900);
             browser.media("screen", scheme);
             browser.open(page, "");
-            assert_eq!(browser.complaints(), Vec::<String>::new(), "{name} at {width}, {scheme}");
+            assert_eq!(
+                browser.complaints(),
+                Vec::<String>::new(),
+                "{name} at {width}, {scheme}"
+            );
             let wide = browser.ask("document.documentElement.scrollWidth");
-            assert!(wide.as_u64() <= Some(u64::from(width)), "{name} is {wide} wide at {width}");
+            assert!(
+                wide.as_u64() <= Some(u64::from(width)),
+                "{name} is {wide} wide at {width}"
+            );
             nothing_overlaps(browser, &format!("{name} at {width}"));
             let paper = browser.ask("getComputedStyle(document.body).backgroundColor");
-            let expected = if scheme == "dark" { "rgb(20, 23, 28)" } else { "rgb(255, 255, 255)" };
+            let expected = if scheme == "dark" {
+                "rgb(20, 23, 28)"
+            } else {
+                "rgb(255, 255, 255)"
+            };
             assert_eq!(paper, expected, "{name}, {scheme}");
             browser.picture(&format!("{name}-{width}-{scheme}"));
         }
@@ -78,14 +89,22 @@ pub(crate) fn the_keyboard_reaches_everything(browser: &mut Chromium) {
     }
     let left = browser.ask("[...wanted].map(e => e.outerHTML.slice(0, 120))");
     assert_eq!(left, Value::Array(vec![]), "Tab does not reach these");
-    assert_eq!(browser.ask("unseen"), Value::Array(vec![]), "these do not show that they have the focus");
+    assert_eq!(
+        browser.ask("unseen"),
+        Value::Array(vec![]),
+        "these do not show that they have the focus"
+    );
 }
 
 /// axe-core, from the `node_modules` that `npm ci` fills in this folder, finds no serious fault.
 pub(crate) fn no_serious_fault_of_accessibility(browser: &mut Chromium, test: &str, page: &str) {
-    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../report/tests/browser/node_modules/axe-core/axe.min.js");
+    let axe = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../report/tests/browser/node_modules/axe-core/axe.min.js");
     let Ok(axe) = std::fs::read_to_string(axe) else {
-        skip(test, "no axe-core; `npm ci` in crates/report/tests/browser installs it");
+        skip(
+            test,
+            "no axe-core; `npm ci` in crates/report/tests/browser installs it",
+        );
         return;
     };
     browser.ask(&format!("{axe}; null"));

@@ -60,7 +60,10 @@ impl Chromium {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         // The shell turns the standard streams into the descriptors that the browser expects.
         let mut child = Command::new("/bin/sh")
-            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1"])
+            .args([
+                "-c",
+                "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1",
+            ])
             .arg(program)
             .args([
                 "--headless",
@@ -89,7 +92,9 @@ impl Chromium {
             let mut message = Vec::new();
             while out.read_until(0, &mut message).is_ok_and(|n| n > 0) {
                 let text = message.strip_suffix(&[0]).unwrap_or(&message);
-                let Ok(value) = serde_json::from_slice(text) else { break };
+                let Ok(value) = serde_json::from_slice(text) else {
+                    break;
+                };
                 if send.send(value).is_err() {
                     break;
                 }
@@ -213,7 +218,10 @@ impl Chromium {
              const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; }})()",
             json!(selector)
         ));
-        self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }));
+        self.call(
+            "Input.dispatchMouseEvent",
+            json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }),
+        );
     }
 
     /// The window's size in pixels.
@@ -245,7 +253,8 @@ impl Chromium {
             }),
         );
         let text = reply["data"].as_str().expect("a picture");
-        std::fs::write(folder.join(format!("{name}.png")), decoded(text)).expect("a picture is written");
+        std::fs::write(folder.join(format!("{name}.png")), decoded(text))
+            .expect("a picture is written");
     }
 
     /// The number of A4 pages that the page prints on.
@@ -266,7 +275,9 @@ impl Chromium {
             let what = &event["params"];
             match event["method"].as_str()? {
                 "Runtime.consoleAPICalled" => Some(format!("console: {}", what["args"])),
-                "Runtime.exceptionThrown" => Some(format!("exception: {}", what["exceptionDetails"])),
+                "Runtime.exceptionThrown" => {
+                    Some(format!("exception: {}", what["exceptionDetails"]))
+                }
                 "Log.entryAdded" => Some(format!("log: {}", what["entry"])),
                 "Network.requestWillBeSent" if what["type"] != "Document" => {
                     Some(format!("request: {}", what["request"]["url"]))
@@ -299,7 +310,10 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
         .chunks(4)
         .flat_map(|four| {
-            let all = four.iter().fold(0_u32, |all, six| all << 6 | u32::from(*six)) << (6 * (4 - four.len()));
+            let all = four
+                .iter()
+                .fold(0_u32, |all, six| all << 6 | u32::from(*six))
+                << (6 * (4 - four.len()));
             all.to_be_bytes()[1..four.len()].to_vec()
         })
         .collect()

@@ -25,7 +25,10 @@ fn written(table: &ReportTable, provenance: &Provenance) -> Written {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("page.html");
     std::fs::write(&file, page(table, provenance)).expect("a page is written");
-    Written { _folder: folder, file }
+    Written {
+        _folder: folder,
+        file,
+    }
 }
 
 fn quick() -> Written {
@@ -52,7 +55,11 @@ fn a_page_has_no_serious_fault_of_accessibility() {
         browser.resize(width, 900);
         browser.media("screen", scheme);
         browser.open(&quick().file, "");
-        checks::no_serious_fault_of_accessibility(&mut browser, test, &format!("{width}, {scheme}"));
+        checks::no_serious_fault_of_accessibility(
+            &mut browser,
+            test,
+            &format!("{width}, {scheme}"),
+        );
     }
 }
 
@@ -69,10 +76,16 @@ fn the_keyboard_reaches_and_works_everything() {
     let first = browser.ask("document.querySelector('#tip').textContent");
     browser.press("ArrowRight");
     let second = browser.ask("document.querySelector('#tip').textContent");
-    assert!(first.as_str().is_some_and(|text| text.contains("K-FAC")), "{first}");
+    assert!(
+        first.as_str().is_some_and(|text| text.contains("K-FAC")),
+        "{first}"
+    );
     assert_ne!(first, second);
     browser.press("Escape");
-    assert_eq!(browser.ask("document.querySelector('#tip').hidden"), json!(true));
+    assert_eq!(
+        browser.ask("document.querySelector('#tip').hidden"),
+        json!(true)
+    );
     // A heatmap's cells, and the address that leads back to one.
     browser.ask("document.querySelector('#map-1-1-1').focus()");
     for key in ["ArrowRight", "ArrowUp", "Enter"] {
@@ -82,10 +95,15 @@ fn the_keyboard_reaches_and_works_everything() {
     let table = Study::quick().table();
     let cell = &table.heatmaps[0].table.panels[0].cells[5];
     assert!(
-        said.as_str().is_some_and(|text| text.contains(&format!("damping {}, learning rate {}", cell.x, cell.y))),
+        said.as_str().is_some_and(
+            |text| text.contains(&format!("damping {}, learning rate {}", cell.x, cell.y))
+        ),
         "{said}"
     );
-    assert_eq!(browser.ask("location.hash"), "#fig-heatmap-1-1?cell=map-1-1-1.5");
+    assert_eq!(
+        browser.ask("location.hash"),
+        "#fig-heatmap-1-1?cell=map-1-1-1.5"
+    );
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -99,10 +117,17 @@ fn a_cell_shows_its_training_and_marks_the_same_settings_everywhere() {
     browser.hover("#map-1-1-1 .values tspan");
     let tip = browser.ask("document.querySelector('#tip').textContent");
     let tip = tip.as_str().expect("text");
-    assert!(tip.contains("K-FAC, batch 16") && tip.contains("seeds 9"), "{tip}");
-    assert_eq!(browser.ask("document.querySelectorAll('#tip .sketch').length"), 1);
+    assert!(
+        tip.contains("K-FAC, batch 16") && tip.contains("seeds 9"),
+        "{tip}"
+    );
+    assert_eq!(
+        browser.ask("document.querySelectorAll('#tip .sketch').length"),
+        1
+    );
     // Both slices have each batch size once.
-    let marked = browser.ask("[...document.querySelectorAll('.cursor')].map(e => e.closest('svg').id)");
+    let marked =
+        browser.ask("[...document.querySelectorAll('.cursor')].map(e => e.closest('svg').id)");
     let marked = marked.as_array().expect("a list");
     assert_eq!(marked.len(), 2 * Study::quick().batches.len(), "{marked:?}");
     // SGD's grid shares some rates with K-FAC's, no damping.
@@ -111,7 +136,10 @@ fn a_cell_shows_its_training_and_marks_the_same_settings_everywhere() {
     assert_eq!(alike, Study::quick().grid);
     // An address leads to a cell.
     browser.open(&quick.file, "#fig-heatmap-1-1?cell=map-1-1-2.3");
-    assert_eq!(browser.ask("document.querySelectorAll('#map-1-1-2 .cursor').length"), 1);
+    assert_eq!(
+        browser.ask("document.querySelectorAll('#map-1-1-2 .cursor').length"),
+        1
+    );
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -153,10 +181,20 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
     );
     // The words may stand in any column.
     let files = report::exhibits(&page(&table, &sample::provenance()), &table);
-    let list = files.iter().find(|file| file.name == "list-runs.csv").expect("the list");
-    let expected = list.text.lines().filter(|row| row.contains("sgd") && row.contains("128")).count();
+    let list = files
+        .iter()
+        .find(|file| file.name == "list-runs.csv")
+        .expect("the list");
+    let expected = list
+        .text
+        .lines()
+        .filter(|row| row.contains("sgd") && row.contains("128"))
+        .count();
     assert!(expected > 40 && expected < table.runs.len() / 2);
-    assert_eq!(browser.ask(status), format!("{expected} of {} runs match", table.runs.len()));
+    assert_eq!(
+        browser.ask(status),
+        format!("{expected} of {} runs match", table.runs.len())
+    );
     // Descending by the rate: the largest first.
     let head = "[...document.querySelectorAll('#list-runs th button')].find(b => b.textContent === 'learning rate')";
     browser.ask(&format!("{head}.click(); {head}.click()"));
@@ -169,7 +207,13 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
     assert_eq!(browser.ask(first), largest.to_string(), "{place}");
     let saved = saved(&mut browser, "#list-runs", "Download CSV");
     assert_eq!(saved.trim().lines().count(), expected + 1);
-    assert!(saved.lines().nth(1).is_some_and(|row| row.starts_with("sgd,sgd,")), "{saved}");
+    assert!(
+        saved
+            .lines()
+            .nth(1)
+            .is_some_and(|row| row.starts_with("sgd,sgd,")),
+        "{saved}"
+    );
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -195,15 +239,25 @@ fn a_download_is_what_lies_beside_the_page() {
     let mut seen = 0;
     for file in &files {
         let (id, ending) = file.name.split_once('.').expect("a name with an ending");
-        let saved = saved(&mut browser, &format!("#{id}"), &format!("Download {}", ending.to_uppercase()));
+        let saved = saved(
+            &mut browser,
+            &format!("#{id}"),
+            &format!("Download {}", ending.to_uppercase()),
+        );
         if ending == "csv" {
             assert_eq!(saved, file.text, "{}", file.name);
         } else {
             // Laid out by different programs, they have the same drawings and no style but a file's own.
             for text in [&saved, &file.text] {
-                assert!(!text.contains("var(") && text.contains("fill=\"#fff\""), "{}", file.name);
+                assert!(
+                    !text.contains("var(") && text.contains("fill=\"#fff\""),
+                    "{}",
+                    file.name
+                );
             }
-            let drawings = |text: &str| text.matches("role=\"img\"").count() + text.matches("role=\"application\"").count();
+            let drawings = |text: &str| {
+                text.matches("role=\"img\"").count() + text.matches("role=\"application\"").count()
+            };
             assert_eq!(drawings(&saved), drawings(&file.text), "{}", file.name);
         }
         seen += 1;

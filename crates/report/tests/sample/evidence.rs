@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use analysis::Metric;
 use analysis::control::DampingControl;
 use analysis::heatmap::{DampingLevel, GoodRule, ShareCourse, SharePoint, Side};
-use analysis::noise::{NoiseAtTarget, NoiseComparison, NoiseCourse, NoisePoint, NoiseScale, NoiseUnit};
+use analysis::noise::{
+    NoiseAtTarget, NoiseComparison, NoiseCourse, NoisePoint, NoiseScale, NoiseUnit,
+};
 use analysis::targets::Bounded;
 
 use super::{Study, around, steps_to};
@@ -18,18 +20,22 @@ impl Study {
             for (b, &batch) in self.batches.iter().enumerate() {
                 for rule in [GoodRule::AtLeast(0.9), GoodRule::Within(0.02)] {
                     let steps_per_epoch = self.examples / batch.min(self.examples);
-                    let points = steps_to(12 * steps_per_epoch).into_iter().skip(3).map(|step| {
-                        let share = 0.8 - 0.6 / (1.0 + step as f64 / (40.0 + 10.0 * (b + m) as f64));
-                        SharePoint {
-                            step,
-                            share,
-                            good: (share * 16.0) as usize,
-                            known: 16,
-                            diverged: 2,
-                            touches: if share > 0.6 { vec![Side::Top] } else { vec![] },
-                            seeds: vec![share - 0.05, share, share + 0.05],
-                        }
-                    });
+                    let points = steps_to(12 * steps_per_epoch)
+                        .into_iter()
+                        .skip(3)
+                        .map(|step| {
+                            let share =
+                                0.8 - 0.6 / (1.0 + step as f64 / (40.0 + 10.0 * (b + m) as f64));
+                            SharePoint {
+                                step,
+                                share,
+                                good: (share * 16.0) as usize,
+                                known: 16,
+                                diverged: 2,
+                                touches: if share > 0.6 { vec![Side::Top] } else { vec![] },
+                                seeds: vec![share - 0.05, share, share + 0.05],
+                            }
+                        });
                     courses.push(ShareCourse {
                         stage: self.stage(method),
                         method: method.clone(),
@@ -56,13 +62,21 @@ impl Study {
             stage: self.stage("confirmed"),
             method: "sgd".into(),
             target: Self::target(t),
-            critical_batch: Some(if t == 1 { Bounded::Estimate(around(226.0, 0.25)) } else { Bounded::AtLeast { low: 140.0 } }),
+            critical_batch: Some(if t == 1 {
+                Bounded::Estimate(around(226.0, 0.25))
+            } else {
+                Bounded::AtLeast { low: 140.0 }
+            }),
             window: 0.5,
             at_target: self
                 .batches
                 .iter()
                 .enumerate()
-                .map(|(b, &batch_size)| NoiseAtTarget { batch_size, runs: 5, scale: scale(180.0 + 30.0 * b as f64, b) })
+                .map(|(b, &batch_size)| NoiseAtTarget {
+                    batch_size,
+                    runs: 5,
+                    scale: scale(180.0 + 30.0 * b as f64, b),
+                })
                 .collect(),
         };
         (1..self.targets).map(comparison).collect()
@@ -106,7 +120,10 @@ impl Study {
             one_diverged: 0,
             differences: BTreeMap::from([
                 (Metric::TrainLoss, around(-0.0004, 3.0)),
-                (Metric::TestAccuracy, around(0.001, if b == 1 { 0.5 } else { 2.0 })),
+                (
+                    Metric::TestAccuracy,
+                    around(0.001, if b == 1 { 0.5 } else { 2.0 }),
+                ),
             ]),
         };
         self.batches.iter().enumerate().map(control).collect()
@@ -117,7 +134,12 @@ impl Study {
         if self.second(m) != "damping" {
             return vec![];
         }
-        let level = |damping: f64| DampingLevel { damping, median: 0.005, largest: 3.0, runs: 12 };
+        let level = |damping: f64| DampingLevel {
+            damping,
+            median: 0.005,
+            largest: 3.0,
+            runs: 12,
+        };
         self.x_values(m).into_iter().map(level).collect()
     }
 }
@@ -127,7 +149,11 @@ fn scale(value: f64, place: usize) -> NoiseScale {
         trace: value * 0.3,
         gradient: 0.3,
         value: Some(value),
-        bounded: if place == 0 { Bounded::AtLeast { low: value / 2.0 } } else { Bounded::Estimate(around(value, 0.2)) },
+        bounded: if place == 0 {
+            Bounded::AtLeast { low: value / 2.0 }
+        } else {
+            Bounded::Estimate(around(value, 0.2))
+        },
         unit: NoiseUnit::Seeds,
         units: 5,
         measurements: 40,

@@ -4,8 +4,8 @@
 #![allow(dead_code)] // The example and each test use a part.
 
 mod claims;
-mod evidence;
 pub(crate) mod edges;
+mod evidence;
 mod provenance;
 
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ use analysis::report::{
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
-    TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
+    StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
 use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
 use serde_json::{Value, json};

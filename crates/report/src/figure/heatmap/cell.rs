@@ -51,9 +51,8 @@ pub(super) fn state(state: &CellState) -> &'static str {
 /// Shades that are told apart: cells of equal shade are one path.
 const SHADES: f64 = 63.0;
 
-/// Draws all cells of a panel of this id; `corner` is the upper left one of a cell by its index.
+/// Draws all cells of a panel; `corner` is the upper left one of a cell by its index.
 pub(super) fn all(
-    id: &str,
     panel: &Panel,
     size: (f64, f64),
     corner: impl Fn(usize) -> (f64, f64),
@@ -66,7 +65,7 @@ pub(super) fn all(
     let mut areas: BTreeMap<String, String> = BTreeMap::new();
     // By height, from the top.
     let mut values: BTreeMap<i64, String> = BTreeMap::new();
-    let (mut lost, mut marks) = (String::new(), String::new());
+    let (mut strokes, mut crosses, mut marks) = (String::new(), String::new(), String::new());
     for (index, cell) in panel.cells.iter().enumerate() {
         let (x, y) = corner(index);
         let (mid, centre) = (x + wide / 2.0, y + high / 2.0);
@@ -94,7 +93,8 @@ pub(super) fn all(
                 format!("fill=\"{}\"", colour.hex())
             }
             CellState::Diverged { .. } => {
-                lost += &format!("<use href=\"#{id}-lost\" x=\"{}\" y=\"{}\"/>", px(x), px(y));
+                strokes += &hatch((x, y), size);
+                crosses += &cross(mid, centre, 6.0);
                 "class=\"void\"".into()
             }
             CellState::StoppedEarly { .. } => {
@@ -123,26 +123,24 @@ pub(super) fn all(
     html! {
         g.cells { (PreEscaped(areas)) }
         @if !marks.is_empty() { path.lost d=(marks) {} }
-        @if !lost.is_empty() {
-            defs { g id={ (id) "-lost" } {
-                path.lost d=(hatch(size)) {}
-                path.lost.thick d=(cross(wide / 2.0, high / 2.0, 6.0)) {}
-            } }
-            g { (PreEscaped(lost)) }
+        @if !crosses.is_empty() {
+            path.lost d=(strokes) {}
+            path.lost.thick d=(crosses) {}
         }
         g.values.tiny[small] { @for (y, row) in &values { text y=(y) { (PreEscaped(row)) } } }
     }
 }
 
 /// Strokes across a cell.
-fn hatch((wide, high): (f64, f64)) -> String {
-    let strokes: Vec<String> = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
-        .map(|share: f64| {
-            // From the upper or right side down to the left or lower one.
-            let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
-            line_through([(wide * near, high * far), (wide * far, high * near)])
-        })
-        .to_vec();
+fn hatch((x, y): (f64, f64), (wide, high): (f64, f64)) -> String {
+    let strokes = [0.4_f64, 0.8, 1.2, 1.6].map(|share| {
+        // From the upper or right side down to the left or lower one.
+        let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
+        line_through([
+            (x + wide * near, y + high * far),
+            (x + wide * far, y + high * near),
+        ])
+    });
     strokes.concat()
 }
 

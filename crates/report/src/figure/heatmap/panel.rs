@@ -144,7 +144,7 @@ pub(super) fn draw(
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
             text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 7.4) as usize)) }
             text.small.label x=(px(left)) y="29" { (share) }
-            (cell::all(&id, panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
+            (cell::all(panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
             @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
                 text.mid.small x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) {
                     (significant(*value, 2))
@@ -185,7 +185,10 @@ pub(super) fn draw(
 /// The line between dampings below and above the median eigenvalue of the curvature; none where no run
 /// recorded it, or all are on one side.
 fn curvature(panel: &Panel, corner: impl Fn(usize, usize) -> (f64, f64)) -> Option<String> {
-    let first = panel.dampings.iter().position(|level| !level.is_below_curvature())?;
+    let first = panel
+        .dampings
+        .iter()
+        .position(|level| !level.is_below_curvature())?;
     let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
     let ends = match (panel.x.as_str(), panel.y.as_str()) {
         _ if first == 0 => return None,

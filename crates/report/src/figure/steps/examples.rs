@@ -24,7 +24,12 @@ impl Part<'_> {
         }
         let (axes, class) = self.axes(&panels);
         let mut csv = Csv::new(["stage", "method", "target", "batch_size", "after", "by"]);
-        for row in self.table.summaries.iter().filter(|row| self.group.contains(&(&row.stage, &row.method))) {
+        for row in self
+            .table
+            .summaries
+            .iter()
+            .filter(|row| self.group.contains(&(&row.stage, &row.method)))
+        {
             csv.row(&[
                 row.stage.clone(),
                 row.method.clone(),
