@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::book::Book;
 use crate::draw::colour::METHODS;
 use crate::provenance::Provenance;
+use crate::section::changes::{self, Earlier};
 use crate::section::{
     claims, curves, heatmaps, provenance as provenance_section, runs, scaling, settings, summary,
     winners,
@@ -47,8 +48,21 @@ const SECTIONS: [(&str, &str); 8] = [
 /// When a value of the table is where a drawing needs a finite number and is
 /// not finite; tables read back from JSON have none.
 pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
+    drawn(table, provenance, None)
+}
+
+/// The same with what changed since an earlier report.
+///
+/// # Panics
+/// As [`page`].
+pub fn page_against(table: &ReportTable, provenance: &Provenance, earlier: &Earlier) -> String {
+    drawn(table, provenance, Some(earlier))
+}
+
+fn drawn(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> String {
     let book = Book::new(table);
     let choices = claims::choices(&book);
+    let changes = earlier.map(|earlier| changes::section(&book, earlier));
     let figures = html! {
         (scaling::section(&book))
         (curves::section(&book))
@@ -74,11 +88,17 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
                     h1 { (words::name(title)) }
                     (summary::paragraph(&book))
                     nav aria-label="Sections" {
-                        ul { @for (id, name) in SECTIONS { li { a href={ "#" (id) } { (name) } } } }
+                        ul {
+                            @for (id, name) in SECTIONS {
+                                li { a href={ "#" (id) } { (name) } }
+                                @if id == "claims" && changes.is_some() { li { a href="#changes" { "Changes" } } }
+                            }
+                        }
                     }
                 }
                 main #main {
                     (findings)
+                    @if let Some(changes) = changes { (changes) }
                     (figures)
                     (provenance_section::section(&book, provenance))
                 }

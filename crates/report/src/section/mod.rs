@@ -1,5 +1,6 @@
 //! The sections of the page, in the order of the page; each file writes one.
 
+pub(crate) mod changes;
 pub(crate) mod claims;
 pub(crate) mod controls;
 pub(crate) mod curves;
