@@ -120,7 +120,7 @@ impl Chart<'_> {
                         height=(px(plane.bottom - plane.top)) {}
                 }
                 text.heading x=(px(plane.left)) y="15" {
-                    (shortened(&self.title, ((self.width - plane.left) / 7.2) as usize))
+                    (shortened(&self.title, ((self.width - plane.left) / 10.4) as usize))
                 }
                 g.grid {
                     @for tick in &self.y.ticks {
@@ -146,7 +146,7 @@ impl Chart<'_> {
                     "H" (px(plane.right)) } {}
                 text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
                 text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
-                    (shortened(self.y.label, ((plane.bottom - plane.top) / 6.2) as usize))
+                    (shortened(self.y.label, ((plane.bottom - plane.top) / 8.6) as usize))
                 }
                 (marks)
             }

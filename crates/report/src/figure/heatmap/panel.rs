@@ -142,7 +142,7 @@ pub(super) fn draw(
             data-grid=(grid) data-row=(row) {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 7.4) as usize)) }
+            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 9.4) as usize)) }
             text.small.label x=(px(left)) y="29" { (share) }
             (cell::all(panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
             @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
@@ -156,12 +156,12 @@ pub(super) fn draw(
                 }
             }
             text.mid.small.label x=(px(f64::midpoint(left, right))) y=(px(height - 7.0)) {
-                (shortened(&x_name, ((right - left) / 5.4) as usize))
+                (shortened(&x_name, ((right - left) / 7.2) as usize))
             }
             @if named {
                 text.mid.small.label transform={
                     "translate(10 " (px(f64::midpoint(TOP, bottom))) ")rotate(-90)"
-                } { (shortened(&y_name, ((bottom - TOP) / 5.4) as usize)) }
+                } { (shortened(&y_name, ((bottom - TOP) / 7.2) as usize)) }
             }
             @for (place, region) in panel.regions.iter().enumerate().rev() {
                 @if region.good.len() == panel.cells.len() && columns > 0 {
