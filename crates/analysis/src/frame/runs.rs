@@ -9,7 +9,7 @@ use super::{Frame, Kind, Value};
 use crate::configuration::{Flat, flatten, plain_name, swept_parameters};
 use crate::{Metric, Outcome, Run};
 
-/// Rows of a chunk of losses, about: a study's losses are too many for one frame.
+/// Rows that a chunk of losses should have, about.
 pub const LOSS_ROWS: usize = 100_000;
 
 /// The columns that say which run a row is of: `run`, `stage`, `method`, `batch_size`, `learning_rate`,
@@ -150,34 +150,23 @@ impl Coordinates {
         frame
     }
 
-    /// `losses`: one row an update, the mini-batch loss before it (nats) and its learning rate
-    /// (`rate`), in chunks of about [`LOSS_ROWS`] rows. At least one chunk.
-    pub fn losses<'a>(&'a self, runs: &'a [Run]) -> impl Iterator<Item = Frame> + 'a {
-        let mut rest = runs;
-        let mut is_first = true;
-        std::iter::from_fn(move || {
-            if rest.is_empty() && !is_first {
-                return None;
+    /// `losses`: one row an update of some of the runs, the mini-batch loss before it (nats) and its
+    /// learning rate (`rate`). A study's losses are many: take runs of [`LOSS_ROWS`] updates or so at a
+    /// time.
+    pub fn losses(&self, runs: &[Run]) -> Frame {
+        let more = [
+            ("step", Kind::Integer),
+            ("loss", Kind::Single),
+            ("rate", Kind::Number),
+        ];
+        let mut frame = self.frame("losses", &more);
+        for run in runs {
+            for (step, (loss, rate)) in (1u64..).zip(run.loss.iter().zip(&run.learning_rate)) {
+                let own = [step.into(), (*loss).into(), (*rate).into()];
+                frame.push(self.row(run).chain(own));
             }
-            is_first = false;
-            let more = [
-                ("step", Kind::Integer),
-                ("loss", Kind::Single),
-                ("rate", Kind::Number),
-            ];
-            let mut frame = self.frame("losses", &more);
-            while let Some((run, others)) = rest.split_first().filter(|_| frame.rows() < LOSS_ROWS)
-            {
-                rest = others;
-                for (step, (loss, rate)) in (1u64..).zip(run.loss.iter().zip(&run.learning_rate)) {
-                    frame.push(
-                        self.row(run)
-                            .chain([step.into(), (*loss).into(), (*rate).into()]),
-                    );
-                }
-            }
-            Some(frame)
-        })
+        }
+        frame
     }
 
     /// `curvature` and `noise`: one row a measurement, where the runs have any.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use analysis::frame::{
-    Coordinates, Frame, Kind, LOSS_ROWS, ParquetWriter, Value, csv_header, csv_rows,
+    Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows,
     heatmap_frames, report_frames, targets_frames, to_safetensors, winners_frames,
 };
 use analysis::report::{ReportSettings, assemble};
@@ -57,7 +57,7 @@ fn frames(runs: &[Run]) -> Vec<Frame> {
     let table = assemble(&settings, &evidence);
     let coordinates = Coordinates::new(runs);
     let mut frames = vec![coordinates.runs(runs), coordinates.evaluations(runs)];
-    frames.extend(coordinates.losses(runs));
+    frames.push(coordinates.losses(runs));
     frames.extend(coordinates.measurements(runs));
     frames.extend(targets_frames(&table.targets));
     frames.extend(winners_frames(&table.winners));
@@ -107,24 +107,16 @@ fn every_row_of_a_run_has_its_coordinates() {
 }
 
 #[test]
-fn losses_come_in_chunks_that_hold_every_update_once() {
-    let mut runs = runs();
-    for run in &mut runs {
-        run.loss = vec![0.5; 40_000];
-        run.learning_rate = vec![0.1; 40_000];
-    }
+fn losses_have_a_row_an_update_and_columns_even_without_runs() {
+    let runs = runs();
     let coordinates = Coordinates::new(&runs);
-    let sizes: Vec<usize> = coordinates
-        .losses(&runs)
-        .map(|frame| frame.rows())
-        .collect();
-    assert_eq!(sizes, [120_000; 4]);
-    assert!(sizes[0] >= LOSS_ROWS);
-    let none: Vec<usize> = Coordinates::new(&[])
-        .losses(&[])
-        .map(|frame| frame.rows())
-        .collect();
-    assert_eq!(none, [0], "a frame without runs has its columns");
+    let frame = coordinates.losses(&runs[..2]);
+    assert_eq!(frame.rows(), runs[0].loss.len() + runs[1].loss.len());
+    assert_eq!(column(&frame, "step")[..2], [1u64.into(), 2u64.into()]);
+    assert_eq!(column(&frame, "loss")[2], Value::from(1.0f32));
+    assert!(matches!(column(&frame, "loss")[3], Value::Single(loss) if loss.is_nan()));
+    let none = coordinates.losses(&[]);
+    assert_eq!((none.rows(), none.columns.len()), (0, frame.columns.len()));
 }
 
 /// A frame with every kind of field, null and not, few and many distinct values, runs and none.
