@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use analysis::frame::{
-    Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows,
-    heatmap_frames, report_frames, targets_frames, to_safetensors, winners_frames,
+    Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows, heatmap_frames,
+    report_frames, targets_frames, to_safetensors, winners_frames,
 };
 use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, GradientNoise, Named, Outcome, Run};
