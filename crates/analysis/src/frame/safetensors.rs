@@ -47,7 +47,7 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
             let mut codes: HashMap<&str, u32> = HashMap::new();
             let mut distinct: Vec<&str> = Vec::new();
             let code = |value| match value {
-                &Value::Text(ref text) => *codes.entry(text).or_insert_with(|| {
+                Value::Text(text) => *codes.entry(text).or_insert_with(|| {
                     distinct.push(text);
                     distinct.len() as u32 - 1
                 }),
@@ -61,7 +61,7 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
             (Dtype::U32, bytes)
         }
         Kind::Integer if !has_null => (
-            Dtype::I64,
+            whole(values),
             bytes_of(values, |value| match value {
                 Value::Integer(n) => n.to_le_bytes(),
                 _ => [0; 8],
@@ -90,6 +90,16 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
                 number.to_le_bytes()
             }),
         ),
+    }
+}
+
+/// Signed where every number fits, as programs that subtract want it.
+fn whole(values: &[Value]) -> Dtype {
+    let is_large = |value: &Value| matches!(value, Value::Integer(n) if *n > i64::MAX as u64);
+    if values.iter().any(is_large) {
+        Dtype::U64
+    } else {
+        Dtype::I64
     }
 }
 
