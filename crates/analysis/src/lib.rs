@@ -17,6 +17,7 @@ pub mod control;
 mod curve;
 mod error;
 mod evidence;
+pub mod frame;
 pub mod heatmap;
 mod metric;
 pub mod noise;

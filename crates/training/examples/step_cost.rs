@@ -19,7 +19,7 @@ fn main() {
     let split =
         serde_json::json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
     let bytes =
-        training::prepare(&serde_json::from_value(split).expect("a data set")).expect("digits");
+        datasets::prepare(&serde_json::from_value(split).expect("a data set")).expect("digits");
     let data = Data::from_bytes(&bytes).expect("a data set");
 
     let networks = [

@@ -19,14 +19,6 @@ pub enum Error {
         /// Examples in the training set.
         examples: usize,
     },
-    /// The parts of a split need more examples than there are.
-    #[error("the parts need {wanted} examples, the source has {available}")]
-    SplitTooLarge {
-        /// Sum of the counts asked for.
-        wanted: usize,
-        /// Examples in the source.
-        available: usize,
-    },
     /// A network cannot take images of this shape.
     #[error("{model} cannot take images of {channels}x{height}x{width}")]
     ImageShape {

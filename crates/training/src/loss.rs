@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use burn::tensor::{Gradients, Tensor, TensorData};
 
-use crate::random::Stream;
+use datasets::random::Stream;
 
 /// Logits of a batch on the host.
 pub(crate) struct Logits {

@@ -8,13 +8,13 @@ use burn::tensor::{Device, Tensor};
 use burn_kfac::{Fisher, Kfac, Tape};
 
 use crate::batches::{Batch, Batches};
-use crate::data::Part;
 use crate::evaluate::{self, images};
 use crate::loss::Logits;
 use crate::models::{Moments, Network, Pass};
-use crate::random::{Purpose, Stream};
 use crate::settings::{BatchNormStatistics, Optimizer, Settings, Sgd, Stop};
 use crate::{Data, Error, Evaluated, Outcome, Run, Score};
+use datasets::Part;
+use datasets::random::{Purpose, Stream};
 
 /// A run whose mini-batch loss exceeds this many times its first has diverged.
 const DIVERGED: f64 = 1e4;

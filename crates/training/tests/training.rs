@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
+use datasets::{Data, prepare};
 use serde_json::{Value, json};
-use training::{Data, Error, Outcome, Run, Settings, prepare, train};
+use training::{Error, Outcome, Run, Settings, train};
 
 /// The digits, 1,280 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use engine::{Job, Output};
 use super::{Failure, settings};
 
 pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
-    let bytes = training::prepare(&settings(job)?)?;
+    let bytes = datasets::prepare(&settings(job)?)?;
     let mut output = Output::default();
     output.blobs.insert("dataset".to_owned(), bytes);
     Ok(output)

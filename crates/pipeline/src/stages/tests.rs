@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 /// Reads settings as their kind's executor does.
 fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
     match kind {
-        "dataset" => parse::<training::DatasetSettings>(settings).map(drop),
+        "dataset" => parse::<datasets::DatasetSettings>(settings).map(drop),
         "train" => {
             let settings: training::Settings = parse(settings)?;
             Ok(settings.check()?)
@@ -66,12 +66,12 @@ fn every_stage_of_every_study_is_understood_by_its_executor() {
 fn sources(kind: &str) -> Vec<String> {
     let own = format!("crates/pipeline/src/stages/{kind}.rs");
     let crates: &[&str] = match kind {
-        "dataset" => &[
-            "crates/training/src/data",
-            "crates/training/src/random.rs",
-            "crates/training/data",
+        "dataset" => &["crates/datasets/src", "crates/datasets/data"],
+        "train" => &[
+            "crates/training/src",
+            "crates/burn-kfac/src",
+            "crates/datasets/src",
         ],
-        "train" => &["crates/training/src", "crates/burn-kfac/src"],
         "command" => &["crates/pipeline/src/stages/command"],
         _ => &["crates/analysis/src", "crates/pipeline/src/stages/runs.rs"],
     };

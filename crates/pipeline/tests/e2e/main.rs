@@ -4,6 +4,7 @@ mod cache;
 mod commands;
 mod crash;
 mod edits;
+mod export;
 mod interrupt;
 mod lab;
 mod messages;

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::random::Stream;
+use datasets::random::Stream;
 
 /// The stream that weights are drawn from and the (autodiff) device that they go to.
 pub(super) struct Initial<'a> {

@@ -21,9 +21,9 @@ pub use mlp::Mlp;
 pub use resnet::{Block, ResNet};
 pub use weights::Weight;
 
-use crate::random::{Purpose, Stream};
 use crate::settings::Model;
 use crate::{Data, Error};
+use datasets::random::{Purpose, Stream};
 use initial::Initial;
 
 /// What goes beside the activations through one forward pass.

@@ -10,7 +10,7 @@ use crate::random::Stream;
 /// # Errors
 ///
 /// [`Error::SplitTooLarge`].
-pub(super) fn stratified(
+pub(crate) fn stratified(
     labels: &[u8],
     counts: [usize; 3],
     stream: &mut Stream,
