@@ -240,6 +240,11 @@ pub(crate) struct Report {
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
+
+    /// Say what changed since an earlier report: the folder beside its page, the name of a pin, or the
+    /// key of its report stage
+    #[arg(long, value_name = "OLD")]
+    pub(crate) against: Option<String>,
 }
 
 /// Arguments of `pipeline export`.

@@ -24,8 +24,8 @@ mod words;
 pub use exhibits::{Exhibit, exhibits};
 pub use figure::stage_graph::stage_graph_svg;
 pub use page::{page, page_against};
-pub use section::changes::Earlier;
 pub use provenance::{
     DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
+pub use section::changes::Earlier;

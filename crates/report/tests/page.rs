@@ -474,15 +474,24 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let mut before = now.clone();
     before.claims[0].verdict = analysis::claims::Verdict::Undecided;
     before.claims.remove(2);
-    before.stages[0].common.insert("budget.epochs".into(), serde_json::json!(6));
+    before.stages[0]
+        .common
+        .insert("budget.epochs".into(), serde_json::json!(6));
     before.runs[0].last = None;
     before.runs.pop();
-    let row = before.targets[0].table.summaries.iter_mut().find(|row| row.median.is_some());
+    let row = before.targets[0]
+        .table
+        .summaries
+        .iter_mut()
+        .find(|row| row.median.is_some());
     let row = row.expect("a reached target");
     row.median = None;
     let steps = format!("batch {:>6}", row.batch_size);
     let against = |before| {
-        let earlier = report::Earlier { name: "before <b>".into(), table: before };
+        let earlier = report::Earlier {
+            name: "before <b>".into(),
+            table: before,
+        };
         check(&report::page_against(&now, &sample::provenance(), &earlier))
     };
     let page = against(before);
@@ -499,7 +508,14 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     let rows = |id: &str| all(&page, &format!("{id} tbody tr")).len();
-    assert_eq!((rows("#changes-settings"), rows("#changes-steps"), rows("#changes-verdicts")), (1, 1, 4));
+    assert_eq!(
+        (
+            rows("#changes-settings"),
+            rows("#changes-steps"),
+            rows("#changes-verdicts")
+        ),
+        (1, 1, 4)
+    );
     assert_eq!(all(&page, "nav a[href='#changes']").len(), 1);
     // The same report again.
     let page = against(now.clone());

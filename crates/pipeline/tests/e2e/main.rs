@@ -8,4 +8,5 @@ mod export;
 mod interrupt;
 mod lab;
 mod messages;
+mod reports;
 mod tools;

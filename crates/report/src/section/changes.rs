@@ -8,7 +8,7 @@ use analysis::report::{ReportTable, RunRow};
 use analysis::targets::StepsSummary;
 use maud::{Markup, html};
 
-use super::claims::badge;
+use super::claims::{badge, written};
 use super::table;
 use crate::book::Book;
 use crate::draw::number::{count, percent, significant};
@@ -50,11 +50,21 @@ pub(crate) fn section(book: &Book<'_>, earlier: &Earlier) -> Markup {
 /// What became of the runs, each by its name.
 fn runs(before: &ReportTable, now: &ReportTable) -> String {
     let by_label = |table: &'_ ReportTable| -> BTreeMap<String, RunRow> {
-        table.runs.iter().map(|run| (run.label.clone(), run.clone())).collect()
+        table
+            .runs
+            .iter()
+            .map(|run| (run.label.clone(), run.clone()))
+            .collect()
     };
     let (old, new) = (by_label(before), by_label(now));
-    let both: Vec<(&RunRow, &RunRow)> = new.iter().filter_map(|(label, run)| Some((old.get(label)?, run))).collect();
-    let other = both.iter().filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last)).count();
+    let both: Vec<(&RunRow, &RunRow)> = new
+        .iter()
+        .filter_map(|(label, run)| Some((old.get(label)?, run)))
+        .collect();
+    let other = both
+        .iter()
+        .filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last))
+        .count();
     format!(
         "{} before, {} now: {} added, {} gone; of the {} in both {} came out otherwise.",
         count(old.len(), "run"),
@@ -62,15 +72,25 @@ fn runs(before: &ReportTable, now: &ReportTable) -> String {
         new.len() - both.len(),
         old.len() - both.len(),
         both.len(),
-        if other == 0 { "none".into() } else { other.to_string() },
+        if other == 0 {
+            "none".into()
+        } else {
+            other.to_string()
+        },
     )
 }
 
 fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup {
     let find = |claims: &'_ [ClaimVerdict], wanted: &ClaimVerdict| -> Option<ClaimVerdict> {
-        claims.iter().find(|claim| claim.claim == wanted.claim).cloned()
+        claims
+            .iter()
+            .find(|claim| claim.claim == wanted.claim)
+            .cloned()
     };
-    let gone = before.claims.iter().filter(|claim| find(&now.claims, claim).is_none());
+    let gone = before
+        .claims
+        .iter()
+        .filter(|claim| find(&now.claims, claim).is_none());
     let rows: Vec<(Option<ClaimVerdict>, Option<ClaimVerdict>)> = now
         .claims
         .iter()
@@ -91,7 +111,7 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
                     Some(claim) => {
                         (badge(claim.verdict))
                         @if let Some(statistic) = &claim.statistic {
-                            span.range { (words::in_line(&words::estimate(&statistic.estimate, |v| significant(v, 3)))) ", n\u{a0}=\u{a0}" (statistic.n) }
+                            span.range { (words::in_line(&written(statistic))) ", n\u{a0}=\u{a0}" (statistic.n) }
                         }
                     }
                     None => "not declared"
@@ -125,15 +145,18 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
 
 fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts) -> Markup {
     let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let (equal, other): (Vec<&String>, Vec<&String>) =
-        all.into_iter().partition(|fact| before.get(*fact) == now.get(*fact));
+    let (equal, other): (Vec<&String>, Vec<&String>) = all
+        .into_iter()
+        .partition(|fact| before.get(*fact) == now.get(*fact));
     if other.is_empty() {
         return html! {
             @if !equal.is_empty() { p.note { (name) ": all " (equal.len()) " as before." } }
         };
     }
-    let side = |facts: &Facts, fact: &String| html! {
-        td { @match facts.get(fact) { Some(text) => { (words::name(text)) } None => span.quiet { "–" } } }
+    let side = |facts: &Facts, fact: &String| {
+        html! {
+            td { @match facts.get(fact) { Some(text) => { (words::name(text)) } None => span.quiet { "–" } } }
+        }
     };
     let rows = html! {
         @for fact in &other {
@@ -160,7 +183,10 @@ fn settings(table: &ReportTable) -> Facts {
         }
         for (path, values) in &stage.swept {
             let values: Vec<String> = values.iter().map(words::value).collect();
-            facts.insert(format!("{of}: {path}"), format!("{} (swept)", values.join(", ")));
+            facts.insert(
+                format!("{of}: {path}"),
+                format!("{} (swept)", values.join(", ")),
+            );
         }
     }
     facts
@@ -169,9 +195,18 @@ fn settings(table: &ReportTable) -> Facts {
 fn performance(table: &ReportTable) -> Facts {
     let rows = table.performance.iter().flat_map(|row| {
         row.metrics.iter().map(move |(metric, estimate)| {
-            let what = format!("{}: {}, batch {}, {metric}", row.winners, words::method(&row.method), row.batch_size);
+            let what = format!(
+                "{}: {}, batch {}, {metric}",
+                row.winners,
+                words::method(&row.method),
+                row.batch_size
+            );
             let value = words::in_line(&words::estimated(*metric, estimate));
-            let lost = if row.diverged > 0 { format!(", {} diverged", row.diverged) } else { String::new() };
+            let lost = if row.diverged > 0 {
+                format!(", {} diverged", row.diverged)
+            } else {
+                String::new()
+            };
             (what, format!("{value}, {}{lost}", count(row.seeds, "seed")))
         })
     });
@@ -183,7 +218,10 @@ fn winners(table: &ReportTable) -> Facts {
         named.table.winners.iter().map(|winner| {
             let what = format!("{}: {}", named.stage, winner.entry);
             let score = words::score(&winner.score, named.table.by);
-            (what, format!("{}: {score}", words::settings(&winner.parameters)))
+            (
+                what,
+                format!("{}: {score}", words::settings(&winner.parameters)),
+            )
         })
     });
     all.collect()
@@ -213,14 +251,28 @@ fn steps(table: &ReportTable) -> Facts {
 }
 
 fn fits(table: &ReportTable) -> Facts {
-    let rows = table.targets.iter().flat_map(|named| &named.table.fits).map(|fit| {
-        let what = format!("{}: {}, {}", fit.stage, words::method(&fit.method), words::target(fit.target));
-        let slope = fit.slope.as_ref().map_or("none".into(), |slope| {
-            words::in_line(&words::estimate(slope, |v| significant(v, 2)))
+    let rows = table
+        .targets
+        .iter()
+        .flat_map(|named| &named.table.fits)
+        .map(|fit| {
+            let what = format!(
+                "{}: {}, {}",
+                fit.stage,
+                words::method(&fit.method),
+                words::target(fit.target)
+            );
+            let slope = fit.slope.as_ref().map_or("none".into(), |slope| {
+                words::in_line(&words::estimate(slope, |v| significant(v, 2)))
+            });
+            let critical = fit.law.as_ref().map_or("none".into(), |law| {
+                words::in_line(&words::bounded(&law.critical_batch))
+            });
+            (
+                what,
+                format!("slope {slope}; critical batch size {critical}"),
+            )
         });
-        let critical = fit.law.as_ref().map_or("none".into(), |law| words::in_line(&words::bounded(&law.critical_batch)));
-        (what, format!("slope {slope}; critical batch size {critical}"))
-    });
     rows.collect()
 }
 
@@ -238,7 +290,9 @@ fn regions(table: &ReportTable) -> Facts {
                     panel.batch_size,
                 );
                 let good = region.good.iter().filter(|good| **good).count();
-                let share = region.share.map_or(String::new(), |share| format!(" ({})", percent(share, 0)));
+                let share = region
+                    .share
+                    .map_or(String::new(), |share| format!(" ({})", percent(share, 0)));
                 facts.insert(what, format!("{good} of {}{share}", region.known));
             }
         }

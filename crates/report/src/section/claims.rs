@@ -134,7 +134,7 @@ fn said(statistic: &Statistic) -> Markup {
 }
 
 /// A statistic and its interval in its unit: `−1.2 points`, `[−2.1, −0.3]`.
-fn written(statistic: &Statistic) -> (String, Option<String>) {
+pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
         Unit::Plain => (plain, ""),
