@@ -73,7 +73,7 @@ impl ParquetWriter {
     /// [`Error::Invalid`] for a whole number beyond 2^63, which the format's signed numbers lack.
     ///
     /// # Panics
-    /// If the frame's columns are others than those of the first one.
+    /// If the frame's columns are others than those of the first one, or one takes 2 GiB or more.
     pub fn rows(&mut self, frame: &Frame) -> Result<Vec<u8>, Error> {
         let same = self.schema.iter().map(|(name, kind)| (name, *kind));
         assert!(
@@ -98,10 +98,10 @@ impl ParquetWriter {
         self.groups.push(
             Struct::default()
                 .structures(1, chunks)
-                .i64(2, bytes.len() as i64)
-                .i64(3, frame.rows() as i64),
+                .i64(2, long(bytes.len()))
+                .i64(3, long(frame.rows())),
         );
-        self.rows += frame.rows() as i64;
+        self.rows += long(frame.rows());
         self.written += bytes.len();
         Ok(bytes)
     }
@@ -110,7 +110,7 @@ impl ParquetWriter {
     pub fn finish(self) -> Vec<u8> {
         let root = Struct::default()
             .text(4, "schema")
-            .i32(5, self.schema.len() as i32);
+            .i32(5, short(self.schema.len()));
         let columns = self.schema.iter().map(|(name, kind)| {
             let element = Struct::default()
                 .i32(1, kind.physical())
@@ -139,16 +139,16 @@ impl ParquetWriter {
 /// A column's chunk: its metadata, for a first byte at `from`, and its pages.
 fn chunk(column: &Column, from: usize) -> Result<(Struct, Vec<u8>), Error> {
     let plain = plain(column)?;
-    let rows = column.values.len() as i32;
+    let rows = short(column.values.len());
     let mut page = levels(column);
     let mut pages = Vec::new();
     let mut dictionary_at = None;
     let encoding = if let Some((distinct, codes)) = dictionary(column.kind, &plain) {
         let entries = distinct.concat();
         let header = Struct::default()
-            .i32(1, distinct.len() as i32)
+            .i32(1, short(distinct.len()))
             .i32(2, PLAIN);
-        dictionary_at = Some(from as i64);
+        dictionary_at = Some(long(from));
         pages = page_header(DICTIONARY_PAGE, entries.len(), 7, header);
         pages.extend(entries);
         let width = bits(distinct.len() as u32 - 1).max(1);
@@ -178,21 +178,21 @@ fn chunk(column: &Column, from: usize) -> Result<(Struct, Vec<u8>), Error> {
         .texts(3, &[&column.name])
         .i32(4, UNCOMPRESSED)
         .i64(5, rows.into())
-        .i64(6, pages.len() as i64)
-        .i64(7, pages.len() as i64)
-        .i64(9, data_at as i64);
+        .i64(6, long(pages.len()))
+        .i64(7, long(pages.len()))
+        .i64(9, long(data_at));
     if let Some(at) = dictionary_at {
         metadata = metadata.i64(11, at);
     }
-    let chunk = Struct::default().i64(2, from as i64).structure(3, metadata);
+    let chunk = Struct::default().i64(2, long(from)).structure(3, metadata);
     Ok((chunk, pages))
 }
 
 fn page_header(kind: i32, length: usize, field: u8, of_kind: Struct) -> Vec<u8> {
     Struct::default()
         .i32(1, kind)
-        .i32(2, length as i32)
-        .i32(3, length as i32)
+        .i32(2, short(length))
+        .i32(3, short(length))
         .structure(field, of_kind)
         .finish()
 }
@@ -262,6 +262,19 @@ fn dictionary(kind: Kind, plain: &[Vec<u8>]) -> Option<(Vec<Vec<u8>>, Vec<u32>)>
 /// Bits that numbers up to `largest` take.
 fn bits(largest: u32) -> u32 {
     u32::BITS - largest.leading_zeros()
+}
+
+/// A count of rows, columns or bytes of one page as the format has it.
+///
+/// # Panics
+/// If a chunk is beyond 2^31 rows or bytes a column: chunks are far smaller.
+fn short(count: usize) -> i32 {
+    i32::try_from(count).expect("a page is under 2 GiB")
+}
+
+/// A count or offset as the format has it.
+fn long(count: usize) -> i64 {
+    i64::try_from(count).expect("a file is under 8 EiB")
 }
 
 /// Flags, eight a byte, the first lowest.

@@ -46,14 +46,17 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
         Kind::Text => {
             let mut codes: HashMap<&str, u32> = HashMap::new();
             let mut distinct: Vec<&str> = Vec::new();
-            let code = |value| match value {
-                &Value::Text(ref text) => *codes.entry(text).or_insert_with(|| {
-                    distinct.push(text);
-                    distinct.len() as u32 - 1
-                }),
-                _ => NULL,
-            };
-            let bytes = values.iter().map(code).flat_map(u32::to_le_bytes).collect();
+            let mut bytes = Vec::with_capacity(4 * values.len());
+            for value in values {
+                let code = match value {
+                    Value::Text(text) => *codes.entry(text.as_ref()).or_insert_with(|| {
+                        distinct.push(text);
+                        distinct.len() as u32 - 1
+                    }),
+                    _ => NULL,
+                };
+                bytes.extend(code.to_le_bytes());
+            }
             texts.insert(
                 column.name.clone(),
                 serde_json::Value::from(distinct).to_string(),
@@ -61,7 +64,7 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
             (Dtype::U32, bytes)
         }
         Kind::Integer if !has_null => (
-            Dtype::I64,
+            whole(values),
             bytes_of(values, |value| match value {
                 Value::Integer(n) => n.to_le_bytes(),
                 _ => [0; 8],
@@ -90,6 +93,16 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
                 number.to_le_bytes()
             }),
         ),
+    }
+}
+
+/// Signed where every number fits, as programs that subtract want it.
+fn whole(values: &[Value]) -> Dtype {
+    let is_large = |value: &Value| matches!(value, Value::Integer(n) if *n > i64::MAX as u64);
+    if values.iter().any(is_large) {
+        Dtype::U64
+    } else {
+        Dtype::I64
     }
 }
 
