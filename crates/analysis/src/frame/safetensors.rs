@@ -46,6 +46,7 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
         Kind::Text => {
             let mut codes: HashMap<&str, u32> = HashMap::new();
             let mut distinct: Vec<&str> = Vec::new();
+<<<<<<< HEAD
             let code = |value| match value {
                 Value::Text(text) => *codes.entry(text).or_insert_with(|| {
                     distinct.push(text);
@@ -54,6 +55,19 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
                 _ => NULL,
             };
             let bytes = values.iter().map(code).flat_map(u32::to_le_bytes).collect();
+=======
+            let mut bytes = Vec::with_capacity(4 * values.len());
+            for value in values {
+                let code = match value {
+                    Value::Text(text) => *codes.entry(text.as_ref()).or_insert_with(|| {
+                        distinct.push(text);
+                        distinct.len() as u32 - 1
+                    }),
+                    _ => NULL,
+                };
+                bytes.extend(code.to_le_bytes());
+            }
+>>>>>>> analysis
             texts.insert(
                 column.name.clone(),
                 serde_json::Value::from(distinct).to_string(),
