@@ -46,16 +46,6 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
         Kind::Text => {
             let mut codes: HashMap<&str, u32> = HashMap::new();
             let mut distinct: Vec<&str> = Vec::new();
-<<<<<<< HEAD
-            let code = |value| match value {
-                Value::Text(text) => *codes.entry(text).or_insert_with(|| {
-                    distinct.push(text);
-                    distinct.len() as u32 - 1
-                }),
-                _ => NULL,
-            };
-            let bytes = values.iter().map(code).flat_map(u32::to_le_bytes).collect();
-=======
             let mut bytes = Vec::with_capacity(4 * values.len());
             for value in values {
                 let code = match value {
@@ -67,7 +57,6 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
                 };
                 bytes.extend(code.to_le_bytes());
             }
->>>>>>> analysis
             texts.insert(
                 column.name.clone(),
                 serde_json::Value::from(distinct).to_string(),
