@@ -38,17 +38,6 @@ impl Window {
         }
     }
 
-    /// One that sees each pixel of an image alone.
-    pub(crate) fn pixel(input: [usize; 2]) -> Self {
-        Self {
-            kernel: [1; 2],
-            stride: [1; 2],
-            dilation: [1; 2],
-            padding: [[0; 2]; 2],
-            input,
-        }
-    }
-
     /// Positions of the window, (height, width).
     pub fn output(&self) -> [usize; 2] {
         [0, 1].map(|i| {

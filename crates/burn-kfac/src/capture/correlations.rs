@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// Multiplications of a matrix product below which its overhead shows.
@@ -16,6 +16,9 @@ const PRODUCT: usize = 1 << 18;
 
 /// Floats of the reordered samples: half of a second-level cache.
 const BUFFER: usize = 1 << 16;
+
+/// Floats that are written together while samples are reordered: half of a first-level cache.
+const BAND: usize = 1 << 12;
 
 /// Images of a batch.
 #[derive(Clone, Copy)]
@@ -31,14 +34,13 @@ pub(super) struct Images<'a> {
 pub(super) type Part = [Range<usize>; 2];
 
 /// `R_d[i, j] = sum over samples and pixels q of x_i[q] x_j[q + d]` for the shifts d of half a
-/// plane; the others are transposes, as `R_-d[i, j] = R_d[j, i]`. Pixels outside are zero. Of R_0,
-/// which is symmetric, entries above the diagonal are unspecified.
+/// plane; the others are transposes, as `R_-d[i, j] = R_d[j, i]`. Pixels outside are zero.
 pub(super) struct Correlations {
     channels: usize,
     /// Shifts to the right are less than this.
     reach: usize,
-    /// By rows down: `[channels, shifts * channels]`, column-major. Shifts to the right start at
-    /// 0 where the shift down is 0, else at `1 - reach`.
+    /// By rows down: `[shifts * channels, channels]`, column-major: of column i, row (d, j) is
+    /// `R_d[i, j]`. Shifts to the right start at 0 where the shift down is 0, else at `1 - reach`.
     sums: Vec<Vec<f32>>,
 }
 
@@ -83,24 +85,15 @@ impl Correlations {
                 let length = (rows - rows_down) * row - (right - 1);
                 let left = if rows_down == 0 { 0 } else { right - 1 };
                 let shifted = &buffer[(rows_down * row - left) * channels..];
-                let columns = shifts(rows_down) * channels;
+                let all = shifts(rows_down) * channels;
                 let view = |pixels, rows| {
                     MatRef::from_column_major_slice_with_stride(pixels, rows, length, channels)
                 };
-                let full = BlockStructure::Rectangular;
-                let symmetric = rows_down == 0 && right == 1;
                 matmul(
-                    MatMut::from_column_major_slice_mut(sum, channels, columns),
-                    if symmetric {
-                        BlockStructure::TriangularLower
-                    } else {
-                        full
-                    },
+                    MatMut::from_column_major_slice_mut(sum, all, channels),
                     Accum::Add,
-                    view(&buffer, channels),
-                    full,
-                    view(shifted, columns).transpose(),
-                    full,
+                    view(shifted, all),
+                    view(&buffer, channels).transpose(),
                     1.0,
                     Par::Seq,
                 );
@@ -113,18 +106,19 @@ impl Correlations {
         }
     }
 
-    /// R for a shift of `down` rows and `right` columns, `[channels, channels]`, column-major.
+    /// R for a shift of `down` rows and `right` columns: its rows, `[channels, channels]`.
     ///
     /// # Panics
     /// If the shift lies in the other half of the plane or out of reach.
-    pub(super) fn at(&self, down: usize, right: isize) -> &[f32] {
+    pub(super) fn rows(&self, down: usize, right: isize) -> impl Iterator<Item = &[f32]> {
         let first = if down == 0 { 0 } else { self.reach - 1 };
         let shift = right
             .checked_add_unsigned(first)
             .and_then(|shift| usize::try_from(shift).ok())
             .expect("a shift in the half plane that was computed");
-        let block = self.channels * self.channels;
-        &self.sums[down][shift * block..][..block]
+        let sum = &self.sums[down];
+        sum.chunks_exact(sum.len() / self.channels)
+            .map(move |row| &row[shift * self.channels..][..self.channels])
     }
 }
 
@@ -133,11 +127,17 @@ impl Correlations {
 fn reorder(image: &[f32], images: &Images<'_>, part: &Part, to: &mut [f32], row: usize) {
     let [height, width] = images.size;
     let channels = images.channels;
-    for (y, to) in part[0].clone().zip(to.chunks_mut(row * channels)) {
+    // Read in long runs, written where a first-level cache holds it.
+    let band = (BAND / (row * channels)).max(1);
+    for (first, to) in (part[0].clone().step_by(band)).zip(to.chunks_mut(band * row * channels)) {
         for (c, plane) in image.chunks_exact(height * width).enumerate() {
-            let line = &plane[y * width..][part[1].clone()];
-            for (to, &x) in to[c..].iter_mut().step_by(channels).zip(line) {
-                *to = x;
+            let lines = plane[first * width..]
+                .chunks_exact(width)
+                .take(part[0].end - first);
+            for (to, line) in to.chunks_mut(row * channels).zip(lines) {
+                for (to, &x) in (to.chunks_exact_mut(channels)).zip(&line[part[1].clone()]) {
+                    to[c] = x;
+                }
             }
         }
     }

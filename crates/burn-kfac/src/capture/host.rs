@@ -5,7 +5,6 @@ use faer::MatRef;
 
 use super::correlations::Images;
 use super::{Capture, Signals, overlap, patches};
-use crate::window::Window;
 use crate::{KroneckerFactors, Symmetric};
 
 pub(super) fn factors(capture: Capture) -> KroneckerFactors {
@@ -21,28 +20,25 @@ pub(super) fn factors(capture: Capture) -> KroneckerFactors {
             of_rows(values(&data(d)), rows, false, g_scale),
         ),
         Signals::Conv2d { x, d, window } => {
-            let x = (x.dims()[1], data(x));
+            let channels = x.dims()[1];
+            let x = data(x);
             let images = Images {
-                values: values(&x.1),
-                channels: x.0,
+                values: values(&x),
+                channels,
                 size: window.input,
             };
-            let a_mean = if overlap::covers(&window) {
+            let a_mean = if overlap::covers(&window, channels) {
                 overlap::second_moment(images, &window, bias, a_scale)
             } else {
                 patches::second_moment(images, &window, bias, a_scale)
             };
             let d = data(d);
-            let gradients = Images {
-                values: values(&d),
-                channels: rows,
-                size: window.output(),
-            };
-            let pixel = Window::pixel(window.output());
-            (
-                a_mean,
-                overlap::second_moment(gradients, &pixel, false, g_scale),
-            )
+            let mut g_mean = Symmetric::zeros(rows);
+            for sample in values(&d).chunks_exact(rows * positions) {
+                let sample = MatRef::from_row_major_slice(sample, rows, positions);
+                g_mean.add_outer(g_scale as f32, sample);
+            }
+            (a_mean, g_mean)
         }
     };
     KroneckerFactors {

@@ -11,11 +11,14 @@ use super::correlations::{Correlations, Images, Part};
 use crate::Symmetric;
 use crate::window::Window;
 
-/// Whether A of such a convolution can be had this way: patches lie one pixel apart, and the
-/// borders on two sides have no pixel in common.
-pub(super) fn covers(window: &Window) -> bool {
+/// Whether A of such a convolution can be had this way, and is worth it: patches lie one pixel
+/// apart, the borders on two sides have no pixel in common, and there is more than one channel
+/// (products of vectors are slower than patches).
+pub(super) fn covers(window: &Window, channels: usize) -> bool {
     window.stride == [1, 1]
         && window.dilation == [1, 1]
+        && window.kernel != [1, 1]
+        && channels > 1
         && (0..2).all(|axis| window.input[axis] >= 2 * window.kernel[axis])
 }
 
@@ -51,9 +54,10 @@ pub(super) fn second_moment(
             block.fill(0.0);
             let [from, to] = [u, v].map(|tap| [tap / kw, tap % kw]);
             parts.add(window, from, to, &mut block);
-            for (j, column) in block.chunks_exact(channels).enumerate() {
-                let first = if u == v { j } else { 0 };
-                for (i, &sum) in column.iter().enumerate().skip(first) {
+            for (i, row) in block.chunks_exact(channels).enumerate() {
+                // The block on the diagonal is symmetric.
+                let some = if u == v { i + 1 } else { channels };
+                for (j, &sum) in row[..some].iter().enumerate() {
                     moment.set(i * taps + u, j * taps + v, (scale * sum) as f32);
                 }
             }
@@ -72,8 +76,7 @@ pub(super) fn second_moment(
 }
 
 impl Parts<'_> {
-    /// Adds the block for the kernel elements `from` and `to`, `[channels, channels]`,
-    /// column-major.
+    /// Adds the block for the kernel elements `from` and `to`, `[channels, channels]`.
     fn add(&mut self, window: &Window, from: [usize; 2], to: [usize; 2], block: &mut [f64]) {
         let (down, right) = (to[0] - from[0], to[1].cast_signed() - from[1].cast_signed());
         let [rows, columns] = [0, 1].map(|axis| strips(window, axis, from[axis], to[axis]));
@@ -81,7 +84,8 @@ impl Parts<'_> {
             for (column_sign, columns) in &columns {
                 let correlations = self.of([rows.clone(), columns.clone()]);
                 let sign = row_sign * column_sign;
-                for (sum, &x) in block.iter_mut().zip(correlations.at(down, right)) {
+                let sums = correlations.rows(down, right).flatten();
+                for (sum, &x) in block.iter_mut().zip(sums) {
                     *sum += sign * f64::from(x);
                 }
             }
