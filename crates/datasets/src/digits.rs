@@ -5,7 +5,7 @@
 
 use safetensors::SafeTensors;
 
-use crate::data::Images;
+use crate::prepare::Images;
 
 const FILE: &[u8] = include_bytes!("../data/digits.safetensors");
 

@@ -6,8 +6,10 @@
 mod data;
 mod digits;
 mod error;
+mod prepare;
 pub mod random;
 mod split;
 
-pub use data::{Data, DatasetSettings, Part, Source, prepare};
+pub use data::{Data, Normalisation, Part};
 pub use error::Error;
+pub use prepare::{DatasetSettings, Source, prepare};

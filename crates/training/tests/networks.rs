@@ -1,10 +1,10 @@
 //! The networks against their papers and against a twin in double precision on the host.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use burn::module::Module;
 use datasets::random::{Purpose, Stream};
-use datasets::{Data, Part, prepare};
+use datasets::{Data, Normalisation, Part, prepare};
 use serde_json::json;
 use training::models::{Network, Weight};
 use training::settings::Model;
@@ -15,18 +15,21 @@ static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
 });
 
-/// Noise in the shape of CIFAR-10 images, standard normal.
+/// Noise in the shape of CIFAR-10 images, near normal with mean 0 and variance 1.
 fn colour(examples: usize) -> Data {
     let mut stream = Stream::new(0, Purpose::Split, 0);
+    let normalisation = Arc::new(Normalisation::new(&[0.5; 3], &[0.25; 3], 255.0));
     let part = Part {
-        images: (0..examples * 3 * 32 * 32)
-            .map(|_| stream.normal() as f32)
+        pixels: (0..examples * 3 * 32 * 32)
+            .map(|_| (127.5 + 63.75 * stream.normal()) as u8)
             .collect(),
         labels: (0..examples).map(|i| (i % 10) as u8).collect(),
+        normalisation: Arc::clone(&normalisation),
     };
     let empty = Part {
-        images: Vec::new(),
+        pixels: Vec::new(),
         labels: Vec::new(),
+        normalisation,
     };
     Data {
         channels: 3,
@@ -222,11 +225,10 @@ fn sgd_follows_its_twin_in_double_precision() {
 
     let order = Stream::new(7, Purpose::Order, 0).permutation(DIGITS.train.len());
     for (step, chosen) in order.chunks(32).take(30).enumerate() {
-        let images: Vec<f32> = chosen
-            .iter()
-            .flat_map(|i| &DIGITS.train.images[*i as usize * INPUTS..(*i as usize + 1) * INPUTS])
-            .copied()
-            .collect();
+        let mut images = Vec::new();
+        for i in chosen {
+            DIGITS.train.extend_with(&mut images, *i as usize);
+        }
         let labels: Vec<u8> = chosen
             .iter()
             .map(|i| DIGITS.train.labels[*i as usize])
