@@ -10,9 +10,11 @@
 //! from `/proc`.
 
 use std::fs;
+use std::sync::Arc;
 
 use burn::tensor::Device;
-use datasets::{Data, Part, random::Purpose, random::Stream};
+use datasets::random::{Purpose, Stream};
+use datasets::{Data, Normalisation, Part};
 use serde_json::{Value, json};
 use training::Settings;
 
@@ -125,7 +127,7 @@ fn main() {
 }
 
 fn measure(case: &Case, batch: usize, device: &Device) {
-    let data = pixels(case.shape, 2 * batch);
+    let data = random_images(case.shape, 2 * batch);
     let settings = |optimizer: Value| -> Settings {
         serde_json::from_value(json!({
             "model": case.model, "batch_size": batch, "learning_rate": 1e-4,
@@ -206,28 +208,34 @@ fn cpu_time() -> f64 {
         / 1e6
 }
 
-/// Images of normal noise, smoothed a little as real ones are, labels in turn.
-fn pixels([channels, height, width]: [usize; 3], examples: usize) -> Data {
+/// Images of noise, smoothed a little as real ones are, labels in turn.
+fn random_images([channels, height, width]: [usize; 3], examples: usize) -> Data {
     let mut stream = Stream::new(0, Purpose::InitialWeights, 0);
     let mut before = 0.0;
-    let images = (0..examples * channels * height * width)
+    let pixels = (0..examples * channels * height * width)
         .map(|_| {
             before = 0.7 * before + 0.7 * stream.normal();
-            before as f32
+            (128.0 + 50.0 * before).clamp(0.0, 255.0) as u8
         })
         .collect();
-    let labels = (0..examples).map(|example| (example % 10) as u8).collect();
-    let empty = || Part {
-        images: Vec::new(),
+    let normalisation = Normalisation::new(&vec![0.5; channels], &vec![0.2; channels], 255.0);
+    let train = Part {
+        pixels,
+        labels: (0..examples).map(|example| (example % 10) as u8).collect(),
+        normalisation: Arc::new(normalisation),
+    };
+    let none = Part {
+        pixels: Vec::new(),
         labels: Vec::new(),
+        normalisation: Arc::clone(&train.normalisation),
     };
     Data {
         channels,
         height,
         width,
         classes: 10,
-        train: Part { images, labels },
-        validation: empty(),
-        test: empty(),
+        train,
+        validation: none.clone(),
+        test: none,
     }
 }
