@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::{Error, KroneckerFactors, Preconditioner, Symmetric, Tape};
 
 /// Multiplications above which threads earn what starting them costs.
-const PARALLEL_WORK: usize = 4_000_000;
+pub(crate) const PARALLEL_WORK: usize = 4_000_000;
 
 /// K-FAC for one network.
 ///
@@ -24,19 +24,21 @@ const PARALLEL_WORK: usize = 4_000_000;
 pub struct Kfac {
     settings: Settings,
     /// In the order of their first application.
-    layers: Vec<Layer>,
-    step: u64,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) step: u64,
     arithmetic: Option<Arithmetic>,
 }
 
 #[derive(Debug)]
-struct Layer {
-    parameters: Parameters,
+pub(crate) struct Layer {
+    pub(crate) parameters: Parameters,
     /// Running averages before bias correction.
-    averages: KroneckerFactors,
-    updates: u32,
-    examples: u64,
-    inverse: Option<Ready>,
+    pub(crate) averages: KroneckerFactors,
+    pub(crate) updates: u32,
+    pub(crate) examples: u64,
+    /// Bias-corrected averages as they were when `inverse` was computed, or is to be.
+    pub(crate) inverted: Option<KroneckerFactors>,
+    pub(crate) inverse: Option<Ready>,
 }
 
 /// What [`Kfac::precondition`] did.
@@ -100,6 +102,12 @@ impl Kfac {
             .is_multiple_of(u64::from(self.settings.factor_every.get()))
     }
 
+    /// Whether this step renews the inverses.
+    pub(crate) fn inverses_are_due(&self) -> bool {
+        self.step
+            .is_multiple_of(u64::from(self.settings.inverse_every.get()))
+    }
+
     /// Whether gradients still pass through unchanged, see [`BurnIn`](crate::BurnIn).
     pub fn is_burning_in(&self) -> bool {
         let burn_in = &self.settings.burn_in;
@@ -140,6 +148,7 @@ impl Kfac {
         let new: Vec<KroneckerFactors> = if parallel {
             captures
                 .into_par_iter()
+                .with_max_len(1)
                 .map(one)
                 .collect::<Result<_, _>>()?
         } else {
@@ -195,14 +204,10 @@ impl Kfac {
         if self.layers.is_empty() {
             return Err(Error::NoFactors);
         }
-        let burning_in = self.is_burning_in();
-        let due = self
-            .step
-            .is_multiple_of(u64::from(self.settings.inverse_every.get()));
-        let step = if burning_in {
+        let step = if self.is_burning_in() {
             self.pass_through(learning_rate, gradients)?
         } else {
-            self.apply(due, learning_rate, gradients)?
+            self.apply(self.inverses_are_due(), learning_rate, gradients)?
         };
         self.step += 1;
         Ok(step)
@@ -240,8 +245,9 @@ impl Kfac {
             .collect::<Result<_, _>>()?;
         let device = taken[0].device();
         let arithmetic = self.arithmetic.unwrap_or_else(|| Arithmetic::of(&device));
-        for (layer, inverse) in self.decompose(due)? {
+        for (layer, factors, inverse) in self.decompose(due)? {
             self.layers[layer].inverse = Some(Ready::new(inverse, arithmetic, &device));
+            self.layers[layer].inverted = Some(factors);
         }
         let preconditioned = self.multiply(taken);
         let products = Preconditioned::products(&preconditioned);
@@ -268,9 +274,12 @@ impl Kfac {
         })
     }
 
-    /// New decompositions, by index of the layer: of all layers if `due`, else of those that
-    /// have none yet.
-    fn decompose(&self, due: bool) -> Result<Vec<(usize, Preconditioner)>, Error> {
+    /// New decompositions, by index of the layer, with the factors that they are of: of all layers
+    /// if `due`, else of those that have none yet.
+    fn decompose(
+        &self,
+        due: bool,
+    ) -> Result<Vec<(usize, KroneckerFactors, Preconditioner)>, Error> {
         let Settings {
             damping,
             damping_method,
@@ -281,14 +290,18 @@ impl Kfac {
             .filter(|(_, layer)| due || layer.inverse.is_none())
             .collect();
         let one = |(at, layer): (usize, &Layer)| {
-            let factors = layer.corrected(factor_decay.get());
-            Ok((at, factors.preconditioner(damping, damping_method)?))
+            let factors = match &layer.inverted {
+                Some(before) if !due => before.clone(),
+                _ => layer.corrected(factor_decay.get()),
+            };
+            let inverse = factors.preconditioner(damping, damping_method)?;
+            Ok((at, factors, inverse))
         };
         let cubes = wanting
             .iter()
             .map(|(_, layer)| layer.parameters.cols.pow(3));
         if cubes.sum::<usize>() > PARALLEL_WORK {
-            wanting.into_par_iter().map(one).collect()
+            wanting.into_par_iter().with_max_len(1).map(one).collect()
         } else {
             wanting.into_iter().map(one).collect()
         }
@@ -334,6 +347,7 @@ impl Layer {
             averages,
             updates: 0,
             examples: 0,
+            inverted: None,
             inverse: None,
         }
     }

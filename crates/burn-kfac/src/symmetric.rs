@@ -52,6 +52,32 @@ impl Symmetric {
         matrix
     }
 
+    /// The lower triangle column by column, `[dim (dim + 1) / 2]`: every entry once.
+    pub fn to_triangle(&self) -> Vec<f32> {
+        (0..self.dim)
+            .flat_map(|j| &self.lower[j * self.dim + j..(j + 1) * self.dim])
+            .copied()
+            .collect()
+    }
+
+    /// The matrix of which [`to_triangle`](Self::to_triangle) gives this; `None` unless the length is that of
+    /// a triangle.
+    pub fn from_triangle(entries: &[f32]) -> Option<Self> {
+        let dim = (1..)
+            .take_while(|n| n * (n + 1) / 2 <= entries.len())
+            .last()?;
+        if dim * (dim + 1) / 2 != entries.len() {
+            return None;
+        }
+        let (mut matrix, mut rest) = (Self::zeros(dim), entries);
+        for j in 0..dim {
+            let (column, after) = rest.split_at(dim - j);
+            matrix.lower[j * dim + j..(j + 1) * dim].copy_from_slice(column);
+            rest = after;
+        }
+        Some(matrix)
+    }
+
     /// Rows.
     pub fn dim(&self) -> usize {
         self.dim
@@ -68,6 +94,11 @@ impl Symmetric {
             self.dim
         );
         self.lower[i.min(j) * self.dim + i.max(j)]
+    }
+
+    /// Sets the entries (i, j) and (j, i).
+    pub(crate) fn set(&mut self, i: usize, j: usize, x: f32) {
+        self.lower[i.min(j) * self.dim + i.max(j)] = x;
     }
 
     /// All entries, `[dim, dim]`.
@@ -102,10 +133,11 @@ impl Symmetric {
         self.trace().is_finite()
     }
 
-    /// self <- self + scale m m^T. m: `[dim, k]`.
+    /// The first rows and columns of self <- themselves + scale m m^T. m: `[at most dim, k]`.
     pub(crate) fn add_outer(&mut self, scale: f32, m: MatRef<'_, f32>) {
         let full = BlockStructure::Rectangular;
-        let dst = MatMut::from_column_major_slice_mut(&mut self.lower, self.dim, self.dim);
+        let (dim, some) = (self.dim, m.nrows());
+        let dst = MatMut::from_column_major_slice_with_stride_mut(&mut self.lower, some, some, dim);
         let (lower, right) = (BlockStructure::TriangularLower, m.transpose());
         matmul(
             dst,

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{self, History};
+use crate::store::states;
 use crate::{Digest, Error, Record, Store, journal, manifest, pins, sealed};
 
 /// A file of the cache.
@@ -47,6 +48,11 @@ impl Result {
         self.records.iter().chain(rest)
     }
 
+    /// Whether there is more than a failure and its log.
+    pub(crate) fn is_result(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// When it was last added to.
     pub(crate) fn modified(&self) -> SystemTime {
         let times = self.files().map(|file| file.modified);
@@ -54,11 +60,20 @@ impl Result {
     }
 }
 
+/// A kept state.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) file: Found,
+    /// The key of the stage that kept it, if that can be read.
+    pub(crate) stage: Option<Digest>,
+}
+
 /// All of a cache.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     pub(crate) results: BTreeMap<Digest, Result>,
     pub(crate) blobs: HashMap<Digest, Found>,
+    pub(crate) states: Vec<State>,
     pub(crate) memory: Vec<Found>,
     pub(crate) aside: Vec<Found>,
     pub(crate) unfinished: Vec<Found>,
@@ -101,6 +116,10 @@ impl Census {
             ["fail", _, key, _] if digest(key).is_some() => {
                 self.at(digest(key)).failures.push(file);
             }
+            ["ckpt", _, root, _] if digest(root).is_some() => self.states.push(State {
+                stage: states::stage_of(&file.path),
+                file,
+            }),
             ["file", ..] => self.memory.push(file),
             ["aside", ..] => self.aside.push(file),
             ["tmp", ..] => self.unfinished.push(file),
@@ -115,8 +134,12 @@ impl Census {
 
     pub(crate) fn bytes(&self) -> u64 {
         let results = self.results.values().flat_map(Result::files);
+        let states = self.states.iter().map(|state| &state.file);
         let loose = [&self.memory, &self.aside, &self.unfinished, &self.other];
-        total(results) + total(self.blobs.values()) + total(loose.into_iter().flatten())
+        total(results)
+            + total(self.blobs.values())
+            + total(states)
+            + total(loose.into_iter().flatten())
     }
 }
 
@@ -196,14 +219,22 @@ pub(crate) fn roots(
         for (_, key) in history_of(store, &study)?.keys() {
             roots.insert(key, by.clone());
         }
-        for path in journal::paths(&folder)? {
-            let run = journal::read(&path)?;
-            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(&path) {
-                return Err(Error::Damaged { path });
+        let journals = journal::paths(&folder)?;
+        for path in &journals {
+            let run = journal::read(path)?;
+            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(path) {
+                return Err(Error::Damaged { path: path.clone() });
             }
-            if let Some(run) = run.filter(|run| run.end.is_none()) {
-                let keys = run.keys.into_iter().map(|(_, key)| key).chain(run.began);
-                roots.extend(keys.map(|key| (key, by.clone())));
+            let Some(run) = run else { continue };
+            let newest = journals.last() == Some(path);
+            // An interrupted run left states, for the next one to go on from.
+            if run.end.as_ref().is_none_or(|end| end.interrupted && newest) {
+                let keys = run.keys.iter().chain(&run.began);
+                roots.extend(keys.map(|(_, key)| (*key, by.clone())));
+            }
+            // How the study failed last is of interest until it runs again.
+            if newest {
+                roots.extend(run.failures().map(|key| (key, by.clone())));
             }
         }
     }
@@ -261,6 +292,9 @@ impl Store {
             usage.files += 1;
         };
         census.blobs.values().for_each(|file| add("outputs", file));
+        for state in &census.states {
+            add("kept states", &state.file);
+        }
         for result in census.results.values() {
             let records = result.records.iter().chain(&result.voids);
             records.for_each(|file| add("records", file));
@@ -290,7 +324,8 @@ impl Store {
     /// If it cannot be read, or a newer version of the program wrote to it.
     pub fn tenants(&self) -> std::result::Result<Vec<Tenant>, Error> {
         let census = Census::take(self)?;
-        let mut loose: BTreeSet<Digest> = census.results.keys().copied().collect();
+        let results = census.results.iter().filter(|(_, one)| one.is_result());
+        let mut loose: BTreeSet<Digest> = results.map(|(key, _)| *key).collect();
         let mut tenants = Vec::new();
         for folder in history::folders(self)? {
             let Some(study) = history::study(&folder) else {

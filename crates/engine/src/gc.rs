@@ -1,8 +1,10 @@
 //! What may go from a cache, and why.
 //!
 //! Results that a study had when it last ran, that a killed run left for the next one, or that a pin
-//! names are never deleted. Of the others those go that are old, and then the oldest until the cache
-//! is small enough. Files that belong to no result go when they are old enough not to be of a
+//! names are never deleted; nor is what the study's last run left of its failures. Of the others those go that are old,
+//! and then the oldest until the cache is small enough. Kept states go as the results of the stages that kept them do;
+//! if that is not enough, or they are named, so do those of stages that are done, without which nothing is lost but
+//! time. Files that belong to no result go when they are old enough not to be of a
 //! process at work on another machine; processes on this one are kept out while gc deletes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,6 +31,8 @@ pub struct Policy {
     pub max_bytes: Option<u64>,
     /// Studies that count no longer: their results are like any other.
     pub forget: Vec<String>,
+    /// Whether kept states of stages that are done go.
+    pub states: bool,
 }
 
 /// Why something goes.
@@ -39,6 +43,8 @@ pub enum Why {
     Old,
     /// No study and no pin refers to it, and the cache is too large.
     TooLarge,
+    /// The stage that kept this state is done; it may be another's beginning.
+    Done,
     /// No result has it as an output.
     NoResult,
     /// A process that ended early left it.
@@ -56,6 +62,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Old => "old, and of no study or pin",
             Self::TooLarge => "the cache is too large, and it is of no study or pin",
+            Self::Done => "a kept state of a stage that is done",
             Self::NoResult => "an output of no result",
             Self::LeftOver => "left by a process that ended early",
             Self::SetAside => "damaged and set aside",
@@ -149,6 +156,12 @@ impl Store {
     }
 }
 
+/// What no study and no pin refers to.
+enum Loose {
+    Result(Digest),
+    State(Found),
+}
+
 struct Marker {
     census: Census,
     roots: HashMap<Digest, String>,
@@ -194,25 +207,51 @@ impl Marker {
 
     fn mark(mut self, policy: &Policy) -> Sweep {
         self.leftovers(policy);
-        let mut loose: Vec<(SystemTime, Digest)> = Vec::new();
+        let (mut loose, mut done) = (Vec::new(), Vec::new());
         for (key, result) in &self.census.results {
             match self.roots.get(key) {
-                Some(by) => *self.sweep.kept.entry(by.clone()).or_default() += 1,
-                None => loose.push((result.modified(), *key)),
+                Some(by) => {
+                    *self.sweep.kept.entry(by.clone()).or_default() +=
+                        usize::from(result.is_result());
+                }
+                None => loose.push((result.modified(), Loose::Result(*key))),
             }
         }
-        loose.sort();
-        for (modified, key) in loose {
+        let has_result = |key: &Digest| {
+            let result = self.census.results.get(key);
+            result.is_some_and(census::Result::is_result)
+        };
+        for state in std::mem::take(&mut self.census.states) {
+            let modified = state.file.modified;
+            match state.stage.filter(|key| self.roots.contains_key(key)) {
+                None => loose.push((modified, Loose::State(state.file))),
+                Some(key) if has_result(&key) => done.push((modified, state.file)),
+                Some(_) => {}
+            }
+        }
+        loose.sort_by_key(|(modified, _)| *modified);
+        done.sort_by_key(|(modified, _)| *modified);
+        let too_large = |sweep: &Sweep| policy.max_bytes.is_some_and(|limit| sweep.after > limit);
+        for (modified, it) in loose {
             let age = self.now.duration_since(modified).unwrap_or_default();
-            if policy.older_than.is_some_and(|limit| age >= limit) {
-                self.result(key, &Why::Old);
-            } else if policy
-                .max_bytes
-                .is_some_and(|limit| self.sweep.after > limit)
-            {
-                self.result(key, &Why::TooLarge);
+            let why = if policy.older_than.is_some_and(|limit| age >= limit) {
+                Why::Old
+            } else if too_large(&self.sweep) {
+                Why::TooLarge
             } else {
-                self.sweep.spared += 1;
+                if let Loose::Result(key) = &it {
+                    self.sweep.spared += usize::from(self.census.results[key].is_result());
+                }
+                continue;
+            };
+            match it {
+                Loose::Result(key) => self.result(key, &why),
+                Loose::State(file) => self.goes(&file, None, why),
+            }
+        }
+        for (_, file) in done {
+            if policy.states || too_large(&self.sweep) {
+                self.goes(&file, None, Why::Done);
             }
         }
         self.sweep

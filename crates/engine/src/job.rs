@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
@@ -44,6 +45,7 @@ pub struct Job<'a> {
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) lost: Mutex<Option<Digest>>,
     pub(crate) wire: &'a Wire,
+    pub(crate) interrupted: &'a AtomicBool,
 }
 
 impl Job<'_> {
@@ -91,6 +93,19 @@ impl Job<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// A file in the cache for what is worth keeping if this attempt fails or is killed: the next one finds it there, on
+    /// this machine. The executor removes it once it is of no use; gc does so when it is old.
+    ///
+    /// # Errors
+    ///
+    /// If its folder cannot be made.
+    pub fn unfinished(&self) -> Result<PathBuf, Error> {
+        let key = crate::manifest::key(&self.manifest.text());
+        let folder = self.store.root().join("tmp");
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        Ok(folder.join(key.to_string()))
     }
 
     /// Reports how far the stage is. Cheap: most calls do nothing.

@@ -226,8 +226,8 @@ pub struct Run {
     pub last: SystemTime,
     /// Results that it found or made, beyond those of the run before it.
     pub(crate) keys: Vec<(String, Digest)>,
-    /// Keys that were begun: their logs are wanted even where no result came of them.
-    pub(crate) began: Vec<Digest>,
+    /// Stages that were begun, with their keys: their logs are wanted even where no result came of them.
+    pub(crate) began: Vec<(String, Digest)>,
     /// Lines that are damaged, but for a last one that was cut short.
     pub(crate) damaged: usize,
 }
@@ -307,11 +307,18 @@ pub(crate) fn read(path: &Path) -> Result<Option<Run>, Error> {
 }
 
 impl Run {
+    /// The keys of the stages that failed, as far as they were begun.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = Digest> {
+        let failed = |name: &String| self.failed.iter().any(|(stage, _)| stage == name);
+        let began = self.began.iter().filter(move |(name, _)| failed(name));
+        began.map(|(_, key)| *key)
+    }
+
     fn take(&mut self, line: Line) {
         match line {
             Line::Run(_) => self.damaged += 1,
             Line::Began { stage, key, at } => {
-                self.began.push(key);
+                self.began.push((stage.clone(), key));
                 self.running.retain(|(name, _)| *name != stage);
                 self.running.push((stage, at));
             }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Keeping;
+
 /// The kinds of stage that the program executes, each with the version of its code.
 ///
 /// The version is part of every key of the kind: a new one reruns its stages.
@@ -50,4 +52,6 @@ pub struct Site {
     /// The GPU that the worker has to itself, where GPUs are given out. It is the only one that the
     /// worker sees (`CUDA_VISIBLE_DEVICES`).
     pub gpu: Option<String>,
+    /// Which states of long stages are kept.
+    pub keeping: Keeping,
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::history::{Durations, History};
+use crate::nearest::EarlierPoints;
 use crate::resolve::{Resolver, Unresolved};
 use crate::{Change, Digest, Error, Graph, Kinds, Record, StageId, Store, manifest};
 
@@ -75,10 +76,22 @@ pub enum Verdict {
 pub enum Reason {
     /// The study has no earlier result of a stage of this name.
     NeverRan,
+    /// As above, and it is a point of a sweep that has earlier ones.
+    NewPoint {
+        /// The earlier point that is nearest to it; the study may have it still.
+        nearest: String,
+        /// The lines of their manifests that differ.
+        changes: Vec<Change>,
+    },
     /// Its manifest is not the one of the last result.
     Changed {
         /// The lines that differ.
         changes: Vec<Change>,
+    },
+    /// It failed as it is now.
+    Failed {
+        /// How, the last time.
+        error: String,
     },
     /// It ran, but its record or an output that is needed is lost or damaged.
     Lost,
@@ -94,12 +107,14 @@ pub fn plan(graph: &Graph, store: &Store, kinds: &Kinds, study: &str) -> Result<
         Err(Error::Damaged { .. }) => History::default(),
         history => history?,
     };
-    make(
+    let mut plan = make(
         graph,
         store,
         &mut Resolver::new(graph, store, kinds)?,
         &history,
-    )
+    )?;
+    explain_further(graph, store, &history, &mut plan.stages)?;
+    Ok(plan)
 }
 
 /// As [`plan`], with what a run needs afterwards made by the caller.
@@ -158,6 +173,39 @@ pub(crate) fn make(
     demand_lost(graph, store, &mut stages, &demanded);
     share(&mut stages, graph);
     Ok(Plan { stages })
+}
+
+/// Says of what failed before how it did, and of new points what is new about them. A run need not know.
+fn explain_further(
+    graph: &Graph,
+    store: &Store,
+    history: &History,
+    stages: &mut [Planned],
+) -> Result<(), Error> {
+    let mut earlier = None;
+    for (stage, planned) in graph.stages().iter().zip(stages) {
+        let Verdict::Run { reason } = &mut planned.verdict else {
+            continue;
+        };
+        if *reason != Reason::Lost
+            && let Some(key) = planned.key
+            && let Some(last) = store.failures(key)?.pop()
+        {
+            *reason = Reason::Failed { error: last.error };
+        } else if *reason == Reason::NeverRan
+            && let Some(text) = &planned.manifest
+            && let Some((name, key)) = earlier
+                .get_or_insert_with(|| EarlierPoints::new(graph, history))
+                .nearest(stage)
+            && let Some(record) = store.lookup(key)?.record
+        {
+            *reason = Reason::NewPoint {
+                nearest: name.to_owned(),
+                changes: manifest::diff(&record.manifest, text),
+            };
+        }
+    }
+    Ok(())
 }
 
 fn known(stages: &[Planned], id: StageId) -> &Record {

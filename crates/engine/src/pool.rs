@@ -37,7 +37,11 @@ pub(crate) enum Said {
 enum State {
     Starting,
     Idle,
-    Busy(StageId),
+    /// Has a stage, and has begun it or not.
+    Busy {
+        stage: StageId,
+        begun: bool,
+    },
     Gone,
 }
 
@@ -47,6 +51,8 @@ struct Worker {
     /// What it writes while it has no stage.
     stderr: File,
     state: State,
+    /// Whether its stage keeps states.
+    keeps: bool,
     gpu: Option<String>,
     /// Why it was killed, if it was.
     killed: Option<String>,
@@ -124,6 +130,7 @@ impl Pool {
             stdin,
             stderr,
             state: State::Starting,
+            keeps: false,
             gpu: gpu.clone(),
             killed: None,
         });
@@ -163,7 +170,11 @@ impl Pool {
         else {
             return false;
         };
-        self.workers[at].state = State::Busy(stage);
+        self.workers[at].state = State::Busy {
+            stage,
+            begun: false,
+        };
+        self.workers[at].keeps = false;
         self.write(WorkerId(at), &line(request));
         true
     }
@@ -185,9 +196,21 @@ impl Pool {
     /// The stage that a worker has.
     pub(crate) fn stage(&self, id: WorkerId) -> Option<StageId> {
         match self.workers[id.0].state {
-            State::Busy(stage) => Some(stage),
+            State::Busy { stage, .. } => Some(stage),
             _ => None,
         }
+    }
+
+    /// Takes note that a worker has begun its stage.
+    pub(crate) fn begin(&mut self, id: WorkerId) {
+        if let State::Busy { begun, .. } = &mut self.workers[id.0].state {
+            *begun = true;
+        }
+    }
+
+    /// Whether a worker has begun its stage.
+    pub(crate) fn has_begun(&self, id: WorkerId) -> bool {
+        matches!(self.workers[id.0].state, State::Busy { begun: true, .. })
     }
 
     /// Takes note that a worker has no stage, or none any more.
@@ -195,11 +218,32 @@ impl Pool {
         self.workers[id.0].state = State::Idle;
     }
 
+    /// Takes note that a worker's stage keeps states.
+    pub(crate) fn keeps_states(&mut self, id: WorkerId) {
+        self.workers[id.0].keeps = true;
+    }
+
+    /// Whether a stage that keeps states is under way.
+    pub(crate) fn any_keeps_states(&self) -> bool {
+        let workers = 0..self.workers.len();
+        let mut busy = workers.filter(|&at| self.stage(WorkerId(at)).is_some());
+        busy.any(|at| self.workers[at].keeps)
+    }
+
+    /// Tells the workers to end their stages once their states are kept.
+    pub(crate) fn interrupt(&mut self) {
+        for id in (0..self.workers.len()).map(WorkerId) {
+            if self.stage(id).is_some() {
+                self.write(id, &line(&Request::Interrupt));
+            }
+        }
+    }
+
     /// How many workers have a stage.
     pub(crate) fn busy(&self) -> usize {
         self.workers
             .iter()
-            .filter(|worker| matches!(worker.state, State::Busy(_)))
+            .filter(|worker| matches!(worker.state, State::Busy { .. }))
             .count()
     }
 

@@ -17,12 +17,14 @@ pub(crate) enum Request {
         build: Build,
         site: Site,
     },
-    /// Execute a stage; the answer is one of the last four replies.
+    /// Execute a stage; the answer is one of the last five replies.
     Execute {
         manifest: String,
         /// Where the inputs lie that are no part of the cache.
         files: BTreeMap<String, PathBuf>,
     },
+    /// End the stage as soon as its state is kept.
+    Interrupt,
 }
 
 /// From the worker, on its stdout.
@@ -33,6 +35,8 @@ pub(crate) enum Reply {
     Hello { build: Build },
     /// The stage is claimed and begins.
     Started,
+    /// It keeps states: interrupted, it ends by itself, given time.
+    KeepsStates,
     /// How far it is.
     Progress(Progress),
     /// Files of the cache were found damaged and set aside.
@@ -49,4 +53,6 @@ pub(crate) enum Reply {
     Busy,
     /// An input is not in the store, or was damaged.
     Lost { input: Digest },
+    /// The stage ended early, as it was told to; its state is kept.
+    Interrupted,
 }

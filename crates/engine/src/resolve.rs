@@ -13,8 +13,10 @@ pub(crate) struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
     kinds: &'a Kinds,
-    files: HashMap<PathBuf, Digest>,
-    parsed: HashMap<Digest, Arc<Value>>,
+    /// Input files; none where there is no such file.
+    files: HashMap<PathBuf, Option<Digest>>,
+    /// The JSON outputs that bindings read, or why one is none.
+    parsed: HashMap<Digest, Arc<serde_json::Result<Value>>>,
 }
 
 /// Why a stage has no manifest although all it reads has results.
@@ -28,7 +30,7 @@ pub(crate) enum Unresolved {
 impl<'a> Resolver<'a> {
     /// # Errors
     ///
-    /// If nobody executes a stage's kind, or an input file cannot be read.
+    /// If nobody executes a stage's kind, or an input file that is there cannot be read.
     pub(crate) fn new(graph: &'a Graph, store: &'a Store, kinds: &'a Kinds) -> Result<Self, Error> {
         let mut files = HashMap::new();
         for stage in graph.stages() {
@@ -42,7 +44,11 @@ impl<'a> Resolver<'a> {
                 if let Source::File(path) = &input.source
                     && !files.contains_key(path)
                 {
-                    files.insert(path.clone(), store.digest_file(path)?);
+                    let there = path
+                        .try_exists()
+                        .map_err(Error::io("read the input file", path))?;
+                    let digest = there.then(|| store.digest_file(path)).transpose()?;
+                    files.insert(path.clone(), digest);
                 }
             }
         }
@@ -78,13 +84,20 @@ impl<'a> Resolver<'a> {
                 }
                 Err(error) => return Err(error),
             };
+            let json = match &*json {
+                Ok(json) => json,
+                Err(error) => {
+                    let what = format!("is no JSON: {error}");
+                    return Ok(Err(self.unfit(binding.from, &binding.output, &what)));
+                }
+            };
             match json.get(&binding.entry).and_then(Value::as_object) {
                 Some(entry) => merge(&mut settings, entry),
                 None => {
                     return Ok(Err(self.unfit(
                         binding.from,
                         &binding.output,
-                        &format!("no object {:?}", binding.entry),
+                        &format!("has no object {:?}", binding.entry),
                     )));
                 }
             }
@@ -92,7 +105,13 @@ impl<'a> Resolver<'a> {
         let mut inputs = BTreeMap::new();
         for input in &stage.inputs {
             let digest = match &input.source {
-                Source::File(path) => self.files[path],
+                Source::File(path) => match self.files[path] {
+                    Some(digest) => digest,
+                    None => {
+                        let missing = format!("there is no file {}", path.display());
+                        return Ok(Err(Unresolved::Unfit(missing)));
+                    }
+                },
                 Source::Stage { stage, output } => {
                     match self.output(record(*stage), *stage, output) {
                         Ok(blob) => blob.digest,
@@ -119,20 +138,18 @@ impl<'a> Resolver<'a> {
         record.outputs.get(output).copied().ok_or_else(missing)
     }
 
-    fn unfit(&self, stage: StageId, output: &str, lack: &str) -> Unresolved {
+    fn unfit(&self, stage: StageId, output: &str, what: &str) -> Unresolved {
         Unresolved::Unfit(format!(
-            "output {output:?} of {} has {lack}",
+            "output {output:?} of {} {what}",
             self.graph.stage(stage).name
         ))
     }
 
-    fn json(&mut self, digest: Digest) -> Result<Arc<Value>, Error> {
+    fn json(&mut self, digest: Digest) -> Result<Arc<serde_json::Result<Value>>, Error> {
         if let Some(value) = self.parsed.get(&digest) {
             return Ok(Arc::clone(value));
         }
-        // What is no JSON has none of the entries that a binding names.
-        let value: Arc<Value> =
-            Arc::new(serde_json::from_slice(&self.store.read(digest)?).unwrap_or_default());
+        let value = Arc::new(serde_json::from_slice(&self.store.read(digest)?));
         self.parsed.insert(digest, Arc::clone(&value));
         Ok(value)
     }

@@ -39,8 +39,10 @@ use crate::{
 
 /// How often the interrupt flag is looked at, at least.
 const TICK: Duration = Duration::from_millis(50);
-/// How long stages that run may go on after an interrupt.
+/// How long stages that run may go on after an interrupt, if none of them keeps its state.
 const LAST_MOMENT: Duration = Duration::from_secs(3);
+/// The same, while there is one that keeps its state: it ends after the step that it is in.
+const LAST_STEP: Duration = Duration::from_secs(30);
 /// How often an output may get lost within one run before its stage counts as failed.
 const LOSSES: u8 = 3;
 
@@ -136,15 +138,16 @@ impl<'a> Scheduler<'a> {
             self.journal.flush()?;
             let now = Instant::now();
             if let Some(since) = interrupted {
-                if self.pool.busy() == 0 || since + LAST_MOMENT <= now {
+                if self.pool.busy() == 0 || since + self.patience() <= now {
                     break;
                 }
             } else if self.options.interrupt.load(atomic::Ordering::Relaxed) {
                 interrupted = Some(now);
                 self.stopping = true;
+                self.pool.interrupt();
                 let event = Event::Interrupted {
                     running: self.pool.busy(),
-                    seconds: LAST_MOMENT.as_secs_f64(),
+                    seconds: self.patience().as_secs_f64(),
                 };
                 self.emit(event);
                 continue;
@@ -200,6 +203,15 @@ impl<'a> Scheduler<'a> {
             outcomes,
             interrupted: interrupted.is_some(),
         })
+    }
+
+    /// How long stages that run may go on after an interrupt.
+    fn patience(&self) -> Duration {
+        if self.pool.any_keeps_states() {
+            LAST_STEP
+        } else {
+            LAST_MOMENT
+        }
     }
 
     /// A stage that ran out of time fails with its worker.

@@ -6,6 +6,7 @@
 //! v1/void/ab/<key>/<attempt>       this record can no longer be served
 //! v1/fail/ab/<key>/<n>             a failure: why, end of the log
 //! v1/log/ab/<key>                  what the stage wrote; its lock is the claim to execute it
+//! v1/ckpt/ab/<root>/<step>-<key>   how far a stage has come, to go on from
 //! v1/run/<study>/last              which key and duration each stage had in the last run
 //! v1/run/<study>/<start>-<pid>     what a run did as it went
 //! v1/pin/<name>                    keys that gc keeps
@@ -24,6 +25,7 @@
 mod blobs;
 mod disk;
 pub(crate) mod presence;
+pub(crate) mod states;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -14,6 +14,7 @@ use crate::files::hash_file;
 use crate::history::{self, History};
 use crate::job::lock;
 use crate::store::presence::cannot_write;
+use crate::store::states;
 use crate::{Digest, Error, Record, Store, journal, manifest, sealed};
 
 /// What is wrong with a cache, and how much of it was looked at.
@@ -139,6 +140,9 @@ impl Store {
             }
             ["void", ..] => What::Sealed("void"),
             ["fail", ..] => What::Sealed("failure"),
+            ["ckpt", folder, root, file] => named(folder, root)
+                .and_then(|root| states::named(root, file))
+                .map_or(What::Stray, |_| What::Sealed(states::STATE)),
             ["file", ..] => What::Sealed("file"),
             ["pin", _] => What::Sealed("pin"),
             ["run", _, "last"] => What::Sealed("index"),

@@ -8,13 +8,14 @@ use std::error::Error as StdError;
 use std::fs::File;
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
-use std::sync::{Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::claim::{Claim, take_stdout};
 use crate::job::{Execute, Inputs, Job, lock};
 use crate::protocol::{Reply, Request};
-use crate::{Build, Error, Manifest, Progress, Provenance, Site, Store, clock};
+use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
 
 /// Reports of progress are at least this far apart.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -28,7 +29,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
     let protocol = |error: &dyn std::fmt::Display| Error::Protocol(error.to_string());
     let wire = Wire::new(take_stdout().map_err(|error| protocol(&error))?);
-    let requests = listen();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let requests = listen(Arc::clone(&interrupted));
     let next = || requests.recv().map_err(|error| protocol(&error));
     let Request::Open {
         cache,
@@ -60,10 +62,11 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
         store,
         inputs: Mutex::default(),
         wire,
+        interrupted,
     };
     loop {
         let Request::Execute { manifest, files } = next()?? else {
-            return Err(Error::Protocol("a second `open`".to_owned()));
+            return Err(Error::Protocol("a request out of turn".to_owned()));
         };
         let reply = worker
             .answer(&manifest, &files)
@@ -79,14 +82,18 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
     }
 }
 
-/// Reads requests on a thread of its own, so that the end of stdin is noticed within a stage.
-fn listen() -> mpsc::Receiver<Result<Request, Error>> {
+/// Reads requests on a thread of its own, so that an interrupt and the end of stdin are noticed within a stage.
+fn listen(interrupted: Arc<AtomicBool>) -> mpsc::Receiver<Result<Request, Error>> {
     let (send, requests) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };
             let request =
                 serde_json::from_str(&line).map_err(|error| Error::Protocol(error.to_string()));
+            if let Ok(Request::Interrupt) = request {
+                interrupted.store(true, Ordering::Relaxed);
+                continue;
+            }
             if send.send(request).is_err() {
                 return;
             }
@@ -104,6 +111,7 @@ struct Worker<'a> {
     store: Store,
     inputs: Mutex<Inputs>,
     wire: Wire,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Worker<'_> {
@@ -131,6 +139,7 @@ impl Worker<'_> {
             inputs: &self.inputs,
             lost: Mutex::default(),
             wire: &self.wire,
+            interrupted: &self.interrupted,
         };
         let executed = self.executor.execute(&job);
         if let Some(input) = *lock(&job.lost) {
@@ -138,6 +147,7 @@ impl Worker<'_> {
         }
         let output = match executed {
             Ok(output) => output,
+            Err(error) if error.is::<Interrupted>() => return Ok(Reply::Interrupted),
             Err(error) => {
                 return Ok(Reply::Failed {
                     error: with_sources(&*error),
@@ -171,6 +181,11 @@ impl Wire {
 
     fn send(&self, reply: &Reply) {
         write(&mut lock(&self.0).0, reply);
+    }
+
+    /// Says that the stage keeps states.
+    pub(crate) fn keeps_states(&self) {
+        self.send(&Reply::KeepsStates);
     }
 
     /// Sends a report unless one was sent just now.

@@ -12,15 +12,21 @@ use std::process::{Command, Stdio};
 use lab::Lab;
 use toy::Toy;
 
-/// As many stages as it takes for every kind of change: one fails at first, one is read twice, one
-/// has the manifest of another.
+/// As many stages as it takes for every kind of change: one is read twice, one has the manifest of
+/// another, two keep states and begin alike.
 fn study() -> Vec<Toy> {
     vec![
         Toy::sum("data", 1, &[]),
         Toy::sum("run/a", 10, &["data"]),
         Toy::sum("run/b", 20, &["data"]),
         Toy::sum("again/b", 20, &["data"]),
-        Toy::sum("targets", 40, &["run/a", "run/b", "again/b"]),
+        Toy::sum("long/a", 30, &["data"]).with("steps", 3),
+        Toy::sum("long/b", 30, &["data"]).with("steps", 5),
+        Toy::sum(
+            "targets",
+            40,
+            &["run/a", "run/b", "again/b", "long/a", "long/b"],
+        ),
     ]
 }
 
@@ -124,7 +130,7 @@ fn an_engine_may_end_before_any_change() {
 
 #[test]
 fn a_worker_may_end_before_any_change() {
-    at_every_change("worker", 15);
+    at_every_change("worker", 30);
 }
 
 #[test]
@@ -162,6 +168,6 @@ fn a_crash_while_damage_is_made_good_is_made_good() {
 fn without_the_variable_nothing_crashes() {
     let lab = Lab::new();
     assert!(!crash(&lab, &study(), "nobody", 1, true));
-    assert_eq!(lab.begun(), 4, "two engines, each stage once");
+    assert_eq!(lab.begun(), 6, "two engines, each stage once");
     assert!(fs::metadata(lab.path("crashed")).is_err());
 }

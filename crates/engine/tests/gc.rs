@@ -6,11 +6,11 @@ mod lab;
 mod toy;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use engine::{Error, Policy, Sweep, Why};
-use lab::Lab;
+use engine::{Error, Policy, Reason, Sweep, Verdict, Why};
+use lab::{Lab, files};
 use toy::Toy;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -29,20 +29,6 @@ fn older(days: u32) -> Policy {
         older_than: Some(DAY * days),
         ..Policy::default()
     }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Makes everything in the cache this much older.
@@ -74,6 +60,7 @@ fn what_a_study_had_when_it_last_ran_is_never_deleted_however_old() {
         older_than: Some(Duration::ZERO),
         max_bytes: Some(0),
         forget: Vec::new(),
+        states: true,
     };
     let sweep = lab.store().gc(&everything, true).unwrap();
     assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
@@ -277,6 +264,49 @@ fn a_clock_that_was_set_back_makes_nothing_old() {
     }
     let sweep = lab.store().gc(&older(1), true).unwrap();
     assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
+    assert!(lab.ran(&study(11)).is_empty());
+    // What is made after that looks older than what was made before: it is no less kept.
+    lab.ran(&study(12));
+    let all = Policy {
+        max_bytes: Some(0),
+        ..older(0)
+    };
+    lab.store().gc(&all, true).unwrap();
+    assert!(lab.ran(&study(12)).is_empty());
+    assert!(lab.store().verify_all(1).unwrap().flaws.is_empty());
+}
+
+#[test]
+fn how_the_last_run_failed_is_kept_until_the_study_runs_again() {
+    let lab = Lab::new();
+    let mut study = study(10);
+    study[1].set("end", "fail");
+    lab.run(&study);
+    let log = |study: &[Toy]| {
+        let key = lab.plan(study).stages()[1].key;
+        lab.store().log_path(key.expect("what it reads is there"))
+    };
+    let failed = log(&study);
+    let sweep = lab.store().gc(&older(0), true).unwrap();
+    assert!(failed.exists() && sweep.deletions.is_empty(), "{sweep:?}");
+    assert_eq!(sweep.kept["study toy study"], 2, "failures are no results");
+    let plan = lab.plan(&study);
+    let Verdict::Run {
+        reason: Reason::Failed { error },
+    } = &plan.stages()[1].verdict
+    else {
+        panic!("the plan knows of it")
+    };
+    assert_eq!(error, "told to fail");
+    assert_eq!(
+        lab.store().tenants().unwrap().len(),
+        1,
+        "nor are they listed"
+    );
+    study[1].set("end", "");
+    lab.ran(&study);
+    lab.store().gc(&older(0), true).unwrap();
+    assert!(!failed.exists() && log(&study).exists());
 }
 
 #[test]

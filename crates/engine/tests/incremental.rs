@@ -102,6 +102,43 @@ fn an_added_stage_runs_alone_with_its_readers() {
 }
 
 #[test]
+fn a_new_point_is_told_from_the_nearest_earlier_one() {
+    let lab = Lab::new();
+    let point = |rate: &str, seed: u64| {
+        Toy::sum(&format!("kfac/rate={rate},seed={seed}"), seed, &["data"]).with("rate", rate)
+    };
+    let data = || Toy::sum("data", 1, &[]);
+    lab.ran(&[data(), point("0.01", 1), point("0.3", 1), point("0.3", 2)]);
+    // Of points that differ in one value, the one that the study has no longer: its place is taken.
+    let study = [
+        data(),
+        point("0.01", 1),
+        point("0.02", 1),
+        point("0.3", 2),
+        point("0.3", 3),
+        Toy::sum("other/rate=1", 7, &["data"]),
+    ];
+    let plan = lab.plan(&study);
+    let why = |at: usize| match &plan.stages()[at].verdict {
+        Verdict::Run {
+            reason: Reason::NewPoint { nearest, changes },
+        } => {
+            let change = |change: &engine::Change| {
+                let [old, new] = [&change.old, &change.new].map(|value| value.clone().unwrap());
+                format!("{}: {old} -> {new}", change.path)
+            };
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            format!("{nearest}; {}", changes.join("; "))
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(why(2), "kfac/rate=0.3,seed=1; rate: \"0.3\" -> \"0.02\"");
+    assert_eq!(why(4), "kfac/rate=0.3,seed=1; number: 1 -> 3");
+    assert_eq!(why(5), "Run { reason: NeverRan }");
+    assert_eq!((plan.cached(), plan.run()), (3, 3));
+}
+
+#[test]
 fn a_removed_stage_reruns_only_its_readers() {
     let (lab, mut study) = ran_before();
     study.remove(3);
@@ -157,6 +194,33 @@ fn a_touched_input_file_reruns_nothing_and_an_edited_one_what_depends_on_it() {
     ];
     assert!(lab.ran(&study).is_empty());
     fs::write(&moved, "two").unwrap();
+    assert_eq!(lab.ran(&study), ["data", "run"]);
+}
+
+#[test]
+fn without_an_input_file_the_rest_is_planned_and_run() {
+    let lab = Lab::new();
+    let path = lab.path("data.bin");
+    let study = [
+        Toy::sum("data", 1, &[]).file(&path),
+        Toy::sum("run", 2, &["data"]),
+        Toy::sum("other", 3, &[]),
+    ];
+    let missing = format!("there is no file {}", path.display());
+    let plan = lab.plan(&study);
+    let error = missing.clone();
+    assert_eq!(plan.stages()[0].verdict, Verdict::Unfit { error });
+    assert_eq!(plan.run(), 1);
+
+    let run = lab.run(&study);
+    assert_eq!(run.names, ["other"]);
+    assert_eq!((run.summary.failed(), run.summary.skipped()), (1, 1));
+    let outcome = run
+        .summary
+        .outcome(toy::graph(&study).find("data").unwrap());
+    assert!(matches!(outcome, Outcome::Failed { error, .. } if *error == missing));
+
+    fs::write(&path, "one").unwrap();
     assert_eq!(lab.ran(&study), ["data", "run"]);
 }
 
@@ -220,6 +284,23 @@ fn a_binding_to_an_entry_that_is_not_there_fails_with_its_name() {
     );
     assert!(
         matches!(&lab.plan(&study).stages()[1].verdict, Verdict::Unfit { error: planned } if planned == error)
+    );
+}
+
+#[test]
+fn a_binding_to_what_is_no_json_fails_and_says_where() {
+    let lab = Lab::new();
+    let study = [
+        Toy::sum("data", 1, &[]).with("bytes", 3),
+        Toy::sum("run", 2, &[]).bound_to("data"),
+    ];
+    let run = lab.run(&study);
+    let Outcome::Failed { error, .. } = &run.summary.outcomes()[1] else {
+        panic!("{:?}", run.summary)
+    };
+    assert_eq!(
+        error,
+        "output \"out\" of data is no JSON: trailing characters at line 2 column 1"
     );
 }
 

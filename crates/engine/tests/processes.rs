@@ -63,6 +63,79 @@ fn a_stage_that_fails_skips_what_reads_it_and_nothing_else() {
 }
 
 #[test]
+fn a_stage_whose_worker_was_killed_before_it_began_goes_to_another() {
+    let lab = Lab::new();
+    let study = [
+        Toy::sum("first", 1, &[]).with("beats", 1),
+        Toy::sum("second", 2, &["first"]),
+    ];
+    let options = engine::Options {
+        jobs: 1,
+        ..lab.options()
+    };
+    let graph = toy::graph(&study);
+    let mut events = Vec::new();
+    let summary = engine::run(
+        &graph,
+        &lab.store(),
+        &toy::kinds("1"),
+        &options,
+        &mut |event| {
+            // The worker is idle, and the next thing that the engine does is to give it the second stage.
+            if matches!(event, Event::Finished { stage, .. } if stage.index() == 0) {
+                kill_and_wait(&worker_that_beat(&lab));
+            }
+            events.push(event);
+        },
+    )
+    .unwrap();
+    assert!(summary.complete(), "{events:?}");
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, Event::Retrying { .. } | Event::Failed { .. })),
+        "{events:?}"
+    );
+    assert_eq!(lab.begun(), 2);
+    let key = lab.record(&study, "second").key;
+    assert!(lab.store().failures(key).unwrap().is_empty());
+}
+
+/// The process that a toy with beats ran in: its file ends with the number.
+fn worker_that_beat(lab: &Lab) -> String {
+    let files = fs::read_dir(lab.folder.path()).unwrap();
+    files
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find_map(|name| Some(name.strip_prefix("log.")?.to_owned()))
+        .expect("a worker has beaten")
+}
+
+fn kill_and_wait(process: &str) {
+    let kill = std::process::Command::new("kill")
+        .args(["-9", process])
+        .status();
+    assert!(kill.unwrap().success());
+    Lab::wait_until(|| {
+        fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    });
+}
+
+#[test]
+fn a_stage_that_no_worker_lives_to_begin_fails_and_says_why() {
+    let lab = Lab::new();
+    let mut options = lab.options();
+    options.worker.args = vec!["faint".to_owned()];
+    let run = lab.run_with(&[Toy::sum("alone", 1, &[])], &options);
+    let Outcome::Failed { error, .. } = &run.summary.outcomes()[0] else {
+        panic!("{:?}", run.summary)
+    };
+    assert_eq!(
+        error,
+        "the worker process ended with exit code 1 before it had begun the stage\nError: \"told to faint\""
+    );
+}
+
+#[test]
 fn without_keep_going_nothing_starts_after_a_failure() {
     let lab = Lab::new();
     let study = [

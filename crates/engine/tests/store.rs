@@ -1,10 +1,15 @@
 //! The store by itself: what is published is found, what is damaged is not believed.
 
+#[path = "toy/lab.rs"]
+mod lab;
+#[path = "toy/mod.rs"]
+mod toy;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use engine::{Digest, Error, Manifest, Provenance, Record, Store};
+use lab::files;
 use serde_json::Map;
 
 fn provenance() -> Provenance {
@@ -29,20 +34,6 @@ fn publish(store: &Store, contents: &[u8]) -> std::sync::Arc<Record> {
     store
         .publish(&text(), &blobs, Map::new(), provenance())
         .unwrap()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]

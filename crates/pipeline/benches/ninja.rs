@@ -4,16 +4,24 @@
 //! go on one machine: cold, nothing to do, one edit, its undo, and the memory of the program itself.
 //! Needs `ninja` on the `PATH` (Debian: `ninja-build`) and `/proc`.
 
+mod measure;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
+
+use measure::{Time, measure, peak};
 
 /// How often something that runs nothing is repeated.
 const REPEATS: u32 = 10;
 
 fn main() {
+    if Command::new("ninja").arg("--version").output().is_err() {
+        println!("there is no `ninja` to compare with: apt install ninja-build");
+        return;
+    }
     let sizes: Vec<usize> = std::env::args()
         .filter_map(|word| word.parse().ok())
         .collect();
@@ -65,28 +73,6 @@ fn compare(size: usize, folder: &Path, bare: f64) {
     );
 }
 
-/// Wall and CPU time in seconds, of one time.
-struct Time {
-    wall: f64,
-    cpu: f64,
-}
-
-fn measure(times: u32, command: impl Fn() -> Command) -> Time {
-    let (start, before) = (Instant::now(), cpu_of_children());
-    for _ in 0..times {
-        let output = command().output().expect("it starts");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Time {
-        wall: start.elapsed().as_secs_f64() / f64::from(times),
-        cpu: (cpu_of_children() - before) / f64::from(times),
-    }
-}
-
 fn row(stages: usize, what: &str, ours: &Time, theirs: &Time) {
     println!(
         "| {stages} | {what} | {:.3} s | {:.3} s | {:.3} s | {:.3} s | {:.2} | {:.2} |",
@@ -113,39 +99,11 @@ fn ninja(folder: &Path) -> Command {
 }
 
 fn prepare(mut command: Command, folder: &Path) -> Command {
-    command.current_dir(folder).env_remove("PIPELINE_CACHE");
     command
-}
-
-/// CPU time in seconds of processes that this one, or those that it waited for, waited for.
-/// Source: proc(5), `/proc/pid/stat`, fields 16 and 17, in hundredths of a second.
-fn cpu_of_children() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("proc is mounted");
-    let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let ticks = rest.split(' ').skip(13).take(2);
-    ticks
-        .map(|field| field.parse::<f64>().expect("a number"))
-        .sum::<f64>()
-        / 100.0
-}
-
-/// The most memory that the process itself had resident, in MB.
-fn peak(mut command: Command) -> f64 {
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0.0_f64;
-    while child.try_wait().expect("it can be asked").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        most = most.max(kilobytes.unwrap_or(0.0) / 1024.0);
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    most
+        .current_dir(folder)
+        .env_remove("PIPELINE_CACHE")
+        .env_remove("PIPELINE_SITE");
+    command
 }
 
 /// What a stage's command costs by itself.

@@ -1,14 +1,19 @@
 //! The command line: what `pipeline --help` shows.
 
 pub(crate) mod cache;
+pub(crate) mod keeping;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use study::Device;
 
 /// Studies of how optimisers scale: one YAML file in, one report out.
 ///
-/// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted.
+/// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted,
+/// 141 ended by SIGPIPE, because whoever read the output went away.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -16,15 +21,13 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Folder of the artifact cache
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "cache",
-        env = "PIPELINE_CACHE"
-    )]
-    pub(crate) cache: PathBuf,
+    /// Folder of the artifact cache [default: the site file's, or cache]
+    #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Where and how to run, where the command line does not say it [default: site.yaml beside the study or here]
+    #[arg(long, global = true, value_name = "FILE", env = "PIPELINE_SITE")]
+    pub(crate) site: Option<PathBuf>,
 
     /// Colours on a terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Draw the report again from the cache
     Report(Report),
+    /// Write curves and tables as CSV, Parquet or safetensors
+    Export(Export),
     /// Say what runs on the cache now, and how the last runs ended
     Status(cache::AsJson),
     /// Show what a stage wrote
@@ -66,8 +71,8 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Write a study that runs, to start from
     Init(Init),
-    /// Print the JSON Schema of study files
-    Schema,
+    /// Print the JSON Schema of study files, or of site files
+    Schema(Schema),
     /// Print a script that completes this command line in a shell
     Completions(Completions),
     /// Write manual pages, one for each command
@@ -89,24 +94,41 @@ pub(crate) struct StudyFile {
     pub(crate) set: Vec<String>,
 }
 
-/// Where and how stages run; never part of a result's key.
+/// Where and how stages run; never part of a result's key. What is not said here the site file may say.
 #[derive(Debug, Args)]
 pub(crate) struct Site {
     /// Stages run at once [default: one for each core, or for each of --gpus]
     #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<NonZero<usize>>,
 
-    /// Threads of each stage
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) threads: usize,
+    /// Threads of each stage [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
 
-    /// Device that trains: auto, cpu, cuda or wgpu
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) device: String,
+    /// Device that trains [default: auto]
+    #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
+    pub(crate) device: Option<String>,
 
     /// GPUs given out to stages, one each, as `CUDA_VISIBLE_DEVICES` names them: 0,1
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
+}
+
+/// Arguments of `pipeline schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Which file
+    #[arg(value_name = "FILE", default_value = "study")]
+    pub(crate) of: SchemaOf,
+}
+
+/// What a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// What to train and to measure
+    Study,
+    /// Where and how to run
+    Site,
 }
 
 /// Arguments of `pipeline run`.
@@ -118,6 +140,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) site: Site,
+
+    #[command(flatten)]
+    pub(crate) keeping: keeping::Keeping,
 
     /// Only say what would run
     #[arg(short = 'n', long = "dry-run")]
@@ -238,4 +263,50 @@ pub(crate) struct Report {
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
+
+    /// Say what changed since an earlier report: the folder beside its page, the name of a pin, or the
+    /// key of its report stage
+    #[arg(long, value_name = "OLD")]
+    pub(crate) against: Option<String>,
+}
+
+/// Arguments of `pipeline export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// Stages of the study file [default: all]
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+
+    /// Format of the files
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub(crate) format: ExportFormat,
+
+    /// Folder to write, a new one or that of an earlier export [default: exports/NAME-OF-STUDY]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How data frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Text, for everything
+    Csv,
+    /// Typed columns, smaller, for data-frame libraries
+    Parquet,
+    /// Arrays, each curve in a file of its own
+    Safetensors,
+}
+
+impl ExportFormat {
+    /// How the files' names end.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Safetensors => "safetensors",
+        }
+    }
 }

@@ -1,9 +1,18 @@
 //! `pipeline`: the command line. Commands live in `commands/`, what stages do in `stages/`.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what cannot be written is seen to in `output`"
+)]
+
+#[macro_use]
+mod output;
 mod cli;
 mod commands;
 mod progress;
 mod provenance;
+mod site;
 mod stages;
 
 use std::io::IsTerminal as _;
@@ -24,8 +33,8 @@ const INTERRUPTED: u8 = 130;
 
 /// Why a command did not do what it was asked to.
 enum Failure {
-    /// The study file has mistakes.
-    Study(study::Diagnostics),
+    /// The study file or the site file has mistakes.
+    Mistakes(study::Diagnostics),
     /// The command line asks for something that does not exist.
     Usage(String),
     /// Anything else.
@@ -47,12 +56,13 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::check(arguments),
         Command::Explain(arguments) => commands::explain::explain(&cli, arguments),
         Command::Report(arguments) => commands::report::report(&cli, arguments),
+        Command::Export(arguments) => commands::export::export(&cli, arguments),
         Command::Status(arguments) => commands::status::status(&cli, arguments),
         Command::Logs(arguments) => commands::logs::logs(&cli, arguments),
         Command::Cache(command) => commands::cache::cache(&cli, command),
         Command::Graph(arguments) => commands::graph::graph(arguments),
         Command::Init(arguments) => commands::init::init(arguments),
-        Command::Schema => commands::schema::schema(),
+        Command::Schema(arguments) => commands::schema::schema(arguments),
         Command::Completions(arguments) => commands::completions::completions(arguments),
         Command::Man(arguments) => commands::man::man(arguments),
         Command::Worker => commands::worker::worker(),
@@ -63,27 +73,20 @@ fn main() -> ExitCode {
 /// Prints what went wrong, and gives the exit code for it.
 fn tell(failure: &Failure) -> u8 {
     match failure {
-        Failure::Study(diagnostics) => {
+        Failure::Mistakes(diagnostics) => {
             commands::print_diagnostics(diagnostics.iter());
-            let errors = diagnostics
-                .iter()
-                .filter(|one| one.severity() == study::Severity::Error)
-                .count();
-            eprintln!(
-                "{errors} {} in the study file; nothing was run",
-                if errors == 1 { "mistake" } else { "mistakes" }
-            );
+            errln!("{diagnostics}; nothing was run");
             BAD_INPUT
         }
         Failure::Usage(message) => {
-            eprintln!("error: {message}");
+            errln!("error: {message}");
             BAD_INPUT
         }
         Failure::Other(error) => {
-            eprintln!("error: {error}");
+            errln!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprintln!("  because: {cause}");
+                errln!("  because: {cause}");
                 source = cause.source();
             }
             FAILED

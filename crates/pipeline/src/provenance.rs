@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use engine::{Graph, Manifest, Options, Record, Summary};
 use report::{
-    DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
+    DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
 use serde_json::{Map, Value};
@@ -17,10 +17,17 @@ const SLOWEST: usize = 10;
 pub(crate) struct Made<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) summary: &'a Summary,
-    /// How the run was done and when it began; none where a page is drawn again.
-    pub(crate) run: Option<(&'a Options, Instant)>,
+    /// None where a page is drawn again.
+    pub(crate) run: Option<&'a Ran<'a>>,
     pub(crate) study_file: &'a str,
     pub(crate) study_text: &'a str,
+}
+
+/// How a run was done.
+pub(crate) struct Ran<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) begun: Instant,
+    pub(crate) site: Option<&'a study::Site>,
 }
 
 /// Gathers it all.
@@ -30,9 +37,7 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
         .iter()
         .filter_map(|(id, stage)| Some((stage, &**made.summary.record(id)?)))
         .collect();
-    let elapsed = made
-        .run
-        .map_or(Duration::ZERO, |(_, begun)| begun.elapsed());
+    let elapsed = made.run.map_or(Duration::ZERO, |run| run.begun.elapsed());
     let now = SystemTime::now();
     let trained = records.iter().filter(|(stage, _)| stage.kind == "train");
     let summary = made.summary;
@@ -46,8 +51,8 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
                 .map(|(_, record)| record.provenance.host.clone()),
         ),
         devices: shares(trained.map(|(_, record)| device(record))),
-        threads: made.run.map(|(options, _)| options.site.threads),
-        jobs: made.run.map(|(options, _)| options.jobs),
+        threads: made.run.map(|run| run.options.site.threads),
+        jobs: made.run.map(|run| run.options.jobs),
         started: engine::utc(now - elapsed),
         finished: engine::utc(now),
         elapsed_seconds: elapsed.as_secs_f64(),
@@ -66,6 +71,10 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
         data: data(&records),
         study_file: made.study_file.to_owned(),
         study_text: made.study_text.to_owned(),
+        site: made.run.and_then(|run| run.site).map(|site| SiteFile {
+            path: site.path.display().to_string(),
+            text: site.text.clone(),
+        }),
         graph: stage_graph(made.graph),
     }
 }

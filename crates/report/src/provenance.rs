@@ -44,8 +44,19 @@ pub struct Provenance {
     pub study_file: String,
     /// The study file's text as it was run.
     pub study_text: String,
+    /// The site file of this run, if there was one.
+    pub site: Option<SiteFile>,
     /// The stages and what reads what.
     pub graph: StageGraph,
+}
+
+/// Where and how a run ran, as its user wrote it down; no part of any key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SiteFile {
+    /// Its path, as it was given.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// How many stages ran on a machine or device.

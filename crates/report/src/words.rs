@@ -53,6 +53,8 @@ pub(crate) fn method(name: &str) -> String {
         "adam" => "Adam".into(),
         "adamw" => "AdamW".into(),
         "lamb" => "LAMB".into(),
+        "lion" => "Lion".into(),
+        "muon" => "Muon".into(),
         other => other.into(),
     }
 }

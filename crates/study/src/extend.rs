@@ -25,7 +25,7 @@ pub(crate) fn tree(
     mistakes: &mut Vec<Draft>,
 ) -> Result<Node, Draft> {
     let start = sources.add(name, text, folder);
-    let mut chain = vec![yaml::parse(text, start, mistakes)?];
+    let mut chain = vec![document(text, start, mistakes)?];
     let mut folder = folder.to_owned();
     let mut read: Vec<PathBuf> = fs::canonicalize(name).into_iter().collect();
     while let Some(extends) = chain[chain.len() - 1].get("extends") {
@@ -60,7 +60,7 @@ pub(crate) fn tree(
             .unwrap_or(Path::new(""))
             .clone_into(&mut folder);
         let start = sources.add(&shown, &text, &folder);
-        chain.push(yaml::parse(&text, start, mistakes)?);
+        chain.push(document(&text, start, mistakes)?);
     }
     let mut chain = chain.into_iter().rev();
     let mut tree = chain.next().expect("the study itself is read first");
@@ -68,6 +68,12 @@ pub(crate) fn tree(
         extend(&mut tree, &own);
     }
     Ok(tree)
+}
+
+fn document(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
+    yaml::parse(text, start, mistakes)?.ok_or_else(|| {
+        Draft::error("the file is empty").help("start with `study: NAME` and `stages:`")
+    })
 }
 
 /// Puts `own` on top of a study.
@@ -135,15 +141,17 @@ pub(crate) fn set(
         return;
     };
     let node = match yaml::parse(value, start + path.len() + 1, mistakes) {
-        Ok(node) => node,
-        Err(draft) => {
-            mistakes.push(if value.trim().is_empty() {
+        Ok(Some(node)) => node,
+        Ok(None) => {
+            mistakes.push(
                 Draft::error("`--set` without a value")
                     .at(at(0, assignment.len()), "nothing after `=`")
-                    .help("`null` takes the key away")
-            } else {
-                draft
-            });
+                    .help("`null` takes the key away"),
+            );
+            return;
+        }
+        Err(draft) => {
+            mistakes.push(draft);
             return;
         }
     };

@@ -3,7 +3,7 @@
 //! [`Study::load`] reads and checks a file; every mistake in it is reported at once, each with its place and a
 //! hint ([`Diagnostics`]). [`Study::expand`] makes the [`engine::Graph`] of its stages: one for each run, and
 //! those that read them. [`json_schema`] and [`reference_markdown`] describe the file, from the same types
-//! that read it.
+//! that read it. Where and how a study runs is in a file of its own, the [`Site`].
 //!
 //! Not here: running anything, printing anything, and what a setting does to a training run.
 
@@ -18,6 +18,8 @@ mod program;
 mod reference;
 mod schema;
 mod settings;
+mod site;
+mod source;
 mod sources;
 mod sweep;
 mod training;
@@ -29,7 +31,8 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::{json_schema, reference_markdown};
+pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
+pub use site::{Device, Site};
 
 use check::Checked;
 use diagnostic::{Draft, Span};
@@ -50,8 +53,10 @@ pub struct StageSummary {
     pub name: String,
     /// Its kind, as the study writes it: `train`.
     pub kind: &'static str,
-    /// Stages of the graph: runs, or 1.
+    /// Stages of the graph: runs, or 1, and one for each file to download.
     pub stages: u64,
+    /// Training: updates of all runs together if none ends early; none where that is not known.
+    pub steps: Option<u64>,
 }
 
 impl Study {
@@ -121,6 +126,7 @@ impl Study {
         }
         let written = like::resolve(entries, &mut drafts);
         let checked = check::check(written, &mut drafts);
+        check::missing_files(&checked, &sources, &mut drafts);
         if drafts.iter().any(Draft::is_error) {
             return Err(Diagnostics::new(name, &sources, drafts));
         }
@@ -156,6 +162,11 @@ impl Study {
             name: name.clone(),
             kind: self.checked.stages[name].kind(),
             stages: self.checked.count(name),
+            steps: self
+                .checked
+                .trainings
+                .get(name)
+                .and_then(|training| training.steps),
         });
         stages.collect()
     }

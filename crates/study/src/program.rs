@@ -1,7 +1,9 @@
 //! A `command` stage worked out: what it reads, its points, and what its curves are curves of.
 
+mod curves;
 mod fill;
 mod inputs;
+mod paths;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,14 +11,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub(crate) use inputs::{From, Read, reference};
+pub(crate) use paths::check_paths;
 
-use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::diagnostic::{Draft, did_you_mean};
 use crate::grid::Grid;
 use crate::like::Written;
-use crate::schema::{Command, CurveOf, Name, Stage};
+use crate::schema::{Command, Stage};
 use crate::sweep::{self, Range, exact, items, text_of};
-use crate::training::{Axis, Case, Origin, Training};
-use crate::yaml::{Entry, Node, Value as Yaml};
+use crate::training::{Axis, Origin, Training};
+use crate::yaml::{Entry, Node};
+use curves::{Curves, OWN, curves, scalar};
 use fill::{fill, placeholders};
 
 /// The runs of a `command` stage.
@@ -26,14 +30,6 @@ pub(crate) struct Program {
     /// What its curves are curves of, if it writes curves.
     curves: Option<Curves>,
 }
-
-struct Curves {
-    of: CurveOf,
-    train_examples: u64,
-}
-
-/// Settings that a curve has beside those of its optimizer.
-const OWN: [&str; 5] = ["method", "model", "batch_size", "learning_rate", "seed"];
 
 /// Works out a `command` stage; `reads` are its inputs as far as they are sound.
 pub(crate) fn program(
@@ -118,156 +114,6 @@ pub(crate) fn grid(
         None
     };
     sweep::grid(name, node, sweep, &word, mistakes)
-}
-
-/// Paths in the working folder stay in it and do not meet.
-pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut Vec<Draft>) {
-    let Some(node) = written.node.get("command") else {
-        return;
-    };
-    for entry in node.get("inputs").map_or(&[][..], Node::entries) {
-        if !is_file_name(&entry.key) {
-            mistakes.push(
-                Draft::error(format!("`{}` is no name for an input", entry.key))
-                    .at(entry.key_span, "its name in the working folder")
-                    .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
-            );
-        }
-    }
-    let mut taken: Vec<(&str, Span)> = node
-        .get("inputs")
-        .map_or(&[][..], Node::entries)
-        .iter()
-        .map(|entry| (entry.key.as_str(), entry.key_span))
-        .collect();
-    let outputs = node.get("outputs").map_or(&[][..], Node::entries);
-    for entry in outputs {
-        if Name::is_name(&entry.key) && !(entry.key == "curve" && command.curves.is_some()) {
-            continue;
-        }
-        mistakes.push(
-            Draft::error(format!("`{}` is no name for an output", entry.key))
-                .at(entry.key_span, "here")
-                .help(if entry.key == "curve" {
-                    "`curve` is what `curves` becomes; choose another name"
-                } else {
-                    "use letters, digits, `-` and `_`"
-                }),
-        );
-    }
-    let paths = outputs
-        .iter()
-        .map(|entry| &entry.node)
-        .chain(node.get("curves"));
-    for path in paths {
-        let Some(text) = path.text() else { continue };
-        let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
-        if text.trim_end_matches('/').is_empty()
-            || text.contains(['\0', '\\', '\n'])
-            || parts.iter().any(|part| matches!(*part, "" | "." | ".."))
-        {
-            mistakes.push(
-                Draft::error(format!("`{text}` is no path in the working folder"))
-                    .at(path.span, "here")
-                    .help("give it relative to that folder, without `.` and `..`"),
-            );
-            continue;
-        }
-        let meets = |other: &str| {
-            let (a, b) = (text.trim_end_matches('/'), other.trim_end_matches('/'));
-            a == b || a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/"))
-        };
-        if let Some((other, span)) = taken.iter().find(|(other, _)| meets(other)) {
-            mistakes.push(
-                Draft::error(format!("`{text}` and `{other}` are in each other's way"))
-                    .at(path.span, "here")
-                    .also(*span, "and here")
-                    .help("inputs and outputs are different files; none lies in another"),
-            );
-        }
-        taken.push((text, path.span));
-    }
-}
-
-fn is_file_name(name: &str) -> bool {
-    !name.starts_with('.')
-        && !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-/// What the curves are curves of, if that is complete and every value of the right type.
-fn curves(
-    name: &str,
-    of: &CurveOf,
-    node: &Node,
-    key: Span,
-    grid: &Grid,
-    dataset_examples: Option<u64>,
-    mistakes: &mut Vec<Draft>,
-) -> Option<Curves> {
-    let before = mistakes.len();
-    let settings = node.entry("settings").map_or(key, |entry| entry.key_span);
-    for (setting, given) in [
-        ("method", of.method.is_some()),
-        ("batch_size", of.batch_size.is_some()),
-        ("learning_rate", of.learning_rate.is_some()),
-    ] {
-        if !given && grid.range(setting).is_none() {
-            mistakes.push(
-                Draft::error(format!("`{name}` lacks `{setting}`"))
-                    .at(settings, format!("`{setting}` is missing here"))
-                    .help("give it in `settings` or in `sweep`"),
-            );
-        }
-    }
-    for range in &grid.ranges {
-        for value in &range.values {
-            let (fits, wanted) = match range.name.as_str() {
-                "batch_size" => (
-                    scalar(value).as_u64().is_some_and(|x| x > 0),
-                    "a whole number, 1 or more",
-                ),
-                "learning_rate" => (
-                    scalar(value).as_f64().is_some_and(|x| x > 0.0),
-                    "a number above 0",
-                ),
-                "seed" => (scalar(value).as_u64().is_some(), "a whole number"),
-                "method" | "model" => (
-                    Name::is_name(&text_of(value)) && value.text().is_some(),
-                    "a name",
-                ),
-                _ => (true, ""),
-            };
-            if !fits {
-                mistakes.push(
-                    Draft::error(format!(
-                        "`{}` is {wanted}, not {}",
-                        range.name,
-                        text_of(value)
-                    ))
-                    .at(value.span, "here"),
-                );
-            }
-        }
-    }
-    let Some(train_examples) = of
-        .train_examples
-        .map(crate::schema::Count::get)
-        .or(dataset_examples)
-    else {
-        mistakes.push(
-            Draft::error(format!("`{name}` lacks `train_examples`"))
-                .at(settings, "how large is the training set?")
-                .help("give it in `settings`; it is known of itself only where one input is a `dataset` stage that says it"),
-        );
-        return None;
-    };
-    (mistakes.len() == before).then(|| Curves {
-        of: of.clone(),
-        train_examples,
-    })
 }
 
 impl Program {
@@ -482,6 +328,7 @@ impl Program {
         }
         Some(Training {
             dataset,
+            initial_weights: None,
             base: Map::new(),
             axes: self
                 .grid
@@ -499,93 +346,11 @@ impl Program {
                 .values()
                 .map(|point| curves.case(self, point, name))
                 .collect(),
+            steps: self
+                .grid
+                .points()
+                .map(|point| curves.case(self, point, name).steps())
+                .try_fold(0_u64, |sum, steps| sum.checked_add(steps?)),
         })
-    }
-}
-
-impl Curves {
-    fn method(&self, program: &Program, point: &[u32]) -> String {
-        let swept = program.swept(point, "method");
-        swept
-            .and_then(|method| method.as_str().map(str::to_owned))
-            .or_else(|| self.of.method.as_ref().map(ToString::to_string))
-            .unwrap_or_default()
-    }
-
-    fn batch_size(&self, program: &Program, point: &[u32]) -> u64 {
-        let swept = program
-            .swept(point, "batch_size")
-            .and_then(|size| size.as_u64());
-        swept
-            .or(self.of.batch_size.map(crate::schema::Count::get))
-            .unwrap_or(1)
-    }
-
-    fn case(&self, program: &Program, point: &[u32], stage: &str) -> Case {
-        let batch_size = self.batch_size(program, point);
-        Case {
-            method: self.method(program, point),
-            batch_size,
-            budget: self.of.budget,
-            constant_rate: true,
-            evaluation: None,
-            stop: None,
-            stop_from: stage.to_owned(),
-            steps_per_epoch: Some((self.train_examples / batch_size).max(1)),
-        }
-    }
-
-    /// The settings of a run, in the form of those of `train`.
-    fn settings(&self, program: &Program, point: &[u32]) -> Map<String, Value> {
-        let mut optimizer: Map<String, Value> = self
-            .of
-            .optimizer
-            .iter()
-            .map(|(name, value)| (name.clone(), value.json()))
-            .collect();
-        let mut settings = Map::new();
-        settings.insert("seed".to_owned(), json!(self.of.seed.unwrap_or(0)));
-        settings.insert("budget".to_owned(), json!(self.of.budget));
-        settings.insert(
-            "batch_size".to_owned(),
-            json!(self.batch_size(program, point)),
-        );
-        if let Some(rate) = self.of.learning_rate {
-            settings.insert("learning_rate".to_owned(), json!(rate));
-        }
-        if let Some(model) = &self.of.model {
-            settings.insert("model".to_owned(), json!(model));
-        }
-        for (range, place) in program.grid.ranges.iter().zip(point) {
-            let value = scalar(&range.values[*place as usize]);
-            match range.name.as_str() {
-                "method" => {}
-                own if OWN.contains(&own) => {
-                    settings.insert(own.to_owned(), value);
-                }
-                other => {
-                    optimizer.insert(other.to_owned(), value);
-                }
-            }
-        }
-        let method = self.method(program, point);
-        settings.insert("optimizer".to_owned(), json!({ method: optimizer }));
-        settings
-    }
-}
-
-/// A value of a sweep as JSON; a whole number is one however it is written.
-fn scalar(node: &Node) -> Value {
-    match &node.value {
-        Yaml::Integer(number) => i64::try_from(*number).map_or(json!(*number as f64), |x| json!(x)),
-        Yaml::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
-            json!(*number as i64)
-        }
-        Yaml::Float(number) => json!(number),
-        Yaml::Bool(flag) => json!(flag),
-        Yaml::Text(text) => json!(text),
-        Yaml::Null | Yaml::Sequence(_) | Yaml::Mapping(_) => {
-            unreachable!("values of a sweep are scalars")
-        }
     }
 }

@@ -1,16 +1,18 @@
-//! What a study file may say, for editors (JSON Schema) and for readers (a page in Markdown).
+//! What a study file and a site file may say, for editors (JSON Schema) and for readers (a page each in Markdown).
 
 mod markdown;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::check::KINDS;
 use crate::schema::{File, Stage};
+use crate::site;
 
-pub use markdown::reference_markdown;
+pub use markdown::{reference_markdown, site_reference_markdown};
 
 /// The JSON Schema (2020-12) of study files: editors complete and check with it.
 ///
@@ -19,7 +21,7 @@ pub use markdown::reference_markdown;
 ///
 /// [`Study::parse`]: crate::Study::parse
 pub fn json_schema() -> Value {
-    let mut schema = full_schema();
+    let mut schema = full_schema::<File<Stage>>("Study");
     let definitions = schema["$defs"].clone();
     allow_bare_words(&mut schema, &definitions);
     // What a file extends may give the rest.
@@ -47,11 +49,16 @@ fn kind_definition(kind: &str) -> String {
         .collect()
 }
 
-/// As [`json_schema`], with every required key and without short forms.
-fn full_schema() -> Value {
+/// The JSON Schema (2020-12) of site files.
+pub fn site_json_schema() -> Value {
+    full_schema::<site::File>("Site")
+}
+
+/// A file's schema with every required key and without short forms.
+fn full_schema<F: JsonSchema>(title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<File<Stage>>().to_value();
-    schema["title"] = json!("Study");
+    let mut schema = generator.into_root_schema_for::<F>().to_value();
+    schema["title"] = json!(title);
     schema
 }
 

@@ -23,10 +23,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use command::{Command, CurveOf};
-pub(crate) use dataset::{DIGITS, Dataset, Source};
+pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
-pub(crate) use number::{Count, Name};
-pub(crate) use optimizer::{Kfac, Optimizer, Sgd};
+pub(crate) use number::{Count, Name, NonNegative};
+pub(crate) use optimizer::Optimizer;
 pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::{Augment, BatchNorm, Budget, Evaluation, LastBatch, Schedule, Stop, Train};

@@ -148,11 +148,16 @@ impl Node {
     }
 }
 
-/// Reads one document, a text that begins at `start` among a study's. Mistakes after which the tree still has a shape (equal keys) go to `mistakes`.
+/// Reads one document, a text that begins at `start` among a study's; none where the text is empty. Mistakes after
+/// which the tree still has a shape (equal keys) go to `mistakes`.
 ///
 /// # Errors
 /// Where the text is no YAML, or too large once expanded: nothing can be said about the rest then.
-pub(crate) fn parse(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
+pub(crate) fn parse(
+    text: &str,
+    start: usize,
+    mistakes: &mut Vec<Draft>,
+) -> Result<Option<Node>, Draft> {
     let mut builder = Builder {
         offsets: Offsets::new(text, start),
         stack: Vec::new(),
@@ -167,9 +172,7 @@ pub(crate) fn parse(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Resu
         let span = builder.offsets.span(span);
         builder.event(event, span)?;
     }
-    builder.root.ok_or_else(|| {
-        Draft::error("the file is empty").help("start with `study: NAME` and `stages:`")
-    })
+    Ok(builder.root)
 }
 
 fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
@@ -304,7 +307,7 @@ impl Builder<'_> {
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(Draft::error("more than one document in the file")
                     .at(span, "a second document starts here")
-                    .help("a study is one document; give each study its own file"))
+                    .help("give each its own file"))
             }
             _ => Ok(()),
         }
@@ -387,7 +390,7 @@ impl Builder<'_> {
 fn tagged(span: Span) -> Draft {
     Draft::error("a YAML tag (`!…`)")
         .at(span, "has a tag")
-        .help("study files use none; remove it")
+        .help("remove it: none is needed")
 }
 
 fn key_text(node: &Node) -> Option<String> {
@@ -429,7 +432,7 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let text = "ä: [1, {b: two}]\nc:\n  d: 'x'\n";
-        let root = parse(text, 0, &mut Vec::new()).unwrap();
+        let root = parse(text, 0, &mut Vec::new()).unwrap().unwrap();
         let at = |path: &[&str]| {
             let span = root.span_at(path);
             &text[span.start..span.end]
@@ -445,7 +448,7 @@ mod tests {
     #[test]
     fn merge_keys_give_what_is_not_given() {
         let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 3}";
-        let root = parse(text, 0, &mut Vec::new()).unwrap();
+        let root = parse(text, 0, &mut Vec::new()).unwrap().unwrap();
         let c: Vec<(String, i128)> = root
             .get("c")
             .unwrap()

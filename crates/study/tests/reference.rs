@@ -19,17 +19,27 @@ fn keys(schema: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_page_names_every_key_and_its_links_lead_somewhere() {
-    let page = study::reference_markdown();
-    let mut all = BTreeSet::new();
-    keys(&study::json_schema(), &mut all);
-    for key in [
+fn a_page_names_every_key_and_its_links_lead_somewhere() {
+    let study = [
         "damping",
         "adjusted_from_batch",
         "powers_of_two",
         "configuration",
         "not_before",
-    ] {
+    ];
+    names_every_key(&study::reference_markdown(), &study::json_schema(), &study);
+    let site = ["jobs", "gpus", "path"];
+    names_every_key(
+        &study::site_reference_markdown(),
+        &study::site_json_schema(),
+        &site,
+    );
+}
+
+fn names_every_key(page: &str, schema: &Value, some: &[&str]) {
+    let mut all = BTreeSet::new();
+    keys(schema, &mut all);
+    for &key in some {
         assert!(all.contains(key), "{key} is not in the schema");
     }
     for key in &all {
@@ -78,6 +88,7 @@ fn every_key_has_a_meaning_in_the_schema() {
         }
     }
     check(&study::json_schema(), "");
+    check(&study::site_json_schema(), "");
 }
 
 #[test]
@@ -124,20 +135,27 @@ fn what_has_only_defaults_may_be_a_bare_word() {
             .collect()
     };
     assert_eq!(words("Schedule"), ["constant", "cosine"]);
-    assert_eq!(words("Optimizer"), ["sgd", "kfac"]);
+    assert_eq!(
+        words("Optimizer"),
+        ["sgd", "kfac", "adamw", "lamb", "lion", "muon"]
+    );
     assert_eq!(words("Claim").len(), 6);
 }
 
 #[test]
-fn the_committed_page_is_the_one_that_the_schema_gives() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../doc/study-file.md");
-    let page = study::reference_markdown();
-    if std::env::var_os("PIPELINE_BLESS").is_some() {
-        std::fs::write(path, &page).expect("the page can be written");
+fn the_committed_pages_are_those_that_the_schemas_give() {
+    for (name, page) in [
+        ("study-file.md", study::reference_markdown()),
+        ("site-file.md", study::site_reference_markdown()),
+    ] {
+        let path = format!("{}/../../doc/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("PIPELINE_BLESS").is_some() {
+            std::fs::write(&path, &page).expect("the page can be written");
+        }
+        let committed = std::fs::read_to_string(&path).expect("the page is there");
+        assert!(
+            committed == page,
+            "doc/{name} is out of date: PIPELINE_BLESS=1 cargo test --release -p study --test reference writes it"
+        );
     }
-    let committed = std::fs::read_to_string(path).expect("the page is there");
-    assert!(
-        committed == page,
-        "doc/study-file.md is out of date: PIPELINE_BLESS=1 cargo test --release -p study --test reference writes it"
-    );
 }

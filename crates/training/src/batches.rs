@@ -39,6 +39,20 @@ pub(crate) struct Batch {
     pub(crate) labels: Vec<u8>,
 }
 
+impl Batch {
+    /// Batches of `count` examples, in order; the last may have fewer.
+    pub(crate) fn chunks(&self, count: usize) -> impl Iterator<Item = Self> {
+        let size = self.images.len() / self.labels.len();
+        let images = self.images.chunks(count * size);
+        images
+            .zip(self.labels.chunks(count))
+            .map(|(images, labels)| Self {
+                images: images.to_vec(),
+                labels: labels.to_vec(),
+            })
+    }
+}
+
 impl<'a> Batches<'a> {
     pub(crate) fn new(settings: &Settings, data: &'a Data) -> Self {
         Self {
@@ -66,31 +80,46 @@ impl<'a> Batches<'a> {
 
     /// The batch of update `step`, counted from 0.
     pub(crate) fn at(&mut self, step: u64) -> Batch {
-        let number = step / self.steps_per_epoch;
-        let n = self.data.train.len();
+        let first = (step % self.steps_per_epoch) as usize * self.batch_size;
+        let last = self.data.train.len().min(first + self.batch_size);
+        self.enter(step / self.steps_per_epoch);
+        let epoch = self.epoch.as_ref().expect("it was just entered");
+        self.collect(epoch, &epoch.order[first..last])
+    }
+
+    /// Other examples, `count` of them, drawn anew at each step, as the epoch of that step changes them.
+    pub(crate) fn drawn(&mut self, step: u64, count: usize) -> Batch {
+        let mut stream = Stream::new(self.seed, Purpose::NoiseScale, step);
+        let order = stream.permutation(self.data.train.len());
+        self.enter(step / self.steps_per_epoch);
+        let epoch = self.epoch.as_ref().expect("it was just entered");
+        self.collect(epoch, &order[..count])
+    }
+
+    /// Makes this epoch the current one.
+    fn enter(&mut self, number: u64) {
         if self
             .epoch
             .as_ref()
             .is_none_or(|epoch| epoch.number != number)
         {
+            let n = self.data.train.len();
             self.epoch = Some(Epoch {
                 number,
                 order: Stream::new(self.seed, Purpose::Order, number).permutation(n),
                 changes: self.draw_changes(number),
             });
         }
-        let epoch = self.epoch.as_ref().expect("it was just made");
+    }
 
-        let first = (step % self.steps_per_epoch) as usize * self.batch_size;
-        let chosen = &epoch.order[first..n.min(first + self.batch_size)];
+    fn collect(&self, epoch: &Epoch, chosen: &[u32]) -> Batch {
         let size = self.data.channels * self.data.height * self.data.width;
         let mut images = Vec::with_capacity(chosen.len() * size);
         for index in chosen {
             let index = *index as usize;
-            let image = &self.data.train.images[index * size..(index + 1) * size];
             match epoch.changes.get(index) {
-                None => images.extend_from_slice(image),
-                Some(change) => self.extend_changed(&mut images, image, *change),
+                None => self.data.train.extend_with(&mut images, index),
+                Some(change) => self.extend_changed(&mut images, index, *change),
             }
         }
         let labels = chosen
@@ -118,11 +147,13 @@ impl<'a> Batches<'a> {
             .collect()
     }
 
-    /// Appends the window of the padded image whose corner is `down` and `right` of the padded corner,
+    /// Appends the window of the padded image `index` whose corner is `down` and `right` of the padded corner,
     /// flipped after the crop.
-    fn extend_changed(&self, images: &mut Vec<f32>, image: &[f32], change: Change) {
+    fn extend_changed(&self, images: &mut Vec<f32>, index: usize, change: Change) {
         let (height, width, pad) = (self.data.height, self.data.width, self.augment.pad_crop);
-        for plane in image.chunks_exact(height * width) {
+        let train = &self.data.train;
+        for (plane, channel) in train.image(index).chunks_exact(height * width).zip(0..) {
+            let value = train.normalisation.of_channel(channel);
             for y in 0..height {
                 let row = (y + change.down)
                     .checked_sub(pad)
@@ -133,7 +164,9 @@ impl<'a> Batches<'a> {
                         .checked_sub(pad)
                         .filter(|column| *column < width);
                     match (row, column) {
-                        (Some(row), Some(column)) => plane[row * width + column],
+                        (Some(row), Some(column)) => {
+                            value[usize::from(plane[row * width + column])]
+                        }
                         _ => 0.0,
                     }
                 }));
@@ -145,24 +178,29 @@ impl<'a> Batches<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datasets::Part;
+    use std::sync::Arc;
 
-    /// Two channels of 2x3 pixels; every pixel of example `i` starts at `100 i + 1`.
+    use datasets::{Normalisation, Part};
+
+    /// Two channels of 2x3 pixels; those of example `i` are `i + 1` to `i + 12`, the first channel's doubled.
     fn data(n: usize) -> Data {
-        let images = (0..n)
-            .flat_map(|i| (1..=12).map(move |pixel| (100 * i + pixel) as f32))
+        let pixels = (0..n)
+            .flat_map(|i| (1..=12).map(move |pixel| (i + pixel) as u8))
             .collect();
         let labels = (0..n).map(|i| i as u8).collect();
-        let empty = Part {
-            images: Vec::new(),
-            labels: Vec::new(),
+        let normalisation = Arc::new(Normalisation::new(&[0.0, 0.0], &[0.5, 1.0], 1.0));
+        let part = |pixels, labels| Part {
+            pixels,
+            labels,
+            normalisation: Arc::clone(&normalisation),
         };
+        let empty = part(Vec::new(), Vec::new());
         Data {
             channels: 2,
             height: 2,
             width: 3,
             classes: n,
-            train: Part { images, labels },
+            train: part(pixels, labels),
             validation: empty.clone(),
             test: empty,
         }
@@ -214,10 +252,9 @@ mod tests {
         let data = data(10);
         let batch = Batches::new(&settings(""), &data).at(5);
         for (image, label) in batch.images.chunks(12).zip(batch.labels) {
-            assert_eq!(
-                image[0].to_bits(),
-                (f32::from(label) * 100.0 + 1.0).to_bits()
-            );
+            let label = f32::from(label);
+            assert_eq!(image[0].to_bits(), (2.0 * (label + 1.0)).to_bits());
+            assert_eq!(image[11].to_bits(), (label + 12.0).to_bits());
         }
     }
 
@@ -225,17 +262,47 @@ mod tests {
     fn a_crop_moves_the_image_and_fills_with_zeros() {
         let data = data(1);
         let batches = Batches::new(&settings(r#", "augment": {"pad_crop": 1}"#), &data);
-        let image = &data.train.images[..6];
         let changed = |down, right, flip| {
             let mut out = Vec::new();
-            batches.extend_changed(&mut out, image, Change { down, right, flip });
+            batches.extend_changed(&mut out, 0, Change { down, right, flip });
             out
         };
-        assert_eq!(changed(1, 1, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(changed(1, 1, true), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
-        assert_eq!(changed(0, 1, false), [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(changed(2, 2, false), [5.0, 6.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(changed(2, 2, true), [0.0, 6.0, 5.0, 0.0, 0.0, 0.0]);
+        let both = |first: [f32; 6], second: [f32; 6]| [first.map(|x| 2.0 * x), second].concat();
+        assert_eq!(
+            changed(1, 1, false),
+            both(
+                [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+                [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
+            )
+        );
+        assert_eq!(
+            changed(1, 1, true),
+            both(
+                [3.0, 2.0, 1.0, 6.0, 5.0, 4.0],
+                [9.0, 8.0, 7.0, 12.0, 11.0, 10.0]
+            )
+        );
+        assert_eq!(
+            changed(0, 1, false),
+            both(
+                [0.0, 0.0, 0.0, 1.0, 2.0, 3.0],
+                [0.0, 0.0, 0.0, 7.0, 8.0, 9.0]
+            )
+        );
+        assert_eq!(
+            changed(2, 2, false),
+            both(
+                [5.0, 6.0, 0.0, 0.0, 0.0, 0.0],
+                [11.0, 12.0, 0.0, 0.0, 0.0, 0.0]
+            )
+        );
+        assert_eq!(
+            changed(2, 2, true),
+            both(
+                [0.0, 6.0, 5.0, 0.0, 0.0, 0.0],
+                [0.0, 12.0, 11.0, 0.0, 0.0, 0.0]
+            )
+        );
     }
 
     #[test]

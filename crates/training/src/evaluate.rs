@@ -35,14 +35,11 @@ pub(crate) fn score(
     if part.is_empty() {
         return None;
     }
-    let size = part.images.len() / part.len();
     let (mut loss, mut correct) = (0.0, 0);
-    for (values, labels) in part
-        .images
-        .chunks(CHUNK * size)
-        .zip(part.labels.chunks(CHUNK))
-    {
-        let x = images(values.to_vec(), labels.len(), device);
+    for (chunk, labels) in part.labels.chunks(CHUNK).enumerate() {
+        let first = chunk * CHUNK;
+        let values = part.normalised(first..first + labels.len());
+        let x = images(values, labels.len(), device);
         let logits = network.forward(x, &mut Pass::evaluation(statistics));
         let (sum, right) = Logits::fetch(logits).score(labels);
         loss += sum;
@@ -59,7 +56,10 @@ pub(crate) fn score(
 /// autodiff) as one batch. Memory grows with the part.
 pub(crate) fn statistics(network: &Network, part: &Part, device: &Device) -> Vec<Moments> {
     let mut pass = Pass::training(burn_kfac::Tape::off());
-    let _logits = network.forward(images(part.images.clone(), part.len(), device), &mut pass);
+    let _logits = network.forward(
+        images(part.normalised(0..part.len()), part.len(), device),
+        &mut pass,
+    );
     pass.finish().1
 }
 

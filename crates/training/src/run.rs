@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Score, Settings};
+use burn_kfac::Spectrum;
+
+use crate::noise::NoiseScale;
+use crate::{Curve, Error, Score, Settings};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,10 @@ pub struct Evaluated {
     pub validation: Option<Score>,
     /// On the test set, if the data set has one.
     pub test: Option<Score>,
+    /// Gradient noise, if the settings ask for it.
+    pub noise: Option<NoiseScale>,
+    /// Quantiles of the eigenvalues of K-FAC's curvature; with K-FAC, but before its first update.
+    pub curvature: Option<Spectrum>,
 }
 
 /// What a training run gives.
@@ -79,16 +86,8 @@ struct Description {
     train_examples: u64,
 }
 
-/// The two columns of a part in an evaluation row.
-type Columns = [(&'static str, &'static str); 3];
-const COLUMNS: Columns = [
-    ("train_loss", "train_accuracy"),
-    ("validation_loss", "validation_accuracy"),
-    ("test_loss", "test_accuracy"),
-];
-
 impl Evaluated {
-    fn scores(&self) -> [Option<Score>; 3] {
+    pub(crate) fn scores(&self) -> [Option<Score>; 3] {
         [Some(self.train), self.validation, self.test]
     }
 }
@@ -111,57 +110,9 @@ impl Run {
         };
         let description = serde_json::to_value(description).expect("a run is JSON");
 
-        let mut columns: BTreeMap<&str, (Dtype, Vec<u8>)> = BTreeMap::new();
-        let losses = self.loss.iter().flat_map(|x| x.to_le_bytes()).collect();
-        columns.insert("loss", (Dtype::F32, losses));
-        columns.insert(
-            "learning_rate",
-            (Dtype::F64, doubles(self.learning_rate.iter().copied())),
-        );
-        let integers = |value: fn(&Evaluated) -> u64| {
-            let bytes = self
-                .evaluations
-                .iter()
-                .flat_map(|row| value(row).to_le_bytes())
-                .collect();
-            (Dtype::U64, bytes)
-        };
-        columns.insert("step", integers(|row| row.step));
-        columns.insert("examples", integers(|row| row.examples));
-        for (part, (loss, accuracy)) in COLUMNS.into_iter().enumerate() {
-            let scores: Vec<Score> = self
-                .evaluations
-                .iter()
-                .filter_map(|row| row.scores()[part])
-                .collect();
-            if scores.is_empty() {
-                continue;
-            }
-            assert_eq!(
-                scores.len(),
-                self.evaluations.len(),
-                "a part is in all rows or in none"
-            );
-            columns.insert(
-                loss,
-                (Dtype::F64, doubles(scores.iter().map(|score| score.loss))),
-            );
-            columns.insert(
-                accuracy,
-                (
-                    Dtype::F64,
-                    doubles(scores.iter().map(|score| score.accuracy)),
-                ),
-            );
-        }
-
-        let tensors = columns.iter().map(|(name, (dtype, bytes))| {
-            let length = bytes.len() / (dtype.bitsize() / 8);
-            let view = TensorView::new(*dtype, vec![length], bytes);
-            (*name, view.expect("the length is that of the bytes"))
-        });
+        let columns = Curve::columns(&self.loss, &self.learning_rate, &self.evaluations, "");
         let metadata = [("run".to_owned(), sorted(description).to_string())].into();
-        safetensors::serialize(tensors, Some(metadata))
+        safetensors::serialize(columns.views(), Some(metadata))
             .expect("every tensor was checked when it was made")
     }
 
@@ -186,69 +137,7 @@ impl Run {
             serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| wrong(error.to_string()))?;
 
-        let column = |name: &str, dtype: Dtype| -> Result<Vec<u8>, Error> {
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|error| wrong(error.to_string()))?;
-            if tensor.dtype() != dtype || tensor.shape().len() != 1 {
-                return Err(wrong(format!(
-                    "{name} is {:?} {:?}",
-                    tensor.dtype(),
-                    tensor.shape()
-                )));
-            }
-            Ok(tensor.data().to_vec())
-        };
-        let reals = |name: &str| -> Result<Vec<f64>, Error> {
-            let bytes = column(name, Dtype::F64)?;
-            Ok(bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|x| f64::from_le_bytes(*x))
-                .collect())
-        };
-        let integers = |name: &str| -> Result<Vec<u64>, Error> {
-            let bytes = column(name, Dtype::U64)?;
-            Ok(bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|x| u64::from_le_bytes(*x))
-                .collect())
-        };
-        let (steps, examples) = (integers("step")?, integers("examples")?);
-        let rows = steps.len();
-        let scores = |part: usize| -> Result<Option<Vec<Score>>, Error> {
-            let (loss, accuracy) = COLUMNS[part];
-            if !tensors.names().contains(&loss) {
-                return Ok(None);
-            }
-            let (losses, accuracies) = (reals(loss)?, reals(accuracy)?);
-            if losses.len() != rows || accuracies.len() != rows {
-                return Err(wrong(format!("{loss} or {accuracy} has not {rows} rows")));
-            }
-            let pairs = losses.into_iter().zip(accuracies);
-            Ok(Some(
-                pairs
-                    .map(|(loss, accuracy)| Score { loss, accuracy })
-                    .collect(),
-            ))
-        };
-        let (train, validation, test) = (scores(0)?.unwrap_or_default(), scores(1)?, scores(2)?);
-        if examples.len() != rows || train.len() != rows {
-            return Err(wrong(format!("examples or train_loss has not {rows} rows")));
-        }
-        let evaluations = (0..rows)
-            .map(|row| Evaluated {
-                step: steps[row],
-                examples: examples[row],
-                train: train[row],
-                validation: validation.as_ref().map(|scores| scores[row]),
-                test: test.as_ref().map(|scores| scores[row]),
-            })
-            .collect();
-        let loss = column("loss", Dtype::F32)?;
+        let curve = Curve::from_columns(&tensors, "").map_err(wrong)?;
         Ok(Self {
             settings: description.settings,
             outcome: description.outcome,
@@ -257,24 +146,15 @@ impl Run {
             budget_steps: description.budget_steps,
             rate_drops: description.rate_drops,
             parameters: description.parameters,
-            loss: loss
-                .as_chunks()
-                .0
-                .iter()
-                .map(|x| f32::from_le_bytes(*x))
-                .collect(),
-            learning_rate: reals("learning_rate")?,
-            evaluations,
+            loss: curve.loss,
+            learning_rate: curve.learning_rate,
+            evaluations: curve.evaluations,
         })
     }
 }
 
-fn doubles(values: impl Iterator<Item = f64>) -> Vec<u8> {
-    values.flat_map(f64::to_le_bytes).collect()
-}
-
 /// The same JSON with sorted keys, whatever order of keys `serde_json` was built to keep.
-fn sorted(value: Value) -> Value {
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(object) => {
             let entries: BTreeMap<String, Value> = object.into_iter().collect();

@@ -12,7 +12,7 @@ use crate::{Error, Event, StageId, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// How many workers in a row may be killed as they start.
+/// How many workers in a row may be killed as they start, or end as they are given a stage.
 const STARTS: u32 = 3;
 /// How much of a log is quoted, in bytes.
 const TAIL: usize = 4096;
@@ -76,6 +76,7 @@ impl Scheduler<'_> {
                 }
             }
             (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
+            (Said::Reply(Reply::KeepsStates), Some(_)) => self.pool.keeps_states(worker),
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
                 self.emit(Event::Progress { stage, progress });
             }
@@ -84,6 +85,7 @@ impl Scheduler<'_> {
                     reply @ (Reply::Done { .. }
                     | Reply::Failed { .. }
                     | Reply::Busy
+                    | Reply::Interrupted
                     | Reply::Lost { .. }),
                 ),
                 Some(stage),
@@ -91,9 +93,21 @@ impl Scheduler<'_> {
                 self.pool.release(worker);
                 self.answered(stage, reply)?;
             }
-            (Said::Gone, Some(stage)) => {
+            (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
                 self.failed(stage, &ended)?;
+            }
+            (Said::Gone, Some(stage)) => {
+                let (ended, wrote) = self.pool.bury(worker);
+                // It was idle until a moment ago: no fault of the stage, unless that goes on.
+                let node = self.node(stage);
+                node.unbegun += 1;
+                if node.unbegun < STARTS {
+                    self.wait_again(stage);
+                    return Ok(());
+                }
+                let error = format!("{ended} before it had begun the stage\n{wrote}");
+                self.failed(stage, error.trim_end())?;
             }
             (Said::Gone, None) => {
                 let started = !self.pool.is_starting(worker);
@@ -128,6 +142,8 @@ impl Scheduler<'_> {
     }
 
     fn started(&mut self, worker: WorkerId, stage: StageId) {
+        self.pool.begin(worker);
+        self.node(stage).unbegun = 0;
         let of = self.graph.stage(stage);
         if let Some(timeout) = of.execution.timeout {
             self.deadlines
@@ -183,7 +199,13 @@ impl Scheduler<'_> {
                 self.node(id).state = State::Ready;
                 self.busy.push((Instant::now() + pause, id));
             }
-            Reply::Hello { .. } | Reply::Started | Reply::Progress(_) | Reply::Corrupt(_) => {
+            // Nothing is given out any more: the next run goes on from its state.
+            Reply::Interrupted => self.node(id).state = State::Waiting,
+            Reply::Hello { .. }
+            | Reply::Started
+            | Reply::KeepsStates
+            | Reply::Progress(_)
+            | Reply::Corrupt(_) => {
                 unreachable!("only the last words on a stage are passed on")
             }
         }

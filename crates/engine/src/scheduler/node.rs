@@ -43,6 +43,8 @@ pub(super) struct Node {
     pub(super) losses: u8,
     /// How often it failed.
     pub(super) failures: u32,
+    /// How many workers in a row ended with it before they had begun it.
+    pub(super) unbegun: u32,
     /// How long to wait before asking again, while another process has it.
     pub(super) pause: Option<Duration>,
     /// Expected, or 0 where nothing is known.
@@ -72,6 +74,7 @@ impl Node {
             stale: false,
             losses: 0,
             failures: 0,
+            unbegun: 0,
             pause: None,
             seconds: planned.seconds.unwrap_or(0.0),
             error: None,

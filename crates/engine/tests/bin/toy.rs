@@ -25,6 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             };
             Ok(engine::serve(&mut toy::Executor, &build)?)
         }
+        // Greets, and ends as soon as it is given a stage.
+        ["faint"] => {
+            let mut lines = std::io::stdin().lines();
+            lines.next().ok_or("no request")??;
+            println!("{}", serde_json::json!({"hello": {"build": toy::build()}}));
+            lines.next().ok_or("no stage")??;
+            Err("told to faint".into())
+        }
         ["run", study, cache, log] => {
             let toys: Vec<toy::Toy> = serde_json::from_slice(&std::fs::read(study)?)?;
             let store = engine::Store::open(Path::new(cache))?;

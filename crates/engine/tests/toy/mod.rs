@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use engine::{
-    Binding, Build, Execute, Execution, Graph, Input, Job, Kinds, Options, Output, Progress, Site,
-    Source, Stage, WorkerCommand,
+    Binding, Build, Digest, Execute, Execution, Graph, Input, Interrupted, Job, Keep, Keeping,
+    Kinds, Options, Output, Progress, Site, Source, Stage, StateName, WorkerCommand,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -123,6 +123,18 @@ pub(crate) fn result<'a>(
     settings: &Map<String, Value>,
     inputs: impl Iterator<Item = &'a [u8]>,
 ) -> Vec<u8> {
+    let steps = settings.get("steps").and_then(Value::as_u64).unwrap_or(0);
+    let value = (0..steps).fold(value(settings, inputs), step);
+    bytes(kind, settings, value)
+}
+
+/// One step of a stage with `steps`.
+fn step(value: u64, step: u64) -> u64 {
+    (value * 31 + step) % 1_000_003
+}
+
+/// What a stage begins with.
+fn value<'a>(settings: &Map<String, Value>, inputs: impl Iterator<Item = &'a [u8]>) -> u64 {
     let number = |name: &str| settings.get(name).and_then(Value::as_u64);
     let read = |bytes: &[u8]| {
         bytes
@@ -132,7 +144,11 @@ pub(crate) fn result<'a>(
     let value = inputs.fold(number("number").unwrap_or(0), |sum, bytes| {
         sum * 3 % 1_000_003 + read(bytes)
     });
-    let value = value % number("modulus").unwrap_or(1_000_003);
+    value % number("modulus").unwrap_or(1_000_003)
+}
+
+fn bytes(kind: &str, settings: &Map<String, Value>, value: u64) -> Vec<u8> {
+    let number = |name: &str| settings.get(name).and_then(Value::as_u64);
     if kind == "choose" {
         return json!({"best": {"number": value}}).to_string().into_bytes();
     }
@@ -185,6 +201,11 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
             threads: 1,
             device: "cpu".to_owned(),
             gpu: None,
+            keeping: Keeping {
+                what: Keep::Segments,
+                every: Duration::ZERO,
+                worth: Duration::ZERO,
+            },
         },
         worker: WorkerCommand {
             program: program.to_owned(),
@@ -271,11 +292,9 @@ impl Execute for Executor {
             }
             _ => {}
         }
-        let mut bytes = result(
-            job.manifest().kind(),
-            settings,
-            inputs.iter().map(|input| input.as_slice()),
-        );
+        let begun = value(settings, inputs.iter().map(|input| input.as_slice()));
+        let ended = step_by_step(job, begun, &path)?;
+        let mut bytes = bytes(job.manifest().kind(), settings, ended);
         if settings.contains_key("random") {
             bytes.extend_from_slice(&std::process::id().to_le_bytes());
         }
@@ -286,6 +305,49 @@ impl Execute for Executor {
             provenance: Map::new(),
         })
     }
+}
+
+/// Makes the steps of a stage, keeping a state after each; the one before goes, but for every fourth. The file
+/// `TOY_LOG.steps` gets a line for each step.
+fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Error + Send + Sync>> {
+    let number = |name: &str| job.manifest().settings().get(name).and_then(Value::as_u64);
+    let Some(steps) = number("steps") else {
+        return Ok(begun);
+    };
+    job.keeps_states();
+    // How many there are does not act before they are over.
+    let root = Digest::of(format!("begin with {begun}").as_bytes());
+    let name = |done: u64| StateName {
+        root,
+        step: done,
+        key: Digest::of(format!("{done} steps").as_bytes()),
+    };
+    let (mut value, mut done, mut own) = (begun, 0, None);
+    for found in job.states(root)? {
+        if found.step > steps || found != name(found.step) {
+            continue;
+        }
+        if let Some(kept) = job.read_state(found)? {
+            value = String::from_utf8(kept.contents)?.parse()?;
+            done = found.step;
+            own = (kept.stage == job.manifest().key()).then_some(found);
+            break;
+        }
+    }
+    while done < steps {
+        std::thread::sleep(Duration::from_millis(number("pause").unwrap_or(0)));
+        value = step(value, done);
+        done += 1;
+        append(&format!("{log}.steps"), &format!("{done}\n"))?;
+        job.keep_state(name(done), value.to_string().as_bytes())?;
+        if let Some(before) = own.replace(name(done)).filter(|it| it.step % 4 != 0) {
+            job.drop_state(before)?;
+        }
+        if job.is_interrupted() {
+            return Err(Interrupted.into());
+        }
+    }
+    Ok(value)
 }
 
 fn append(path: &str, text: &str) -> std::io::Result<()> {

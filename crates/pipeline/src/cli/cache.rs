@@ -59,6 +59,10 @@ pub(crate) struct Gc {
     #[arg(long, value_name = "NAME")]
     pub(crate) forget: Vec<String>,
 
+    /// Kept states of training runs that are done too: nothing goes on from them then
+    #[arg(long)]
+    pub(crate) states: bool,
+
     /// Delete, instead of only saying what would be
     #[arg(long)]
     pub(crate) delete: bool,
@@ -128,7 +132,7 @@ fn age(text: &str) -> Result<Duration, String> {
         Some((at, 'h')) => (&text[..at], 3600.0),
         Some((at, 'd')) => (&text[..at], 86_400.0),
         Some((at, 'w')) => (&text[..at], 604_800.0),
-        _ => return Err("the units are m, h, d and w: 30d".to_owned()),
+        _ => return Err("the units are m, h, d and w, as in 30d".to_owned()),
     };
     Duration::try_from_secs_f64(positive(number, "30d")? * seconds)
         .map_err(|error| error.to_string())

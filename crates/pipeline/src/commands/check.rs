@@ -13,10 +13,10 @@ pub(crate) fn check(file: &StudyFile) -> Result<u8, Failure> {
         .max()
         .unwrap_or(0);
     for stage in &summary {
-        println!("{:width$}  {:>6}  {}", stage.name, stage.stages, stage.kind);
+        outln!("{:width$}  {:>6}  {}", stage.name, stage.stages, stage.kind);
     }
     let stages: u64 = summary.iter().map(|stage| stage.stages).sum();
-    println!(
+    outln!(
         "{}: no mistakes, {}",
         study.name(),
         counted(usize::try_from(stages)?, "stage")

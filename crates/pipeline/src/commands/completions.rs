@@ -3,10 +3,10 @@
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Completions};
+use crate::output::out;
 use crate::{DONE, Failure};
 
 pub(crate) fn completions(arguments: &Completions) -> Result<u8, Failure> {
-    // First to memory: what the reader of a pipe leaves unread is no bug.
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
@@ -14,6 +14,6 @@ pub(crate) fn completions(arguments: &Completions) -> Result<u8, Failure> {
         "pipeline",
         &mut script,
     );
-    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    out(script);
     Ok(DONE)
 }

@@ -1,10 +1,12 @@
 //! `pipeline explain`: a stage's manifest, and why it would run.
 
 use engine::{StageId, Verdict};
+use serde_json::Value;
 
 use super::plan::change;
 use crate::cli::{self, Cli};
-use crate::commands::{load, open};
+use crate::commands::{counted, load, open};
+use crate::output::out;
 use crate::{DONE, Failure, stages};
 
 /// How many stages are named where a part of a name fits several.
@@ -14,47 +16,70 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
     let study = load(&arguments.file)?;
     let graph = study.expand();
     let id = find(&graph, &arguments.stage)?;
-    let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
+    let plan = engine::plan(
+        &graph,
+        &open(cli, Some(&arguments.file))?,
+        &stages::kinds(),
+        study.name(),
+    )?;
     let planned = plan.stage(id);
-    println!("stage: {}", graph.stage(id).name);
+    outln!("stage: {}", graph.stage(id).name);
     match &planned.verdict {
-        Verdict::Cached => println!("cached"),
-        Verdict::Shared { with } => println!(
+        Verdict::Cached => outln!("cached"),
+        Verdict::Shared { with } => outln!(
             "has the manifest of {}, whose result serves both",
             graph.stage(*with).name
         ),
         Verdict::Run {
             reason: engine::Reason::Changed { changes },
         } => {
-            println!("will run, because what it depends on has changed:");
+            outln!("will run, because what it depends on has changed:");
             for one in changes {
-                println!("  {}", change(one));
+                outln!("  {}", change(one));
             }
         }
-        Verdict::Run { reason } => println!("will run: {}", super::plan::because(reason)),
-        Verdict::Maybe { because } => println!(
+        Verdict::Run {
+            reason: engine::Reason::NewPoint { nearest, changes },
+        } => {
+            outln!("will run: it never ran. Beside the nearest point that did, {nearest}:");
+            for one in changes {
+                outln!("  {}", change(one));
+            }
+        }
+        Verdict::Run { reason } => outln!("will run: {}", super::plan::because(reason)),
+        Verdict::Maybe { because } => outln!(
             "may run: it depends on what {} gives",
             graph.stage(*because).name
         ),
-        Verdict::New { because } => println!(
-            "new to this study: it runs unless its result is in the cache, which is known once {} has run",
+        Verdict::New { because } => outln!(
+            "never ran in this study: will run, unless its result turns out to be cached once {} has run",
             graph.stage(*because).name
         ),
-        Verdict::Unfit { error } => println!("cannot run: {error}"),
+        Verdict::Unfit { error } => outln!("cannot run: {error}"),
     }
     if let Some(record) = &planned.record {
         let made = &record.provenance;
-        println!(
+        outln!(
             "computed {} on {} by {} in {:.2} s",
-            made.start, made.host, made.program, made.seconds
+            made.start,
+            made.host,
+            made.program,
+            made.seconds
         );
+        let count = |name: &str| made.executor.get(name).and_then(Value::as_u64);
+        if let (Some(at), Some(trained)) = (count("resumed_at"), count("trained_steps")) {
+            outln!(
+                "went on from the state kept at step {at}: {} trained",
+                counted(trained as usize, "step")
+            );
+        }
         for (name, blob) in &record.outputs {
-            println!("output {name}: {} ({} bytes)", blob.digest, blob.bytes);
+            outln!("output {name}: {} ({} bytes)", blob.digest, blob.bytes);
         }
     }
     match (&planned.key, &planned.manifest) {
-        (Some(key), Some(manifest)) => print!("key: {key}\n\n{manifest}"),
-        _ => println!("its manifest is known once what it reads has run"),
+        (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{manifest}")),
+        _ => outln!("its manifest is known once what it reads has run"),
     }
     Ok(DONE)
 }

@@ -6,15 +6,16 @@ use report::{StageGraph, StageNode};
 
 use super::load;
 use crate::cli::{self, GraphFormat};
+use crate::output::out;
 use crate::provenance::stage_graph;
 use crate::{DONE, Failure};
 
 pub(crate) fn graph(arguments: &cli::Graph) -> Result<u8, Failure> {
     let graph = stage_graph(&load(&arguments.file)?.expand());
     match arguments.format {
-        GraphFormat::Dot => print!("{}", dot(&graph)),
-        GraphFormat::Mermaid => print!("{}", mermaid(&graph)),
-        GraphFormat::Svg => println!("{}", report::stage_graph_svg(&graph)),
+        GraphFormat::Dot => out(dot(&graph)),
+        GraphFormat::Mermaid => out(mermaid(&graph)),
+        GraphFormat::Svg => outln!("{}", report::stage_graph_svg(&graph)),
     }
     Ok(DONE)
 }

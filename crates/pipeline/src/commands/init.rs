@@ -21,7 +21,7 @@ pub(crate) fn init(arguments: &Init) -> Result<u8, Failure> {
         new => new?,
     };
     new.write_all(STUDY.as_bytes())?;
-    println!("{}", file.display());
-    eprintln!("run it with `pipeline run {}`", file.display());
+    outln!("{}", file.display());
+    errln!("run it with `pipeline run {}`", file.display());
     Ok(DONE)
 }

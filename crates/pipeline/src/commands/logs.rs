@@ -1,11 +1,12 @@
 //! `pipeline logs`: what a stage wrote when it last ran, and how it failed.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 
 use super::explain::find;
 use crate::cli::Cli;
 use crate::cli::cache::Logs;
 use crate::commands::{counted, load, open};
+use crate::output::out;
 use crate::{DONE, Failure, stages};
 
 pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
@@ -13,7 +14,7 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
     let graph = study.expand();
     let id = find(&graph, &arguments.stage)?;
     let name = &graph.stage(id).name;
-    let store = open(&cli.cache)?;
+    let store = open(cli, Some(&arguments.file))?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (key, old) = match plan.stage(id).key {
         Some(key) => (Some(key), false),
@@ -24,21 +25,21 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
         return Err(Failure::Usage(format!("{name} never ran in this study")));
     };
     if old {
-        eprintln!("{name} as it last ran; what it reads may have changed since");
+        errln!("{name} as it last ran; what it reads may have changed since");
     }
     let path = store.log_path(key);
     match std::fs::read(&path) {
-        Ok(log) if log.is_empty() => eprintln!("{name} wrote nothing"),
-        Ok(log) => std::io::stdout().write_all(&log)?,
+        Ok(log) if log.is_empty() => errln!("{name} wrote nothing"),
+        Ok(log) => out(log),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            eprintln!("{name} did not run on this cache as it stands in the study now");
+            errln!("{name} did not run on this cache as it stands in the study now");
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
     }
     let failures = store.failures(key)?;
     if let Some(last) = failures.last() {
         let times = counted(failures.len(), "time");
-        eprintln!("{name} failed {times}, last: {}", last.error);
+        errln!("{name} failed {times}, last: {}", last.error);
     }
     Ok(DONE)
 }

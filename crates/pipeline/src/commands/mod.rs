@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod logs;
@@ -15,17 +16,16 @@ pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod worker;
 
-use std::path::Path;
-
 use engine::{Build, Store};
 use study::Study;
 
 use crate::Failure;
-use crate::cli::StudyFile;
+use crate::cli::{Cli, StudyFile};
+use crate::site::Site;
 
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
 fn load(file: &StudyFile) -> Result<Study, Failure> {
-    let study = Study::load_with(&file.study, &file.set).map_err(Failure::Study)?;
+    let study = Study::load_with(&file.study, &file.set).map_err(Failure::Mistakes)?;
     print_diagnostics(study.warnings().iter());
     Ok(study)
 }
@@ -33,13 +33,14 @@ fn load(file: &StudyFile) -> Result<Study, Failure> {
 /// Prints diagnostics to stderr, each with its line and underline.
 pub(crate) fn print_diagnostics<'a>(diagnostics: impl Iterator<Item = &'a study::Diagnostic>) {
     for diagnostic in diagnostics {
-        eprintln!("{:?}", miette::Report::new(diagnostic.clone()));
+        errln!("{:?}", miette::Report::new(diagnostic.clone()));
     }
 }
 
-/// Opens the cache, and makes it where there is none.
-fn open(cache: &Path) -> Result<Store, Failure> {
-    Ok(Store::open(cache)?)
+/// Opens the cache that holds for a study, or for none, and makes it where there is none.
+fn open(cli: &Cli, study: Option<&StudyFile>) -> Result<Store, Failure> {
+    let site = Site::find(cli, study.map(|file| file.study.as_path()))?;
+    Ok(Store::open(&site.cache)?)
 }
 
 /// Which program this is. Two builds differ in the size or the time of the executable.

@@ -2,13 +2,12 @@
 
 mod page;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use engine::{Change, Graph, Plan, Reason, Stage, StageId, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
+use crate::output::out;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
@@ -16,18 +15,22 @@ pub(crate) use page::as_text;
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let plan = engine::plan(&graph, &open(&cli.cache)?, &stages::kinds(), study.name())?;
+    let plan = engine::plan(
+        &graph,
+        &open(cli, Some(&arguments.file))?,
+        &stages::kinds(),
+        study.name(),
+    )?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
     } else {
-        print!("{}", as_text(&graph, &plan, arguments.verbose));
+        out(as_text(&graph, &plan, arguments.verbose));
     }
     Ok(DONE)
 }
 
 /// One object a stage; other stages are named, not numbered.
 fn as_json(graph: &Graph, plan: &Plan) -> Value {
-    let news = News::of(graph, plan);
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -47,6 +50,15 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
                 match reason {
                     Reason::NeverRan => set("reason", json!("never_ran")),
                     Reason::Lost => set("reason", json!("lost")),
+                    Reason::Failed { error } => {
+                        set("reason", json!("failed"));
+                        set("error", json!(error));
+                    }
+                    Reason::NewPoint { nearest, changes } => {
+                        set("reason", json!("new_point"));
+                        set("nearest", json!(nearest));
+                        set("changes", json!(changes));
+                    }
                     Reason::Changed { changes } => {
                         set("reason", json!("changed"));
                         set("changes", json!(changes));
@@ -66,10 +78,6 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
                 set("error", json!(error));
             }
         }
-        let new_values = news.values(plan, id, stage);
-        if !new_values.is_empty() {
-            set("new_values", json!(new_values));
-        }
         object
     });
     json!({
@@ -78,53 +86,19 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
     })
 }
 
-/// Which values of its sweep each stage of the study had before.
-struct News<'a>(BTreeMap<&'a str, BTreeSet<&'a (String, String)>>);
-
-impl<'a> News<'a> {
-    fn of(graph: &'a Graph, plan: &Plan) -> Self {
-        let mut known: BTreeMap<&str, BTreeSet<&(String, String)>> = BTreeMap::new();
-        for (id, stage) in graph.iter() {
-            if !is_new(plan, id) {
-                let values = known.entry(&stage.family).or_default();
-                values.extend(&stage.coordinates);
-            }
-        }
-        Self(known)
-    }
-
-    /// The coordinates of a point that no earlier point of its sweep had; none in a first run.
-    fn values(&self, plan: &Plan, id: StageId, stage: &'a Stage) -> BTreeMap<&'a str, &'a str> {
-        let Some(known) = self
-            .0
-            .get(stage.family.as_str())
-            .filter(|_| is_new(plan, id))
-        else {
-            return BTreeMap::new();
-        };
-        let coordinates = stage.coordinates.iter();
-        coordinates
-            .filter(|value| !known.contains(value))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect()
-    }
-}
-
-fn is_new(plan: &Plan, id: StageId) -> bool {
-    let never_ran = Verdict::Run {
-        reason: Reason::NeverRan,
-    };
-    let verdict = &plan.stage(id).verdict;
-    *verdict == never_ran || matches!(verdict, Verdict::New { .. })
-}
-
 /// A reason in words.
 pub(crate) fn because(reason: &Reason) -> String {
     match reason {
         Reason::NeverRan => "never ran".to_owned(),
         Reason::Lost => "its result is lost or damaged".to_owned(),
-        Reason::Changed { changes } => changes.iter().map(change).collect::<Vec<_>>().join("; "),
+        Reason::Failed { error } => format!("failed before: {error}"),
+        Reason::NewPoint { changes, .. } => format!("new point: {}", all(changes)),
+        Reason::Changed { changes } => all(changes),
     }
+}
+
+fn all(changes: &[Change]) -> String {
+    changes.iter().map(change).collect::<Vec<_>>().join("; ")
 }
 
 /// `learning_rate: 0.1 -> 0.2`; digests are shortened.

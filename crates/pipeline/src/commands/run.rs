@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::{Graph, Options, Outcome, Summary, WorkerCommand};
+use engine::{Graph, Keeping, Options, Outcome, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
-use crate::cli::{self, Cli, Site};
-use crate::commands::{build, counted, load, open, plan};
+use crate::cli::{self, Cli};
+use crate::commands::{build, counted, load, plan};
+use crate::output::out;
 use crate::progress::{self, Shown};
+use crate::provenance::Ran;
+use crate::site::{Resources, Site};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
 
 /// What is shown of a failed stage's log: so many lines, from so many bytes.
@@ -22,15 +25,21 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let store = open(&cli.cache)?;
+    let site = Site::find(cli, Some(&arguments.file.study))?;
+    let store = Store::open(&site.cache)?;
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        print!("{}", plan::as_text(&graph, &planned, arguments.verbose));
+        out(plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
-    let options = options(study.name(), &graph, arguments)?;
+    let resources = site.resources(&arguments.site, cores())?;
+    let keeping = site.keeping(Some(&arguments.keeping));
+    let options = Options {
+        keep_going: !arguments.fail_fast,
+        ..options(study.name(), &graph, resources, keeping)?
+    };
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
@@ -40,9 +49,14 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let summary = summary?;
 
     list_failures(&graph, &summary);
-    let written = pages.write(&graph, &store, &summary, Some((&options, begun)))?;
+    let ran = Ran {
+        options: &options,
+        begun,
+        site: site.file.as_ref(),
+    };
+    let written = pages.write(&graph, &store, &summary, Some(&ran))?;
     println_paths(&written);
-    eprintln!(
+    errln!(
         "{}",
         last_line(&graph, &summary, &written, begun.elapsed().as_secs_f64())
     );
@@ -53,19 +67,17 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     })
 }
 
-fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, Failure> {
-    let Site {
-        jobs,
-        threads,
-        device,
-        gpus,
-    } = &arguments.site;
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let by_default = if gpus.is_empty() {
-        cores / threads
-    } else {
-        gpus.len()
-    };
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn options(
+    study: &str,
+    graph: &Graph,
+    resources: Resources,
+    keeping: Keeping,
+) -> Result<Options, Failure> {
+    let threads = resources.threads;
     let interrupt = Arc::new(AtomicBool::new(false));
     // The second Ctrl-C ends this process at once; workers end with it.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -78,12 +90,13 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
     }
     Ok(Options {
         study: study.to_owned(),
-        jobs: jobs.unwrap_or(by_default).max(1),
-        gpus: gpus.clone(),
+        jobs: resources.jobs,
+        gpus: resources.gpus,
         site: engine::Site {
-            threads: *threads,
-            device: device.clone(),
+            threads,
+            device: resources.device,
             gpu: None,
+            keeping,
         },
         worker: WorkerCommand {
             program: std::env::current_exe()?,
@@ -92,7 +105,7 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
             env: vec![("RAYON_NUM_THREADS".to_owned(), threads.to_string())],
         },
         build: build()?,
-        keep_going: !arguments.fail_fast,
+        keep_going: true,
         verify: graph
             .iter()
             .filter(|(_, stage)| stage.kind == "report")
@@ -105,12 +118,12 @@ fn options(study: &str, graph: &Graph, arguments: &cli::Run) -> Result<Options, 
 fn list_failures(graph: &Graph, summary: &Summary) {
     for (id, stage) in graph.iter() {
         if let Outcome::Failed { error, log } = summary.outcome(id) {
-            eprintln!("failed: {}: {error}", stage.name);
+            errln!("failed: {}: {error}", stage.name);
             if let Some(log) = log {
                 for line in end_of(log) {
-                    eprintln!("  | {line}");
+                    errln!("  | {line}");
                 }
-                eprintln!("  log: {}", log.display());
+                errln!("  log: {}", log.display());
             }
         }
     }
@@ -129,7 +142,7 @@ fn end_of(log: &Path) -> Vec<String> {
 fn println_paths(written: &[PathBuf]) {
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         for path in written {
-            println!("{}", path.display());
+            outln!("{}", path.display());
         }
     }
 }
@@ -160,10 +173,10 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
             parts.push(format!("{count} {what}"));
         }
     }
-    let begin = if summary.interrupted() {
-        "interrupted; the same command goes on from here"
-    } else {
-        "done"
+    let begin = match (summary.interrupted(), summary.complete()) {
+        (true, _) => "interrupted; the same command goes on from here",
+        (false, true) => "done",
+        (false, false) => "failed",
     };
     let report = match written {
         [] => String::new(),

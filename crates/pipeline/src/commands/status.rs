@@ -15,25 +15,25 @@ use crate::{DONE, Failure};
 const LAST: usize = 10;
 
 pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
-    let runs = open(&cli.cache)?.runs()?;
+    let runs = open(cli, None)?.runs()?;
     let (alive, over): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.alive);
     if arguments.json {
         let over = over.iter().take(LAST);
         let all = alive.iter().chain(over).map(|run| as_json(run));
-        println!(
+        outln!(
             "{}",
             serde_json::to_string_pretty(&all.collect::<Vec<_>>())?
         );
         return Ok(DONE);
     }
     if alive.is_empty() {
-        println!("nothing is running on this cache");
+        outln!("nothing is running on this cache");
     }
     for run in alive {
         print_running(run);
     }
     for run in over.into_iter().take(LAST) {
-        println!("{}", ended(run));
+        outln!("{}", ended(run));
     }
     Ok(DONE)
 }
@@ -44,7 +44,7 @@ fn print_running(run: &Run) {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
-    println!(
+    outln!(
         "running: {} on {}, process {}, for {}: {}, {} cached at its start, {} ran since{failed}",
         begin.study,
         begin.host,
@@ -55,10 +55,10 @@ fn print_running(run: &Run) {
         run.ran
     );
     for (stage, at) in &run.running {
-        println!("  {stage} for {}", duration(since(*at)));
+        outln!("  {stage} for {}", duration(since(*at)));
     }
     for (stage, error) in &run.failed {
-        println!("  failed {stage}: {error}");
+        outln!("  failed {stage}: {error}");
     }
 }
 

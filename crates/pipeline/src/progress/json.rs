@@ -20,6 +20,6 @@ impl Renderer for Json<'_> {
                 *value = Value::from(self.graph.stage(id).name.as_str());
             }
         }
-        eprintln!("{line}");
+        errln!("{line}");
     }
 }

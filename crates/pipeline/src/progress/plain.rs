@@ -193,21 +193,21 @@ impl Renderer for Plain<'_> {
         let important = important(self.graph, event);
         if self.quiet {
             if let (Some(line), false) = (important, matches!(event, Event::Planned { .. })) {
-                eprintln!("{line}");
+                errln!("{line}");
             }
             return;
         }
         let stage = self.verbose.then(|| self.stage_line(event)).flatten();
         let mut said = false;
         for line in [important, stage, family].into_iter().flatten() {
-            eprintln!("{line}");
+            errln!("{line}");
             said = true;
         }
         if said {
             self.last = Instant::now();
         } else if self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            eprintln!(
+            errln!(
                 "{} of {} stages done",
                 self.tally.settled(),
                 self.graph.len()

@@ -4,6 +4,7 @@
 
 mod command;
 mod dataset;
+mod download;
 mod heatmap;
 mod report;
 mod runs;
@@ -22,19 +23,22 @@ use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
 pub(crate) use train::notes_say_diverged;
+#[allow(unused_imports, reason = "`pipeline export` takes weights from here")]
+pub(crate) use train::weights;
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The kinds with the versions of their code. A change that can change a kind's outputs raises its number.
-pub(crate) const KINDS: [(&str, &str); 7] = [
+pub(crate) const KINDS: [(&str, &str); 8] = [
+    ("download", "1"),
     ("dataset", "1"),
-    ("train", "1"),
+    ("train", "2"),
     ("command", "1"),
     ("select", "1"),
-    ("steps_to_target", "1"),
-    ("heatmap", "1"),
-    ("report", "1"),
+    ("steps_to_target", "2"),
+    ("heatmap", "2"),
+    ("report", "2"),
 ];
 
 /// The kinds as the engine wants them.
@@ -54,6 +58,7 @@ pub(crate) struct Stages {
 impl Execute for Stages {
     fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
         match job.manifest().kind() {
+            "download" => download::execute(job),
             "dataset" => dataset::execute(job),
             "train" => self.trainer.execute(job),
             "command" => self.commander.execute(job),

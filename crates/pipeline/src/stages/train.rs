@@ -1,14 +1,24 @@
-//! `train`: one training run.
+//! `train`: one training run, from the deepest kept state that it shares its beginning with.
+
+mod keeper;
+mod prefix;
+#[allow(dead_code, reason = "`pipeline export` takes weights from here")]
+mod weights;
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use engine::{Digest, Job, Output, Progress};
+use engine::{Digest, Job, Keep, Output, Progress, StateName};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
-use training::{Data, Outcome};
+use training::models::state_dict;
+use training::{Course, Data, Outcome, State, Training};
 
 use super::{Failure, settings};
+use keeper::Keeper;
+use prefix::Prefix;
+
+pub(crate) use weights::weights;
 
 /// What is kept from one run to the next: the device, and the data set that was read last.
 #[derive(Default)]
@@ -19,6 +29,9 @@ pub(crate) struct Trainer {
 
 impl Trainer {
     pub(crate) fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
+        if job.site().keeping.what != Keep::None {
+            job.keeps_states();
+        }
         let settings: training::Settings = settings(job)?;
         let data = self.data(job)?;
         let (device, name) = match &self.device {
@@ -28,13 +41,38 @@ impl Trainer {
                 .insert(training::device::open(&job.site().device)?)
                 .clone(),
         };
-        let run = training::train(&settings, &data, &device, &mut |at| {
+        let course = Course::new(&settings, data.train.len())?;
+        let prefix = Prefix::new(job.manifest(), &settings, &course, &name);
+        let resumed = Resumable {
+            job,
+            settings: &settings,
+            prefix: &prefix,
+            data: &data,
+            device: &device,
+        }
+        .resume()?;
+        let (mut training, from) = match resumed {
+            Some((training, from)) => (training, Some(from)),
+            None => {
+                let training = Training::new(&settings, &course, &data, &device)?;
+                (from_given_weights(training, job)?, None)
+            }
+        };
+
+        let first = training.step();
+        let mut keeper = Keeper::new(job, &prefix, from.as_ref());
+        while let Some(at) = training.advance()? {
             job.progress(|| Progress {
                 done: at.step,
                 total: at.steps,
                 text: format!("loss {:.3}", at.loss),
             });
-        })?;
+            keeper.after_update(&training)?;
+        }
+        let trained = training.step() - first;
+        keeper.at_the_end(&training, trained)?;
+
+        let run = training.into_run();
         let mut output = Output::default();
         output
             .notes
@@ -42,7 +80,12 @@ impl Trainer {
         output
             .notes
             .insert("steps".to_owned(), json!(run.loss.len()));
-        output.provenance.insert("device".to_owned(), json!(name));
+        let provenance = &mut output.provenance;
+        provenance.insert("device".to_owned(), json!(name));
+        provenance.insert("trained_steps".to_owned(), json!(trained));
+        if from.is_some() {
+            provenance.insert("resumed_at".to_owned(), json!(first));
+        }
         output.blobs.insert("curve".to_owned(), run.to_bytes());
         Ok(output)
     }
@@ -57,6 +100,69 @@ impl Trainer {
         let data = Arc::new(Data::from_bytes(&job.read("dataset")?)?);
         self.data = digest.map(|digest| (digest, Arc::clone(&data)));
         Ok(data)
+    }
+}
+
+/// The run from the weights that the study gives it, if it does.
+fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Training<'a>, Failure> {
+    const INPUT: &str = "initial_weights";
+    if !job.manifest().inputs().contains_key(INPUT) {
+        return Ok(training);
+    }
+    let weights = state_dict::from_bytes(&job.read(INPUT)?)?;
+    let training = training.with_initial_weights(&weights);
+    Ok(training.map_err(|error| format!("`{INPUT}`: {error}"))?)
+}
+
+/// A kept state that a run goes on from.
+struct From {
+    name: StateName,
+    /// Whether this stage kept it itself, in an earlier attempt.
+    own: bool,
+}
+
+/// A run that may have begun before.
+struct Resumable<'a> {
+    job: &'a Job<'a>,
+    settings: &'a training::Settings,
+    prefix: &'a Prefix<'a>,
+    data: &'a Data,
+    device: &'a Device,
+}
+
+impl<'a> Resumable<'a> {
+    /// The run after the deepest kept state that it shares its beginning with.
+    fn resume(&self) -> Result<Option<(Training<'a>, From)>, Failure> {
+        if self.job.site().keeping.what == Keep::None {
+            return Ok(None);
+        }
+        for name in self.job.states(self.prefix.root())? {
+            // Of a longer run, whether it begins with this one is in its curve.
+            let beyond = name.step > self.prefix.steps();
+            if !beyond && name != self.prefix.state(name.step) {
+                continue;
+            }
+            let Some(kept) = self.job.read_state(name)? else {
+                continue;
+            };
+            let course = self.prefix.course();
+            let resumed = State::from_bytes(&kept.contents).and_then(|state| {
+                Training::resume(self.settings, course, self.data, self.device, state)
+            });
+            match resumed {
+                Ok(training) => {
+                    let own = kept.stage == self.job.manifest().key();
+                    return Ok(Some((training, From { name, own })));
+                }
+                Err(training::Error::Format { .. }) if beyond => {}
+                Err(error @ training::Error::Format { .. }) => {
+                    errln!("the kept state of step {} is set aside: {error}", name.step);
+                    self.job.refuse_state(name)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -79,13 +79,19 @@ fn the_plan_as_json_names_what_changed_and_what_is_new() {
     let stages = edited["stages"].as_array().expect("stages");
     let new: Vec<&serde_json::Value> = stages
         .iter()
-        .filter(|stage| stage["reason"] == "never_ran")
+        .filter(|stage| stage["reason"] == "new_point")
         .collect();
     assert_eq!(new.len(), 4);
-    assert!(
-        new.iter()
-            .all(|stage| stage["new_values"]["damping"] == "0.3")
-    );
+    let change =
+        serde_json::json!([{"path": "optimizer.kfac.damping", "old": "0.1", "new": "0.3"}]);
+    for stage in new {
+        let name = stage["name"].as_str().expect("a name");
+        let nearest = name.replace("damping=0.3", "damping=0.1");
+        assert_eq!(
+            (&stage["nearest"], &stage["changes"]),
+            (&nearest.into(), &change)
+        );
+    }
     let best = stages
         .iter()
         .find(|stage| stage["name"] == "best")
@@ -107,7 +113,7 @@ fn a_plan_of_thousands_of_stages_is_a_page() {
     let large = sweep.replace("[0]", &format!("[{}]", seeds.join(", ")));
     let lab = Lab::new(&TINY.replace(sweep, &large));
     let page = ok(&lab, &["plan", "study.yaml"]);
-    assert!(page.contains("kfac: 8192 new"), "{page}");
+    assert!(page.contains("kfac: 8192 to run"), "{page}");
     assert!(page.lines().count() < 30, "{page}");
 }
 

@@ -87,8 +87,9 @@ fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
         "{:?}",
         begun.elapsed()
     );
+    // Training keeps its state after the step that it is in, and is given time for that.
     assert!(
-        said.contains("may finish within 3 s; Ctrl-C again ends at once"),
+        said.contains("may finish within 30 s; Ctrl-C again ends at once"),
         "{said}"
     );
     let last = said.lines().last().expect("a last line");

@@ -87,6 +87,7 @@ impl Lab {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("PIPELINE_CACHE")
+            .env_remove("PIPELINE_SITE")
             .env("NO_COLOR", "1");
         command
     }

@@ -40,6 +40,12 @@ fn plan_says_what_would_run_and_why() {
         .collect::<Vec<_>>()
         .join("\n");
     insta::assert_snapshot!("plan_after_an_edit", timeless);
+    let point = "kfac/batch_size=32,damping=0.3,learning_rate=0.05";
+    let explained = stdout(&lab.output(&["explain", "study.yaml", point]));
+    let why = explained
+        .lines()
+        .take_while(|line| !line.starts_with("key:"));
+    insta::assert_snapshot!("explain_a_new_point", why.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

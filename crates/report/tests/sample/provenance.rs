@@ -1,7 +1,7 @@
 //! Provenance of the made-up study.
 
 use report::{
-    DataSet, Provenance, Share, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
+    DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn provenance() -> Provenance {
         }],
         study_file: "quickstart.yaml".into(),
         study_text: "study: quickstart\nstages:\n  digits:\n    dataset: { source: digits }\n  kfac:\n    train:\n      dataset: digits\n      model: { mlp: { hidden: [32] } }\n".into(),
+        site: Some(SiteFile { path: "site.yaml".into(), text: "jobs: 2\ndevice: cpu\n".into() }),
         graph: StageGraph {
             nodes: vec![
                 node("digits", "dataset", 1),
@@ -59,4 +60,18 @@ pub(crate) fn provenance() -> Provenance {
             edges: vec![(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (0, 5), (4, 5), (5, 6), (1, 7), (2, 7), (3, 7), (6, 8), (7, 8), (4, 8)],
         },
     }
+}
+
+/// The same with so many points of one sweep.
+pub(crate) fn provenance_of(points: usize) -> Provenance {
+    let mut provenance = provenance();
+    provenance.keys[0].keys = (0..points)
+        .map(|point| {
+            format!(
+                "{:064x}",
+                0x9E37_79B9_7F4A_7C15_u128.wrapping_mul((point as u128 + 1).pow(4))
+            )
+        })
+        .collect();
+    provenance
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{definition_name, full_schema, only_property};
+use crate::schema::{File, Stage};
+use crate::site;
 
-const INTRODUCTION: &str = "\
+const STUDY: &str = "\
 # The study file
 
 Every key that a study may have. This page is made from the types that read the file; `pipeline schema` prints \
@@ -20,15 +22,48 @@ Where something is one of several (`optimizer: {kfac: {damping: 0.01}}`), a bare
 with all its defaults (`optimizer: sgd`). Files are relative to the study's folder.
 ";
 
+const SITE: &str = "\
+# The site file
+
+Where and how studies run on a machine, so that the command line need not say it each time. Nothing in it is part of \
+a result's key: another site file runs nothing again. This page is made from the types that read the file; \
+`pipeline schema site` prints the same as JSON Schema, for editors.
+
+It is the file that `--site FILE` or the variable `PIPELINE_SITE` names, else `site.yaml` beside the study file, else \
+`site.yaml` in the working folder; one of them, never several together. What the command line says, or \
+`PIPELINE_CACHE`, comes first. The report's provenance quotes the file. It is YAML as the study file is, and an \
+unknown key is a mistake here too.
+
+```yaml
+jobs: 4
+threads: 2
+device: cuda
+gpus: [0, 1]
+cache: { path: /data/cache }
+```
+";
+
 /// The reference page of the study file.
 ///
 /// # Panics
 ///
 /// Never: the schema is made from types that have definitions.
 pub fn reference_markdown() -> String {
-    let schema = full_schema();
-    let mut page = INTRODUCTION.to_owned();
-    section(&mut page, "Study", &schema);
+    page(STUDY, "Study", &full_schema::<File<Stage>>("Study"))
+}
+
+/// The reference page of the site file.
+///
+/// # Panics
+///
+/// Never: the schema is made from types that have definitions.
+pub fn site_reference_markdown() -> String {
+    page(SITE, "Site", &full_schema::<site::File>("Site"))
+}
+
+fn page(introduction: &str, title: &str, schema: &Value) -> String {
+    let mut page = introduction.to_owned();
+    section(&mut page, title, schema);
     let definitions = schema["$defs"]
         .as_object()
         .expect("the schema has definitions");
@@ -203,6 +238,9 @@ fn takes(schema: &Value) -> String {
         Some("number") => format!("a number{}", bounds(schema)),
         Some("boolean") => "`true` or `false`".to_owned(),
         Some("string") if schema.get("format").is_some() => "a time with its unit".to_owned(),
+        Some("string") if schema.get("contentEncoding").is_some() => {
+            "hexadecimal digits".to_owned()
+        }
         Some("string") if schema.get("pattern").is_some() => "a name".to_owned(),
         _ => "text".to_owned(),
     }

@@ -1,9 +1,13 @@
-//! Update rules. All share momentum, `v = momentum v + (u + weight_decay w)`, `w -= rate v`, and differ in `u`.
+//! Update rules.
+//!
+//! SGD and K-FAC share momentum, `v = momentum v + (u + weight_decay w)`, `w -= rate v`, and differ in `u`. Weight
+//! decay is of all parameters alike, and 0 unless asked for, whatever the rule.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::{Decay, Interval, NonNegative, Positive};
+use crate::decode::keys_of;
 
 /// An update rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,16 +17,42 @@ pub(crate) enum Optimizer {
     Sgd(Sgd),
     /// K-FAC: the gradient times the inverse of a Kronecker-factored Fisher matrix.
     Kfac(Kfac),
+    /// AdamW (Loshchilov and Hutter 2019, algorithm 2).
+    AdamW(AdamW),
+    /// LAMB (You et al. 2020, algorithm 2).
+    Lamb(Lamb),
+    /// Lion (Chen et al. 2023, algorithm 2).
+    Lion(Lion),
+    /// Muon (Jordan et al. 2024) for convolutions and hidden matrices, scaled to the size of AdamW's updates (Liu et
+    /// al. 2025, eq. 4); AdamW at the same rate for the last layer, biases and BatchNorm.
+    Muon(Muon),
 }
 
 impl Optimizer {
     /// The methods, as a study writes them.
-    pub(crate) const METHODS: [&'static str; 2] = ["sgd", "kfac"];
+    pub(crate) const METHODS: [&'static str; 6] = ["sgd", "kfac", "adamw", "lamb", "lion", "muon"];
 
     pub(crate) fn method(&self) -> &'static str {
         match self {
             Self::Sgd(_) => "sgd",
             Self::Kfac(_) => "kfac",
+            Self::AdamW(_) => "adamw",
+            Self::Lamb(_) => "lamb",
+            Self::Lion(_) => "lion",
+            Self::Muon(_) => "muon",
+        }
+    }
+
+    /// The settings of a method; none of a word that is no method.
+    pub(crate) fn settings_of(method: &str) -> &'static [&'static str] {
+        match method {
+            "sgd" => keys_of::<Sgd>(),
+            "kfac" => keys_of::<Kfac>(),
+            "adamw" => keys_of::<AdamW>(),
+            "lamb" => keys_of::<Lamb>(),
+            "lion" => keys_of::<Lion>(),
+            "muon" => keys_of::<Muon>(),
+            _ => &[],
         }
     }
 }
@@ -89,6 +119,106 @@ impl Default for Kfac {
             fisher: Fisher::Sampled,
             kl_clip: None,
             burn_in: BurnIn::default(),
+        }
+    }
+}
+
+/// Settings of AdamW.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdamW {
+    /// Decay of the average gradient.
+    pub(crate) beta_1: Decay,
+    /// Decay of the average squared gradient.
+    pub(crate) beta_2: Decay,
+    /// Added to the root of the average squared gradient.
+    pub(crate) epsilon: Positive,
+    /// Weight decay, decoupled: a step takes rate times it off every parameter.
+    pub(crate) weight_decay: NonNegative,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self {
+            beta_1: Decay::preset(0.9),
+            beta_2: Decay::preset(0.999),
+            epsilon: Positive::preset(1e-8),
+            weight_decay: NonNegative::preset(0.0),
+        }
+    }
+}
+
+/// Settings of LAMB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Lamb {
+    /// Decay of the average gradient.
+    pub(crate) beta_1: Decay,
+    /// Decay of the average squared gradient.
+    pub(crate) beta_2: Decay,
+    /// Added to the root of the average squared gradient.
+    pub(crate) epsilon: Positive,
+    /// Weight decay, added to the update before it is scaled to the size of its parameter.
+    pub(crate) weight_decay: NonNegative,
+}
+
+impl Default for Lamb {
+    fn default() -> Self {
+        Self {
+            beta_1: Decay::preset(0.9),
+            beta_2: Decay::preset(0.999),
+            epsilon: Positive::preset(1e-6),
+            weight_decay: NonNegative::preset(0.0),
+        }
+    }
+}
+
+/// Settings of Lion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Lion {
+    /// Weight of the average gradient in the update.
+    pub(crate) beta_1: Decay,
+    /// Decay of the average gradient.
+    pub(crate) beta_2: Decay,
+    /// Weight decay, decoupled.
+    pub(crate) weight_decay: NonNegative,
+}
+
+impl Default for Lion {
+    fn default() -> Self {
+        Self {
+            beta_1: Decay::preset(0.9),
+            beta_2: Decay::preset(0.99),
+            weight_decay: NonNegative::preset(0.0),
+        }
+    }
+}
+
+/// Settings of Muon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Muon {
+    /// Nesterov momentum of convolutions and hidden matrices, in [0, 1).
+    pub(crate) momentum: Decay,
+    /// AdamW's, for the rest.
+    pub(crate) beta_1: Decay,
+    /// AdamW's, for the rest.
+    pub(crate) beta_2: Decay,
+    /// AdamW's, for the rest.
+    pub(crate) epsilon: Positive,
+    /// Weight decay, decoupled, of all parameters alike.
+    pub(crate) weight_decay: NonNegative,
+}
+
+impl Default for Muon {
+    fn default() -> Self {
+        Self {
+            momentum: Decay::preset(0.95),
+            beta_1: Decay::preset(0.9),
+            beta_2: Decay::preset(0.999),
+            epsilon: Positive::preset(1e-8),
+            weight_decay: NonNegative::preset(0.0),
         }
     }
 }

@@ -63,7 +63,7 @@ mod tests {
     use crate::yaml::parse;
 
     fn value(text: &str) -> Value {
-        parse(text, 0, &mut Vec::new()).unwrap().value
+        parse(text, 0, &mut Vec::new()).unwrap().unwrap().value
     }
 
     #[test]

@@ -1,25 +1,28 @@
-//! What a person sees of a study's mistakes.
+//! What a person sees of a file's mistakes.
+
+#![allow(dead_code, reason = "each of the tests uses a part of it")]
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use study::{Diagnostics, Study};
+use study::{Diagnostic, Diagnostics, Study};
 
-/// Every diagnostic as a terminal without colours shows it.
+/// Every diagnostic of a study as a terminal without colours shows it.
 pub(crate) fn shown(read: Result<Study, Diagnostics>) -> String {
+    match read {
+        Ok(study) => rendered(String::new(), study.warnings().iter()),
+        Err(mistakes) => page(&mistakes),
+    }
+}
+
+/// Every mistake as a terminal without colours shows it.
+pub(crate) fn page(mistakes: &Diagnostics) -> String {
+    rendered(format!("{mistakes}\n"), mistakes.iter())
+}
+
+fn rendered<'a>(mut page: String, diagnostics: impl Iterator<Item = &'a Diagnostic>) -> String {
     let handler =
         GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
-    let mut page = String::new();
-    match read {
-        Ok(study) => {
-            for warning in study.warnings() {
-                handler.render_report(&mut page, warning).unwrap();
-            }
-        }
-        Err(mistakes) => {
-            page = format!("{mistakes}\n");
-            for mistake in &mistakes {
-                handler.render_report(&mut page, mistake).unwrap();
-            }
-        }
+    for diagnostic in diagnostics {
+        handler.render_report(&mut page, diagnostic).unwrap();
     }
     page.lines()
         .map(str::trim_end)

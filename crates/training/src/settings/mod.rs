@@ -5,14 +5,19 @@
 
 pub mod budget;
 pub mod evaluation;
+pub mod noise_scale;
+pub mod optimizer;
 pub mod schedule;
 
-use std::num::NonZeroU32;
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use budget::{Budget, LastBatch, Moment};
 pub use evaluation::{Evaluation, Stop};
+pub use noise_scale::NoiseScale;
+pub use optimizer::{AdamW, Kfac, Lamb, Lion, Muon, Optimizer, Sgd};
 pub use schedule::{Schedule, Shape};
 
 use crate::Error;
@@ -46,6 +51,12 @@ pub struct Settings {
     /// Which statistics batch normalisation evaluates with; default `recompute`.
     #[serde(default)]
     pub batch_norm: BatchNormStatistics,
+    /// How many examples batch normalisation normalises by themselves in training; default the whole batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghost_batch: Option<NonZeroUsize>,
+    /// How the gradient noise scale is measured at each evaluation; default not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_scale: Option<NoiseScale>,
     /// What becomes of the examples left over at the end of an epoch; default `drop`.
     #[serde(default)]
     pub last_batch: LastBatch,
@@ -73,123 +84,8 @@ pub enum Model {
     ResNet20,
     /// He et al. 2016, section 4.2, n = 5.
     ResNet32,
-}
-
-/// An update rule. Both share momentum, `v = momentum v + (u + weight_decay w)`, `w -= rate v`, and
-/// differ in `u` alone: the gradient, or the preconditioned gradient.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd(Sgd),
-    /// K-FAC.
-    Kfac(Kfac),
-}
-
-impl Optimizer {
-    /// The part that both rules share.
-    pub fn sgd(&self) -> Sgd {
-        match self {
-            Self::Sgd(sgd) => *sgd,
-            Self::Kfac(kfac) => Sgd {
-                momentum: kfac.momentum,
-                weight_decay: kfac.weight_decay,
-            },
-        }
-    }
-}
-
-/// Settings of stochastic gradient descent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sgd {
-    /// In `[0, 1)`; default 0.9.
-    #[serde(default = "default_momentum")]
-    pub momentum: f64,
-    /// Of weights, biases and BatchNorm parameters alike; default 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-}
-
-/// Settings of K-FAC; see [`burn_kfac::Settings`] for their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kfac {
-    /// Added to the Fisher matrix before it is inverted.
-    pub damping: burn_kfac::Damping,
-    /// In `[0, 1)`; default 0.9.
-    #[serde(default = "default_momentum")]
-    pub momentum: f64,
-    /// As for SGD; added after preconditioning; default 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// How the damping enters the inverse; default `eigen`.
-    #[serde(default = "default_damping_method")]
-    pub damping_method: burn_kfac::DampingMethod,
-    /// Whose labels the Fisher matrix is taken over; default `sampled`.
-    #[serde(default = "default_fisher")]
-    pub fisher: burn_kfac::Fisher,
-    /// Decay of the running averages of the factors; default 0.95.
-    #[serde(default = "default_factor_decay")]
-    pub factor_decay: burn_kfac::FactorDecay,
-    /// Steps from one update of the factors to the next; default 1.
-    #[serde(default = "default_factor_every")]
-    pub factor_every: NonZeroU32,
-    /// Steps from one inversion to the next; default 10.
-    #[serde(default = "default_inverse_every")]
-    pub inverse_every: NonZeroU32,
-    /// KL clipping; default off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl_clip: Option<burn_kfac::KlClip>,
-    /// What must be seen before the first inverse is used; default nothing.
-    #[serde(default, skip_serializing_if = "burn_kfac::BurnIn::is_off")]
-    pub burn_in: burn_kfac::BurnIn,
-}
-
-impl Kfac {
-    /// What the preconditioner takes.
-    pub fn preconditioner(&self) -> burn_kfac::Settings {
-        burn_kfac::Settings {
-            damping: self.damping,
-            damping_method: self.damping_method,
-            fisher: self.fisher,
-            factor_decay: self.factor_decay,
-            factor_every: self.factor_every,
-            inverse_every: self.inverse_every,
-            kl_clip: self.kl_clip,
-            burn_in: self.burn_in,
-        }
-    }
-}
-
-fn default_momentum() -> f64 {
-    0.9
-}
-
-/// The preconditioner's own defaults; they do not depend on the damping.
-fn preconditioner_defaults() -> burn_kfac::Settings {
-    let any = burn_kfac::Damping::new(1.0).expect("1 is a damping");
-    burn_kfac::Settings::new(any)
-}
-
-fn default_damping_method() -> burn_kfac::DampingMethod {
-    preconditioner_defaults().damping_method
-}
-
-fn default_fisher() -> burn_kfac::Fisher {
-    preconditioner_defaults().fisher
-}
-
-fn default_factor_decay() -> burn_kfac::FactorDecay {
-    preconditioner_defaults().factor_decay
-}
-
-fn default_factor_every() -> NonZeroU32 {
-    preconditioner_defaults().factor_every
-}
-
-fn default_inverse_every() -> NonZeroU32 {
-    preconditioner_defaults().inverse_every
+    /// Zhang et al. 2017, appendix A, without local response normalisation.
+    AlexNet,
 }
 
 /// Random changes of the training images, drawn anew each epoch.
@@ -222,6 +118,28 @@ pub enum BatchNormStatistics {
 }
 
 impl Settings {
+    /// What acts at every step alike: all but the length of the run, the course of its learning rate, when it is
+    /// evaluated and when it stops. Those are in [`Course`](crate::Course).
+    ///
+    /// # Panics
+    ///
+    /// Never: settings are a JSON object.
+    pub fn acting(&self) -> Map<String, Value> {
+        let settings = serde_json::to_value(self).expect("settings are JSON");
+        let Value::Object(mut settings) = settings else {
+            unreachable!("settings are an object")
+        };
+        for of_the_course in ["budget", "schedule", "learning_rate", "stop"] {
+            settings.remove(of_the_course);
+        }
+        if let Some(Value::Object(evaluation)) = settings.get_mut("evaluation") {
+            for of_the_course in ["spacing", "epochs", "iterations"] {
+                evaluation.remove(of_the_course);
+            }
+        }
+        settings
+    }
+
     /// Checks what can be checked without the data.
     ///
     /// # Errors
@@ -257,24 +175,12 @@ impl Settings {
             }
             _ => {}
         }
-        let Sgd {
-            momentum,
-            weight_decay,
-        } = self.optimizer.sgd();
-        if !(0.0..1.0).contains(&momentum) {
-            return Err(Error::setting(
-                "optimizer.momentum",
-                format!("must be in [0, 1), is {momentum}"),
-            ));
-        }
-        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
-            return Err(Error::setting(
-                "optimizer.weight_decay",
-                format!("must not be negative, is {weight_decay}"),
-            ));
-        }
+        self.optimizer.check()?;
         self.schedule.check()?;
         self.evaluation.check()?;
+        self.noise_scale
+            .as_ref()
+            .map_or(Ok(()), NoiseScale::check)?;
         self.stop.as_ref().map_or(Ok(()), Stop::check)
     }
 }

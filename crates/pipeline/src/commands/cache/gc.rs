@@ -25,6 +25,7 @@ pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
         older_than: arguments.older_than.or(by_default),
         max_bytes: arguments.max_size,
         forget: arguments.forget.clone(),
+        states: arguments.states,
     };
     let sweep = store.gc(&policy, arguments.delete)?;
     if arguments.format.json {
@@ -43,7 +44,7 @@ fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
     if every_file {
         for one in &sweep.deletions {
             let (bytes, age) = (size(one.bytes), duration(one.age as f64));
-            println!(
+            outln!(
                 "{verb} {} ({bytes}, {age} old): {}",
                 one.path.display(),
                 one.why
@@ -57,23 +58,23 @@ fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
     for (why, files) in &by_reason {
         let bytes = files.iter().map(|one| one.bytes).sum();
         let count = counted(files.len(), "file");
-        println!("{verb} {count}, {}: {why}{}", size(bytes), kinds(files));
+        outln!("{verb} {count}, {}: {why}{}", size(bytes), kinds(files));
     }
     for (by, results) in &sweep.kept {
-        println!("kept {}: of {by}", counted(*results, "result"));
+        outln!("kept {}: of {by}", counted(*results, "result"));
     }
     if sweep.spared > 0 {
         let spared = counted(sweep.spared, "result");
-        println!("kept {spared}: of no study or pin, but neither old nor too many");
+        outln!("kept {spared}: of no study or pin, but neither old nor too many");
     }
     if policy.max_bytes.is_some_and(|limit| sweep.after > limit) {
-        println!("the cache stays larger than that: the rest is in use (`--forget`, `unpin`)");
+        outln!("the cache stays larger than that: the rest is in use (`--forget`, `unpin`)");
     }
     let (before, after) = (size(sweep.before), size(sweep.after));
     match (sweep.deletions.len(), sweep.deleted) {
-        (0, _) => println!("{before}: nothing to delete"),
-        (_, true) => println!("{before} before, {after} after"),
-        (_, false) => println!("{before} now, {after} then; a dry run: --delete deletes"),
+        (0, _) => outln!("{before}: nothing to delete"),
+        (_, true) => outln!("{before} before, {after} after"),
+        (_, false) => outln!("{before} now, {after} then; a dry run: --delete deletes"),
     }
 }
 

@@ -32,7 +32,7 @@ fn studies(store: &Store, as_json: bool) -> Result<u8, Failure> {
         }));
     }
     if tenants.is_empty() {
-        println!("the cache is empty");
+        outln!("the cache is empty");
     }
     let name = |tenant: &Tenant| tenant.study.clone().unwrap_or("(no study)".to_owned());
     let names: Vec<String> = tenants.iter().map(name).collect();
@@ -47,7 +47,7 @@ fn studies(store: &Store, as_json: bool) -> Result<u8, Failure> {
         } else {
             "newest of"
         };
-        println!(
+        outln!(
             "{name:width$}  {:>13}  {:>9}  {last} {}{missing}",
             counted(tenant.results, "result"),
             size(tenant.bytes),
@@ -55,7 +55,7 @@ fn studies(store: &Store, as_json: bool) -> Result<u8, Failure> {
         );
     }
     for (name, pin) in pins {
-        println!(
+        outln!(
             "pin {name}: {} of {}, as of {}",
             counted(pin.stages.len(), "result"),
             pin.study,
@@ -94,13 +94,13 @@ fn results(store: &Store, study: &str, as_json: bool) -> Result<u8, Failure> {
             Some(record) => {
                 let bytes = record.outputs.values().map(|blob| blob.bytes).sum();
                 let made = &record.provenance;
-                println!(
+                outln!(
                     "{stage:width$}  {short}  {:>9}  {}",
                     size(bytes),
                     made.start
                 );
             }
-            None => println!("{stage:width$}  {short}  lost"),
+            None => outln!("{stage:width$}  {short}  lost"),
         }
     }
     Ok(DONE)
@@ -122,10 +122,10 @@ pub(super) fn du(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
     kinds.sort_by_key(|(_, (bytes, _))| std::cmp::Reverse(*bytes));
     for (kind, (bytes, files)) in kinds {
         let files = counted(usize::try_from(*files)?, "file");
-        println!("{:>9}  {files:>13}  {kind}", size(*bytes));
+        outln!("{:>9}  {files:>13}  {kind}", size(*bytes));
     }
     let files = counted(usize::try_from(usage.files)?, "file");
-    println!("{:>9}  {files:>13}  in all", size(usage.bytes));
+    outln!("{:>9}  {files:>13}  in all", size(usage.bytes));
     Ok(DONE)
 }
 

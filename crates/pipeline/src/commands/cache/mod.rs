@@ -15,7 +15,7 @@ use crate::commands::open;
 use crate::{DONE, Failure};
 
 pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
-    let store = open(&cli.cache)?;
+    let store = open(cli, None)?;
     match command {
         Cache::List(arguments) => list::list(&store, arguments),
         Cache::Du(arguments) => list::du(&store, arguments),
@@ -32,7 +32,10 @@ fn name_of(study: &str) -> Result<String, Failure> {
     if !path.is_file() {
         return Ok(study.to_owned());
     }
-    Ok(Study::load(path).map_err(Failure::Study)?.name().to_owned())
+    Ok(Study::load(path)
+        .map_err(Failure::Mistakes)?
+        .name()
+        .to_owned())
 }
 
 fn never_ran(study: &str) -> Failure {
@@ -43,7 +46,7 @@ fn never_ran(study: &str) -> Failure {
 
 /// Prints a JSON document.
 fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    outln!("{}", serde_json::to_string_pretty(value)?);
     Ok(DONE)
 }
 

@@ -11,14 +11,14 @@ pub(super) fn pin(store: &Store, arguments: &Pin) -> Result<u8, Failure> {
     let study = name_of(&arguments.study)?;
     let name = arguments.name.as_deref().unwrap_or(&study);
     let count = store.pin(name, &study)?.ok_or_else(|| never_ran(&study))?;
-    println!("pinned {} of {study} as {name}", counted(count, "result"));
+    outln!("pinned {} of {study} as {name}", counted(count, "result"));
     Ok(DONE)
 }
 
 pub(super) fn unpin(store: &Store, arguments: &Unpin) -> Result<u8, Failure> {
     let name = &arguments.name;
     if store.unpin(name)? {
-        println!("unpinned {name}");
+        outln!("unpinned {name}");
         return Ok(DONE);
     }
     Err(Failure::Usage(format!(

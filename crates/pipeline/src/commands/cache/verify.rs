@@ -18,14 +18,14 @@ pub(super) fn verify(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
         verified
             .flaws
             .iter()
-            .for_each(|flaw| println!("{}", words(flaw)));
+            .for_each(|flaw| outln!("{}", words(flaw)));
         let flaws = match verified.flaws.len() {
             0 => "all sound".to_owned(),
             1 => "1 is wrong; `pipeline run` computes again what it needs".to_owned(),
             count => format!("{count} are wrong; `pipeline run` computes again what it needs"),
         };
         let files = counted(verified.files, "file");
-        println!("{files}, {}: {flaws}", size(verified.bytes));
+        outln!("{files}, {}: {flaws}", size(verified.bytes));
     }
     Ok(if verified.flaws.is_empty() {
         DONE

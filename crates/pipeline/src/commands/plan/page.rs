@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use engine::{Graph, Plan, Reason, Verdict};
+use engine::{Graph, Plan, Verdict};
 
-use super::{News, because, duration};
+use super::{because, duration};
 use crate::commands::counted;
 
 /// Reasons shown for a stage of the study; with `--verbose` all are.
@@ -39,26 +39,29 @@ pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
 }
 
 fn last_lines(graph: &Graph, plan: &Plan) -> String {
-    let mut counts = vec![
-        format!("{} cached", plan.cached()),
-        format!("{} will run", plan.run()),
-    ];
-    for (count, what) in [(plan.fresh(), "new"), (plan.maybe(), "may run")] {
-        if count > 0 {
-            counts.push(format!("{count} {what}"));
-        }
+    let (to_run, maybe) = (plan.run() + plan.fresh(), plan.maybe());
+    let mut text = format!(
+        "{}: {} cached, {to_run} to run",
+        counted(graph.len(), "stage"),
+        plan.cached()
+    );
+    if maybe > 0 {
+        let _ = write!(text, ", {maybe} may run");
     }
-    let mut text = format!("{}: {}", counted(graph.len(), "stage"), counts.join(", "));
     if let Some(seconds) = plan.seconds()
-        && plan.run() + plan.fresh() + plan.maybe() > 0
+        && to_run + maybe > 0
     {
         let _ = write!(text, "; about {} of work", duration(seconds));
     }
     text.push('\n');
     if plan.fresh() > 0 {
-        text += "new: runs unless its result is in the cache, which is known once what it reads is there\n";
+        let _ = writeln!(
+            text,
+            "{} of those read what is yet to be made; one whose result turns out to be cached does not run",
+            plan.fresh()
+        );
     }
-    if plan.maybe() > 0 {
+    if maybe > 0 {
         text += "may run: runs unless what it reads comes out as before\n";
     }
     text
@@ -68,8 +71,7 @@ fn last_lines(graph: &Graph, plan: &Plan) -> String {
 #[derive(Default)]
 struct Family<'a> {
     cached: usize,
-    run: usize,
-    new: usize,
+    to_run: usize,
     maybe: usize,
     unfit: usize,
     /// Reasons with how many stages have them.
@@ -81,8 +83,7 @@ impl Family<'_> {
     fn counts(&self) -> String {
         let counts = [
             (self.cached, "cached"),
-            (self.run, "will run"),
-            (self.new, "new"),
+            (self.to_run, "to run"),
             (self.maybe, "may run"),
             (self.unfit, "cannot run"),
         ];
@@ -97,7 +98,6 @@ impl Family<'_> {
 
 /// In the order of the graph.
 fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
-    let news = News::of(graph, plan);
     let mut families: Vec<(&str, Family<'_>)> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, stage) in graph.iter() {
@@ -106,36 +106,19 @@ fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
             families.len() - 1
         });
         let family = &mut families[place].1;
-        let new_values = || {
-            let values = news.values(plan, id, stage);
-            let values = values.iter().map(|(name, value)| format!("{name}={value}"));
-            values.collect::<Vec<_>>().join(", ")
-        };
         let (what, why) = match &plan.stage(id).verdict {
             Verdict::Cached | Verdict::Shared { .. } => {
                 family.cached += 1;
                 ("cached", None)
             }
             Verdict::Run { reason } => {
-                family.run += 1;
-                let values = new_values();
-                let why = match reason {
-                    Reason::NeverRan if !values.is_empty() => {
-                        format!("never ran: {values} was not in the sweep")
-                    }
-                    reason => because(reason),
-                };
-                ("will run", Some(why))
+                family.to_run += 1;
+                ("to run", Some(because(reason)))
             }
             Verdict::New { because } => {
-                family.new += 1;
-                let reads = format!("reads {}", graph.stage(*because).family);
-                let values = new_values();
-                let why = match values.as_str() {
-                    "" => reads,
-                    values => format!("{reads}; {values} was not in the sweep"),
-                };
-                ("new", Some(why))
+                family.to_run += 1;
+                let reads = &graph.stage(*because).family;
+                ("to run", Some(format!("never ran; reads {reads}")))
             }
             Verdict::Maybe { because } => {
                 family.maybe += 1;

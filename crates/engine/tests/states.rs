@@ -1,0 +1,205 @@
+//! Kept states: a stage goes on from them, whatever ended it, and so does another that begins alike.
+
+#[path = "toy/lab.rs"]
+mod lab;
+#[path = "toy/mod.rs"]
+mod toy;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engine::{Event, Flaw, Outcome, Policy, Why};
+use lab::Lab;
+use toy::Toy;
+
+/// One stage of so many steps.
+fn long(steps: u64, pause: u64) -> Vec<Toy> {
+    vec![
+        Toy::sum("long", 7, &[])
+            .with("steps", steps)
+            .with("pause", pause),
+    ]
+}
+
+/// How many steps were ever made.
+fn made(lab: &Lab) -> usize {
+    let log = fs::read_to_string(lab.path("log.steps")).unwrap_or_default();
+    log.lines().count()
+}
+
+/// The files of all kept states, the deepest last.
+fn kept(lab: &Lab) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![lab.path("cache/v1/ckpt")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort_by_key(|path| step(path));
+    files
+}
+
+fn step(path: &std::path::Path) -> u64 {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    name.split_once('-').unwrap().0.parse().unwrap()
+}
+
+#[test]
+fn a_stage_whose_processes_were_killed_goes_on_from_its_last_state() {
+    let lab = Lab::new();
+    let study = long(200, 5);
+    let mut engine = lab.engine(&study);
+    Lab::wait_until(|| made(&lab) >= 10);
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    // Its worker ends by itself; then the stage can be claimed.
+    let run = lab.run(&study);
+    lab.check(&study, &run.summary);
+    // A step may have been made and its state not kept.
+    assert!((200..=201).contains(&made(&lab)), "{}", made(&lab));
+}
+
+#[test]
+fn an_interrupted_stage_keeps_its_state_and_ends_by_itself() {
+    let lab = Lab::new();
+    let study = long(2000, 5);
+    let options = lab.options();
+    let interrupt = options.interrupt.clone();
+    let run = std::thread::scope(|scope| {
+        let run = scope.spawn(|| lab.run_with(&study, &options));
+        Lab::wait_until(|| made(&lab) >= 10);
+        interrupt.store(true, Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert!(run.summary.interrupted());
+    let id = toy::graph(&study).find("long").unwrap();
+    assert!(matches!(run.summary.outcome(id), Outcome::NotRun));
+    let said = run.events.iter().find_map(|event| match event {
+        Event::Interrupted { seconds, .. } => Some(*seconds),
+        _ => None,
+    });
+    assert!(said.is_some_and(|seconds| seconds > 10.0), "{said:?}");
+    let before = made(&lab);
+    assert!(before < 2000);
+    assert_eq!(step(kept(&lab).last().unwrap()), before as u64);
+    // gc leaves to the next run what this one left to it.
+    let all = Policy {
+        older_than: Some(Duration::ZERO),
+        max_bytes: Some(0),
+        ..Policy::default()
+    };
+    lab.store().gc(&all, true).unwrap();
+    assert_eq!(step(kept(&lab).last().unwrap()), before as u64);
+
+    let shorter = long(before as u64 + 3, 5);
+    let run = lab.run(&shorter);
+    lab.check(&shorter, &run.summary);
+    assert_eq!(made(&lab), before + 3);
+}
+
+#[test]
+fn a_longer_stage_makes_only_the_steps_that_are_new() {
+    let lab = Lab::new();
+    lab.ran(&long(6, 0));
+    assert_eq!(made(&lab), 6);
+    lab.ran(&long(9, 0));
+    assert_eq!(made(&lab), 9);
+    // From the fourth, which stayed.
+    lab.ran(&long(5, 0));
+    assert_eq!(made(&lab), 10);
+    lab.ran(&[Toy::sum("long", 8, &[]).with("steps", 2)]);
+    assert_eq!(made(&lab), 12, "another root");
+}
+
+#[test]
+fn superseded_states_go_as_the_stage_advances() {
+    let lab = Lab::new();
+    lab.ran(&long(10, 0));
+    let steps: Vec<u64> = kept(&lab).iter().map(|path| step(path)).collect();
+    assert_eq!(steps, [4, 8, 10]);
+}
+
+#[test]
+fn a_damaged_state_is_set_aside_and_an_earlier_one_serves() {
+    let lab = Lab::new();
+    lab.ran(&long(6, 0));
+    let deepest = kept(&lab).pop().unwrap();
+    assert_eq!(step(&deepest), 6);
+    lab::flip(&deepest);
+    let study = long(7, 0);
+    let run = lab.run(&study);
+    lab.check(&study, &run.summary);
+    assert_eq!(made(&lab), 6 + 3, "from the fourth step on");
+    let told = run.events.iter().any(
+        |event| matches!(event, Event::Corrupt { what, path } if what == "state" && path.exists()),
+    );
+    assert!(told, "{:?}", run.events);
+    assert_eq!(lab.store().verify_all(1).unwrap().flaws, []);
+}
+
+#[test]
+fn verify_finds_a_damaged_state_and_a_stray_file_among_them() {
+    let lab = Lab::new();
+    lab.ran(&long(6, 0));
+    let deepest = kept(&lab).pop().unwrap();
+    lab::flip(&deepest);
+    let stray = deepest.with_file_name("06-notes");
+    fs::write(&stray, "").unwrap();
+    let flaws = lab.store().verify_all(1).unwrap().flaws;
+    assert!(
+        flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged { what, path, .. } if what == "state" && *path == deepest)),
+        "{flaws:?}"
+    );
+    assert!(flaws.contains(&Flaw::Stray { path: stray }), "{flaws:?}");
+    assert_eq!(flaws.len(), 2, "{flaws:?}");
+}
+
+#[test]
+fn usage_counts_kept_states_by_themselves() {
+    let lab = Lab::new();
+    lab.ran(&long(6, 0));
+    let (bytes, files) = lab.store().usage().unwrap().by_kind["kept states"];
+    let lengths = kept(&lab)
+        .iter()
+        .map(|it| fs::metadata(it).unwrap().len())
+        .sum();
+    assert_eq!((bytes, files), (lengths, 2));
+}
+
+#[test]
+fn states_go_with_the_results_of_their_stages_and_last_of_all_those_of_stages_that_are_done() {
+    let lab = Lab::new();
+    lab.ran(&long(6, 0));
+    let old = kept(&lab);
+    let study = [Toy::sum("long", 8, &[]).with("steps", 2)];
+    lab.ran(&study);
+    let gc = |policy: &Policy| lab.store().gc(policy, true).unwrap().deletions;
+    let none = gc(&Policy::default());
+    assert_eq!(none, []);
+    let old_ones = gc(&Policy {
+        older_than: Some(Duration::ZERO),
+        ..Policy::default()
+    });
+    let gone = |path: &PathBuf| {
+        let deletion = old_ones.iter().find(|it| it.path == *path);
+        deletion.is_some_and(|it| it.why == Why::Old) && !path.exists()
+    };
+    assert!(old.iter().all(gone), "{old_ones:?}");
+    assert_eq!(kept(&lab).len(), 1, "that of the study");
+    let named = gc(&Policy {
+        states: true,
+        ..Policy::default()
+    });
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].why, Why::Done);
+    assert_eq!(kept(&lab), Vec::<PathBuf>::new());
+    assert!(lab.ran(&study).is_empty(), "its result is there");
+}

@@ -1,0 +1,29 @@
+//! Which states of training runs are kept, as the command line says it.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use engine::Keep;
+
+/// States of training runs, to go on from. What is not said here the site file may say.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Keeping {
+    /// States of training runs that are kept, to go on from after a crash or with a longer budget: none; the newest of
+    /// a run while it is running; also its last; also those before drops of the rate [default: segments]
+    #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(Keep::ALL.map(Keep::name)))]
+    pub(crate) keep_states: Option<String>,
+
+    /// Seconds of training that a crash may cost [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) keep_every: Option<Duration>,
+
+    /// Seconds of training below which a state is not worth keeping [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) keep_worth: Option<Duration>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

@@ -1,0 +1,190 @@
+//! Where and how a command runs: what the command line says, else the site file, else what fits this machine.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use engine::{Keep, Keeping};
+use study::Device;
+
+use crate::Failure;
+use crate::cli::{self, Cli};
+
+/// The site file's name where no other is given.
+const FILE: &str = "site.yaml";
+
+/// What holds on this machine.
+pub(crate) struct Site {
+    /// The site file, if there is one.
+    pub(crate) file: Option<study::Site>,
+    /// The folder of the cache.
+    pub(crate) cache: PathBuf,
+}
+
+/// How many stages run at once, and on what.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resources {
+    pub(crate) jobs: usize,
+    pub(crate) threads: usize,
+    pub(crate) device: String,
+    pub(crate) gpus: Vec<String>,
+}
+
+impl Site {
+    /// For a command on this study, or on none.
+    pub(crate) fn find(cli: &Cli, study: Option<&Path>) -> Result<Self, Failure> {
+        let beside = study.and_then(Path::parent).map(|folder| folder.join(FILE));
+        let by_name = || {
+            let here = PathBuf::from(FILE);
+            beside.into_iter().chain([here]).find(|path| path.exists())
+        };
+        let file = cli.site.clone().or_else(by_name);
+        let file = file.map(|path| study::Site::load(&path));
+        let file = file.transpose().map_err(Failure::Mistakes)?;
+        let cache = cli.cache.clone();
+        let cache = cache.or_else(|| file.as_ref()?.cache.clone());
+        Ok(Self {
+            file,
+            cache: cache.unwrap_or_else(|| PathBuf::from("cache")),
+        })
+    }
+
+    /// What a run uses on a machine with so many cores.
+    pub(crate) fn resources(&self, said: &cli::Site, cores: usize) -> Result<Resources, Failure> {
+        let file = self.file.as_ref();
+        let of_file = |value: fn(&study::Site) -> Option<usize>| file.and_then(value);
+        let threads = said.threads.map(NonZero::get);
+        let threads = threads.or(of_file(|file| file.threads)).unwrap_or(1);
+        let device = said.device.clone().unwrap_or_else(|| {
+            let device = file.and_then(|file| file.device);
+            device.unwrap_or(Device::Auto).name().to_owned()
+        });
+        if (device == "cuda" && !cfg!(feature = "cuda"))
+            || (device == "wgpu" && !cfg!(feature = "wgpu"))
+        {
+            return Err(Failure::Usage(format!(
+                "this program was built without {device}; build it with `--features {device}`"
+            )));
+        }
+        let gpus = match (said.gpus.as_slice(), file) {
+            ([], Some(file)) => file.gpus.clone(),
+            (said, _) => said.to_vec(),
+        };
+        let by_default = || match gpus.len() {
+            0 => (cores / threads).max(1),
+            gpus => gpus,
+        };
+        let jobs = said.jobs.map(NonZero::get);
+        Ok(Resources {
+            jobs: jobs
+                .or(of_file(|file| file.jobs))
+                .unwrap_or_else(by_default),
+            threads,
+            device,
+            gpus,
+        })
+    }
+}
+
+impl Site {
+    /// Which states of training runs are kept.
+    pub(crate) fn keeping(&self, said: Option<&cli::keeping::Keeping>) -> Keeping {
+        let default = Keeping::default();
+        let file = self.file.as_ref().map(|file| file.states);
+        let which = said.and_then(|said| said.keep_states.as_deref());
+        let which = which.and_then(|word| Keep::ALL.into_iter().find(|one| one.name() == word));
+        Keeping {
+            what: which
+                .or(file.and_then(|file| file.keep))
+                .unwrap_or(default.what),
+            every: said
+                .and_then(|said| said.keep_every)
+                .or(file.and_then(|file| file.every))
+                .unwrap_or(default.every),
+            worth: said
+                .and_then(|said| said.keep_worth)
+                .or(file.and_then(|file| file.worth))
+                .unwrap_or(default.worth),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Command;
+
+    /// These words and this site file.
+    fn said(words: &[&str], file: &str) -> (cli::Run, Site) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.yaml");
+        std::fs::write(&path, file).unwrap();
+        let words = ["pipeline", "run", "study.yaml"].iter().chain(words);
+        let Command::Run(run) = Cli::parse_from(words).command else {
+            panic!("it is `run`")
+        };
+        let site = Site {
+            file: Some(study::Site::load(&path).unwrap()),
+            cache: PathBuf::new(),
+        };
+        (run, site)
+    }
+
+    /// What a run gets from these words and this site file on a machine of 8 cores.
+    fn resources(words: &[&str], file: &str) -> Resources {
+        let (run, site) = said(words, file);
+        site.resources(&run.site, 8)
+            .unwrap_or_else(|_| panic!("the device was built in"))
+    }
+
+    fn expected(jobs: usize, threads: usize, device: &str, gpus: &[&str]) -> Resources {
+        Resources {
+            jobs,
+            threads,
+            device: device.to_owned(),
+            gpus: gpus.iter().map(|&gpu| gpu.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn without_a_word_every_core_gets_a_job() {
+        assert_eq!(resources(&[], ""), expected(8, 1, "auto", &[]));
+        assert_eq!(resources(&[], "threads: 3"), expected(2, 3, "auto", &[]));
+        assert_eq!(resources(&[], "threads: 9"), expected(1, 9, "auto", &[]));
+        assert_eq!(resources(&[], "gpus: [2]"), expected(1, 1, "auto", &["2"]));
+    }
+
+    #[test]
+    fn states_are_kept_as_the_command_line_says_else_the_file_else_at_segment_ends() {
+        let kept = |words: &[&str], file: &str| {
+            let (run, site) = said(words, file);
+            site.keeping(Some(&run.keeping))
+        };
+        assert_eq!(kept(&[], ""), Keeping::default());
+        let file = "states: { keep: last, every: 1.5 }";
+        let of_file = kept(&[], file);
+        assert_eq!(
+            (of_file.what, of_file.every.as_millis()),
+            (Keep::Last, 1500)
+        );
+        assert_eq!(of_file.worth, Keeping::default().worth);
+        let of_both = kept(&["--keep-states", "none", "--keep-worth", "0"], file);
+        assert_eq!((of_both.what, of_both.every), (Keep::None, of_file.every));
+        assert!(of_both.worth.is_zero());
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_site_file_word_by_word() {
+        let file = "jobs: 3\nthreads: 2\ndevice: cpu\ngpus: [0, 1]";
+        assert_eq!(resources(&[], file), expected(3, 2, "cpu", &["0", "1"]));
+        assert_eq!(
+            resources(&["--jobs", "5", "--gpus", "7"], file),
+            expected(5, 2, "cpu", &["7"])
+        );
+        assert_eq!(
+            resources(&["--threads", "4", "--device", "auto"], file),
+            expected(3, 4, "auto", &["0", "1"])
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! When the states of a run are kept, and when they go.
+//!
+//! What costs less to compute again than it is worth is not kept: a run of a second leaves nothing.
+
+use std::time::Instant;
+
+use engine::{Interrupted, Job, Keep, StateName};
+use training::Training;
+
+use super::prefix::Prefix;
+use super::{Failure, From};
+
+/// Keeps the states of one run.
+pub(super) struct Keeper<'a> {
+    job: &'a Job<'a>,
+    prefix: &'a Prefix<'a>,
+    /// Steps where other runs may well part from this one.
+    ends: Vec<u64>,
+    /// When the state was kept that the run would go on from after a crash, or when it began.
+    since: Instant,
+    /// This stage's newest state, unless it stays: the next one supersedes it.
+    newest: Option<StateName>,
+    /// Whether there is a state to go on from.
+    any: bool,
+}
+
+impl<'a> Keeper<'a> {
+    /// For a run that begins, or goes on from a state.
+    pub(super) fn new(job: &'a Job<'a>, prefix: &'a Prefix<'a>, from: Option<&From>) -> Self {
+        let mut keeper = Self {
+            job,
+            prefix,
+            ends: prefix.course().segment_ends(),
+            since: Instant::now(),
+            newest: None,
+            any: from.is_some(),
+        };
+        let own = from.filter(|from| from.own).map(|from| from.name);
+        keeper.newest = own.filter(|name| !keeper.stays(name.step));
+        keeper
+    }
+
+    /// Whether the state of a step stays when the run goes on.
+    fn stays(&self, step: u64) -> bool {
+        self.job.site().keeping.what == Keep::Segments && self.ends.contains(&step)
+    }
+
+    /// To be told after every update.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`], once the state is kept, if the stage is to end.
+    pub(super) fn after_update(&mut self, training: &Training<'_>) -> Result<(), Failure> {
+        let keeping = self.job.site().keeping;
+        if keeping.what == Keep::None {
+            return Ok(());
+        }
+        let step = training.step();
+        let interrupted = self.job.is_interrupted();
+        let age = self.since.elapsed();
+        let due = interrupted || (self.stays(step) && step < self.prefix.steps());
+        if age >= keeping.every || (due && age >= keeping.worth) {
+            self.keep(training)?;
+        }
+        if interrupted {
+            return Err(Interrupted.into());
+        }
+        Ok(())
+    }
+
+    /// To be told when the run has ended, after so many updates in this process.
+    pub(super) fn at_the_end(
+        &mut self,
+        training: &Training<'_>,
+        trained: u64,
+    ) -> Result<(), Failure> {
+        let keeping = self.job.site().keeping;
+        let worth = self.any || self.since.elapsed() >= keeping.worth;
+        if keeping.what >= Keep::Last && trained > 0 && worth {
+            self.keep(training)?;
+        }
+        if keeping.what == Keep::Running
+            && let Some(newest) = self.newest.take()
+        {
+            self.job.drop_state(newest)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, training: &Training<'_>) -> Result<(), Failure> {
+        // A run that has diverged has none.
+        let Some(state) = training.state() else {
+            return Ok(());
+        };
+        let name = self.prefix.state(state.step());
+        if let Err(error) = self.job.keep_state(name, &state.to_bytes()) {
+            // The result may be small enough for what is left of the disk.
+            errln!("the state of step {} is not kept: {error}", name.step);
+            return Ok(());
+        }
+        let stays = self.stays(name.step);
+        let superseded = self.newest.replace(name).filter(|old| *old != name);
+        if let Some(superseded) = superseded {
+            self.job.drop_state(superseded)?;
+        }
+        if stays {
+            self.newest = None;
+        }
+        self.any = true;
+        self.since = Instant::now();
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! Trained prefixes: what was trained is not trained again, and what goes on gives the same bytes.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::lab::{Lab, stderr, stdout};
+
+/// One K-FAC run of a few seconds, whose rate falls in the middle.
+const STUDY: &str = "\
+study: prefix
+stages:
+  digits: { dataset: { source: digits, train: 1280, validation: 217, test: 300 } }
+  kfac:
+    train:
+      dataset: digits
+      model: { cnn: { channels: [8, 16] } }
+      batch_size: 64
+      learning_rate: 0.01
+      budget: { iterations: 600 }
+      schedule: { step: { factor: 0.1, at: [0.5] } }
+      evaluation: { spacing: 1.5, epochs: [5], iterations: [300] }
+      optimizer: { kfac: { damping: 0.03, factor_every: 3, inverse_every: 7 } }
+  best: { select: { runs: [kfac], by: test_accuracy } }
+";
+
+/// Keeps the state of every step, or nothing.
+const EVERY: [&str; 4] = ["--keep-every", "0", "--keep-worth", "0"];
+/// Keeps states at segment ends only.
+const ENDS: [&str; 4] = ["--keep-every", "1e9", "--keep-worth", "0"];
+const NONE: [&str; 2] = ["--keep-states", "none"];
+
+/// Runs the study with these words and gives the digest of the run's curve, and what is said of how it was trained.
+fn run(lab: &Lab, words: &[&str]) -> (String, Option<(u64, u64)>) {
+    let output = lab.output(&[&["run", "study.yaml"], words].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let sets: Vec<&str> = words
+        .windows(2)
+        .filter(|pair| pair[0] == "--set")
+        .flatten()
+        .copied()
+        .collect();
+    explained(lab, &sets)
+}
+
+/// The curve's digest; where the run went on from, and how many steps it trained then.
+fn explained(lab: &Lab, sets: &[&str]) -> (String, Option<(u64, u64)>) {
+    let said = stdout(&lab.output(&[&["explain", "study.yaml", "kfac"], sets].concat()));
+    let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start));
+    let curve = line("output curve: ").unwrap_or_else(|| panic!("{said}"));
+    let went_on = line("went on from the state kept at step ").map(|rest| {
+        let numbers: Vec<u64> = rest
+            .split([' ', ':'])
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        (numbers[0], numbers[1])
+    });
+    (curve[..64].to_owned(), went_on)
+}
+
+/// The steps of the kept states, and their files.
+fn kept(lab: &Lab) -> Vec<(u64, PathBuf)> {
+    let mut states = Vec::new();
+    let mut folders = vec![lab.path("cache/v1/ckpt")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.file_name().and_then(|name| name.to_str());
+            let step = name.and_then(|name| name.split('-').next()?.parse().ok());
+            states.push((step.expect("a state's name begins with its step"), path));
+        }
+    }
+    states.sort();
+    states
+}
+
+fn steps(lab: &Lab) -> Vec<u64> {
+    kept(lab).into_iter().map(|(step, _)| step).collect()
+}
+
+/// Starts the study and waits until it has kept the state of a step beyond 20.
+fn training(lab: &Lab) -> Child {
+    let child = lab
+        .command(&[&["run", "study.yaml"][..], &EVERY].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let start = Instant::now();
+    while steps(lab).last().is_none_or(|step| *step < 20) {
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "it does not train"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[test]
+fn a_run_that_is_stopped_goes_on_where_it_was_and_gives_the_bytes_of_one_that_was_not() {
+    let undisturbed = Lab::new(STUDY);
+    let (expected, went_on) = run(&undisturbed, &NONE);
+    assert_eq!(went_on, None);
+    assert!(kept(&undisturbed).is_empty());
+    for signal in ["-KILL", "-INT"] {
+        let lab = Lab::new(STUDY);
+        let mut engine = training(&lab);
+        let kill = Command::new("kill")
+            .args([signal, &engine.id().to_string()])
+            .status();
+        assert!(kill.expect("kill starts").success());
+        engine.wait().expect("it was started");
+        let (curve, went_on) = run(&lab, &ENDS);
+        let (at, trained) = went_on.unwrap_or_else(|| panic!("{signal}: trained from the start"));
+        assert!(at >= 20 && at + trained == 600, "{signal}: {at} {trained}");
+        assert_eq!(curve, expected, "{signal}");
+        assert_eq!(steps(&lab), [300, 600], "{signal}");
+    }
+}
+
+#[test]
+fn what_is_shared_is_trained_once_and_the_rest_gives_the_same_bytes() {
+    let lab = Lab::new(STUDY);
+    run(&lab, &ENDS);
+    assert_eq!(steps(&lab), [300, 600]);
+    let alone = Lab::new(STUDY);
+    for (edit, from) in [
+        // The decay's factor: from the decay on.
+        ("kfac.train.schedule.step.factor=0.3", Some((300, 300))),
+        // A longer budget, whose rate falls later: from the old decay on.
+        ("kfac.train.budget.iterations=800", Some((300, 500))),
+        // In epochs instead of steps, 20 an epoch: nothing new at all.
+        ("kfac.train.budget={epochs: 30}", Some((600, 0))),
+        // Another seed: all of it.
+        ("kfac.train.seed=1", None),
+    ] {
+        let (curve, went_on) = run(&lab, &[&["--set", edit][..], &ENDS].concat());
+        assert_eq!(went_on, from, "{edit}");
+        let (expected, _) = run(&alone, &[&["--set", edit][..], &NONE].concat());
+        assert_eq!(curve, expected, "{edit}");
+    }
+}
+
+#[test]
+fn at_a_constant_rate_budgets_in_epochs_and_steps_share_their_beginning_either_way() {
+    let constant = STUDY.replace(
+        "schedule: { step: { factor: 0.1, at: [0.5] } }",
+        "schedule: constant",
+    );
+    let (lab, alone) = (Lab::new(&constant), Lab::new(&constant));
+    run(&lab, &ENDS);
+    assert_eq!(steps(&lab), [600]);
+    for (edit, from) in [
+        ("kfac.train.budget={epochs: 35}", (600, 100)),
+        // It was measured there on the way.
+        ("kfac.train.budget={epochs: 5}", (700, 0)),
+        ("kfac.train.budget={iterations: 300}", (700, 0)),
+    ] {
+        let (curve, went_on) = run(&lab, &[&["--set", edit][..], &ENDS].concat());
+        assert_eq!(went_on, Some(from), "{edit}");
+        let (expected, _) = run(&alone, &[&["--set", edit][..], &NONE].concat());
+        assert_eq!(curve, expected, "{edit}");
+    }
+}
+
+#[test]
+fn a_damaged_state_is_reported_and_trained_again() {
+    let lab = Lab::new(STUDY);
+    run(&lab, &ENDS);
+    let (_, path) = kept(&lab).remove(0);
+    let mut bytes = std::fs::read(&path).expect("a state");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(&path).expect("it can be removed");
+    std::fs::write(&path, bytes).expect("it can be written");
+    let words = [
+        "run",
+        "study.yaml",
+        "--set",
+        "kfac.train.schedule.step.factor=0.3",
+    ];
+    let output = lab.output(&[&words[..], &ENDS].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("state"), "{}", stderr(&output));
+    let (_, went_on) = explained(&lab, &words[2..]);
+    assert_eq!(went_on, None);
+}
+
+#[test]
+fn a_setting_says_how_much_is_kept() {
+    for (which, left) in [
+        ("none", vec![]),
+        ("running", vec![]),
+        ("last", vec![600]),
+        ("segments", vec![300, 600]),
+    ] {
+        let lab = Lab::new(STUDY);
+        let keep = ["--keep-states", which];
+        run(&lab, &[&keep[..], &EVERY].concat());
+        assert_eq!(steps(&lab), left, "{which}");
+    }
+    // What costs less than it is worth is not kept.
+    let lab = Lab::new(STUDY);
+    run(&lab, &["--keep-worth", "1e6"]);
+    assert!(kept(&lab).is_empty());
+}

@@ -1,0 +1,238 @@
+//! The site file: where and how a study runs on this machine. Nothing in it is part of a result's key.
+//!
+//! Read with the study file's means: every mistake at once, each with its place. Finding the file, and what the
+//! command line says against it, is the program's.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::decode;
+use crate::diagnostic::{Diagnostics, Draft, Span};
+use crate::schema::{Count, NonNegative};
+use crate::sources::Sources;
+use crate::yaml;
+
+/// Where and how studies run on this machine. Every key may be left out, and the command line has the last word.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    /// Stages run at once (`--jobs`). Default: one for each core, or for each of `gpus`.
+    jobs: Option<Count>,
+    /// Threads of each stage (`--threads`). Default: 1.
+    threads: Option<Count>,
+    /// The device that trains (`--device`). Default: `auto`.
+    device: Option<Device>,
+    /// GPUs given out to stages, one each, as `CUDA_VISIBLE_DEVICES` names them (`--gpus`). Default: none; every
+    /// stage sees all.
+    gpus: Vec<Gpu>,
+    /// The artifact cache.
+    cache: Cache,
+    /// States of training runs that are kept in it, to go on from.
+    states: States,
+}
+
+/// Which states of training runs are kept, and when.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct States {
+    /// Which (`--keep-states`): none; the newest of each run while it is `running`; also its `last`; also those
+    /// before drops of the learning rate, `segments`. Default: `segments`.
+    keep: Option<Keep>,
+    /// Seconds of training that a crash may cost (`--keep-every`). Default: 60.
+    every: Option<NonNegative>,
+    /// Seconds of training below which a state is not worth keeping (`--keep-worth`). Default: 5.
+    worth: Option<NonNegative>,
+}
+
+/// Which states are kept.
+#[derive(Clone, Copy, Deserialize)]
+struct Keep(engine::Keep);
+
+impl JsonSchema for Keep {
+    fn schema_name() -> Cow<'static, str> {
+        "Keep".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": engine::Keep::ALL.map(engine::Keep::name) })
+    }
+}
+
+/// Where results are kept.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Cache {
+    /// The folder, relative to that of the site file (`--cache`). Default: `cache` in the working folder.
+    path: Option<PathBuf>,
+}
+
+/// What a training run computes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The first of CUDA, wgpu and CPU that was built in and that the machine has.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// A GPU by Vulkan, Metal or DirectX.
+    Wgpu,
+}
+
+impl Device {
+    /// Every device.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Cuda, Self::Wgpu];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+}
+
+/// A GPU by its number or its UUID.
+struct Gpu(String);
+
+impl<'de> Deserialize<'de> for Gpu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Id;
+        impl Visitor<'_> for Id {
+            type Value = Gpu;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a GPU's number or UUID")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Gpu, E> {
+                Ok(Gpu(number.to_string()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Gpu, E> {
+                // Several in one text would be one stage's.
+                if text.is_empty() || text.contains([',', ' ']) {
+                    return Err(E::custom(format!("one GPU is meant, not `{text}`")));
+                }
+                Ok(Gpu(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Id)
+    }
+}
+
+impl JsonSchema for Gpu {
+    fn schema_name() -> Cow<'static, str> {
+        "Gpu".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] })
+    }
+}
+
+/// What a site file says. What it leaves out is for the program to choose.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its path, as it was given.
+    pub path: PathBuf,
+    /// Its text, for provenance.
+    pub text: String,
+    /// Stages run at once: at least 1.
+    pub jobs: Option<usize>,
+    /// Threads of each stage: at least 1.
+    pub threads: Option<usize>,
+    /// The device that trains.
+    pub device: Option<Device>,
+    /// GPUs given out to stages, as `CUDA_VISIBLE_DEVICES` names them.
+    pub gpus: Vec<String>,
+    /// The folder of the cache, as the site file's own folder makes it.
+    pub cache: Option<PathBuf>,
+    /// States that are kept.
+    pub states: Keeping,
+}
+
+/// What a site file says of kept states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Which.
+    pub keep: Option<engine::Keep>,
+    /// Training that a crash may cost.
+    pub every: Option<Duration>,
+    /// Training below which a state is not worth keeping.
+    pub worth: Option<Duration>,
+}
+
+impl Site {
+    /// Reads and checks a site file. One without a word is one too.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake found, if there is one; that the file cannot be read is one.
+    pub fn load(path: &Path) -> Result<Self, Diagnostics> {
+        let name = path.display().to_string();
+        let mut sources = Sources::default();
+        let mut drafts = Vec::new();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                sources.add(&name, "", Path::new(""));
+                drafts.push(Draft::error(format!("cannot read {name}: {error}")));
+                return Err(Diagnostics::new(&name, &sources, drafts));
+            }
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let start = sources.add(&name, &text, folder);
+        let file = match yaml::parse(&text, start, &mut drafts) {
+            Ok(None) => Some(File::default()),
+            Ok(Some(root)) => {
+                let top = Span { start, end: start };
+                decode::decode::<File>(&root, "site file", top, &mut drafts)
+            }
+            Err(draft) => {
+                drafts.push(draft);
+                None
+            }
+        };
+        let Some(file) = file.filter(|_| !drafts.iter().any(Draft::is_error)) else {
+            return Err(Diagnostics::new(&name, &sources, drafts));
+        };
+        // More seconds than a duration holds are for ever.
+        let seconds = |seconds: NonNegative| {
+            Duration::try_from_secs_f64(seconds.get()).unwrap_or(Duration::MAX)
+        };
+        let count = |count: Count| usize::try_from(count.get()).unwrap_or(usize::MAX);
+        Ok(Self {
+            path: path.to_owned(),
+            jobs: file.jobs.map(count),
+            threads: file.threads.map(count),
+            device: file.device,
+            gpus: file.gpus.into_iter().map(|Gpu(id)| id).collect(),
+            cache: file.cache.path.map(|path| folder.join(path)),
+            states: Keeping {
+                keep: file.states.keep.map(|Keep(which)| which),
+                every: file.states.every.map(seconds),
+                worth: file.states.worth.map(seconds),
+            },
+            text,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Which setting of `train` a name in a sweep means.
+
+use crate::decode::keys_of;
+use crate::diagnostic::{Draft, did_you_mean};
+use crate::schema::{Optimizer, Train};
+use crate::yaml::{Entry, Node};
+
+/// Where in `train` the setting is that a sweep names.
+pub(crate) fn path_in_train(
+    entry: &Entry,
+    train: &Node,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Vec<String>> {
+    let name = entry.key.as_str();
+    let own: Vec<&str> = keys_of::<Train>()
+        .iter()
+        .copied()
+        .filter(|key| {
+            !matches!(
+                *key,
+                "dataset" | "configuration" | "optimizer" | "initial_weights"
+            )
+        })
+        .collect();
+    let (method, of_optimizer) = method_keys(train);
+    if method.is_none() && train.get("optimizer").is_some() && in_some_optimizer(name) {
+        // The optimizer has a mistake of its own; what it takes is not known.
+        return None;
+    }
+    let path: Vec<&str> = if name.contains('.') {
+        name.split('.').collect()
+    } else if own.contains(&name) {
+        vec![name]
+    } else if of_optimizer.contains(&name) {
+        vec!["optimizer", method.unwrap_or_default(), name]
+    } else if matches!(
+        name,
+        "dataset" | "configuration" | "optimizer" | "initial_weights"
+    ) {
+        mistakes.push(
+            Draft::error(format!("`{name}` cannot be swept"))
+                .at(entry.key_span, "here")
+                .help("write one stage for each, the second as `like: FIRST`"),
+        );
+        return None;
+    } else {
+        mistakes.push(
+            Draft::error(format!("no such setting `{name}`"))
+                .at(
+                    entry.key_span,
+                    match method {
+                        Some(method) => format!("not a setting of `train` or of `{method}`"),
+                        None => "not a setting of `train`".to_owned(),
+                    },
+                )
+                .help(did_you_mean(name, own.iter().chain(of_optimizer).copied())),
+        );
+        return None;
+    };
+    Some(path.into_iter().map(str::to_owned).collect())
+}
+
+/// The method that `train` names, with its settings.
+fn method_keys(train: &Node) -> (Option<&'static str>, &'static [&'static str]) {
+    let Some(optimizer) = train.get("optimizer") else {
+        return (None, &[]);
+    };
+    let word = optimizer
+        .text()
+        .or_else(|| optimizer.entries().first().map(|entry| entry.key.as_str()));
+    let method = Optimizer::METHODS
+        .into_iter()
+        .find(|method| Some(*method) == word);
+    (method, method.map_or(&[], Optimizer::settings_of))
+}
+
+fn in_some_optimizer(name: &str) -> bool {
+    let mut settings = Optimizer::METHODS.into_iter().map(Optimizer::settings_of);
+    settings.any(|settings| settings.contains(&name))
+}
+
+pub(super) fn short_name(path: &[String]) -> String {
+    match path {
+        [optimizer, _, name] if optimizer == "optimizer" => name.clone(),
+        _ => path.join("."),
+    }
+}

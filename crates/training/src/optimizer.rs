@@ -1,0 +1,285 @@
+//! Update rules, from burn-optim, and what they remember of each parameter.
+
+mod muon;
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    AdamWConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer, OptimizerRecord,
+    SgdConfig,
+};
+use burn::tensor::{Bytes, DType, Tensor};
+use burn_pack::{Reader, Scalar, Writer};
+
+use crate::memory::{Array, Memory};
+use crate::models::Network;
+use crate::settings::{AdamW, Optimizer};
+
+/// A parameter of a network.
+pub(crate) struct Named {
+    pub(crate) id: ParamId,
+    /// PyTorch's name, `layer1.0.conv1.weight`.
+    pub(crate) name: String,
+    /// burn's, with the network's variant before it.
+    pub(crate) path: String,
+    /// In burn's layout.
+    pub(crate) shape: Vec<usize>,
+}
+
+/// The parameters of a network, in the order of the forward pass.
+pub(crate) fn parameters(network: &Network) -> Vec<Named> {
+    #[derive(Default)]
+    struct Walk {
+        path: Vec<String>,
+        found: Vec<Named>,
+    }
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(Named {
+                id: param.id,
+                name: self.path[1..].join("."),
+                path: self.path.join("."),
+                shape: param.shape().to_vec(),
+            });
+        }
+    }
+    let mut walk = Walk::default();
+    network.visit(&mut walk);
+    walk.found
+}
+
+/// An update rule with what it remembers.
+pub(crate) struct Updates {
+    rule: ModuleOptimizer,
+}
+
+/// The name under which burn-optim keeps the number of dimensions of a parameter.
+const RANK: &str = "__rank";
+
+impl Updates {
+    pub(crate) fn new(settings: &Optimizer, network: &Network) -> Self {
+        let rule = match settings {
+            Optimizer::Sgd(it) => sgd(it.momentum, it.weight_decay),
+            Optimizer::Kfac(it) => sgd(it.momentum, it.weight_decay),
+            Optimizer::AdamW(it) => adamw(*it).init(),
+            Optimizer::Lamb(it) => LambConfig::new()
+                .with_beta_1(it.beta_1 as f32)
+                .with_beta_2(it.beta_2 as f32)
+                .with_epsilon(it.epsilon as f32)
+                .with_weight_decay(it.weight_decay as f32)
+                .init(),
+            Optimizer::Lion(it) => LionConfig::new()
+                .with_beta_1(it.beta_1 as f32)
+                .with_beta_2(it.beta_2 as f32)
+                .with_weight_decay(it.weight_decay as f32)
+                .init(),
+            Optimizer::Muon(it) => muon::init(*it, &parameters(network)),
+        };
+        Self { rule }
+    }
+
+    pub(crate) fn step(
+        &mut self,
+        rate: f64,
+        network: Network,
+        directions: GradientsParams,
+    ) -> Network {
+        self.rule.step(rate, network, directions)
+    }
+
+    /// Puts `optimizer.NAME.FIELD` for each parameter that was updated.
+    ///
+    /// # Panics
+    ///
+    /// If burn-optim keeps something else than arrays of f32 and counts.
+    pub(crate) fn save(&self, network: &Network, memory: &mut Memory) {
+        const PACKED: &str = "burn-optim reads what it wrote";
+        let packed = self.rule.to_record().into_bytes().expect(PACKED);
+        let reader = Reader::from_bytes(packed).expect(PACKED);
+        let names: BTreeMap<String, String> = parameters(network)
+            .into_iter()
+            .map(|parameter| (parameter.id.val().to_string(), parameter.name))
+            .collect();
+        let name = |entry: &str| {
+            let (id, field) = entry.split_once('.').expect("`PARAMETER.FIELD`");
+            (field != RANK).then(|| format!("optimizer.{}.{field}", names[id]))
+        };
+        for (entry, scalar) in reader.scalars() {
+            if let Some(name) = name(entry) {
+                let count = u64::try_from(*scalar).expect("update rules keep counts only");
+                memory.put_count(name, count);
+            }
+        }
+        for tensor in reader.into_tensors().expect(PACKED) {
+            let (entry, dtype, shape, _, bytes) = tensor.into_parts().expect(PACKED);
+            assert_eq!(dtype, DType::F32, "update rules keep f32");
+            let values = bytes.as_chunks().0;
+            memory.put(
+                name(&entry).expect("a rank is no array"),
+                shape.to_vec(),
+                values.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+            );
+        }
+    }
+
+    /// Takes what [`save`](Self::save) put. The error says what is wrong with it.
+    pub(crate) fn restore(&mut self, network: &Network, memory: &mut Memory) -> Result<(), String> {
+        let (mut tensors, mut scalars, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        for Named {
+            id,
+            name,
+            path,
+            shape,
+        } in parameters(network)
+        {
+            let id = id.val();
+            let prefix = format!("optimizer.{name}.");
+            for (field, Array { shape, values }) in memory.take_all(&prefix) {
+                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                tensors.push(burn_pack::Tensor::new(
+                    format!("{id}.{field}"),
+                    DType::F32,
+                    shape,
+                    Some(id),
+                    Bytes::from_bytes_vec(bytes),
+                ));
+            }
+            for (field, count) in memory.take_all_counts(&prefix) {
+                scalars.push((format!("{id}.{field}"), Scalar::UInt(count)));
+            }
+            scalars.push((format!("{id}.{RANK}"), Scalar::UInt(shape.len() as u64)));
+            paths.push((id.to_string(), path));
+        }
+        let given = tensors.len();
+        let mut writer = Writer::new(tensors);
+        for (name, scalar) in scalars {
+            writer = writer.with_scalar(&name, scalar);
+        }
+        for (name, path) in paths {
+            writer = writer.with_metadata(&name, &path);
+        }
+        let packed = writer.into_bytes().map_err(|error| error.to_string())?;
+        let record = OptimizerRecord::from_bytes(packed).map_err(|error| error.to_string())?;
+        self.rule = self.rule.clone().load_record(record);
+        // What it does not know, it leaves out.
+        let taken = self.rule.to_record().len();
+        if taken != given || taken == 0 {
+            return Err(format!("the optimizer takes {taken} of {given} arrays"));
+        }
+        Ok(())
+    }
+}
+
+fn sgd(momentum: f64, weight_decay: f64) -> ModuleOptimizer {
+    let momentum = MomentumConfig::new()
+        .with_momentum(momentum)
+        .with_dampening(0.0);
+    let mut sgd = SgdConfig::new().with_momentum(Some(momentum));
+    if weight_decay > 0.0 {
+        sgd = sgd.with_weight_decay(Some(WeightDecayConfig::new(weight_decay as f32)));
+    }
+    sgd.init()
+}
+
+fn adamw(settings: AdamW) -> AdamWConfig {
+    AdamWConfig::new()
+        .with_beta_1(settings.beta_1 as f32)
+        .with_beta_2(settings.beta_2 as f32)
+        .with_epsilon(settings.epsilon as f32)
+        .with_weight_decay(settings.weight_decay as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use datasets::Data;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::models::Weight;
+
+    fn numbers(values: &Value) -> Vec<f32> {
+        let numbers = values.as_array().unwrap().iter();
+        numbers.map(|x| x.as_f64().unwrap() as f32).collect()
+    }
+
+    /// Weights of this network with numbers from the fixture.
+    fn weights(shapes: &Value, values: &Value) -> Vec<Weight> {
+        let named = shapes.as_object().unwrap().iter();
+        named
+            .map(|(name, shape)| Weight {
+                name: name.clone(),
+                shape: serde_json::from_value(shape.clone()).unwrap(),
+                values: numbers(&values[name]),
+            })
+            .collect()
+    }
+
+    /// As gradients: those of the network that has them as weights.
+    fn gradients(network: &Network, shapes: &Value, values: &Value) -> GradientsParams {
+        struct Register(GradientsParams);
+        impl ModuleVisitor for Register {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.register(param.id, param.val().inner());
+            }
+        }
+        let as_weights = network.clone().with_weights(&weights(shapes, values));
+        let mut register = Register(GradientsParams::new());
+        as_weights.unwrap().visit(&mut register);
+        register.0
+    }
+
+    #[test]
+    fn every_rule_updates_as_pytorch_or_its_paper_does() {
+        let fixture: Value =
+            serde_json::from_str(include_str!("../tests/fixtures/optimizers/numbers.json"))
+                .unwrap();
+        let (device, _) = crate::device::open("cpu").unwrap();
+        let split = json!({"source": "digits", "train": 10});
+        let bytes = datasets::prepare(&serde_json::from_value(split).unwrap()).unwrap();
+        let data = Data {
+            height: 2,
+            width: 2,
+            classes: 2,
+            ..Data::from_bytes(&bytes).unwrap()
+        };
+        for (network, model) in [
+            ("mlp", json!({"mlp": {"hidden": [3]}})),
+            ("cnn", json!({"cnn": {"channels": [2]}})),
+        ] {
+            let (shapes, of) = (&fixture["shapes"][network], &fixture["networks"][network]);
+            for (rule, settings) in fixture["rules"].as_object().unwrap() {
+                let model = serde_json::from_value(model.clone()).unwrap();
+                let network = Network::new(&model, &data, 0, &device).unwrap();
+                let mut network = network
+                    .with_weights(&weights(shapes, &of["initial"]))
+                    .unwrap();
+                let settings = serde_json::from_value(json!({rule: settings})).unwrap();
+                let mut updates = Updates::new(&settings, &network);
+                for step in of["gradients"].as_array().unwrap() {
+                    let directions = gradients(&network, shapes, step);
+                    let rate = fixture["rate"].as_f64().unwrap();
+                    network = updates.step(rate, network, directions);
+                }
+                for ours in network.weights() {
+                    let expected = numbers(&of["ended"][rule][&ours.name]);
+                    let same = |(a, b): (&f32, &f32)| (a - b).abs() < 2e-6 * b.abs().max(1.0);
+                    assert!(
+                        ours.values.iter().zip(&expected).all(same),
+                        "{rule}, {}: {:?}, expected {expected:?}",
+                        ours.name,
+                        ours.values
+                    );
+                }
+            }
+        }
+    }
+}
