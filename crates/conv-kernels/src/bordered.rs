@@ -9,7 +9,7 @@ pub(crate) struct Bordered {
     /// Zeros before the first row and column.
     pub(crate) before: [usize; 2],
     /// Rows and columns with the border.
-    pub(crate) bordered: [usize; 2],
+    pub(crate) outer: [usize; 2],
 }
 
 impl Bordered {
@@ -24,18 +24,18 @@ impl Bordered {
             channels,
             size,
             before,
-            bordered: std::array::from_fn(|axis| needed[axis].max(before[axis] + size[axis])),
+            outer: std::array::from_fn(|axis| needed[axis].max(before[axis] + size[axis])),
         }
     }
 
     /// Values with the border.
     pub(crate) fn len(&self) -> usize {
-        self.channels * self.bordered[0] * self.bordered[1]
+        self.channels * self.outer[0] * self.outer[1]
     }
 
     /// Where a value, counted with the border, lies.
     pub(crate) fn index(&self, channel: usize, row: usize, column: usize) -> usize {
-        (channel * self.bordered[0] + row) * self.bordered[1] + column
+        (channel * self.outer[0] + row) * self.outer[1] + column
     }
 
     /// Copies an image into its place; the border is left as it is.

@@ -133,7 +133,7 @@ impl Correlation {
             tiles: tiles(
                 grid,
                 self.stride,
-                self.source.bordered[1],
+                self.source.outer[1],
                 self.columns,
                 lanes / GROUP,
             ),

@@ -1,5 +1,6 @@
 //! 8 lanes with AVX2 and FMA.
 
+#[allow(clippy::wildcard_imports)] // some thirty names that all say where they are from
 use std::arch::x86_64::*;
 
 use super::Lanes;

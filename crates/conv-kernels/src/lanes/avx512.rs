@@ -1,5 +1,6 @@
 //! 16 lanes with AVX-512F.
 
+#[allow(clippy::wildcard_imports)] // some thirty names that all say where they are from
 use std::arch::x86_64::*;
 
 use super::Lanes;
