@@ -6,6 +6,8 @@
 //! calls is taken: what else the machine does only adds. `BATCH=16` takes ResNet20's layers at
 //! another batch than 128, short enough to be undisturbed on a busy machine.
 
+#![allow(clippy::doc_markdown)] // names of programs and networks, not of code
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;

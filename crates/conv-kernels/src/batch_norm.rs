@@ -122,7 +122,7 @@ impl Kernels {
     }
 
     fn normalise(
-        &self,
+        self,
         channels: Channels,
         input: &[f32],
         affine: Affine<'_>,
@@ -455,7 +455,7 @@ struct Moments {
 }
 
 impl Moments {
-    /// Source: Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance", eq. 2.1.
+    /// Source: Chan, Golub & `LeVeque` 1983, "Algorithms for computing the sample variance", eq. 2.1.
     #[inline(always)]
     fn add<const N: usize, L: Lanes<N>>(&mut self, lanes: L, plane: &[f32]) {
         let mut sums = lanes.splat(0.0);

@@ -36,7 +36,7 @@ impl Kernels {
                 channels,
                 range,
                 values: output_gradient,
-                sums,
+                results: sums,
             });
         });
     }
@@ -47,7 +47,7 @@ struct Sums<'a> {
     channels: Channels,
     range: Range<usize>,
     values: &'a [f32],
-    sums: Columns<'a>,
+    results: Columns<'a>,
 }
 
 impl Task for Sums<'_> {
@@ -64,7 +64,7 @@ impl Task for Sums<'_> {
         }
         for (channel, sum) in self.range.zip(sums) {
             // SAFETY: no other task has this channel.
-            unsafe { self.sums.part(channel, 1)[0] = sum as f32 };
+            unsafe { self.results.part(channel, 1)[0] = sum as f32 };
         }
     }
 }

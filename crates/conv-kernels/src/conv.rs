@@ -112,7 +112,9 @@ impl Kernels {
                     .filter_map(|place| {
                         // Not negative: `before` strides cover the kernel beyond the padding.
                         let distance = first + padding[axis] + before[axis] * stride[axis] - place;
-                        (distance % stride[axis] == 0).then(|| [distance / stride[axis], place])
+                        distance
+                            .is_multiple_of(stride[axis])
+                            .then(|| [distance / stride[axis], place])
                     })
                     .collect();
                 (first, (size - first).div_ceil(stride[axis]), places)

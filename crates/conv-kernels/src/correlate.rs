@@ -169,7 +169,7 @@ impl Correlation {
         with_scratch(self.source.len() + GROUP * self.stride[1], |bordered| {
             self.level.run(Images {
                 correlation: self,
-                images,
+                input: images,
                 output,
                 bordered,
             });
@@ -209,7 +209,7 @@ fn tiles(
 /// Some images, on one thread.
 struct Images<'a> {
     correlation: &'a Correlation,
-    images: &'a [f32],
+    input: &'a [f32],
     output: &'a mut [f32],
     bordered: &'a mut [f32],
 }
@@ -223,7 +223,7 @@ impl Task for Images<'_> {
         let source = &this.source;
         let image = source.channels * source.size[0] * source.size[1];
         for (image, output) in self
-            .images
+            .input
             .chunks_exact(image)
             .zip(self.output.chunks_exact_mut(this.channels * this.area))
         {

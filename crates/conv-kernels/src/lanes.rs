@@ -207,7 +207,11 @@ mod tests {
             let turned = level.run(Transpose(block));
             for i in 0..level.lanes() {
                 for j in 0..level.lanes() {
-                    assert_eq!(turned[i][j], block[j][i], "{level:?} {i} {j}");
+                    assert_eq!(
+                        turned[i][j].to_bits(),
+                        block[j][i].to_bits(),
+                        "{level:?} {i} {j}"
+                    );
                 }
             }
         }
@@ -219,7 +223,11 @@ mod tests {
             for lane in 0..level.lanes() {
                 let mut values = [0.0; 16];
                 values[lane] = 1.0;
-                assert_eq!(level.run(Sum(values)), 1.0, "{level:?} {lane}");
+                assert_eq!(
+                    level.run(Sum(values)).to_bits(),
+                    1.0_f32.to_bits(),
+                    "{level:?} {lane}"
+                );
             }
         }
     }

@@ -231,7 +231,7 @@ impl Case {
                 "input gradient",
                 found.input[index],
                 quotient(0, index),
-                1.0 / spread.sqrt().max(1e-2) as f64,
+                1.0 / f64::from(spread.sqrt().max(1e-2)),
             );
         }
         for channel in 0..self.channels.channels {
@@ -254,7 +254,11 @@ impl Case {
             } else {
                 0.0
             };
-            assert_eq!(*gradient, exact, "{context} shortcut gradient");
+            assert_eq!(
+                gradient.to_bits(),
+                exact.to_bits(),
+                "{context} shortcut gradient"
+            );
         }
     }
 }

@@ -81,10 +81,7 @@ impl Lanes<8> for Portable {
 
     #[inline(always)]
     fn transpose(self, tile: &mut [[f32; 8]; 8]) {
-        for i in 0..8 {
-            for j in 0..i {
-                (tile[i][j], tile[j][i]) = (tile[j][i], tile[i][j]);
-            }
-        }
+        let rows = *tile;
+        *tile = std::array::from_fn(|i| rows.map(|row| row[i]));
     }
 }
