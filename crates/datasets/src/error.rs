@@ -12,7 +12,7 @@ pub enum Error {
         problem: String,
     },
     /// The parts of a split need more examples than there are.
-    #[error("{parts} come to {wanted} images, and there are {available} to take them from")]
+    #[error("{parts}: {wanted} are asked for, the source has {available}")]
     SplitTooLarge {
         /// The parts, in words.
         parts: &'static str,
@@ -40,6 +40,23 @@ pub enum Error {
         file: String,
         /// What is wrong with it, and what was expected.
         problem: String,
+    },
+    /// A file cannot be downloaded.
+    #[error("{url}: {problem}")]
+    Download {
+        /// Its address.
+        url: String,
+        /// What went wrong, and what to do.
+        problem: String,
+    },
+    /// What has come in of a download cannot be kept.
+    #[error("cannot write {file}")]
+    Partial {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        error: std::io::Error,
     },
     /// Bytes that are not what they should be.
     #[error("not a {what}: {problem}")]

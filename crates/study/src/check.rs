@@ -253,7 +253,7 @@ impl Checked {
         match (self.trainings.get(name), self.programs.get(name)) {
             (Some(training), _) => training.count(),
             (None, Some(program)) => program.grid.count() as u64,
-            (None, None) => 1,
+            (None, None) => 1 + self.dataset(name).map_or(0, Dataset::downloads),
         }
     }
 

@@ -129,6 +129,15 @@ impl Dataset {
         self.source == Source::Cifar10 && endings.iter().any(|ending| path.ends_with(ending))
     }
 
+    /// How many files are downloaded.
+    pub(crate) fn downloads(&self) -> u64 {
+        match (&self.path, &self.url, &self.sha256) {
+            (None, Some(_), Some(Checksums::Of(_))) => 1,
+            (None, Some(_), Some(Checksums::ByName(_))) => self.files().count() as u64,
+            _ => 0,
+        }
+    }
+
     /// The files by the names that the reader of the source knows them by, each with its place. `folder` is what
     /// `path` is relative to. Of a file that may have one name or another, the one that is there.
     pub(crate) fn places(&self, folder: &Path) -> Vec<(&'static str, Place)> {
