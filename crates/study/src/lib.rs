@@ -13,6 +13,7 @@ mod diagnostic;
 mod expand;
 mod extend;
 mod grid;
+mod include;
 mod like;
 mod program;
 mod reference;
