@@ -4,6 +4,7 @@ mod page;
 
 use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
 use serde_json::{Value, json};
+use study::Study;
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
@@ -21,12 +22,52 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
         &stages::kinds(),
         study.name(),
     )?;
+    let (runs, steps) = training(&study);
     if arguments.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
+        let mut object = as_json(&graph, &plan);
+        object["training"] = json!({"runs": runs, "steps": steps});
+        outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        out(as_text(&graph, &plan, arguments.verbose));
+        out(as_text(&graph, &plan, arguments.verbose) + &in_words(runs, steps));
     }
     Ok(DONE)
+}
+
+/// The training runs of a study, cached or not, and their steps together if none ends early; none where a data set does
+/// not say how large it is.
+fn training(study: &Study) -> (u64, Option<u64>) {
+    let summary = study.summary();
+    let trainings = summary.iter().filter(|stage| stage.is_training);
+    trainings.fold((0, Some(0)), |(runs, steps), stage| {
+        let sum = |steps: u64| steps.checked_add(stage.steps?);
+        (runs + stage.stages, steps.and_then(sum))
+    })
+}
+
+/// `training: 900 runs, at most 123,456 steps`.
+fn in_words(runs: u64, steps: Option<u64>) -> String {
+    match steps {
+        _ if runs == 0 => String::new(),
+        Some(steps) => format!(
+            "training: {} runs, at most {} steps\n",
+            grouped(runs),
+            grouped(steps)
+        ),
+        None => format!("training: {} runs\n", grouped(runs)),
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// One object a stage; other stages are named, not numbered.
@@ -124,5 +165,19 @@ pub(crate) fn duration(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn long_numbers_are_grouped_by_thousands() {
+        let numbers = [0, 999, 1000, 123_456, 1_234_567];
+        assert_eq!(
+            numbers.map(grouped),
+            ["0", "999", "1,000", "123,456", "1,234,567"]
+        );
     }
 }

@@ -41,6 +41,14 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         ..options(study.name(), &graph, resources, keeping)?
     };
 
+    let trains = graph.stages().iter().any(|stage| stage.kind == "train");
+    if let Some(note) = training::device::unused_gpu(&options.site.device)
+        && trains
+        && !arguments.quiet
+    {
+        errln!("note: {note}");
+    }
+
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
         progress.event(&event);
