@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use datasets::{Data, prepare};
 use serde_json::{Value, json};
-use training::{Course, Error, Outcome, Run, Settings, State, Training, train};
+use training::{Course, Error, Outcome, Run, Settings, Shapes, State, Training, train};
 
 /// The digits, 320 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -280,6 +280,30 @@ fn a_state_of_another_run_is_refused() {
                 .as_deref()
                 .is_some_and(|it| it.starts_with("not a training state")),
             "{changes}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_state_is_no_larger_than_was_said_before_and_not_much_smaller() {
+    let wide = json!({"mlp": {"hidden": [200]}});
+    for changes in [
+        json!({"model": wide}),
+        json!({"model": wide, "optimizer": {"adamw": {}}}),
+        json!({"model": wide, "optimizer": {"muon": {}}}),
+        json!({"model": wide, "optimizer": {"kfac": {"damping": 0.1, "inverse_every": 7}}}),
+        json!({"model": {"cnn": {"channels": [16, 48]}}, "batch_norm": "running",
+               "optimizer": {"kfac": {"damping": 0.1, "inverse_every": 7}}}),
+    ] {
+        let settings = settings(&changes);
+        let shapes = Shapes::of(&settings.model, [1, 8, 8], 10).unwrap();
+        let (said, is) = (
+            settings.state_bytes(&shapes, 24, 10),
+            kept(&settings, 24).len() as u64,
+        );
+        assert!(
+            is <= said && 3 * said < 5 * is,
+            "{changes}: {said}, is {is}"
         );
     }
 }

@@ -192,6 +192,25 @@ fn a_damaged_state_is_reported_and_trained_again() {
 }
 
 #[test]
+fn a_plan_says_what_kept_states_will_take_at_most() {
+    let lab = Lab::new(STUDY);
+    let planned = |words: &[&str]| -> u64 {
+        let plan = stdout(&lab.output(&[&["plan", "study.yaml", "--json"], words].concat()));
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+        plan["state_bytes"].as_u64().expect("a number")
+    };
+    let said = planned(&[]);
+    run(&lab, &ENDS);
+    let files = kept(&lab).into_iter();
+    let lengths = files.map(|(_, path)| std::fs::metadata(path).expect("a file").len());
+    let is: u64 = lengths.sum();
+    assert!(is <= said && said < 2 * is, "{said}, is {is}");
+    assert_eq!(planned(&[]), 0, "nothing is left to run");
+    std::fs::write(lab.path("site.yaml"), "states: { keep: none }").expect("it can be written");
+    assert_eq!(planned(&["--set", "kfac.train.seed=1"]), 0);
+}
+
+#[test]
 fn a_setting_says_how_much_is_kept() {
     for (which, left) in [
         ("none", vec![]),
