@@ -31,6 +31,19 @@ pub struct Spectrum {
     pub median: f64,
 }
 
+impl Spectrum {
+    /// Of these eigenvalues, at least one.
+    pub(crate) fn of(mut eigenvalues: Vec<f64>) -> Self {
+        let middle = (eigenvalues.len() - 1) / 2;
+        let (_, median, above) = eigenvalues.select_nth_unstable_by(middle, f64::total_cmp);
+        let median = *median;
+        Self {
+            top: above.iter().copied().fold(median, f64::max),
+            median,
+        }
+    }
+}
+
 impl KroneckerFactors {
     /// Balance of factored damping.
     /// Source: Martens & Grosse 2015, section 6.3.
@@ -79,11 +92,7 @@ impl KroneckerFactors {
     /// # Errors
     /// [`Error::Decomposition`].
     pub fn spectrum(&self) -> Result<Spectrum, Error> {
-        let all = self.eigenvalues()?;
-        Ok(Spectrum {
-            top: all[all.len() - 1],
-            median: all[(all.len() - 1) / 2],
-        })
+        Ok(Spectrum::of(self.eigenvalues()?))
     }
 
     /// (F + lambda I)^-1, ready to apply.

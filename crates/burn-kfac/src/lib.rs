@@ -8,6 +8,7 @@ mod gradient;
 mod kfac;
 mod preconditioner;
 mod settings;
+mod spectrum;
 mod state;
 mod symmetric;
 mod tape;

@@ -212,17 +212,17 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DatasetSettings, Source, prepare};
+    use crate::{DatasetSettings, Files, Source, prepare};
 
     fn digits() -> Vec<u8> {
-        prepare(&DatasetSettings {
+        let settings = DatasetSettings {
             source: Source::Digits,
             train: 1280,
             validation: 217,
             test: 300,
             split_seed: 0,
-        })
-        .unwrap()
+        };
+        prepare(&settings, &Files::new()).unwrap()
     }
 
     #[test]

@@ -12,12 +12,51 @@ pub enum Error {
         problem: String,
     },
     /// The parts of a split need more examples than there are.
-    #[error("the parts need {wanted} examples, the source has {available}")]
+    #[error("{parts}: {wanted} are asked for, the source has {available}")]
     SplitTooLarge {
+        /// The parts, in words.
+        parts: &'static str,
         /// Sum of the counts asked for.
         wanted: usize,
         /// Examples in the source.
         available: usize,
+    },
+    /// All images to train on are of one class.
+    #[error("every image to train on has the label {label}: there is nothing to tell apart")]
+    OneClass {
+        /// Its label.
+        label: u8,
+    },
+    /// A file of the source is not there.
+    #[error("there is no {file}")]
+    NoFile {
+        /// Its name.
+        file: String,
+    },
+    /// A file of the source is not what it should be.
+    #[error("{file}: {problem}")]
+    File {
+        /// Its name.
+        file: String,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// A file cannot be downloaded.
+    #[error("{url}: {problem}")]
+    Download {
+        /// Its address.
+        url: String,
+        /// What went wrong, and what to do.
+        problem: String,
+    },
+    /// What has come in of a download cannot be kept.
+    #[error("cannot write {file}")]
+    Partial {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        error: std::io::Error,
     },
     /// Bytes that are not what they should be.
     #[error("not a {what}: {problem}")]

@@ -4,12 +4,15 @@
 //! [`Data::from_bytes`] reads them. Everything is on the host; what a device does with it is `training`'s.
 
 mod data;
-mod digits;
+mod download;
 mod error;
 mod prepare;
 pub mod random;
+mod source;
 mod split;
 
 pub use data::{Data, Normalisation, Part};
+pub use download::{Received, download};
 pub use error::Error;
-pub use prepare::{DatasetSettings, Source, prepare};
+pub use prepare::{DatasetSettings, prepare};
+pub use source::{Files, Source};

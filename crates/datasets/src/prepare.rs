@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::random::{Purpose, Stream};
-use crate::{digits, split};
+use crate::source::{Files, Images, Source};
+use crate::split;
 
 /// Settings of the `dataset` kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,71 +29,81 @@ pub struct DatasetSettings {
     pub split_seed: u64,
 }
 
-/// Where images come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// The 1,797 handwritten digits of 8x8 pixels that this crate holds.
-    Digits,
-}
-
-/// Labelled images as a source gives them.
-pub(crate) struct Images {
-    /// `[n, channels, height, width]`, values 0 to `white`.
-    pub(crate) pixels: Vec<u8>,
-    /// `[n]`.
-    pub(crate) labels: Vec<u8>,
-    pub(crate) channels: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    /// The value that means 1.0.
-    pub(crate) white: f32,
-}
-
 /// The bytes of a data set: a split of the source into three parts, stratified by class and drawn from
-/// the seed. Safetensors, the same bytes for the same settings.
+/// the seed. Test images are the source's own where it has such. Safetensors, the same bytes for the same settings
+/// and files.
 ///
 /// # Errors
 ///
-/// [`Error::SplitTooLarge`] if the source has too few examples, [`Error::Setting`] if there is nothing to
-/// train on.
+/// [`Error::NoFile`] and [`Error::File`] for files that are not what the source needs, [`Error::SplitTooLarge`] if it
+/// has too few images, [`Error::Setting`] and [`Error::OneClass`] if there is nothing to learn.
 ///
 /// # Panics
 ///
 /// If the data that this crate holds is damaged.
-pub fn prepare(settings: &DatasetSettings) -> Result<Vec<u8>, Error> {
+pub fn prepare(settings: &DatasetSettings, files: &Files) -> Result<Vec<u8>, Error> {
     if settings.train == 0 {
         return Err(Error::setting("train", "must be at least 1"));
     }
-    let images = match settings.source {
-        Source::Digits => digits::images(),
+    let pools = settings.source.read(files)?;
+    let stream = |index| Stream::new(settings.split_seed, Purpose::Split, index);
+    let (train, validation, test) = (settings.train, settings.validation, settings.test);
+    let images = &pools.train;
+    let parts = match &pools.test {
+        None => split::stratified(
+            "training, validation and test images",
+            &images.labels,
+            [train, validation, test],
+            &mut stream(0),
+        )?
+        .map(|part| images.gather(&part)),
+        Some(own) => {
+            let [train, validation] = split::stratified(
+                "training and validation images",
+                &images.labels,
+                [train, validation],
+                &mut stream(0),
+            )?;
+            let [test] = split::stratified("test images", &own.labels, [test], &mut stream(1))?;
+            let same = |other: &Images| {
+                (other.channels, other.height, other.width)
+                    == (images.channels, images.height, images.width)
+            };
+            if !same(own) {
+                return Err(Error::Format {
+                    what: "data set",
+                    problem: "test images have another size than those to train on".to_owned(),
+                });
+            }
+            [
+                images.gather(&train),
+                images.gather(&validation),
+                own.gather(&test),
+            ]
+        }
     };
-    let mut stream = Stream::new(settings.split_seed, Purpose::Split, 0);
-    let parts = split::stratified(
-        &images.labels,
-        [settings.train, settings.validation, settings.test],
-        &mut stream,
-    )?;
+    let labels = &parts[0].1;
+    if labels.iter().all(|label| *label == labels[0]) {
+        return Err(Error::OneClass { label: labels[0] });
+    }
+    Ok(serialize(images, &parts))
+}
 
-    let size = images.channels * images.height * images.width;
-    let gathered: Vec<(Vec<u8>, Vec<u8>)> = parts
-        .iter()
-        .map(|part| {
-            let pixels = part
-                .iter()
-                .flat_map(|i| &images.pixels[i * size..(i + 1) * size])
-                .copied();
-            (
-                pixels.collect(),
-                part.iter().map(|i| images.labels[*i]).collect(),
-            )
-        })
-        .collect();
-    let moments = channel_moments(
-        &gathered[0].0,
-        images.channels,
-        images.height * images.width,
-    );
+impl Images {
+    /// Pixels and labels of some images, in this order.
+    fn gather(&self, chosen: &[usize]) -> (Vec<u8>, Vec<u8>) {
+        let size = self.channels * self.height * self.width;
+        let mut pixels = Vec::with_capacity(chosen.len() * size);
+        for i in chosen {
+            pixels.extend_from_slice(&self.pixels[i * size..(i + 1) * size]);
+        }
+        (pixels, chosen.iter().map(|i| self.labels[*i]).collect())
+    }
+}
+
+/// The parts and the moments of the first as safetensors.
+fn serialize(images: &Images, parts: &[(Vec<u8>, Vec<u8>); 3]) -> Vec<u8> {
+    let moments = channel_moments(&parts[0].0, images.channels, images.height * images.width);
     let scale = f64::from(images.white);
     let floats = |values: &[f64]| -> Vec<u8> {
         values
@@ -125,7 +136,7 @@ pub fn prepare(settings: &DatasetSettings) -> Result<Vec<u8>, Error> {
         ("std".to_owned(), view(Dtype::F32, &[images.channels], &std)),
         ("white".to_owned(), view(Dtype::F32, &[1], &white)),
     ]);
-    for (name, (pixels, labels)) in PARTS.iter().zip(&gathered) {
+    for (name, (pixels, labels)) in PARTS.iter().zip(parts) {
         let shape = [labels.len(), images.channels, images.height, images.width];
         tensors.insert(format!("{name}.images"), view(Dtype::U8, &shape, pixels));
         tensors.insert(
@@ -133,7 +144,7 @@ pub fn prepare(settings: &DatasetSettings) -> Result<Vec<u8>, Error> {
             view(Dtype::U8, &[labels.len()], labels),
         );
     }
-    Ok(safetensors::serialize(tensors, None).expect("every tensor was checked when it was made"))
+    safetensors::serialize(tensors, None).expect("every tensor was checked when it was made")
 }
 
 /// The parts of a data set, as their tensors are called.
@@ -176,15 +187,15 @@ mod tests {
 
     #[test]
     fn the_same_settings_give_the_same_bytes_and_another_seed_others() {
-        let bytes = prepare(&digits(0)).unwrap();
-        assert_eq!(bytes, prepare(&digits(0)).unwrap());
-        assert_ne!(bytes, prepare(&digits(1)).unwrap());
+        let bytes = prepare(&digits(0), &Files::new()).unwrap();
+        assert_eq!(bytes, prepare(&digits(0), &Files::new()).unwrap());
+        assert_ne!(bytes, prepare(&digits(1), &Files::new()).unwrap());
     }
 
     #[test]
     fn every_image_is_used_once() {
         // The images of the three parts together are those of the source, as a multiset.
-        let bytes = prepare(&digits(0)).unwrap();
+        let bytes = prepare(&digits(0), &Files::new()).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let mut split = Vec::new();
         for part in PARTS {
@@ -192,7 +203,7 @@ mod tests {
             let labels = tensors.tensor(&format!("{part}.labels")).unwrap().data();
             split.extend(images.chunks(64).map(<[u8]>::to_vec).zip(labels.to_vec()));
         }
-        let images = digits::images();
+        let images = Source::Digits.read(&Files::new()).unwrap().train;
         let mut source: Vec<_> = images
             .pixels
             .chunks(64)
@@ -210,7 +221,7 @@ mod tests {
             validation: 0,
             ..digits(0)
         };
-        let bytes = prepare(&settings).unwrap();
+        let bytes = prepare(&settings, &Files::new()).unwrap();
         assert!(
             crate::Data::from_bytes(&bytes)
                 .unwrap()

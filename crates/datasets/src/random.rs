@@ -21,6 +21,8 @@ pub enum Purpose {
     Augmentation,
     /// Labels drawn from the model for the Fisher matrix; the index is the step.
     FisherLabels,
+    /// The examples that a gradient noise scale is measured on; the index is the step.
+    NoiseScale,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Order => "order",
             Self::Augmentation => "augmentation",
             Self::FisherLabels => "fisher-labels",
+            Self::NoiseScale => "noise-scale",
         }
     }
 }

@@ -3,21 +3,25 @@
 use crate::Error;
 use crate::random::Stream;
 
-/// Splits examples into three parts of exactly the counts asked for, each with the classes in the
+/// Splits examples into parts of exactly the counts asked for, each with the classes in the
 /// proportions of what the parts before it left over, by largest remainders. Which examples of a class
-/// go where is drawn; within a part they keep their order.
+/// go where is drawn; within a part they keep their order. `parts` names them in errors.
 ///
 /// # Errors
 ///
 /// [`Error::SplitTooLarge`].
-pub(crate) fn stratified(
+pub(crate) fn stratified<const N: usize>(
+    parts: &'static str,
     labels: &[u8],
-    counts: [usize; 3],
+    counts: [usize; N],
     stream: &mut Stream,
-) -> Result<[Vec<usize>; 3], Error> {
-    let wanted: usize = counts.iter().sum();
+) -> Result<[Vec<usize>; N], Error> {
+    let wanted = counts
+        .iter()
+        .fold(0_usize, |sum, count| sum.saturating_add(*count));
     if wanted > labels.len() {
         return Err(Error::SplitTooLarge {
+            parts,
             wanted,
             available: labels.len(),
         });
@@ -98,8 +102,13 @@ mod tests {
             [70, 0, 30],
             [98, 1, 1],
         ] {
-            let parts =
-                stratified(&labels, counts, &mut Stream::new(1, Purpose::Split, 0)).unwrap();
+            let parts = stratified(
+                "parts",
+                &labels,
+                counts,
+                &mut Stream::new(1, Purpose::Split, 0),
+            )
+            .unwrap();
             assert_eq!(parts.each_ref().map(Vec::len), counts);
             let mut all = parts.concat();
             all.sort_unstable();
@@ -112,6 +121,7 @@ mod tests {
     fn every_class_has_its_share_of_the_first_part_to_within_one() {
         let labels = labels();
         let parts = stratified(
+            "parts",
             &labels,
             [50, 25, 25],
             &mut Stream::new(1, Purpose::Split, 0),
@@ -132,6 +142,7 @@ mod tests {
     #[test]
     fn a_split_larger_than_its_source_is_an_error() {
         let error = stratified(
+            "parts",
             &labels(),
             [90, 10, 1],
             &mut Stream::new(1, Purpose::Split, 0),
@@ -140,7 +151,8 @@ mod tests {
             error,
             Err(Error::SplitTooLarge {
                 wanted: 101,
-                available: 100
+                available: 100,
+                ..
             })
         ));
     }

@@ -95,6 +95,19 @@ impl Job<'_> {
         }
     }
 
+    /// A file in the cache for what is worth keeping if this attempt fails or is killed: the next one finds it there, on
+    /// this machine. The executor removes it once it is of no use; gc does so when it is old.
+    ///
+    /// # Errors
+    ///
+    /// If its folder cannot be made.
+    pub fn unfinished(&self) -> Result<PathBuf, Error> {
+        let key = crate::manifest::key(&self.manifest.text());
+        let folder = self.store.root().join("tmp");
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        Ok(folder.join(key.to_string()))
+    }
+
     /// Reports how far the stage is. Cheap: most calls do nothing.
     pub fn progress(&self, progress: impl FnOnce() -> Progress) {
         self.wire.progress(progress);

@@ -13,7 +13,8 @@ pub(crate) struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
     kinds: &'a Kinds,
-    files: HashMap<PathBuf, Digest>,
+    /// Input files; none where there is no such file.
+    files: HashMap<PathBuf, Option<Digest>>,
     /// The JSON outputs that bindings read, or why one is none.
     parsed: HashMap<Digest, Arc<serde_json::Result<Value>>>,
 }
@@ -29,7 +30,7 @@ pub(crate) enum Unresolved {
 impl<'a> Resolver<'a> {
     /// # Errors
     ///
-    /// If nobody executes a stage's kind, or an input file cannot be read.
+    /// If nobody executes a stage's kind, or an input file that is there cannot be read.
     pub(crate) fn new(graph: &'a Graph, store: &'a Store, kinds: &'a Kinds) -> Result<Self, Error> {
         let mut files = HashMap::new();
         for stage in graph.stages() {
@@ -43,7 +44,11 @@ impl<'a> Resolver<'a> {
                 if let Source::File(path) = &input.source
                     && !files.contains_key(path)
                 {
-                    files.insert(path.clone(), store.digest_file(path)?);
+                    let there = path
+                        .try_exists()
+                        .map_err(Error::io("read the input file", path))?;
+                    let digest = there.then(|| store.digest_file(path)).transpose()?;
+                    files.insert(path.clone(), digest);
                 }
             }
         }
@@ -100,7 +105,13 @@ impl<'a> Resolver<'a> {
         let mut inputs = BTreeMap::new();
         for input in &stage.inputs {
             let digest = match &input.source {
-                Source::File(path) => self.files[path],
+                Source::File(path) => match self.files[path] {
+                    Some(digest) => digest,
+                    None => {
+                        let missing = format!("there is no file {}", path.display());
+                        return Ok(Err(Unresolved::Unfit(missing)));
+                    }
+                },
                 Source::Stage { stage, output } => {
                     match self.output(record(*stage), *stage, output) {
                         Ok(blob) => blob.digest,

@@ -198,6 +198,33 @@ fn a_touched_input_file_reruns_nothing_and_an_edited_one_what_depends_on_it() {
 }
 
 #[test]
+fn without_an_input_file_the_rest_is_planned_and_run() {
+    let lab = Lab::new();
+    let path = lab.path("data.bin");
+    let study = [
+        Toy::sum("data", 1, &[]).file(&path),
+        Toy::sum("run", 2, &["data"]),
+        Toy::sum("other", 3, &[]),
+    ];
+    let missing = format!("there is no file {}", path.display());
+    let plan = lab.plan(&study);
+    let error = missing.clone();
+    assert_eq!(plan.stages()[0].verdict, Verdict::Unfit { error });
+    assert_eq!(plan.run(), 1);
+
+    let run = lab.run(&study);
+    assert_eq!(run.names, ["other"]);
+    assert_eq!((run.summary.failed(), run.summary.skipped()), (1, 1));
+    let outcome = run
+        .summary
+        .outcome(toy::graph(&study).find("data").unwrap());
+    assert!(matches!(outcome, Outcome::Failed { error, .. } if *error == missing));
+
+    fs::write(&path, "one").unwrap();
+    assert_eq!(lab.ran(&study), ["data", "run"]);
+}
+
+#[test]
 fn a_bound_setting_reruns_its_stage_only_when_its_value_changes() {
     let lab = Lab::new();
     let mut confirmed = Toy::sum("confirmed", 0, &["data"]).bound_to("winners");

@@ -3,6 +3,7 @@
 //! Every check goes on after a mistake, with what is sound: a stage with a mistake is left out, and what reads
 //! it is not blamed for that.
 
+mod dataset;
 mod inputs;
 mod levels;
 mod moments;
@@ -10,6 +11,8 @@ mod readers;
 mod references;
 
 use std::collections::BTreeMap;
+
+pub(crate) use dataset::missing_files;
 
 use crate::decode::decode;
 use crate::diagnostic::Draft;
@@ -250,7 +253,7 @@ impl Checked {
         match (self.trainings.get(name), self.programs.get(name)) {
             (Some(training), _) => training.count(),
             (None, Some(program)) => program.grid.count() as u64,
-            (None, None) => 1,
+            (None, None) => 1 + self.dataset(name).map_or(0, Dataset::downloads),
         }
     }
 

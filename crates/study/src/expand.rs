@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use crate::check::Checked;
 use crate::diagnostic::Span;
 use crate::program::{From, Program, Read};
-use crate::schema::{Command, Name, Stage, Time};
+use crate::schema::{Command, Dataset, Name, Stage, Time};
 use crate::settings;
+use crate::source::Place;
 use crate::sources::Sources;
 use crate::training::{Origin, Training};
 
@@ -53,24 +54,8 @@ fn table(kind: &str) -> &'static str {
 impl<'a> Expansion<'a> {
     fn stage(&mut self, name: &'a str, stage: &'a Stage) {
         if let Some(dataset) = &stage.dataset {
-            let file = dataset.path.as_ref().map(|path| Input {
-                name: "file".to_owned(),
-                source: Source::File(
-                    self.file(
-                        path,
-                        self.checked.stages[name]
-                            .written
-                            .node
-                            .span_at(&["dataset", "path"]),
-                    ),
-                ),
-            });
-            self.add(
-                name,
-                "dataset",
-                settings::dataset(dataset),
-                file.into_iter().collect(),
-            );
+            let inputs = self.dataset_files(name, dataset);
+            self.add(name, "dataset", settings::dataset(dataset), inputs);
         }
         if stage.train.is_some() {
             let training = &self.checked.trainings[name];
@@ -148,6 +133,42 @@ impl<'a> Expansion<'a> {
             .unwrap_or_else(|error| unreachable!("names are distinct, readers come after: {error}"))
     }
 
+    /// What a data set is read from; a file to download is a stage of its own.
+    fn dataset_files(&mut self, name: &str, dataset: &Dataset) -> Vec<Input> {
+        let span = self.checked.stages[name]
+            .written
+            .node
+            .span_at(&["dataset", "path"]);
+        let places = dataset.places(&self.sources.of(span).folder);
+        let input = |(file, place): (&'static str, Place)| {
+            let source = match place {
+                Place::Disk(path) => Source::File(path),
+                Place::Web { url, sha256 } => {
+                    let coordinates = vec![("download".to_owned(), file.to_owned())];
+                    let stage = self.insert(engine::Stage {
+                        name: full_name(name, &coordinates),
+                        family: name.to_owned(),
+                        coordinates,
+                        kind: "download".to_owned(),
+                        settings: settings::download(&url, &sha256),
+                        bindings: Vec::new(),
+                        inputs: Vec::new(),
+                        execution: engine::Execution::default(),
+                    });
+                    Source::Stage {
+                        stage,
+                        output: "file".to_owned(),
+                    }
+                }
+            };
+            Input {
+                name: file.to_owned(),
+                source,
+            }
+        };
+        places.into_iter().map(input).collect()
+    }
+
     /// A file that is named at this place.
     fn file(&self, path: &str, span: Span) -> PathBuf {
         let path = path.strip_prefix("./").unwrap_or(path);
@@ -220,6 +241,12 @@ impl<'a> Expansion<'a> {
             .dataset
             .as_ref()
             .map(|dataset| self.input("dataset".to_owned(), dataset, "dataset"));
+        let weights = training.initial_weights.as_ref();
+        let weights = weights.map(|(path, span)| Input {
+            name: "initial_weights".to_owned(),
+            source: Source::File(self.file(path, *span)),
+        });
+        let inputs: Vec<Input> = dataset.into_iter().chain(weights).collect();
         let mut runs = Vec::with_capacity(training.grid.count());
         for places in training.grid.points() {
             let mut settings = training.base.clone();
@@ -241,7 +268,7 @@ impl<'a> Expansion<'a> {
                 execution: engine::Execution::default(),
                 settings,
                 bindings: binding.into_iter().cloned().collect(),
-                inputs: dataset.iter().cloned().collect(),
+                inputs: inputs.clone(),
             }));
         }
         runs

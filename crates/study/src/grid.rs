@@ -75,24 +75,28 @@ impl Grid {
         (0..self.count).map(move |index| &self.places[index * width..(index + 1) * width])
     }
 
-    /// The different combinations of some of the ranges alone.
-    pub(crate) fn projected(&self, matters: impl Fn(&Range) -> bool) -> Vec<Vec<(&Range, usize)>> {
-        let mut seen = std::collections::BTreeSet::new();
+    /// The different combinations of some of the ranges alone, each with how many points have it.
+    pub(crate) fn projected(
+        &self,
+        matters: impl Fn(&Range) -> bool,
+    ) -> Vec<(Vec<(&Range, usize)>, u64)> {
+        let mut seen = std::collections::BTreeMap::<Vec<(usize, u32)>, u64>::new();
         for point in self.points() {
-            let kept: Vec<(usize, u32)> = point
+            let kept = point
                 .iter()
                 .enumerate()
                 .filter(|(range, _)| matters(&self.ranges[*range]))
                 .map(|(range, place)| (range, *place))
                 .collect();
-            seen.insert(kept);
+            *seen.entry(kept).or_default() += 1;
         }
         seen.into_iter()
-            .map(|point| {
-                point
+            .map(|(point, count)| {
+                let places = point
                     .into_iter()
                     .map(|(range, place)| (&self.ranges[range], place as usize))
-                    .collect()
+                    .collect();
+                (places, count)
             })
             .collect()
     }

@@ -19,6 +19,7 @@ mod reference;
 mod schema;
 mod settings;
 mod site;
+mod source;
 mod sources;
 mod sweep;
 mod training;
@@ -52,8 +53,10 @@ pub struct StageSummary {
     pub name: String,
     /// Its kind, as the study writes it: `train`.
     pub kind: &'static str,
-    /// Stages of the graph: runs, or 1.
+    /// Stages of the graph: runs, or 1, and one for each file to download.
     pub stages: u64,
+    /// Training: updates of all runs together if none ends early; none where that is not known.
+    pub steps: Option<u64>,
 }
 
 impl Study {
@@ -123,6 +126,7 @@ impl Study {
         }
         let written = like::resolve(entries, &mut drafts);
         let checked = check::check(written, &mut drafts);
+        check::missing_files(&checked, &sources, &mut drafts);
         if drafts.iter().any(Draft::is_error) {
             return Err(Diagnostics::new(name, &sources, drafts));
         }
@@ -158,6 +162,11 @@ impl Study {
             name: name.clone(),
             kind: self.checked.stages[name].kind(),
             stages: self.checked.count(name),
+            steps: self
+                .checked
+                .trainings
+                .get(name)
+                .and_then(|training| training.steps),
         });
         stages.collect()
     }

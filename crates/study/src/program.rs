@@ -328,6 +328,7 @@ impl Program {
         }
         Some(Training {
             dataset,
+            initial_weights: None,
             base: Map::new(),
             axes: self
                 .grid
@@ -345,6 +346,11 @@ impl Program {
                 .values()
                 .map(|point| curves.case(self, point, name))
                 .collect(),
+            steps: self
+                .grid
+                .points()
+                .map(|point| curves.case(self, point, name).steps())
+                .try_fold(0_u64, |sum, steps| sum.checked_add(steps?)),
         })
     }
 }

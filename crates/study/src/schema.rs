@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use command::{Command, CurveOf};
-pub(crate) use dataset::{DIGITS, Dataset, Source};
+pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use number::{Count, Name, NonNegative};
 pub(crate) use optimizer::Optimizer;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::schema::{
     Augment, BatchNorm, Claim, Dataset, Evaluation, Heatmap, LastBatch, Report, Schedule, Select,
-    Source, StepsToTarget, Train,
+    StepsToTarget, Train,
 };
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -22,14 +22,17 @@ pub(crate) fn dataset(dataset: &Dataset) -> Map<String, Value> {
         settings.insert("train".to_owned(), json!(train));
     }
     settings.insert("validation".to_owned(), json!(dataset.validation));
-    let test = dataset
-        .test
-        .or((dataset.source == Source::Digits).then_some(0));
-    if let Some(test) = test {
-        settings.insert("test".to_owned(), json!(test));
-    }
+    settings.insert("test".to_owned(), json!(dataset.test_examples()));
     settings.insert("split_seed".to_owned(), json!(dataset.split_seed));
     settings
+}
+
+/// Settings of kind `download`.
+pub(crate) fn download(url: &str, sha256: &str) -> Map<String, Value> {
+    Map::from_iter([
+        ("url".to_owned(), json!(url)),
+        ("sha256".to_owned(), json!(sha256)),
+    ])
 }
 
 /// Fills in what a stage without `configuration` leaves out.
@@ -71,6 +74,8 @@ pub(crate) fn train(train: &Train) -> Map<String, Value> {
             .map(|evaluation| json(&sorted(evaluation))),
     );
     put("batch_norm", train.batch_norm.as_ref().map(json));
+    put("ghost_batch", train.ghost_batch.as_ref().map(json));
+    put("noise_scale", train.noise_scale.as_ref().map(json));
     put("stop", train.stop.as_ref().map(json));
     put("last_batch", train.last_batch.as_ref().map(json));
     if let (Some(warmup), Some(Value::Object(schedule))) =

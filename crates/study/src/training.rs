@@ -23,6 +23,8 @@ use crate::yaml::{Entry, Node};
 pub(crate) struct Training {
     /// The `dataset` stage; a command may have none.
     pub(crate) dataset: Option<String>,
+    /// The file of the initial weights, and where the study names it.
+    pub(crate) initial_weights: Option<(String, Span)>,
     /// Settings but for those of the axes.
     pub(crate) base: Map<String, Value>,
     /// Swept settings, by name, as the grid has them.
@@ -31,6 +33,8 @@ pub(crate) struct Training {
     pub(crate) origin: Origin,
     /// What distinguishes runs for their readers.
     pub(crate) cases: Vec<Case>,
+    /// Updates of all runs together, at most; none where that is not known.
+    pub(crate) steps: Option<u64>,
 }
 
 /// Whence the settings that a stage does not state.
@@ -140,7 +144,7 @@ pub(crate) fn own(
     if mistakes.len() > before {
         return None;
     }
-    let cases = cases(node, key, &grid, |train| {
+    let counted = cases(node, key, &grid, |train| {
         let steps_per_epoch = |batch: Count| {
             let examples = data.train_examples()?;
             Some(match train.last_batch {
@@ -160,9 +164,13 @@ pub(crate) fn own(
             steps_per_epoch: steps_per_epoch(batch_size),
         })
     });
-    for case in &cases {
+    for (case, _) in &counted {
         check_case(name, case, data, written, mistakes);
     }
+    let steps = counted
+        .iter()
+        .map(|(case, runs)| case.steps()?.checked_mul(*runs))
+        .try_fold(0_u64, |sum, steps| sum.checked_add(steps?));
     let mut settings = settings::train(&base);
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
@@ -170,11 +178,13 @@ pub(crate) fn own(
     let dataset = base.dataset.as_ref()?.to_string();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
+        initial_weights: initial_weights(node, &base),
         base: settings,
         axes,
         grid: Arc::new(grid),
         origin: Origin::Own,
-        cases,
+        cases: counted.into_iter().map(|(case, _)| case).collect(),
+        steps,
     })
 }
 
@@ -272,7 +282,8 @@ pub(crate) fn confirmed(
             })
         })
     });
-    let cases = cases.collect();
+    let cases: Vec<Case> = cases.map(|(case, _)| case).collect();
+    let steps = longest(&entries, &cases, grid.count());
     let mut settings = settings::train(&base);
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
@@ -284,12 +295,19 @@ pub(crate) fn confirmed(
     let dataset = winners.dataset.clone();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
+        initial_weights: initial_weights(node, &base),
         base: settings,
         axes,
         grid: Arc::new(grid),
         origin,
         cases,
+        steps,
     })
+}
+
+fn initial_weights(node: &Node, train: &Train) -> Option<(String, Span)> {
+    let file = train.initial_weights.clone()?;
+    Some((file, node.span_at(&["initial_weights"])))
 }
 
 /// Checks the sweep of a stage that is not sound otherwise.
@@ -395,26 +413,49 @@ fn axes(
     (mistakes.len() == before).then_some(axes)
 }
 
-/// The distinct cases among the points, over those settings that a case depends on.
-fn cases(node: &Node, key: Span, grid: &Grid, case: impl Fn(&Train) -> Option<Case>) -> Vec<Case> {
+/// The distinct cases among the points, over those settings that a case depends on, each with how many points have
+/// it.
+fn cases(
+    node: &Node,
+    key: Span,
+    grid: &Grid,
+    case: impl Fn(&Train) -> Option<Case>,
+) -> Vec<(Case, u64)> {
     let matters = |range: &Range| {
         !matches!(
             range.path[0].as_str(),
-            "learning_rate" | "seed" | "model" | "augment" | "optimizer" | "batch_norm"
+            "learning_rate"
+                | "seed"
+                | "model"
+                | "augment"
+                | "optimizer"
+                | "batch_norm"
+                | "ghost_batch"
+                | "noise_scale"
         )
     };
     let first = first_point(node, &grid.ranges);
     // Mistakes in values have been noted where each value was decoded on its own.
     grid.projected(matters)
-        .iter()
-        .map(|point| {
+        .into_iter()
+        .filter_map(|(point, runs)| {
             let mut node = first.clone();
             for (range, place) in point {
-                put(&mut node, range, &range.values[*place]);
+                put(&mut node, range, &range.values[place]);
             }
-            node
+            let train = decode::<Train>(&node, "train", key, &mut Vec::new())?;
+            Some((case(&train)?, runs))
         })
-        .filter_map(|node| decode::<Train>(&node, "train", key, &mut Vec::new()))
-        .filter_map(|train| case(&train))
         .collect()
+}
+
+/// Updates of the winners' runs if each is as long as the longest run that may win.
+fn longest(entries: &[(String, u64)], cases: &[Case], runs: usize) -> Option<u64> {
+    entries.iter().try_fold(0_u64, |sum, (method, batch_size)| {
+        let own = cases
+            .iter()
+            .filter(|case| case.method == *method && case.batch_size == *batch_size);
+        let steps: Option<Vec<u64>> = own.map(Case::steps).collect();
+        sum.checked_add(steps?.into_iter().max()?.checked_mul(runs as u64)?)
+    })
 }

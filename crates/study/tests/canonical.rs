@@ -61,6 +61,9 @@ fn maximal() -> Value {
                     "evaluation": {"spacing": 1.2, "epochs": [12, 6], "iterations": [100, 200], "train_subset": 500,
                                    "statistics_examples": 256},
                     "batch_norm": "running",
+                    "ghost_batch": 25,
+                    "noise_scale": {"small": 16, "batches": 8},
+                    "initial_weights": "weights.safetensors",
                     "stop": {"train_loss": 0.01, "train_accuracy": 0.999, "validation_loss": 0.1,
                              "validation_accuracy": 0.96, "test_loss": 0.11, "test_accuracy": 0.95,
                              "not_before": {"epochs": 30, "iterations": 700}},
@@ -328,6 +331,7 @@ fn every_setting_of_a_run_is_in_its_text() {
         ("BurnIn", &train["optimizer"]["kfac"]["burn_in"]),
         ("Augment", &train["augment"]),
         ("Evaluation", &train["evaluation"]),
+        ("NoiseScale", &train["noise_scale"]),
         ("Stop", &train["stop"]),
         ("NotBefore", &train["stop"]["not_before"]),
     ] {
@@ -351,7 +355,11 @@ fn every_setting_of_a_run_is_in_its_text() {
     assert!(paths.len() > 40, "{paths:?}");
     let before = stages(&study.to_string());
     let settings = &before["kfac"].1;
-    for path in paths.iter().filter(|path| path[0] != "dataset") {
+    let inputs = ["dataset", "initial_weights"];
+    for path in paths
+        .iter()
+        .filter(|path| !inputs.contains(&path[0].as_str()))
+    {
         let pointer = format!("/stages/kfac/train/{}", path.join("/"));
         let mut changed = study.clone();
         let leaf = changed.pointer_mut(&pointer).unwrap();
@@ -359,7 +367,10 @@ fn every_setting_of_a_run_is_in_its_text() {
         let after = stages(&changed.to_string());
         assert_ne!(&after["kfac"].1, settings, "{pointer} changes nothing");
     }
-    // The data set is an input.
+    // The data set is an input, and so are weights.
+    let mut changed = study.clone();
+    changed["stages"]["kfac"]["train"]["initial_weights"] = json!("others.safetensors");
+    assert_eq!(&stages(&changed.to_string())["kfac"].1, settings);
     let mut changed = study.clone();
     changed["stages"]["other"] = study["stages"]["data"].clone();
     changed["stages"]["kfac"]["train"]["dataset"] = json!("other");

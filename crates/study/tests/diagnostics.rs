@@ -48,6 +48,16 @@ fn broken(edits: &[(&str, &str)]) -> String {
     })
 }
 
+/// A study of nothing but data sets.
+fn data_sets(list: &[&str]) -> String {
+    let stages: String = list
+        .iter()
+        .enumerate()
+        .map(|(at, dataset)| format!("  d{at}:\n    dataset: {{ {dataset} }}\n"))
+        .collect();
+    format!("study: s\nstages:\n{stages}")
+}
+
 fn shown(text: &str) -> String {
     shown::shown(Study::parse("study.yaml", text))
 }
@@ -112,6 +122,19 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
     a_metric_without_its_part_of_the_data_is_shown: broken(&[("validation: 258, test: 259", "test: 259")]);
     a_batch_larger_than_the_data_is_shown: broken(&[("[16, 64]", "[16, 2048]")]);
     parts_that_exceed_the_data_are_shown: broken(&[("train: 1280", "train: 1281")]);
+    a_data_set_without_its_files_is_shown: data_sets(&["source: cifar10", "source: svhn", "source: mnist", "source: fashion-mnist"]);
+    files_that_are_not_there_are_a_warning: data_sets(&["source: cifar10, path: no/such.tar.gz", "source: svhn, path: no, validation: 5000", "source: fashion-mnist, path: no"]);
+    addresses_and_checksums_that_do_not_fit_are_shown: data_sets(&[
+        "source: cifar10, path: c.tgz, url: https://x.org/c.tgz",
+        "source: cifar10, path: c.tgz, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "source: cifar10, url: https://x.org/c.tgz",
+        "source: cifar10, url: data/c.tgz, sha256: 00ff",
+        "source: svhn, url: http://x.org, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "source: svhn, url: data, sha256: { train_32x32.mat: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, extra_32x32.mat: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }",
+        "source: digits, path: digits.gz",
+        "source: mnist, path: no, extra: true",
+    ]);
+    more_images_than_the_source_has_are_shown: data_sets(&["source: cifar10, path: no, validation: 50000", "source: mnist, path: no, train: 60001"]);
     two_kinds_at_once_are_shown: broken(&[("  winners:\n", "  winners:\n    report: { include: [map] }\n")]);
     a_stage_without_a_kind_is_shown: broken(&[("  winners:\n", "  nothing: {}\n  winners:\n")]);
     a_reference_made_twice_is_shown: broken(&[("runs: [kfac, confirmed]", "runs: [kfac, kfac]"), ("include: [targets, map]", "include: []")]);

@@ -18,8 +18,11 @@ fn main() {
     let (device, _) = training::device::open("cpu").expect("the CPU is always there");
     let split =
         serde_json::json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
-    let bytes =
-        datasets::prepare(&serde_json::from_value(split).expect("a data set")).expect("digits");
+    let bytes = datasets::prepare(
+        &serde_json::from_value(split).expect("a data set"),
+        &datasets::Files::new(),
+    )
+    .expect("digits");
     let data = Data::from_bytes(&bytes).expect("a data set");
 
     let networks = [

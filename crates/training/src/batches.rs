@@ -39,6 +39,20 @@ pub(crate) struct Batch {
     pub(crate) labels: Vec<u8>,
 }
 
+impl Batch {
+    /// Batches of `count` examples, in order; the last may have fewer.
+    pub(crate) fn chunks(&self, count: usize) -> impl Iterator<Item = Self> {
+        let size = self.images.len() / self.labels.len();
+        let images = self.images.chunks(count * size);
+        images
+            .zip(self.labels.chunks(count))
+            .map(|(images, labels)| Self {
+                images: images.to_vec(),
+                labels: labels.to_vec(),
+            })
+    }
+}
+
 impl<'a> Batches<'a> {
     pub(crate) fn new(settings: &Settings, data: &'a Data) -> Self {
         Self {
@@ -66,23 +80,39 @@ impl<'a> Batches<'a> {
 
     /// The batch of update `step`, counted from 0.
     pub(crate) fn at(&mut self, step: u64) -> Batch {
-        let number = step / self.steps_per_epoch;
-        let n = self.data.train.len();
+        let first = (step % self.steps_per_epoch) as usize * self.batch_size;
+        let last = self.data.train.len().min(first + self.batch_size);
+        self.enter(step / self.steps_per_epoch);
+        let epoch = self.epoch.as_ref().expect("it was just entered");
+        self.collect(epoch, &epoch.order[first..last])
+    }
+
+    /// Other examples, `count` of them, drawn anew at each step, as the epoch of that step changes them.
+    pub(crate) fn drawn(&mut self, step: u64, count: usize) -> Batch {
+        let mut stream = Stream::new(self.seed, Purpose::NoiseScale, step);
+        let order = stream.permutation(self.data.train.len());
+        self.enter(step / self.steps_per_epoch);
+        let epoch = self.epoch.as_ref().expect("it was just entered");
+        self.collect(epoch, &order[..count])
+    }
+
+    /// Makes this epoch the current one.
+    fn enter(&mut self, number: u64) {
         if self
             .epoch
             .as_ref()
             .is_none_or(|epoch| epoch.number != number)
         {
+            let n = self.data.train.len();
             self.epoch = Some(Epoch {
                 number,
                 order: Stream::new(self.seed, Purpose::Order, number).permutation(n),
                 changes: self.draw_changes(number),
             });
         }
-        let epoch = self.epoch.as_ref().expect("it was just made");
+    }
 
-        let first = (step % self.steps_per_epoch) as usize * self.batch_size;
-        let chosen = &epoch.order[first..n.min(first + self.batch_size)];
+    fn collect(&self, epoch: &Epoch, chosen: &[u32]) -> Batch {
         let size = self.data.channels * self.data.height * self.data.width;
         let mut images = Vec::with_capacity(chosen.len() * size);
         for index in chosen {

@@ -31,6 +31,9 @@ impl Course {
                 examples: train_examples,
             });
         }
+        if let Some(noise_scale) = &settings.noise_scale {
+            noise_scale.check_examples(train_examples)?;
+        }
         let steps_per_epoch = settings
             .last_batch
             .steps_per_epoch(train_examples, settings.batch_size);

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use burn_kfac::Spectrum;
+
+use crate::noise::NoiseScale;
 use crate::{Evaluated, Score};
 
 /// Measurements up to some step.
@@ -23,6 +26,27 @@ const COLUMNS: [(&str, &str); 3] = [
     ("validation_loss", "validation_accuracy"),
     ("test_loss", "test_accuracy"),
 ];
+
+/// Columns of what not every evaluation has: the steps of those that have it, and two numbers.
+const NOISE: [&str; 3] = ["noise.step", "noise.trace", "noise.gradient"];
+const CURVATURE: [&str; 3] = ["curvature.step", "curvature.median", "curvature.largest"];
+
+fn noise(row: &Evaluated) -> Option<[f64; 2]> {
+    row.noise.map(|noise| [noise.trace, noise.gradient])
+}
+
+fn curvature(row: &Evaluated) -> Option<[f64; 2]> {
+    row.curvature
+        .map(|curvature| [curvature.median, curvature.top])
+}
+
+fn pairs(
+    evaluations: &[Evaluated],
+    of: fn(&Evaluated) -> Option<[f64; 2]>,
+) -> Vec<(u64, [f64; 2])> {
+    let rows = evaluations.iter();
+    rows.filter_map(|row| Some((row.step, of(row)?))).collect()
+}
 
 /// One-dimensional arrays by name, as safetensors keeps them.
 #[derive(Default)]
@@ -113,6 +137,26 @@ impl Curve {
                 doubles(scores.iter().map(|score| score.accuracy)),
             );
         }
+        for ([step, first, second], measured) in [
+            (NOISE, pairs(evaluations, noise)),
+            (CURVATURE, pairs(evaluations, curvature)),
+        ] {
+            if measured.is_empty() {
+                continue;
+            }
+            let steps = measured.iter().flat_map(|(step, _)| step.to_le_bytes());
+            insert(step, Dtype::U64, steps.collect());
+            insert(
+                first,
+                Dtype::F64,
+                doubles(measured.iter().map(|(_, [value, _])| *value)),
+            );
+            insert(
+                second,
+                Dtype::F64,
+                doubles(measured.iter().map(|(_, [_, value])| *value)),
+            );
+        }
         columns
     }
 
@@ -162,6 +206,24 @@ impl Curve {
         if examples.len() != rows || train.len() != rows {
             return Err(format!("examples or train_loss has not {rows} rows"));
         }
+        let measured =
+            |[step, first, second]: [&str; 3]| -> Result<BTreeMap<u64, [f64; 2]>, String> {
+                let name = format!("{prefix}{step}");
+                if !tensors.names().iter().any(|known| **known == name) {
+                    return Ok(BTreeMap::new());
+                }
+                let (at, first, second) = (integers(step)?, reals(first)?, reals(second)?);
+                let ascending = at.windows(2).all(|pair| pair[0] < pair[1]);
+                let known = at.iter().all(|step| steps.contains(step));
+                if !ascending || !known || first.len() != at.len() || second.len() != at.len() {
+                    return Err(format!(
+                        "{step} does not go with its values or the evaluations"
+                    ));
+                }
+                let values = first.into_iter().zip(second).map(|(a, b)| [a, b]);
+                Ok(at.into_iter().zip(values).collect())
+            };
+        let (noise, curvature) = (measured(NOISE)?, measured(CURVATURE)?);
         let evaluations = (0..rows)
             .map(|row| Evaluated {
                 step: steps[row],
@@ -169,6 +231,16 @@ impl Curve {
                 train: train[row],
                 validation: validation.as_ref().map(|scores| scores[row]),
                 test: test.as_ref().map(|scores| scores[row]),
+                noise: noise.get(&steps[row]).map(|[trace, gradient]| NoiseScale {
+                    trace: *trace,
+                    gradient: *gradient,
+                }),
+                curvature: curvature
+                    .get(&steps[row])
+                    .map(|[median, largest]| Spectrum {
+                        median: *median,
+                        top: *largest,
+                    }),
             })
             .collect();
         let loss = column("loss", Dtype::F32)?.as_chunks().0;

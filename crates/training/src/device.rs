@@ -1,14 +1,18 @@
 //! Which device to train on.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::tensor::DeviceType;
 
 use crate::Error;
 
-/// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, or `auto`, the first of CUDA, wgpu and
-/// CPU that was built in and that the machine has. `auto` never takes a software adapter for a GPU.
-/// Returns the device with its name for the record.
+/// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
+/// and CPU that was built in and that the machine has. Returns the device with its name for the record.
+///
+/// `wgpu-software` is an adapter that computes on the CPU, such as Mesa's llvmpipe: slow, and good for trying what a
+/// GPU would do. Neither `auto` nor `wgpu` ever takes one for a GPU.
 ///
 /// The CPU device works in the calling thread's rayon pool: that is where its number of threads is set.
 ///
@@ -18,25 +22,65 @@ use crate::Error;
 /// names the feature that builds it), and for one that the machine lacks.
 pub fn open(request: &str) -> Result<(Device, String), Error> {
     let cpu = || (Device::flex(), "cpu".to_owned());
-    let named = |name: &str, device: Option<Device>| device.map(|device| (device, name.to_owned()));
+    let named = |device: Option<Device>, name: &str| device.map(|device| (device, name.to_owned()));
+    let absent = |problem: &str| Error::Device(format!("{request}: {problem}"));
     match request {
         "cpu" => Ok(cpu()),
-        "auto" => Ok(named("cuda", cuda())
-            .or_else(|| named("wgpu", wgpu()))
+        "auto" => Ok(named(cuda(), "cuda")
+            .or_else(|| named(wgpu(Adapter::Card), "wgpu"))
             .unwrap_or_else(cpu)),
-        "cuda" if cfg!(feature = "cuda") => named("cuda", cuda()).ok_or_else(|| absent(request)),
-        "wgpu" if cfg!(feature = "wgpu") => named("wgpu", wgpu()).ok_or_else(|| absent(request)),
-        "cuda" | "wgpu" => Err(Error::Device(format!(
-            "{request} was not built in; build with `--features {request}`"
-        ))),
-        other => Err(Error::Device(format!(
-            "`{other}` is none of auto, cpu, cuda and wgpu"
-        ))),
+        "cuda" if cfg!(feature = "cuda") => {
+            named(cuda(), request).ok_or_else(|| absent("no GPU on this machine"))
+        }
+        "wgpu" if cfg!(feature = "wgpu") => {
+            named(wgpu(Adapter::Card), request).ok_or_else(|| match wgpu(Adapter::Software) {
+                Some(_) => absent(
+                    "no GPU on this machine, only a software adapter; `wgpu-software` asks for that",
+                ),
+                None => absent("no GPU on this machine"),
+            })
+        }
+        "wgpu-software" if cfg!(feature = "wgpu") => named(wgpu(Adapter::Software), request)
+            .ok_or_else(|| absent("no software adapter on this machine (Mesa has one)")),
+        "cuda" | "wgpu" | "wgpu-software" => {
+            let feature = request.split('-').next().unwrap_or(request);
+            Err(absent(&format!(
+                "not built in; build with `--features {feature}`"
+            )))
+        }
+        _ => Err(absent(
+            "no such device; there are auto, cpu, cuda, wgpu and wgpu-software",
+        )),
     }
 }
 
-fn absent(name: &str) -> Error {
-    Error::Device(format!("{name} finds no GPU on this machine"))
+/// What a run on `request` leaves unused because of how this program was built: one line, or nothing.
+pub fn unused_gpu(request: &str) -> Option<String> {
+    let blind = cfg!(not(any(feature = "cuda", feature = "wgpu")));
+    let feature = (blind && request == "auto").then(|| gpu(Path::new("/")))??;
+    Some(format!(
+        "this machine has a GPU and this program was built for the CPU: \
+         `cargo build --release --features {feature}` builds one that uses it"
+    ))
+}
+
+/// The feature for the GPU that a system has by its device files; on macOS there always is one.
+fn gpu(root: &Path) -> Option<&'static str> {
+    let has = |path: &str| root.join(path).exists();
+    if has("proc/driver/nvidia/gpus") || has("dev/nvidia0") || has("dev/dxg") {
+        Some("cuda")
+    } else if has("dev/dri/renderD128") || cfg!(target_os = "macos") {
+        Some("wgpu")
+    } else {
+        None
+    }
+}
+
+/// What computes behind wgpu.
+#[derive(Clone, Copy)]
+enum Adapter {
+    Card,
+    Software,
 }
 
 #[cfg(feature = "cuda")]
@@ -49,26 +93,30 @@ fn cuda() -> Option<Device> {
     None
 }
 
-/// The first adapter that is a card; software adapters have no physical device behind them.
+/// The first adapter of this sort.
 #[cfg(feature = "wgpu")]
-fn wgpu() -> Option<Device> {
+fn wgpu(adapter: Adapter) -> Option<Device> {
+    // A software adapter has no physical device behind it.
     let is_card = |device: &Device| {
-        device
-            .identity()
-            .is_some_and(|identity| identity.physical.is_some())
+        let identity = device.identity();
+        identity.is_some_and(|identity| identity.physical.is_some())
     };
     Device::enumerate(DeviceType::Wgpu)
         .into_iter()
-        .find(is_card)
+        .find(|device| is_card(device) == matches!(adapter, Adapter::Card))
 }
 
 #[cfg(not(feature = "wgpu"))]
-fn wgpu() -> Option<Device> {
-    None
+fn wgpu(adapter: Adapter) -> Option<Device> {
+    match adapter {
+        Adapter::Card | Adapter::Software => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -80,8 +128,38 @@ mod tests {
     #[test]
     fn a_device_that_was_not_built_in_names_its_feature() {
         assert_eq!(open("auto").unwrap().1, "cpu");
-        let message = open("cuda").unwrap_err().to_string();
-        assert!(message.contains("--features cuda"), "{message}");
-        assert!(open("tpu").unwrap_err().to_string().contains("`tpu`"));
+        for (device, feature) in [
+            ("cuda", "cuda"),
+            ("wgpu", "wgpu"),
+            ("wgpu-software", "wgpu"),
+        ] {
+            let message = open(device).unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("`--features {feature}`")),
+                "{message}"
+            );
+        }
+        assert!(
+            open("tpu")
+                .unwrap_err()
+                .to_string()
+                .contains("tpu: no such")
+        );
+    }
+
+    #[test]
+    fn a_gpu_is_seen_by_its_device_file() {
+        let root = std::env::temp_dir().join(format!("pipeline-device-{}", std::process::id()));
+        let dri = root.join("dev/dri");
+        fs::create_dir_all(&dri).unwrap();
+        if !cfg!(target_os = "macos") {
+            assert_eq!(gpu(&root), None);
+        }
+        fs::write(dri.join("renderD128"), "").unwrap();
+        assert_eq!(gpu(&root), Some("wgpu"));
+        fs::write(root.join("dev/nvidia0"), "").unwrap();
+        assert_eq!(gpu(&root), Some("cuda"));
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(unused_gpu("cpu"), None);
     }
 }

@@ -1,9 +1,11 @@
 //! A network in training: one update, one evaluation, and what it remembers in between.
 
+use std::num::NonZeroUsize;
+
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_kfac::{Fisher, Kfac, Tape};
+use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
 
 use crate::batches::Batch;
 use crate::curvature;
@@ -11,6 +13,7 @@ use crate::evaluate::{self, images};
 use crate::loss::Logits;
 use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
+use crate::noise::{self, NoiseScale};
 use crate::optimizer::{Updates, parameters};
 use crate::settings::{BatchNormStatistics, Optimizer, Settings};
 use crate::state::WEIGHTS;
@@ -28,6 +31,10 @@ pub(crate) struct Learner {
     kfac: Option<Kfac>,
     seed: u64,
     normalisation: BatchNormStatistics,
+    /// Examples that BatchNorm normalises by themselves in training, if not the whole batch.
+    ghost: Option<NonZeroUsize>,
+    /// Whether the network has BatchNorm layers.
+    is_normalised: bool,
     /// Running averages; one entry a BatchNorm layer, not kept if statistics are recomputed.
     running: Vec<Moments>,
     /// What training metrics are taken over, if not all training examples.
@@ -48,10 +55,12 @@ impl Learner {
         let network = Network::new(&settings.model, data, settings.seed, device)?;
         let mut learner = Self {
             updates: Updates::new(&settings.optimizer, &network),
+            is_normalised: !network.batch_norms().is_empty(),
             network,
             kfac,
             seed: settings.seed,
             normalisation: settings.batch_norm,
+            ghost: settings.ghost_batch,
             running: Vec::new(),
             train_subset: evaluation
                 .train_subset
@@ -136,7 +145,7 @@ impl Learner {
     }
 
     fn forward(&self, x: Tensor<2>, tape: Tape) -> (Tensor<2>, Tape, Vec<Moments>) {
-        let mut pass = Pass::training(tape);
+        let mut pass = Pass::training(tape).by_ghosts(self.ghost);
         let logits = self.network.forward(x, &mut pass);
         let (tape, moments) = pass.finish();
         (logits, tape, moments)
@@ -152,20 +161,61 @@ impl Learner {
         }
     }
 
+    /// The statistics that BatchNorm evaluates with now, one entry a layer.
+    pub(crate) fn statistics(&self) -> Vec<Moments> {
+        if self.normalisation == BatchNormStatistics::Running || !self.is_normalised {
+            return self.running.clone();
+        }
+        let device = self.device.clone().inner();
+        evaluate::statistics(&self.network.valid(), &self.statistics_subset, &device)
+    }
+
+    /// Weights and statistics.
+    pub(crate) fn state_dict(&self) -> Vec<Weight> {
+        self.network.state_dict(&self.statistics())
+    }
+
+    /// Weights instead of the initial ones, and the running averages among them, if they are kept.
+    pub(crate) fn load(&mut self, state: &[Weight]) -> Result<(), Error> {
+        let device = self.device.clone().inner();
+        let (network, statistics) = self.network.clone().with_state_dict(state, &device)?;
+        self.network = network;
+        if let Some(statistics) = statistics
+            && self.normalisation == BatchNormStatistics::Running
+        {
+            self.running = statistics;
+        }
+        Ok(())
+    }
+
+    /// Gradient noise, estimated on examples; see [`noise`].
+    pub(crate) fn noise_scale(&self, examples: &Batch, small: usize) -> NoiseScale {
+        let mut estimator = noise::Estimator::default();
+        for batch in examples.chunks(small) {
+            let x = images(batch.images, batch.labels.len(), &self.device);
+            let (logits, ..) = self.forward(x, Tape::off());
+            let loss = Logits::fetch(logits.clone()).loss(&batch.labels);
+            let mut gradients = loss.backward(logits);
+            let gradients = GradientsParams::from_module(&mut gradients, &self.network);
+            estimator.add(&self.network, &gradients);
+        }
+        estimator.estimate(small)
+    }
+
+    /// Quantiles of the eigenvalues of K-FAC's curvature; `None` without K-FAC and before its first update.
+    pub(crate) fn spectrum(&self) -> Result<Option<Spectrum>, Error> {
+        let Some(kfac) = &self.kfac else {
+            return Ok(None);
+        };
+        kfac.spectrum().map_err(Error::Kfac)
+    }
+
     /// Measures the network; `None` if it or a measurement is not finite.
     pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluated> {
         let device = self.device.clone().inner();
         let network = self.network.valid();
-        let recomputed = match (self.normalisation, &network) {
-            (BatchNormStatistics::Running, _) | (_, Network::Mlp(_)) => None,
-            (BatchNormStatistics::Recompute, _) => Some(evaluate::statistics(
-                &network,
-                &self.statistics_subset,
-                &device,
-            )),
-        };
-        let statistics = recomputed.as_ref().unwrap_or(&self.running);
-        let score = |part: &Part| evaluate::score(&network, statistics, part, &device);
+        let statistics = self.statistics();
+        let score = |part: &Part| evaluate::score(&network, &statistics, part, &device);
         let train = score(self.train_subset.as_ref().unwrap_or(&data.train));
         let row = Evaluated {
             step,
@@ -173,6 +223,8 @@ impl Learner {
             train: train.expect("there are training examples"),
             validation: score(&data.validation),
             test: score(&data.test),
+            noise: None,
+            curvature: None,
         };
         let losses = [Some(row.train), row.validation, row.test]
             .into_iter()

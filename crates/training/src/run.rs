@@ -6,6 +6,9 @@ use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use burn_kfac::Spectrum;
+
+use crate::noise::NoiseScale;
 use crate::{Curve, Error, Score, Settings};
 
 /// How a run ended.
@@ -40,6 +43,10 @@ pub struct Evaluated {
     pub validation: Option<Score>,
     /// On the test set, if the data set has one.
     pub test: Option<Score>,
+    /// Gradient noise, if the settings ask for it.
+    pub noise: Option<NoiseScale>,
+    /// Quantiles of the eigenvalues of K-FAC's curvature; with K-FAC, but before its first update.
+    pub curvature: Option<Spectrum>,
 }
 
 /// What a training run gives.

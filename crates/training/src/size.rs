@@ -12,8 +12,8 @@ use crate::{Data, Error};
 const FLOAT: u64 = 4;
 /// Bytes of a step in a curve: its loss and its rate.
 const STEP: u64 = 4 + 8;
-/// Bytes of an evaluation in a curve: step, examples, loss and accuracy on three parts.
-const ROW: u64 = 8 * 8;
+/// Bytes of an evaluation in a curve: its columns, all that there can be.
+const ROW: u64 = 16 * 8;
 /// Bytes of the name, shape and place of an array, or of a count, at most.
 const ENTRY: u64 = 200;
 

@@ -5,6 +5,7 @@ use burn::tensor::Device;
 
 use crate::batches::Batches;
 use crate::learner::Learner;
+use crate::models::Weight;
 use crate::settings::Settings;
 use crate::state::wrong;
 use crate::stopping::Stopping;
@@ -86,6 +87,28 @@ impl<'a> Training<'a> {
             step: 0,
             outcome: None,
         })
+    }
+
+    /// The run, before its first update, with these weights instead of its initial ones; names and layout are those
+    /// of [`models::state_dict`](crate::models::state_dict). Statistics among them are what running averages start
+    /// from, if the run keeps those.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`] if they are not those of the network.
+    ///
+    /// # Panics
+    ///
+    /// If updates were made.
+    pub fn with_initial_weights(mut self, state: &[Weight]) -> Result<Self, Error> {
+        assert_eq!(self.step, 0, "weights are initial before the first update");
+        self.learner.load(state)?;
+        Ok(self)
+    }
+
+    /// Weights, and the statistics that BatchNorm evaluates with, as they are now; names and layout are PyTorch's.
+    pub fn state_dict(&self) -> Vec<Weight> {
+        self.learner.state_dict()
     }
 
     /// The run after the updates that led to `state`. Where they passed what this run ends at, its targets or its
@@ -171,9 +194,18 @@ impl<'a> Training<'a> {
         let step = self.step;
         if self.course.is_point(step) {
             let examples = self.batches.examples_before(step);
-            let Some(row) = self.learner.evaluate(step, examples, self.data) else {
+            let Some(mut row) = self.learner.evaluate(step, examples, self.data) else {
                 return Some(Outcome::Diverged { step });
             };
+            // A factor without eigenvalues would not have an inverse either.
+            let Ok(curvature) = self.learner.spectrum() else {
+                return Some(Outcome::Diverged { step });
+            };
+            row.curvature = curvature;
+            row.noise = self.settings.noise_scale.map(|of| {
+                let examples = self.batches.drawn(step, of.big());
+                self.learner.noise_scale(&examples, of.small)
+            });
             self.curve.evaluations.push(row);
             if let Some(stopping) = &mut self.stopping
                 && stopping.is_due(&row)

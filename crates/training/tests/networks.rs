@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use burn::module::Module;
 use datasets::random::{Purpose, Stream};
-use datasets::{Data, Normalisation, Part, prepare};
+use datasets::{Data, Files, Normalisation, Part, prepare};
 use serde_json::json;
 use training::models::{Network, Weight};
 use training::settings::Model;
@@ -12,15 +12,21 @@ use training::{Settings, train};
 
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
-    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap(), &Files::new()).unwrap())
+        .unwrap()
 });
 
-/// Noise in the shape of CIFAR-10 images, near normal with mean 0 and variance 1.
+/// Noise in the shape of CIFAR-10 images.
 fn colour(examples: usize) -> Data {
+    noise(examples, 32)
+}
+
+/// Colour images of `size` pixels squared, near normal with mean 0 and variance 1.
+fn noise(examples: usize, size: usize) -> Data {
     let mut stream = Stream::new(0, Purpose::Split, 0);
     let normalisation = Arc::new(Normalisation::new(&[0.5; 3], &[0.25; 3], 255.0));
     let part = Part {
-        pixels: (0..examples * 3 * 32 * 32)
+        pixels: (0..examples * 3 * size * size)
             .map(|_| (127.5 + 63.75 * stream.normal()) as u8)
             .collect(),
         labels: (0..examples).map(|i| (i % 10) as u8).collect(),
@@ -33,8 +39,8 @@ fn colour(examples: usize) -> Data {
     };
     Data {
         channels: 3,
-        height: 32,
-        width: 32,
+        height: size,
+        width: size,
         classes: 10,
         train: part,
         validation: empty.clone(),
@@ -53,6 +59,41 @@ fn residual_networks_have_the_parameters_of_the_paper() {
     // He et al. 2016, table 6: 0.27 M and 0.46 M; counted by hand for option A.
     assert_eq!(network(&Model::ResNet20, &data, 0).num_params(), 269_722);
     assert_eq!(network(&Model::ResNet32, &data, 0).num_params(), 464_154);
+}
+
+#[test]
+fn alexnet_has_the_parameters_of_the_paper() {
+    // Zhang et al. 2017, table 1, for crops of 28x28.
+    assert_eq!(
+        network(&Model::AlexNet, &noise(10, 28), 0).num_params(),
+        1_387_786
+    );
+    // 8x8 instead of 7x7 pixels reach the first fully connected layer.
+    assert_eq!(
+        network(&Model::AlexNet, &noise(10, 32), 0).num_params(),
+        1_387_786 + (8 * 8 - 7 * 7) * 64 * 384
+    );
+}
+
+#[test]
+fn alexnet_starts_near_guessing_and_makes_a_step_with_either_optimiser() {
+    let data = noise(16, 8);
+    let (device, _) = training::device::open("cpu").unwrap();
+    for optimizer in [json!({"sgd": {}}), json!({"kfac": {"damping": 0.1}})] {
+        let settings: Settings = serde_json::from_value(json!({
+            "model": "alexnet", "batch_size": 16, "learning_rate": 0.01,
+            "budget": {"iterations": 2}, "optimizer": optimizer, "evaluation": {"spacing": 2.0},
+        }))
+        .unwrap();
+        let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
+        // Logits of variance at most 1 add at most about a half.
+        assert!(
+            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 0.8,
+            "{:?}",
+            run.evaluations
+        );
+        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+    }
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use datasets::{Data, prepare};
+use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
 use training::{Course, Error, Outcome, Run, Settings, Shapes, State, Training, train};
 
 /// The digits, 320 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 320, "validation": 50, "test": 60});
-    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap(), &Files::new()).unwrap())
+        .unwrap()
 });
 
 /// Settings of an MLP 64-32-10 over 24 steps, with changes to the top-level entries.
@@ -140,7 +141,7 @@ fn kfac_goes_on_with_every_other_setting() {
 }
 
 #[test]
-fn running_statistics_augmentation_and_partial_batches_go_on() {
+fn running_statistics_augmentation_partial_batches_and_measurements_go_on() {
     let cnn = json!({"cnn": {"channels": [4]}});
     assert_goes_on(&json!({"model": cnn, "batch_norm": "running"}));
     assert_goes_on(&json!({
@@ -149,6 +150,10 @@ fn running_statistics_augmentation_and_partial_batches_go_on() {
     }));
     assert_goes_on(&json!({
         "schedule": {"cosine": {}, "warmup": {"iterations": 5}}, "evaluation": {"train_subset": 40},
+    }));
+    assert_goes_on(&json!({
+        "model": cnn, "ghost_batch": 12, "noise_scale": {"small": 16, "batches": 3}, "augment": {"flip": true},
+        "optimizer": {"kfac": {"damping": 0.1}},
     }));
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use datasets::{Data, prepare};
+use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
 use training::{Error, Outcome, Run, Settings, train};
 
 /// The digits, 1,280 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
     let split = json!({"source": "digits", "train": 1280, "validation": 217, "test": 300});
-    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap()).unwrap()).unwrap()
+    Data::from_bytes(&prepare(&serde_json::from_value(split).unwrap(), &Files::new()).unwrap())
+        .unwrap()
 });
 
 /// Settings of an MLP 64-32-10 with changes to the top-level entries.
@@ -108,6 +109,15 @@ fn the_same_settings_give_the_same_bytes_and_another_seed_others() {
     }
 }
 
+/// The bytes of a run in a pool of so many threads.
+fn bytes_with(threads: usize, changes: &Value) -> Vec<u8> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().unwrap().install(|| {
+        assert_eq!(rayon::current_num_threads(), threads);
+        run(changes.clone()).to_bytes()
+    })
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     for model in [
@@ -115,20 +125,31 @@ fn the_number_of_threads_changes_no_bit() {
         json!({"cnn": {"channels": [8, 16]}}),
     ] {
         for (name, optimizer) in optimizers() {
-            let bytes = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .unwrap();
-                pool.install(|| {
-                    assert_eq!(rayon::current_num_threads(), threads);
-                    run(json!({"model": model, "optimizer": optimizer, "batch_size": 256}))
-                        .to_bytes()
-                })
-            };
-            let one = bytes(1);
-            assert!(one == bytes(2) && one == bytes(3), "{model} {name}");
+            let changes = json!({"model": model, "optimizer": optimizer, "batch_size": 256});
+            let one = bytes_with(1, &changes);
+            for threads in [2, 3] {
+                assert!(one == bytes_with(threads, &changes), "{model} {name}");
+            }
         }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_of_the_large_networks() {
+    let kfac = |method: &str| json!({"kfac": {"damping": 0.1, "damping_method": method}});
+    for (model, optimizer) in [
+        ("resnet20", json!({"sgd": {}})),
+        ("resnet20", kfac("eigen")),
+        ("alexnet", json!({"sgd": {}})),
+        // Eigenvectors of a factor of 1,601 rows take long.
+        ("alexnet", kfac("factored")),
+    ] {
+        let changes = json!({
+            "model": model, "optimizer": optimizer, "batch_size": 128, "budget": {"iterations": 2},
+            "evaluation": {"iterations": [], "spacing": 100.0, "train_subset": 256},
+        });
+        let one = bytes_with(1, &changes);
+        assert!(one == bytes_with(3, &changes), "{model} {optimizer}");
     }
 }
 
@@ -146,8 +167,11 @@ fn a_run_survives_its_bytes() {
     }
     assert!(
         Run::from_bytes(
-            &prepare(&serde_json::from_str(r#"{"source": "digits", "train": 9}"#).unwrap())
-                .unwrap()
+            &prepare(
+                &serde_json::from_str(r#"{"source": "digits", "train": 9}"#).unwrap(),
+                &Files::new()
+            )
+            .unwrap()
         )
         .is_err()
     );

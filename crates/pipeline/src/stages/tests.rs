@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use engine::Digest;
 use serde_json::{Map, Value};
 
-use super::{Failure, KINDS, command, parse, steps_to_target};
+use super::{Failure, KINDS, command, download, parse, steps_to_target};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -17,6 +17,7 @@ fn root() -> PathBuf {
 /// Reads settings as their kind's executor does.
 fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
     match kind {
+        "download" => parse::<download::Settings>(settings).map(drop),
         "dataset" => parse::<datasets::DatasetSettings>(settings).map(drop),
         "train" => {
             let settings: training::Settings = parse(settings)?;
@@ -66,6 +67,7 @@ fn every_stage_of_every_study_is_understood_by_its_executor() {
 fn sources(kind: &str) -> Vec<String> {
     let own = format!("crates/pipeline/src/stages/{kind}.rs");
     let crates: &[&str] = match kind {
+        "download" => &["crates/datasets/src/download.rs"],
         "dataset" => &["crates/datasets/src", "crates/datasets/data"],
         "train" => &[
             "crates/training/src",

@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use engine::{Digest, Job, Keep, Output, Progress, StateName};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
+use training::models::state_dict;
 use training::{Course, Data, Outcome, State, Training};
 
 use super::{Failure, settings};
@@ -54,7 +55,7 @@ impl Trainer {
             Some((training, from)) => (training, Some(from)),
             None => {
                 let training = Training::new(&settings, &course, &data, &device)?;
-                (training, None)
+                (from_given_weights(training, job)?, None)
             }
         };
 
@@ -102,6 +103,17 @@ impl Trainer {
     }
 }
 
+/// The run from the weights that the study gives it, if it does.
+fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Training<'a>, Failure> {
+    const INPUT: &str = "initial_weights";
+    if !job.manifest().inputs().contains_key(INPUT) {
+        return Ok(training);
+    }
+    let weights = state_dict::from_bytes(&job.read(INPUT)?)?;
+    let training = training.with_initial_weights(&weights);
+    Ok(training.map_err(|error| format!("`{INPUT}`: {error}"))?)
+}
+
 /// A kept state that a run goes on from.
 struct From {
     name: StateName,
@@ -144,7 +156,7 @@ impl<'a> Resumable<'a> {
                 }
                 Err(training::Error::Format { .. }) if beyond => {}
                 Err(error @ training::Error::Format { .. }) => {
-                    eprintln!("the kept state of step {} is set aside: {error}", name.step);
+                    errln!("the kept state of step {} is set aside: {error}", name.step);
                     self.job.refuse_state(name)?;
                 }
                 Err(error) => return Err(error.into()),

@@ -3,11 +3,14 @@
 mod cache;
 mod commands;
 mod crash;
+mod determinism;
 mod edits;
+mod export;
 mod interrupt;
 mod lab;
 mod messages;
 mod pipes;
 mod prefix;
+mod reports;
 mod site;
 mod tools;

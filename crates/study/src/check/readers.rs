@@ -1,12 +1,9 @@
 //! Each stage against what it reads: the settings that it needs there, moments, levels, parts of the data.
 
-use super::{Checked, Decoded, levels, moments};
+use super::{Checked, Decoded, dataset, levels, moments};
 use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::like::Written;
-use crate::schema::{
-    Axis, By, Count, DIGITS, Dataset, Heatmap, Metric, Optimizer, Report, Select, Source,
-    StepsToTarget,
-};
+use crate::schema::{Axis, By, Heatmap, Metric, Optimizer, Report, Select, StepsToTarget};
 use crate::training::{Training, missing_part};
 
 impl Checked {
@@ -16,7 +13,7 @@ impl Checked {
             return;
         };
         if let Some(dataset) = &stage.dataset {
-            check_dataset(dataset, written, mistakes);
+            dataset::check(dataset, written, mistakes);
         }
         if let Some(select) = &stage.select {
             self.select(select, written, mistakes);
@@ -158,41 +155,6 @@ fn check_report(report: &Report, written: &Written, mistakes: &mut Vec<Draft>) {
                         .span_at(&["report", "claims", &index.to_string()]),
                     "again here",
                 ),
-            );
-        }
-    }
-}
-
-fn check_dataset(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
-    let key = written
-        .node
-        .entry("dataset")
-        .map_or(written.key_span, |entry| entry.key_span);
-    match (dataset.source, &dataset.path) {
-        (Source::Cifar10, None) => mistakes.push(
-            Draft::error("`cifar10` is read from a file")
-                .at(written.node.span_at(&["dataset", "source"]), "where is it?")
-                .help("add `path:` with cifar-10-binary.tar.gz or its unpacked folder"),
-        ),
-        (Source::Digits, Some(_)) => mistakes.push(
-            Draft::error("`digits` is built in")
-                .at(written.node.span_at(&["dataset", "path"]), "reads no file")
-                .help("remove `path`"),
-        ),
-        _ => {}
-    }
-    if dataset.source == Source::Digits {
-        let rest = DIGITS
-            .checked_sub(dataset.validation)
-            .and_then(|n| n.checked_sub(dataset.test.unwrap_or(0)));
-        let wanted = dataset.train.map_or(1, Count::get);
-        if rest.is_none_or(|rest| rest < wanted) {
-            mistakes.push(
-                Draft::error(format!(
-                    "the parts come to more than the {DIGITS} images of `digits`"
-                ))
-                .at(key, "train + validation + test")
-                .help("make a part smaller"),
             );
         }
     }

@@ -238,6 +238,9 @@ fn takes(schema: &Value) -> String {
         Some("number") => format!("a number{}", bounds(schema)),
         Some("boolean") => "`true` or `false`".to_owned(),
         Some("string") if schema.get("format").is_some() => "a time with its unit".to_owned(),
+        Some("string") if schema.get("contentEncoding").is_some() => {
+            "hexadecimal digits".to_owned()
+        }
         Some("string") if schema.get("pattern").is_some() => "a name".to_owned(),
         _ => "text".to_owned(),
     }

@@ -45,7 +45,8 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
         };
         let accepts = |schema: &Value| faults(root, schema, value, path).is_empty();
         match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "default" | "format" => {}
+            "$schema" | "$defs" | "title" | "description" | "default" | "format"
+            | "contentEncoding" => {}
             "$ref" => {
                 let name = rule.as_str().and_then(|rule| rule.strip_prefix("#/$defs/"));
                 let definition = &root["$defs"][name.expect("a definition")];

@@ -1,6 +1,12 @@
 //! The `dataset` kind.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Count;
@@ -11,14 +17,24 @@ use super::Count;
 pub(crate) struct Dataset {
     /// Where the images come from.
     pub(crate) source: Source,
-    /// The file, for a source that reads one; relative to the study file's folder.
+    /// The source's file, or the folder with its files; relative to the folder of the study file that says so.
+    /// They need not be there to check or to plan a study. Default: none; `digits` has no files.
     pub(crate) path: Option<String>,
-    /// Images to train on. Default: those that the other parts leave.
+    /// Instead of `path`: where to download the file, or the folder that the files are in, `http://` or `https://`.
+    /// They are fetched when they are needed, once, and kept in the cache. The address is no part of any training
+    /// run's key. Default: none.
+    pub(crate) url: Option<String>,
+    /// With `url`: SHA-256 of the file (64 hexadecimal digits), or of each file by its name. Required with `url`.
+    pub(crate) sha256: Option<Checksums>,
+    /// For `svhn`: whether to train on `extra_32x32.mat` too.
+    #[serde(default)]
+    pub(crate) extra: bool,
+    /// Images to train on. Default: those of the source, as it is distributed, that the other parts leave.
     pub(crate) train: Option<Count>,
     /// Images to choose configurations by, taken from the training images.
     #[serde(default)]
     pub(crate) validation: u64,
-    /// Images that nothing is chosen by. Default: the source's own test images; for `digits`, which has
+    /// Images that nothing is chosen by. Default: the source's own test images, all of them; for `digits`, which has
     /// none, 0.
     pub(crate) test: Option<u64>,
     /// Seed of the split.
@@ -28,32 +44,115 @@ pub(crate) struct Dataset {
 
 /// Where the images come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Source {
     /// 1,797 handwritten digits of 8x8 pixels (UCI), built in.
     Digits,
-    /// CIFAR-10, binary version: `cifar-10-binary.tar.gz` or its unpacked folder.
+    /// CIFAR-10, binary version: `cifar-10-binary.tar.gz` or its unpacked folder; any number of images in each file.
     Cifar10,
+    /// SVHN, cropped digits: a folder with `train_32x32.mat` and `test_32x32.mat`, and `extra_32x32.mat` if `extra` is
+    /// set.
+    Svhn,
+    /// MNIST: a folder with `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, `t10k-images-idx3-ubyte.gz` and
+    /// `t10k-labels-idx1-ubyte.gz`, or the same unpacked, without `.gz`.
+    Mnist,
+    /// Fashion-MNIST: a folder with files as MNIST's.
+    FashionMnist,
 }
 
-/// Images in the digits data set.
-pub(crate) const DIGITS: u64 = 1797;
+/// SHA-256 of a file, or of files by their names.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Checksums {
+    /// Of the source's only file.
+    Of(Sha256),
+    /// Of each file, by its name.
+    ByName(BTreeMap<String, Sha256>),
+}
 
-impl Dataset {
-    /// How many training images there are, where the study says so.
-    pub(crate) fn train_examples(&self) -> Option<u64> {
-        match (self.train, self.source) {
-            (Some(train), _) => Some(train.get()),
-            (None, Source::Digits) => DIGITS
-                .checked_sub(self.validation)?
-                .checked_sub(self.test.unwrap_or(0)),
-            (None, Source::Cifar10) => None,
+/// SHA-256, in 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sha256(String);
+
+impl Sha256 {
+    fn new(text: &str) -> Result<Self, String> {
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(format!(
+                "{text:?} is no SHA-256, which has 64 hexadecimal digits"
+            ))
         }
     }
 
-    /// Whether there are test images.
-    pub(crate) fn has_test(&self) -> bool {
-        self.test
-            .map_or(self.source == Source::Cifar10, |test| test > 0)
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "contentEncoding": "base16",
+            "pattern": "^[0-9a-fA-F]{64}$"
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Checksums {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrNamed;
+
+        impl<'de> Visitor<'de> for OneOrNamed {
+            type Value = Checksums;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a SHA-256, or one for each file as `{train_32x32.mat: 435e94...}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Checksums, E> {
+                Sha256::new(text).map(Checksums::Of).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Checksums, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Checksums::ByName)
+            }
+        }
+
+        deserializer.deserialize_any(OneOrNamed)
+    }
+}
+
+impl Dataset {
+    /// How many training images there are, if the source is as it is distributed; none if the other parts leave
+    /// less than none.
+    pub(crate) fn train_examples(&self) -> Option<u64> {
+        let all = self.source.train_images(self.extra);
+        let taken = match self.source {
+            Source::Digits => self.validation.checked_add(self.test.unwrap_or(0))?,
+            _ => self.validation,
+        };
+        self.train
+            .map_or_else(|| all.checked_sub(taken), |train| Some(train.get()))
+    }
+
+    /// How many test images there are.
+    pub(crate) fn test_examples(&self) -> u64 {
+        self.test.unwrap_or_else(|| self.source.test_images())
     }
 }

@@ -24,6 +24,10 @@ pub(crate) struct Train {
     pub(crate) learning_rate: Option<Positive>,
     /// Seed of weights, order, augmentation and the Fisher matrix's labels. Default 0.
     pub(crate) seed: Option<u64>,
+    /// Weights to start from instead of drawn ones: a safetensors file with PyTorch's names of the network's
+    /// parameters, as `pipeline export` writes it; relative to the folder of the study file that says so. Its contents
+    /// are part of a run's key. Default: none.
+    pub(crate) initial_weights: Option<String>,
     /// How long to train. Required without `configuration`.
     pub(crate) budget: Option<Budget>,
     /// How the learning rate changes. Default `constant`.
@@ -38,6 +42,10 @@ pub(crate) struct Train {
     pub(crate) evaluation: Option<Evaluation>,
     /// Which statistics BatchNorm evaluates with. Default `recompute`.
     pub(crate) batch_norm: Option<BatchNorm>,
+    /// How many examples BatchNorm normalises by themselves in training (Hoffer et al. 2017). Default: the whole batch.
+    pub(crate) ghost_batch: Option<Count>,
+    /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: do not.
+    pub(crate) noise_scale: Option<NoiseScale>,
     /// When to end before the budget does. Default: never.
     pub(crate) stop: Option<Stop>,
     /// What becomes of the examples left over at the end of an epoch. Default `drop`.
@@ -50,13 +58,16 @@ pub(crate) struct Train {
 pub(crate) enum Model {
     /// Fully connected layers with a ReLU between them.
     Mlp(Mlp),
-    /// 3x3 convolutions, each with BatchNorm and ReLU, all but the first with stride 2; then the global
-    /// average and one fully connected layer.
+    /// 3x3 convolutions, each with BatchNorm and ReLU, all but the first with stride 2; then one fully connected
+    /// layer on all that the last one gives.
     Cnn(Cnn),
     /// He et al. 2016, section 4.2, n = 3.
     Resnet20,
     /// He et al. 2016, section 4.2, n = 5.
     Resnet32,
+    /// Zhang et al. 2017, appendix A: two 5x5 convolutions of 64 channels, each with ReLU and 3x3 max-pooling, and
+    /// fully connected layers of 384 and 192 units; without local response normalisation.
+    Alexnet,
 }
 
 /// Layers of a fully connected network.
@@ -236,6 +247,28 @@ pub(crate) enum BatchNorm {
     Running,
 }
 
+/// The two batch sizes of an estimate of the gradient noise scale: small batches, and the big one that they are
+/// together. It is measured on training examples drawn for it, whatever the batch size of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NoiseScale {
+    /// Examples of a small batch; BatchNorm normalises over each by itself.
+    pub(crate) small: Count,
+    /// How many small batches there are, at least 2.
+    #[schemars(range(min = 2))]
+    #[serde(deserialize_with = "at_least_two")]
+    pub(crate) batches: Count,
+}
+
+impl Default for NoiseScale {
+    fn default() -> Self {
+        Self {
+            small: Count::preset(32),
+            batches: Count::preset(32),
+        }
+    }
+}
+
 /// When to end before the budget does: once all of these are reached at two evaluations in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -330,4 +363,12 @@ fn ascending<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<In
         return Err(serde::de::Error::custom("must be in ascending order"));
     }
     Ok(list)
+}
+
+fn at_least_two<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+    let count = Count::deserialize(deserializer)?;
+    if count.get() < 2 {
+        return Err(serde::de::Error::custom("must be at least 2"));
+    }
+    Ok(count)
 }

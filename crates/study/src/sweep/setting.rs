@@ -15,7 +15,12 @@ pub(crate) fn path_in_train(
     let own: Vec<&str> = keys_of::<Train>()
         .iter()
         .copied()
-        .filter(|key| !matches!(*key, "dataset" | "configuration" | "optimizer"))
+        .filter(|key| {
+            !matches!(
+                *key,
+                "dataset" | "configuration" | "optimizer" | "initial_weights"
+            )
+        })
         .collect();
     let (method, of_optimizer) = method_keys(train);
     if method.is_none() && train.get("optimizer").is_some() && in_some_optimizer(name) {
@@ -28,7 +33,10 @@ pub(crate) fn path_in_train(
         vec![name]
     } else if of_optimizer.contains(&name) {
         vec!["optimizer", method.unwrap_or_default(), name]
-    } else if matches!(name, "dataset" | "configuration" | "optimizer") {
+    } else if matches!(
+        name,
+        "dataset" | "configuration" | "optimizer" | "initial_weights"
+    ) {
         mistakes.push(
             Draft::error(format!("`{name}` cannot be swept"))
                 .at(entry.key_span, "here")

@@ -81,7 +81,7 @@ pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option
     let (part, present) = if name.starts_with("validation") {
         ("validation", data.validation > 0)
     } else if name.starts_with("test") {
-        ("test", data.has_test())
+        ("test", data.test_examples() > 0)
     } else {
         return None;
     };

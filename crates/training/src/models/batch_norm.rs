@@ -5,7 +5,11 @@
 //! that recomputing them, or looking at a batch twice, cannot touch the training trajectory.
 //!
 //! Source: Ioffe and Szegedy 2015, algorithm 1; variances are the population's, without Bessel's
-//! correction, also in the running averages.
+//! correction, also in the running averages. Ghost batches: Hoffer et al. 2017, algorithm 1; the statistics
+//! that come out of a pass are the means over its ghost batches, instead of entering a running average one
+//! after the other.
+
+use std::num::NonZeroUsize;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -28,8 +32,12 @@ pub struct Moments {
 /// What BatchNorm normalises with.
 #[derive(Clone, Copy, Debug)]
 pub enum Normalisation<'a> {
-    /// The statistics of the batch.
-    Batch,
+    /// The statistics of the batch, or of every `ghost` examples of it by themselves; fewer examples left over
+    /// at the end are a ghost batch of their own.
+    Batch {
+        /// Examples; none: the whole batch.
+        ghost: Option<NonZeroUsize>,
+    },
     /// Stored statistics, one entry a layer in the order of the forward pass.
     Stored(&'a [Moments]),
 }
@@ -58,13 +66,14 @@ impl BatchNorm {
     /// If the pass was given statistics of fewer layers than the network has.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<4> {
         match pass.normalisation {
-            Normalisation::Batch => {
-                let normalised = batch_norm_train(x, self.weight.val(), self.bias.val(), EPSILON);
-                pass.observed.push(Moments {
-                    mean: normalised.mean.inner(),
-                    variance: normalised.variance.inner(),
-                });
-                normalised.output
+            Normalisation::Batch { ghost } => {
+                let [batch, ..] = x.dims();
+                let (output, moments) = match ghost {
+                    Some(ghost) if ghost.get() < batch => self.by_ghosts(x, ghost.get()),
+                    _ => self.by_batch(x),
+                };
+                pass.observed.push(moments);
+                output
             }
             Normalisation::Stored(statistics) => {
                 let Moments { mean, variance } = statistics
@@ -82,5 +91,29 @@ impl BatchNorm {
                 )
             }
         }
+    }
+
+    fn by_batch(&self, x: Tensor<4>) -> (Tensor<4>, Moments) {
+        let normalised = batch_norm_train(x, self.weight.val(), self.bias.val(), EPSILON);
+        let moments = Moments {
+            mean: normalised.mean.inner(),
+            variance: normalised.variance.inner(),
+        };
+        (normalised.output, moments)
+    }
+
+    fn by_ghosts(&self, x: Tensor<4>, ghost: usize) -> (Tensor<4>, Moments) {
+        let ghosts = x.split(ghost, 0).into_iter().map(|x| self.by_batch(x));
+        let (outputs, moments): (Vec<_>, Vec<Moments>) = ghosts.unzip();
+        let mean = |of: fn(Moments) -> Tensor<1>| {
+            let all: Vec<Tensor<1>> = moments.iter().cloned().map(of).collect();
+            let [channels] = all[0].dims();
+            Tensor::stack::<2>(all, 0).mean_dim(0).reshape([channels])
+        };
+        let moments = Moments {
+            mean: mean(|moments| moments.mean),
+            variance: mean(|moments| moments.variance),
+        };
+        (Tensor::cat(outputs, 0), moments)
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! Every network maps a batch of images, `[batch, channels * height * width]`, to logits,
 //! `[batch, classes]`. Linear layers and convolutions go through the K-FAC tape, so that one forward
-//! pass serves every optimiser. Convolutions are followed by BatchNorm and have no bias.
+//! pass serves every optimiser. A convolution is followed by BatchNorm or has a bias.
 
+mod alexnet;
 mod batch_norm;
 mod cnn;
 mod initial;
 mod mlp;
 mod resnet;
+pub mod state_dict;
 mod weights;
+
+use std::num::NonZeroUsize;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_kfac::Tape;
 
+pub use alexnet::AlexNet;
 pub use batch_norm::{BatchNorm, Moments, Normalisation};
 pub use cnn::Cnn;
 pub use mlp::Mlp;
@@ -36,9 +41,16 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass in which BatchNorm normalises with the statistics of the batch and notes them.
+    /// A pass in which BatchNorm normalises with the statistics of the whole batch and notes them.
     pub fn training(tape: Tape) -> Self {
-        Self::new(tape, Normalisation::Batch)
+        Self::new(tape, Normalisation::Batch { ghost: None })
+    }
+
+    /// A pass in which BatchNorm normalises every `ghost` examples by themselves; none: the whole batch.
+    #[must_use]
+    pub fn by_ghosts(mut self, ghost: Option<NonZeroUsize>) -> Self {
+        self.normalisation = Normalisation::Batch { ghost };
+        self
     }
 
     /// A pass in which BatchNorm normalises with the given statistics, one entry a layer in the order
@@ -72,14 +84,16 @@ pub enum Network {
     Cnn(Cnn),
     /// Residual.
     ResNet(ResNet),
+    /// AlexNet for small images.
+    AlexNet(AlexNet),
 }
 
 impl Network {
     /// The network for a data set, with the initial weights of a seed, ready for training on `device`.
     ///
     /// Weights are normal with variance 2 / fan-in before a ReLU (He et al. 2015, eq. 10) and
-    /// 1 / fan-in in the last layer, which no ReLU follows; biases and BatchNorm shifts are 0, BatchNorm
-    /// scales 1.
+    /// 1 / fan-in in the last layer, which no ReLU follows; after max-pooling, 0.39 / fan-in, so that
+    /// variances stay what they are. Biases and BatchNorm shifts are 0, BatchNorm scales 1.
     ///
     /// # Errors
     ///
@@ -97,6 +111,7 @@ impl Network {
             Model::Cnn { channels } => Self::Cnn(Cnn::new(shape, channels, data.classes, initial)),
             Model::ResNet20 => Self::ResNet(ResNet::new(shape, 3, data.classes, initial)?),
             Model::ResNet32 => Self::ResNet(ResNet::new(shape, 5, data.classes, initial)?),
+            Model::AlexNet => Self::AlexNet(AlexNet::new(shape, data.classes, initial)),
         })
     }
 
@@ -106,6 +121,7 @@ impl Network {
             Self::Mlp(mlp) => mlp.forward(x, pass),
             Self::Cnn(cnn) => cnn.forward(x, pass),
             Self::ResNet(resnet) => resnet.forward(x, pass),
+            Self::AlexNet(alexnet) => alexnet.forward(x, pass),
         }
     }
 }

@@ -58,33 +58,37 @@ impl Network {
 
 /// Where a walk through a network is; the outermost entry is the variant of [`Network`].
 #[derive(Default)]
-struct Path {
+pub(super) struct Path {
     names: Vec<String>,
     containers: Vec<String>,
 }
 
 impl Path {
-    fn enter(&mut self, name: &str, container: &str) {
+    pub(super) fn enter(&mut self, name: &str, container: &str) {
         self.names.push(name.to_owned());
         self.containers.push(container.to_owned());
     }
 
-    fn exit(&mut self) {
+    pub(super) fn exit(&mut self) {
         self.names.pop();
         self.containers.pop();
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.names[1..].join(".")
     }
 
     /// burn keeps a linear weight as `[in, out]`.
     fn is_transposed(&self, rank: usize) -> bool {
-        rank == 2
-            && self
-                .containers
-                .last()
-                .is_some_and(|container| container.ends_with("Linear"))
+        rank == 2 && self.is_in("Linear")
+    }
+
+    /// Whether the parameter is a direct part of a module of this type.
+    pub(super) fn is_in(&self, module: &str) -> bool {
+        self.containers
+            .last()
+            .and_then(|container| container.rsplit(':').next())
+            == Some(module)
     }
 }
 

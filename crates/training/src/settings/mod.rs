@@ -5,14 +5,18 @@
 
 pub mod budget;
 pub mod evaluation;
+pub mod noise_scale;
 pub mod optimizer;
 pub mod schedule;
+
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use budget::{Budget, LastBatch, Moment};
 pub use evaluation::{Evaluation, Stop};
+pub use noise_scale::NoiseScale;
 pub use optimizer::{AdamW, Kfac, Lamb, Lion, Muon, Optimizer, Sgd};
 pub use schedule::{Schedule, Shape};
 
@@ -47,6 +51,12 @@ pub struct Settings {
     /// Which statistics batch normalisation evaluates with; default `recompute`.
     #[serde(default)]
     pub batch_norm: BatchNormStatistics,
+    /// How many examples batch normalisation normalises by themselves in training; default the whole batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghost_batch: Option<NonZeroUsize>,
+    /// How the gradient noise scale is measured at each evaluation; default not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_scale: Option<NoiseScale>,
     /// What becomes of the examples left over at the end of an epoch; default `drop`.
     #[serde(default)]
     pub last_batch: LastBatch,
@@ -74,6 +84,8 @@ pub enum Model {
     ResNet20,
     /// He et al. 2016, section 4.2, n = 5.
     ResNet32,
+    /// Zhang et al. 2017, appendix A, without local response normalisation.
+    AlexNet,
 }
 
 /// Random changes of the training images, drawn anew each epoch.
@@ -166,6 +178,9 @@ impl Settings {
         self.optimizer.check()?;
         self.schedule.check()?;
         self.evaluation.check()?;
+        self.noise_scale
+            .as_ref()
+            .map_or(Ok(()), NoiseScale::check)?;
         self.stop.as_ref().map_or(Ok(()), Stop::check)
     }
 }

@@ -5,12 +5,12 @@
 
 use safetensors::SafeTensors;
 
-use crate::prepare::Images;
+use super::Images;
 
-const FILE: &[u8] = include_bytes!("../data/digits.safetensors");
+const FILE: &[u8] = include_bytes!("../../data/digits.safetensors");
 
 /// All 1,797 digits: one channel of 8x8 pixels with values 0 to 16.
-pub(crate) fn images() -> Images {
+pub(super) fn images() -> Images {
     let tensors = SafeTensors::deserialize(FILE).expect("the embedded file is intact");
     let bytes = |name| {
         tensors

@@ -1,0 +1,225 @@
+//! Downloads from a server that answers what a test tells it to.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use datasets::{Error, Received, download};
+
+/// 200,000 bytes that no piece of repeats.
+fn contents() -> Vec<u8> {
+    (0..50_000_u32)
+        .flat_map(|i| (i.wrapping_mul(2_654_435_761)).to_le_bytes())
+        .collect()
+}
+
+/// From `sha256sum` of these bytes.
+const SHA256: &str = "c2dfcb6da75d530793d646581a91db05e80c1151d8d89b6f7f7a86d8d3c4166a";
+
+/// A server that gives one answer a request, then ends; the requests' ranges.
+struct Server {
+    url: String,
+    served: JoinHandle<Vec<Option<String>>>,
+}
+
+impl Server {
+    fn new(answers: Vec<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/data.bin", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let mut ranges = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut range = None;
+                for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+                    let line = line.unwrap();
+                    if line.is_empty() {
+                        break;
+                    }
+                    if let Some(value) = line.strip_prefix("Range: ") {
+                        range = Some(value.to_owned());
+                    }
+                }
+                ranges.push(range);
+                stream.write_all(&answer).unwrap();
+            }
+            ranges
+        });
+        Self { url, served }
+    }
+
+    fn ranges(self) -> Vec<Option<String>> {
+        self.served.join().unwrap()
+    }
+}
+
+/// An answer that promises `length` bytes and then has these.
+fn answer(status: &str, length: usize, more: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{more}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn whole() -> Vec<u8> {
+    answer("200 OK", contents().len(), "", &contents())
+}
+
+fn rest(from: usize, until: usize) -> Vec<u8> {
+    let all = contents();
+    let range = format!(
+        "Content-Range: bytes {from}-{}/{}\r\n",
+        all.len() - 1,
+        all.len()
+    );
+    answer(
+        "206 Partial Content",
+        all.len() - from,
+        &range,
+        &all[from..until],
+    )
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.0.path().join("partial")
+    }
+
+    fn get(&self, url: &str) -> Result<Vec<u8>, Error> {
+        download(url, SHA256, &self.partial(), &mut |_| ())
+    }
+}
+
+#[test]
+fn a_file_comes_whole_and_says_how_far_it_is() {
+    let (folder, server) = (Folder::new(), Server::new(vec![whole()]));
+    let mut seen = Vec::new();
+    let got = download(&server.url, SHA256, &folder.partial(), &mut |at| {
+        seen.push(at)
+    })
+    .unwrap();
+    assert!(got == contents());
+    assert!(!folder.partial().exists());
+    let of = Some(contents().len() as u64);
+    assert_eq!(seen.first(), Some(&Received { bytes: 0, of }));
+    assert_eq!(seen.last(), Some(&Received { bytes: 200_000, of }));
+    assert!(seen.is_sorted_by_key(|at| at.bytes));
+    assert_eq!(server.ranges(), [None]);
+}
+
+#[test]
+fn a_transfer_that_breaks_off_goes_on_from_there() {
+    let half = answer("200 OK", contents().len(), "", &contents()[..90_000]);
+    let server = Server::new(vec![half, rest(90_000, 150_000), rest(150_000, 200_000)]);
+    assert!(Folder::new().get(&server.url).unwrap() == contents());
+    let ranges = [None, Some("bytes=90000-"), Some("bytes=150000-")];
+    assert_eq!(
+        server.ranges(),
+        ranges.map(|range| range.map(str::to_owned))
+    );
+}
+
+#[test]
+fn what_an_earlier_attempt_left_is_not_fetched_again() {
+    let (folder, server) = (Folder::new(), Server::new(vec![rest(150_000, 200_000)]));
+    std::fs::write(folder.partial(), &contents()[..150_000]).unwrap();
+    assert!(folder.get(&server.url).unwrap() == contents());
+    assert!(!folder.partial().exists());
+    // All of it: the server has nothing more to give.
+    let server = Server::new(vec![answer("416 Range Not Satisfiable", 0, "", b"")]);
+    std::fs::write(folder.partial(), contents()).unwrap();
+    assert!(folder.get(&server.url).unwrap() == contents());
+}
+
+#[test]
+fn a_server_that_knows_no_ranges_starts_anew() {
+    let (folder, server) = (Folder::new(), Server::new(vec![whole()]));
+    std::fs::write(folder.partial(), &contents()[..150_000]).unwrap();
+    assert!(folder.get(&server.url).unwrap() == contents());
+    assert_eq!(server.ranges(), [Some("bytes=150000-".to_owned())]);
+}
+
+#[test]
+fn a_partial_file_of_something_else_is_fetched_anew() {
+    let (folder, server) = (
+        Folder::new(),
+        Server::new(vec![rest(150_000, 200_000), whole()]),
+    );
+    std::fs::write(folder.partial(), vec![0; 150_000]).unwrap();
+    assert!(folder.get(&server.url).unwrap() == contents());
+    assert_eq!(server.ranges(), [Some("bytes=150000-".to_owned()), None]);
+}
+
+#[test]
+fn a_redirection_is_followed() {
+    let server = Server::new(vec![whole()]);
+    let moved = format!("Location: {}\r\n", server.url);
+    let first = Server::new(vec![answer("302 Found", 0, &moved, b"")]);
+    assert!(Folder::new().get(&first.url).unwrap() == contents());
+}
+
+#[test]
+fn another_file_than_the_expected_one_is_refused_and_not_kept() {
+    let (folder, server) = (
+        Folder::new(),
+        Server::new(vec![answer("200 OK", 5, "", b"hello")]),
+    );
+    let error = folder.get(&server.url).unwrap_err().to_string();
+    // From `printf hello | sha256sum`.
+    let found = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let expected = format!(
+        "{}: it is another file than the study means: 5 bytes with SHA-256 {found}, expected {SHA256}",
+        server.url
+    );
+    assert_eq!(error, expected);
+    assert!(!folder.partial().exists());
+}
+
+#[test]
+fn an_error_of_the_server_is_told_and_what_is_there_is_kept() {
+    let (folder, server) = (
+        Folder::new(),
+        Server::new(vec![answer("404 Not Found", 4, "", b"gone")]),
+    );
+    std::fs::write(folder.partial(), b"begun").unwrap();
+    let error = folder.get(&server.url).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("{}: the server answers 404 Not Found", server.url)
+    );
+    assert_eq!(std::fs::read(folder.partial()).unwrap(), b"begun");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let unused = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{unused}/data.bin");
+    let error = Folder::new().get(&url).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{url}: cannot be reached")),
+        "{error}"
+    );
+    assert!(error.contains("name it under `path:`"), "{error}");
+}
+
+#[test]
+fn a_transfer_that_never_gets_further_is_given_up_and_kept() {
+    let begun = answer("200 OK", contents().len(), "", &contents()[..10]);
+    let stuck = std::iter::repeat_n(rest(10, 10), 5);
+    let server = Server::new(std::iter::once(begun).chain(stuck).collect());
+    let folder = Folder::new();
+    let error = folder.get(&server.url).unwrap_err().to_string();
+    assert!(error.contains("breaks off again and again"), "{error}");
+    assert!(error.contains("10 bytes are kept"), "{error}");
+    assert_eq!(std::fs::read(folder.partial()).unwrap(), &contents()[..10]);
+    assert_eq!(server.ranges().len(), 6);
+}

@@ -1,0 +1,43 @@
+//! `download`: a file of a data set, from the web.
+//!
+//! The address is a setting, so a file that moved is fetched again; its contents are the same, and what reads them is
+//! not run again.
+
+use engine::{Job, Output, Progress};
+use serde::Deserialize;
+
+use super::{Failure, settings};
+
+/// Settings of kind `download`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The address of the file.
+    url: String,
+    /// SHA-256 of its contents, 64 lower-case hexadecimal digits.
+    sha256: String,
+}
+
+pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
+    let Settings { url, sha256 } = settings(job)?;
+    let contents = datasets::download(&url, &sha256, &job.unfinished()?, &mut |received| {
+        job.progress(|| Progress {
+            done: received.bytes,
+            total: received.of.unwrap_or(0),
+            text: megabytes(received),
+        });
+    })?;
+    let mut output = Output::default();
+    output.blobs.insert("file".to_owned(), contents);
+    Ok(output)
+}
+
+/// `12.5 of 170.1 MB`.
+fn megabytes(received: datasets::Received) -> String {
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let got = megabytes(received.bytes);
+    match received.of {
+        Some(all) => format!("{got:.1} of {:.1} MB", megabytes(all)),
+        None => format!("{got:.1} MB"),
+    }
+}

@@ -1,0 +1,209 @@
+//! A data set by itself: where its files are, and whether there are enough images.
+
+use super::Checked;
+use crate::diagnostic::Draft;
+use crate::like::Written;
+use crate::schema::{Checksums, Count, Dataset, Source};
+use crate::source::Place;
+use crate::sources::Sources;
+
+pub(super) fn check(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
+    whereabouts(dataset, written, mistakes);
+    if let (Some(_), Some(sha256)) = (&dataset.url, &dataset.sha256) {
+        checksums(dataset, sha256, written, mistakes);
+    }
+    counts(dataset, written, mistakes);
+}
+
+/// `path`, or `url` with `sha256`, or neither for what is built in.
+fn whereabouts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
+    let source = dataset.source.name();
+    let at = |key: &str| written.node.span_at(&["dataset", key]);
+    let mut wrong = |message: String, key: &str, label: &str, help: String| {
+        mistakes.push(Draft::error(message).at(at(key), label).help(help));
+    };
+    if dataset.source == Source::Digits {
+        for (key, given) in [
+            ("path", dataset.path.is_some()),
+            ("url", dataset.url.is_some()),
+            ("sha256", dataset.sha256.is_some()),
+        ] {
+            if given {
+                wrong(
+                    "`digits` is built in".to_owned(),
+                    key,
+                    "reads no file",
+                    format!("remove `{key}`"),
+                );
+            }
+        }
+    } else {
+        match (&dataset.path, &dataset.url, &dataset.sha256) {
+            (None, None, _) => wrong(
+                format!("`{source}` is read from files"),
+                "source",
+                "where are they?",
+                format!(
+                    "add `path:` with {}, or `url:` and `sha256:`; it is at {}",
+                    dataset.source.files_in_words(),
+                    dataset.source.home()
+                ),
+            ),
+            (Some(_), Some(_), _) => wrong(
+                "`url` beside `path`".to_owned(),
+                "url",
+                "which of them?",
+                "remove one".to_owned(),
+            ),
+            (Some(_), None, Some(_)) => wrong(
+                "`sha256` beside `path`".to_owned(),
+                "sha256",
+                "files on disk are known by what is in them",
+                "remove it".to_owned(),
+            ),
+            (None, Some(_), None) => wrong(
+                "`url` without `sha256`".to_owned(),
+                "url",
+                "how would one know that this is the right file?",
+                "add `sha256:`; `sha256sum` prints that of a file".to_owned(),
+            ),
+            _ => {}
+        }
+        if let Some(url) = &dataset.url
+            && !["http://", "https://"]
+                .iter()
+                .any(|start| url.starts_with(start))
+        {
+            wrong(
+                format!("`{url}` is no address of a file on the web"),
+                "url",
+                "must start with http:// or https://",
+                "a file on disk is named under `path`".to_owned(),
+            );
+        }
+    }
+    if dataset.extra && dataset.source != Source::Svhn {
+        wrong(
+            format!("`{source}` has no extra images"),
+            "extra",
+            "only `svhn` has",
+            "remove `extra`".to_owned(),
+        );
+    }
+}
+
+/// One for each file, and no other.
+fn checksums(dataset: &Dataset, sha256: &Checksums, written: &Written, mistakes: &mut Vec<Draft>) {
+    let at = written.node.span_at(&["dataset", "sha256"]);
+    let all: Vec<&str> = dataset.files().map(|file| file.called[0]).collect();
+    let Checksums::ByName(named) = sha256 else {
+        if dataset.source != Source::Cifar10 {
+            mistakes.push(
+                Draft::error(format!("one checksum for {} files", all.len()))
+                    .at(at, "of which of them?")
+                    .help(format!(
+                        "give one for each, as `{{{}: ..., ...}}`; `url` is their folder",
+                        all.first().unwrap_or(&"")
+                    )),
+            );
+        }
+        return;
+    };
+    for file in dataset.files() {
+        if !file.called.iter().any(|name| named.contains_key(*name)) {
+            mistakes.push(
+                Draft::error(format!("no checksum of {}", file.called.join(" or ")))
+                    .at(at, "missing here")
+                    .help(format!("the files are {}", all.join(", "))),
+            );
+        }
+    }
+    for name in named.keys() {
+        if !dataset
+            .files()
+            .any(|file| file.called.contains(&name.as_str()))
+        {
+            let help = match (name.as_str(), dataset.source) {
+                ("extra_32x32.mat", Source::Svhn) => "add `extra: true`".to_owned(),
+                _ => format!("the files are {}", all.join(", ")),
+            };
+            mistakes.push(
+                Draft::error(format!("`{}` does not read {name}", dataset.source.name()))
+                    .at(
+                        written.node.span_at(&["dataset", "sha256", name]),
+                        "not one of its files",
+                    )
+                    .help(help),
+            );
+        }
+    }
+}
+
+/// More images than a source has. Only what is built in is known to be as it is distributed.
+fn counts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
+    let (source, name) = (dataset.source, dataset.source.name());
+    let key = written
+        .node
+        .entry("dataset")
+        .map_or(written.key_span, |entry| entry.key_span);
+    let train = dataset.train.map_or(1, Count::get);
+    let (all, wanted, parts) = match source {
+        Source::Digits => (
+            source.train_images(false),
+            [train, dataset.validation, dataset.test_examples()],
+            "train + validation + test",
+        ),
+        _ => (
+            source.train_images(dataset.extra),
+            [train, dataset.validation, 0],
+            "train + validation",
+        ),
+    };
+    let wanted = wanted.into_iter().fold(0, u64::saturating_add);
+    if wanted > all {
+        let (draft, help) = if source == Source::Digits || dataset.train.is_none() {
+            (
+                Draft::error(format!(
+                    "the parts come to more than the {all} images of `{name}`"
+                )),
+                "make a part smaller",
+            )
+        } else {
+            (
+                Draft::warning(format!(
+                    "the parts come to {wanted} images; `{name}` as it is distributed has {all}"
+                )),
+                "make a part smaller, unless your files have more",
+            )
+        };
+        mistakes.push(draft.at(key, parts).help(help));
+    }
+}
+
+/// Warns of files that are not there: a study can be checked and planned without them, and not be run.
+pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut Vec<Draft>) {
+    for stage in checked.stages.values() {
+        let Some(dataset) = &stage.stage.dataset else {
+            continue;
+        };
+        let span = stage.written.node.span_at(&["dataset", "path"]);
+        let missing = dataset
+            .places(&sources.of(span).folder)
+            .into_iter()
+            .find_map(|(_, place)| match place {
+                Place::Disk(path) if !path.exists() => Some(path),
+                _ => None,
+            });
+        if let Some(path) = missing {
+            mistakes.push(
+                Draft::warning(format!("there is no {}", path.display()))
+                    .at(span, "needed to run the study")
+                    .help(format!(
+                        "`{}` is at {}; put it there, or give `url:` and `sha256:` instead of `path:`",
+                        dataset.source.name(),
+                        dataset.source.home()
+                    )),
+            );
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The same run on the CPU and through wgpu, on Mesa's software Vulkan or another software adapter.
+//!
+//! Built with the feature `wgpu` only. Where there is no software adapter (Debian: `mesa-vulkan-drivers`), the
+//! comparison is left out, and says so, unless `CI=true`.
+#![cfg(feature = "wgpu")]
+
+use burn::tensor::Device;
+use datasets::{Data, Files, prepare};
+use serde_json::{Value, json};
+use training::{Error, Run, Settings, train};
+
+fn software() -> Option<Device> {
+    match training::device::open("wgpu-software") {
+        Ok((device, name)) => {
+            assert_eq!(name, "wgpu-software");
+            Some(device)
+        }
+        Err(Error::Device(problem)) => {
+            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!required, "{problem}");
+            eprintln!("left out: {problem}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn run(device: &Device, optimizer: &Value) -> Run {
+    let split = json!({"source": "digits", "train": 256, "test": 64});
+    let split = serde_json::from_value(split).unwrap();
+    let data = Data::from_bytes(&prepare(&split, &Files::new()).unwrap()).unwrap();
+    let settings: Settings = serde_json::from_value(json!({
+        "model": {"cnn": {"channels": [4, 8]}}, "batch_size": 32, "learning_rate": 0.05, "seed": 3,
+        "budget": {"iterations": 6}, "optimizer": optimizer, "evaluation": {"spacing": 2.0},
+        "augment": {"pad_crop": 1}, "noise_scale": {"small": 16, "batches": 4},
+    }))
+    .unwrap();
+    train(&settings, &data, device, &mut |_| ()).unwrap()
+}
+
+/// The largest relative difference.
+fn apart(a: impl Iterator<Item = f64>, b: impl Iterator<Item = f64>) -> f64 {
+    a.zip(b)
+        .map(|(a, b)| (a / b - 1.0).abs())
+        .fold(0.0, |worst, now| if now <= worst { worst } else { now })
+}
+
+#[test]
+fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
+    let Some(wgpu) = software() else { return };
+    let (cpu, _) = training::device::open("cpu").unwrap();
+    for (name, optimizer, tolerance) in [
+        ("SGD", json!({"sgd": {}}), 1e-4),
+        (
+            "K-FAC",
+            json!({"kfac": {"damping": 0.1, "inverse_every": 2}}),
+            1e-3,
+        ),
+        (
+            "K-FAC, factored",
+            json!({"kfac": {"damping": 0.1, "fisher": "empirical", "damping_method": "factored"}}),
+            1e-3,
+        ),
+    ] {
+        let (a, b) = (run(&cpu, &optimizer), run(&wgpu, &optimizer));
+        let losses = |run: &Run| run.loss.clone().into_iter().map(f64::from);
+        // Weights, images and batches are drawn on the host: both start alike.
+        let first = apart(losses(&a).take(1), losses(&b).take(1));
+        let all = apart(losses(&a), losses(&b));
+        let evaluated = |run: &Run| {
+            let rows = run.evaluations.clone().into_iter();
+            rows.flat_map(|row| [row.train.loss, row.test.unwrap().loss])
+        };
+        let evaluations = apart(evaluated(&a), evaluated(&b));
+        let trace = |run: &Run| {
+            let rows = run.evaluations.clone().into_iter();
+            rows.map(|row| row.noise.unwrap().trace)
+        };
+        let noise = apart(trace(&a), trace(&b));
+        eprintln!(
+            "{name}: first {first:.1e}, losses {all:.1e}, evaluations {evaluations:.1e}, noise {noise:.1e}"
+        );
+        assert_eq!((a.loss.len(), b.loss.len()), (6, 6), "{name}");
+        assert!(first < 1e-5, "{name}: {first}");
+        assert!(all < tolerance, "{name}: {all}");
+        assert!(evaluations < tolerance, "{name}: {evaluations}");
+        assert!(noise < 10.0 * tolerance, "{name}: {noise}");
+    }
+}
+
+#[test]
+fn no_software_adapter_is_taken_for_a_gpu() {
+    let Some(software) = software() else { return };
+    for request in ["auto", "wgpu"] {
+        match training::device::open(request) {
+            Ok((device, _)) => assert_ne!(device, software, "{request}"),
+            Err(error) => assert!(
+                error.to_string().contains("`wgpu-software` asks for that"),
+                "{error}"
+            ),
+        }
+    }
+}

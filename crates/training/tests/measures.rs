@@ -1,0 +1,181 @@
+//! What a run measures beside loss and accuracy: gradient noise, and the spectrum of K-FAC's curvature.
+
+use std::sync::LazyLock;
+
+use datasets::{Data, Files, prepare};
+use serde_json::{Value, json};
+use training::models::{Network, Weight};
+use training::{Evaluated, Run, Settings, train};
+
+/// 200 digits.
+static DIGITS: LazyLock<Data> = LazyLock::new(|| {
+    let split = serde_json::from_value(json!({"source": "digits", "train": 200})).unwrap();
+    Data::from_bytes(&prepare(&split, &Files::new()).unwrap()).unwrap()
+});
+const INPUTS: usize = 64;
+const CLASSES: usize = 10;
+
+fn settings(changes: Value) -> Settings {
+    let mut settings = json!({
+        "model": {"mlp": {"hidden": []}}, "batch_size": 32, "learning_rate": 0.05,
+        "budget": {"iterations": 8}, "optimizer": {"sgd": {}}, "evaluation": {"spacing": 2.0},
+    });
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object")
+    };
+    settings.as_object_mut().unwrap().extend(changes);
+    serde_json::from_value(settings).unwrap()
+}
+
+fn run(changes: Value) -> Run {
+    let (device, _) = training::device::open("cpu").unwrap();
+    train(&settings(changes), &DIGITS, &device, &mut |_| ()).unwrap()
+}
+
+/// Gradient of each example at weights `[classes, inputs]` and biases `[classes]` of a linear layer.
+fn gradients(weights: &[Weight]) -> Vec<Vec<f64>> {
+    let [weight, bias] = weights else {
+        panic!("one layer")
+    };
+    let images = DIGITS.train.normalised(0..DIGITS.train.len());
+    let of = |(x, label): (&[f32], &u8)| {
+        let x: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+        let logits: Vec<f64> = (0..CLASSES)
+            .map(|class| {
+                let row = &weight.values[class * INPUTS..(class + 1) * INPUTS];
+                let product = row.iter().zip(&x).map(|(w, x)| f64::from(*w) * x);
+                product.sum::<f64>() + f64::from(bias.values[class])
+            })
+            .collect();
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        (0..CLASSES)
+            .flat_map(|class| {
+                let is = f64::from(u8::from(class == usize::from(*label)));
+                let d = logits[class].exp() / sum - is;
+                x.iter()
+                    .chain(&[1.0])
+                    .map(move |x| d * x)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    images
+        .chunks(INPUTS)
+        .zip(&DIGITS.train.labels)
+        .map(of)
+        .collect()
+}
+
+#[test]
+fn the_mean_of_many_estimates_of_the_noise_is_that_of_all_examples() {
+    // The weights stay what they are to six digits, so every evaluation is another sample at the same place.
+    let steps: Vec<u64> = (0..400).collect();
+    let run = run(json!({
+        "learning_rate": 1e-9, "budget": {"iterations": 400},
+        "evaluation": {"iterations": steps, "train_subset": 1},
+        "noise_scale": {"small": 5, "batches": 8},
+    }));
+    let (device, _) = training::device::open("cpu").unwrap();
+    let network = Network::new(&run.settings.model, &DIGITS, 0, &device).unwrap();
+    let gradients = gradients(&network.weights());
+    let n = gradients.len() as f64;
+    let parameters = gradients[0].len();
+    let mean: Vec<f64> = (0..parameters)
+        .map(|i| gradients.iter().map(|g| g[i]).sum::<f64>() / n)
+        .collect();
+    let squares = gradients.iter().flat_map(|g| g.iter().zip(&mean));
+    let trace = squares.map(|(g, mean)| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let gradient = mean.iter().map(|x| x * x).sum::<f64>() - trace / n;
+
+    let of = |value: fn(&Evaluated) -> f64| -> (f64, f64) {
+        let values: Vec<f64> = run.evaluations.iter().map(value).collect();
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        (mean, (variance / count).sqrt())
+    };
+    for (what, exact, (mean, error)) in [
+        ("trace", trace, of(|row| row.noise.unwrap().trace)),
+        ("gradient", gradient, of(|row| row.noise.unwrap().gradient)),
+    ] {
+        assert!(
+            (mean - exact).abs() < 4.0 * error && error < 0.05 * exact,
+            "{what}: {mean} +- {error}, exactly {exact}"
+        );
+    }
+}
+
+#[test]
+fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
+    for model in [
+        json!({"mlp": {"hidden": [12]}}),
+        json!({"cnn": {"channels": [4]}}),
+    ] {
+        let base = json!({"model": model, "optimizer": {"kfac": {"damping": 0.1}}, "augment": {"pad_crop": 1}});
+        let mut measured = base.clone();
+        measured["noise_scale"] = json!({"small": 8, "batches": 8});
+        let (plain, measured) = (run(base), run(measured));
+        assert_eq!(plain.loss, measured.loss);
+        for (a, b) in plain.evaluations.iter().zip(&measured.evaluations) {
+            assert!(a.noise.is_none() && b.noise.is_some());
+            assert_eq!((a.train, a.curvature), (b.train, b.curvature));
+        }
+        let bytes = measured.to_bytes();
+        assert_eq!(Run::from_bytes(&bytes).unwrap(), measured);
+        let text = String::from_utf8_lossy(&bytes);
+        for name in [
+            "noise.step",
+            "noise.trace",
+            "noise.gradient",
+            "curvature.largest",
+        ] {
+            assert!(text.contains(&format!("\"{name}\"")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn curvature_is_that_of_kfac_from_its_first_update_on() {
+    let kfac = run(json!({"optimizer": {"kfac": {"damping": 0.1}}}));
+    assert!(kfac.evaluations[0].curvature.is_none());
+    for row in &kfac.evaluations[1..] {
+        let curvature = row.curvature.unwrap();
+        assert!(curvature.top > curvature.median && curvature.median >= 0.0);
+    }
+    let sgd = run(json!({}));
+    assert!(sgd.evaluations.iter().all(|row| row.curvature.is_none()));
+    assert!(!String::from_utf8_lossy(&sgd.to_bytes()).contains("curvature"));
+}
+
+#[test]
+fn batch_sizes_of_the_noise_that_make_no_sense_are_errors() {
+    let (device, _) = training::device::open("cpu").unwrap();
+    for (of, problem) in [
+        (json!({"small": 0}), "noise_scale.small"),
+        (json!({"batches": 1}), "noise_scale.batches"),
+        (json!({"small": 8, "batches": 26}), "more than the 200"),
+    ] {
+        let settings = settings(json!({"noise_scale": of}));
+        let error = train(&settings, &DIGITS, &device, &mut |_| ()).unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn ghost_batches_matter_to_batch_norm_alone() {
+    let with = |model: &Value, ghost: Option<usize>| {
+        let mut changes = json!({"model": model, "batch_norm": "running"});
+        if let Some(ghost) = ghost {
+            changes["ghost_batch"] = json!(ghost);
+        }
+        run(changes)
+    };
+    let (cnn, mlp) = (
+        json!({"cnn": {"channels": [4]}}),
+        json!({"mlp": {"hidden": [8]}}),
+    );
+    let whole = with(&cnn, None);
+    assert_eq!(with(&cnn, Some(32)).loss, whole.loss);
+    assert_ne!(with(&cnn, Some(8)).loss, whole.loss);
+    assert_eq!(with(&mlp, Some(8)).loss, with(&mlp, None).loss);
+}
