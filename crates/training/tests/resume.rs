@@ -321,3 +321,28 @@ fn factors_are_kept_twice_only_between_inverses() {
     assert!(length(9) > once + once / 3, "{} {once}", length(9));
     assert!(length(16) < once + once / 10, "{} {once}", length(16));
 }
+
+#[test]
+fn measurements_right_after_a_stop_are_those_of_a_run_that_did_not_stop() {
+    // Evaluated after every update, so that nothing has been updated since the state was restored.
+    let evaluation = json!({"spacing": 1.6, "iterations": (1..24).collect::<Vec<u64>>()});
+    for optimizer in [
+        json!({"sgd": {"momentum": 0.0}}),
+        json!({"sgd": {"weight_decay": 0.1}}),
+        json!({"kfac": {"damping": 0.1, "kl_clip": 1e-3}}),
+        json!({"adamw": {"weight_decay": 0.1}}),
+        json!({"lamb": {}}),
+        json!({"lion": {}}),
+        json!({"muon": {}}),
+    ] {
+        for model in [
+            json!({"cnn": {"channels": [4, 6]}}),
+            json!({"mlp": {"hidden": [20, 20]}}),
+        ] {
+            assert_goes_on(&json!({
+                "model": model, "optimizer": optimizer, "evaluation": evaluation,
+                "noise_scale": {"batches": 2, "small": 16},
+            }));
+        }
+    }
+}
