@@ -1,34 +1,35 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
 mod page;
+mod states;
 
-use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
 use serde_json::{Value, json};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{load, open};
+use crate::commands::load;
 use crate::output::out;
+use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
+pub(crate) use states::bytes as state_bytes;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let plan = engine::plan(
-        &graph,
-        &open(cli, Some(&arguments.file))?,
-        &stages::kinds(),
-        study.name(),
-    )?;
+    let site = Site::find(cli, Some(&arguments.file.study))?;
+    let store = Store::open(&site.cache)?;
+    let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
+    let states = state_bytes(&graph, &plan, site.keeping(None));
     let (runs, steps) = training(&study);
     if arguments.json {
-        let mut object = as_json(&graph, &plan);
+        let mut object = as_json(&graph, &plan, states);
         object["training"] = json!({"runs": runs, "steps": steps});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        out(as_text(&graph, &plan, arguments.verbose) + &in_words(runs, steps));
+        out(as_text(&graph, &plan, arguments.verbose, states) + &in_words(runs, steps));
     }
     Ok(DONE)
 }
@@ -71,7 +72,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// One object a stage; other stages are named, not numbered.
-fn as_json(graph: &Graph, plan: &Plan) -> Value {
+fn as_json(graph: &Graph, plan: &Plan, states: Option<u64>) -> Value {
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -123,7 +124,7 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
+        "seconds": plan.seconds(), "state_bytes": states.unwrap_or(0), "stages": stages.collect::<Vec<_>>(),
     })
 }
 
