@@ -1,13 +1,15 @@
 //! Reading a run from the output `curve` of a train stage.
 //!
 //! The format: safetensors with `loss` f32 and `learning_rate` f64 `[steps]`; `step`, `examples` u64
-//! and up to six metrics f64 `[evaluations]`; metadata entry `run`, a JSON object.
+//! and up to six metrics f64 `[evaluations]`; metadata entry `run`, a JSON object. Optional are
+//! `curvature.step` u64, `curvature.median`, `curvature.largest` f64 `[refreshes]` and `noise.step` u64,
+//! `noise.trace`, `noise.gradient` f64 `[measurements]`.
 
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Error, Evaluation, Metric, Outcome, Run};
+use crate::{Curvature, Error, Evaluation, GradientNoise, Metric, Outcome, Run};
 
 /// The metadata entry `run`.
 #[derive(Deserialize)]
@@ -95,6 +97,46 @@ impl Run {
         if !evaluations.is_sorted_by(|a, b| a.step < b.step) {
             return Err(malformed("`step` does not ascend".into()));
         }
+        // Two numbers by step, where the run recorded them; all three arrays or none.
+        let measured = |[step, first, second]: [&str; 3]| -> Result<Vec<(u64, f64, f64)>, Error> {
+            if !arrays.names().contains(&step) {
+                return Ok(Vec::new());
+            }
+            let steps = counts(step)?;
+            let (first_values, second_values) =
+                (array(first, Dtype::F64)?, array(second, Dtype::F64)?);
+            if first_values.len() != 8 * steps.len() || second_values.len() != 8 * steps.len() {
+                return Err(malformed(format!(
+                    "`{step}`, `{first}` and `{second}` differ in length"
+                )));
+            }
+            if !steps.is_sorted() {
+                return Err(malformed(format!("`{step}` does not ascend")));
+            }
+            Ok(steps
+                .into_iter()
+                .zip(words::<8>(&first_values).map(f64::from_le_bytes))
+                .zip(words::<8>(&second_values).map(f64::from_le_bytes))
+                .map(|((step, first), second)| (step, first, second))
+                .filter(|(_, first, second)| first.is_finite() && second.is_finite())
+                .collect())
+        };
+        let curvature = measured(["curvature.step", "curvature.median", "curvature.largest"])?
+            .into_iter()
+            .map(|(step, median, largest)| Curvature {
+                step,
+                median,
+                largest,
+            })
+            .collect();
+        let noise = measured(["noise.step", "noise.trace", "noise.gradient"])?
+            .into_iter()
+            .map(|(step, trace, gradient)| GradientNoise {
+                step,
+                trace,
+                gradient,
+            })
+            .collect();
         let run = Self {
             stage: label.split('/').next().unwrap_or(label).into(),
             label: label.into(),
@@ -112,6 +154,8 @@ impl Run {
                 .map(f64::from_le_bytes)
                 .collect(),
             evaluations,
+            curvature,
+            noise,
         };
         run.check()?;
         Ok(run)
@@ -134,6 +178,11 @@ mod tests {
     use super::*;
 
     fn file(run: &str, accuracy: &[f64]) -> Vec<u8> {
+        file_with(run, accuracy, &[])
+    }
+
+    /// A curve with more arrays: `(name, steps, or values where there are no steps)`.
+    fn file_with(run: &str, accuracy: &[f64], more: &[(&str, &[u64], &[f64])]) -> Vec<u8> {
         let bytes_of = |values: &[f64]| {
             values
                 .iter()
@@ -154,7 +203,14 @@ mod tests {
         let (step, examples) = (integers(&[0, 2]), integers(&[0, 32]));
         let accuracy_bytes = bytes_of(accuracy);
         let view = |dtype, n, data| TensorView::new(dtype, vec![n], data).expect("shape fits");
-        let arrays = [
+        let more: Vec<(&str, Dtype, Vec<u8>)> = more
+            .iter()
+            .map(|(name, steps, values)| match steps {
+                [] => (*name, Dtype::F64, bytes_of(values)),
+                steps => (*name, Dtype::U64, integers(steps)),
+            })
+            .collect();
+        let mut arrays = vec![
             ("loss", view(Dtype::F32, 2, loss.as_slice())),
             ("learning_rate", view(Dtype::F64, 2, rate.as_slice())),
             ("step", view(Dtype::U64, 2, step.as_slice())),
@@ -164,6 +220,10 @@ mod tests {
                 view(Dtype::F64, accuracy.len(), accuracy_bytes.as_slice()),
             ),
         ];
+        arrays.extend(
+            more.iter()
+                .map(|(name, dtype, bytes)| (*name, view(*dtype, bytes.len() / 8, bytes))),
+        );
         serialize(arrays, Some(HashMap::from([("run".into(), run.into())]))).expect("serializes")
     }
 
@@ -199,6 +259,54 @@ mod tests {
         assert_eq!(accuracies, [(0, 0, Some(0.1)), (2, 32, None)]);
         assert_eq!(run.evaluations[0].train_loss, None);
         assert!(run.loss[1].is_nan());
+    }
+
+    #[test]
+    fn curvature_and_gradient_noise_are_read_where_they_were_recorded() {
+        let none = Run::from_safetensors("a/b", &file(RUN, &[0.1, 0.2])).expect("a curve");
+        assert!(none.curvature.is_empty() && none.noise.is_empty());
+        let bytes = file_with(
+            RUN,
+            &[0.1, 0.2],
+            &[
+                ("curvature.step", &[0, 10], &[]),
+                ("curvature.median", &[], &[1e-4, 2e-4]),
+                ("curvature.largest", &[], &[3.0, f64::INFINITY]),
+                ("noise.step", &[4], &[]),
+                ("noise.trace", &[], &[8.0]),
+                ("noise.gradient", &[], &[-0.5]),
+            ],
+        );
+        let run = Run::from_safetensors("a/b", &bytes).expect("a curve");
+        let (median, largest) = (1e-4, 3.0);
+        assert_eq!(
+            run.curvature,
+            [Curvature {
+                step: 0,
+                median,
+                largest
+            }]
+        );
+        let (trace, gradient) = (8.0, -0.5);
+        assert_eq!(
+            run.noise,
+            [GradientNoise {
+                step: 4,
+                trace,
+                gradient
+            }]
+        );
+        let short = file_with(
+            RUN,
+            &[0.1, 0.2],
+            &[
+                ("noise.step", &[4], &[]),
+                ("noise.trace", &[], &[8.0, 9.0]),
+                ("noise.gradient", &[], &[1.0]),
+            ],
+        );
+        let error = Run::from_safetensors("a/b", &short).expect_err("lengths differ");
+        assert!(error.to_string().contains("noise.trace"), "{error}");
     }
 
     #[test]

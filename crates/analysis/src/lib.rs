@@ -13,11 +13,14 @@
 
 pub mod claims;
 mod configuration;
+pub mod control;
 mod curve;
 mod error;
 mod evidence;
+pub mod frame;
 pub mod heatmap;
 mod metric;
+pub mod noise;
 pub mod report;
 mod run;
 pub mod select;
@@ -27,5 +30,5 @@ pub mod targets;
 pub use error::Error;
 pub use evidence::{Evidence, Named};
 pub use metric::{Metric, Slice, Target};
-pub use run::{Evaluation, Outcome, Run};
+pub use run::{Curvature, Evaluation, GradientNoise, Outcome, Run};
 pub use statistics::{Estimate, Interval};

@@ -50,6 +50,32 @@ pub struct Evaluation {
     pub test_accuracy: Option<f64>,
 }
 
+/// Curvature at one step of a K-FAC run: quantiles of the eigenvalues of the Kronecker-factored Fisher
+/// matrix over all layers that it preconditions, without damping.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Curvature {
+    /// Updates made before the factors were decomposed.
+    pub step: u64,
+    /// Median eigenvalue.
+    pub median: f64,
+    /// Largest eigenvalue.
+    pub largest: f64,
+}
+
+/// Noise of the gradient at one step: unbiased estimates of the two parts of the gradient noise scale.
+/// Single measurements scatter widely, and either may be negative.
+///
+/// Source: McCandlish et al. 2018, appendix A.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientNoise {
+    /// Updates made before.
+    pub step: u64,
+    /// Estimate of the trace of the covariance of one example's gradient.
+    pub trace: f64,
+    /// Estimate of the squared norm of the gradient of the whole loss.
+    pub gradient: f64,
+}
+
 /// One training run. Not a table: its curve may hold NaN, which JSON cannot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -77,6 +103,12 @@ pub struct Run {
     pub learning_rate: Vec<f64>,
     /// Evaluations by ascending step.
     pub evaluations: Vec<Evaluation>,
+    /// Curvature by ascending step; empty if the run recorded none. Values that are not finite are
+    /// left out.
+    pub curvature: Vec<Curvature>,
+    /// Gradient noise by ascending step; empty if the run recorded none. Values that are not finite
+    /// are left out.
+    pub noise: Vec<GradientNoise>,
 }
 
 impl Run {

@@ -9,8 +9,10 @@ use burn::tensor::{Device, Tensor};
 use crate::window::Window;
 use crate::{Error, KroneckerFactors};
 
+mod correlations;
 pub(crate) mod host;
 mod on_device;
+mod overlap;
 mod patches;
 
 /// Inputs of one layer and the gradients of the mean loss at its outputs.

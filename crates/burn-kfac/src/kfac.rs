@@ -148,6 +148,7 @@ impl Kfac {
         let new: Vec<KroneckerFactors> = if parallel {
             captures
                 .into_par_iter()
+                .with_max_len(1)
                 .map(one)
                 .collect::<Result<_, _>>()?
         } else {
@@ -300,7 +301,7 @@ impl Kfac {
             .iter()
             .map(|(_, layer)| layer.parameters.cols.pow(3));
         if cubes.sum::<usize>() > PARALLEL_WORK {
-            wanting.into_par_iter().map(one).collect()
+            wanting.into_par_iter().with_max_len(1).map(one).collect()
         } else {
             wanting.into_iter().map(one).collect()
         }

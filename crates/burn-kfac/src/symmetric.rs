@@ -96,6 +96,11 @@ impl Symmetric {
         self.lower[i.min(j) * self.dim + i.max(j)]
     }
 
+    /// Sets the entries (i, j) and (j, i).
+    pub(crate) fn set(&mut self, i: usize, j: usize, x: f32) {
+        self.lower[i.min(j) * self.dim + i.max(j)] = x;
+    }
+
     /// All entries, `[dim, dim]`.
     pub fn to_dense(&self) -> Vec<f32> {
         let n = self.dim;
@@ -128,10 +133,11 @@ impl Symmetric {
         self.trace().is_finite()
     }
 
-    /// self <- self + scale m m^T. m: `[dim, k]`.
+    /// The first rows and columns of self <- themselves + scale m m^T. m: `[at most dim, k]`.
     pub(crate) fn add_outer(&mut self, scale: f32, m: MatRef<'_, f32>) {
         let full = BlockStructure::Rectangular;
-        let dst = MatMut::from_column_major_slice_mut(&mut self.lower, self.dim, self.dim);
+        let (dim, some) = (self.dim, m.nrows());
+        let dst = MatMut::from_column_major_slice_with_stride_mut(&mut self.lower, some, some, dim);
         let (lower, right) = (BlockStructure::TriangularLower, m.transpose());
         matmul(
             dst,

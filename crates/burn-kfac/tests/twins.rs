@@ -219,24 +219,23 @@ proptest! {
         } else {
             (PaddingConfig2d::Explicit(padding[0], padding[1], padding[2], padding[3]), dilation)
         };
-        let mut numbers = Numbers(seed);
-        let mut layer = Conv2dConfig::new([channels, out], kernel).with_stride(stride)
+        let layer = Conv2dConfig::new([channels, out], kernel).with_stride(stride)
             .with_dilation(dilation).with_padding(padding).with_bias(bias).init(&device());
-        let shape = layer.weight.dims();
-        layer.weight = Param::from_tensor(numbers.tensor(shape, &device()));
-        let x = numbers.tensor([batch, channels, size[0], size[1]], &device());
-        let reference = by_loops(&layer, &x, &mut numbers.clone_at());
-        for arithmetic in [Arithmetic::Host, Arithmetic::Device] {
-            let mut tape = Tape::on();
-            let y = tape.conv2d("conv", &layer, x.clone());
-            let weights = numbers.clone_at().tensor(y.dims(), &device());
-            let mut gradients = backward(y, weights);
-            let capture = tape.captures(&mut gradients).unwrap().pop().unwrap();
-            let factors = capture.factors_by(arithmetic).unwrap();
-            prop_assert_eq!(factors.positions, reference.2);
-            assert_close(&factors.a_mean.to_dense(), &reference.0, 1e-5, "A");
-            assert_close(&factors.g_mean.to_dense(), &reference.1, 1e-5, "G");
-        }
+        check_convolution(layer, batch, size, seed);
+    }
+
+    #[test]
+    fn factors_of_a_convolution_with_stride_one_equal_those_by_loops(
+        seed: u64, batch in 1..40_usize, channels in 1..6_usize, out in 1..4_usize,
+        kernel in prop::array::uniform2(1..5_usize), padding in prop::array::uniform4(0..6_usize),
+        extra in prop::array::uniform2(0..5_usize), bias: bool,
+    ) {
+        // Large enough for the way that sums over overlapping patches once.
+        let size = [0, 1].map(|i| 2 * kernel[i] + extra[i]);
+        let padding = PaddingConfig2d::Explicit(padding[0], padding[1], padding[2], padding[3]);
+        let layer = Conv2dConfig::new([channels, out], kernel).with_padding(padding)
+            .with_bias(bias).init(&device());
+        check_convolution(layer, batch, size, seed);
     }
 
     #[test]
@@ -270,6 +269,26 @@ impl Numbers {
     /// A stream of its own for output gradients, so that twins draw the same.
     fn clone_at(&self) -> Self {
         Self(self.0)
+    }
+}
+
+/// Compares the factors of a convolution on random numbers with those by loops.
+fn check_convolution(mut layer: Conv2d, batch: usize, size: [usize; 2], seed: u64) {
+    let mut numbers = Numbers(seed);
+    let shape = layer.weight.dims();
+    layer.weight = Param::from_tensor(numbers.tensor(shape, &device()));
+    let x = numbers.tensor([batch, shape[1], size[0], size[1]], &device());
+    let reference = by_loops(&layer, &x, &mut numbers.clone_at());
+    for arithmetic in [Arithmetic::Host, Arithmetic::Device] {
+        let mut tape = Tape::on();
+        let y = tape.conv2d("conv", &layer, x.clone());
+        let weights = numbers.clone_at().tensor(y.dims(), &device());
+        let mut gradients = backward(y, weights);
+        let capture = tape.captures(&mut gradients).unwrap().pop().unwrap();
+        let factors = capture.factors_by(arithmetic).unwrap();
+        assert_eq!(factors.positions, reference.2);
+        assert_close(&factors.a_mean.to_dense(), &reference.0, 1e-5, "A");
+        assert_close(&factors.g_mean.to_dense(), &reference.1, 1e-5, "G");
     }
 }
 

@@ -65,7 +65,7 @@ fn main() {
     row("plan after an edit of one value", REPEATS, plan, own);
 }
 
-/// The study; `rate` is the first of SGD's eight rates.
+/// The study; `rate` is the first of the eight rates.
 fn study(seeds: usize, rate: f64) -> String {
     let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
     let seeds = seeds.join(", ");

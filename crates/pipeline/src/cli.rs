@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Draw the report again from the cache
     Report(Report),
+    /// Write curves and tables as CSV, Parquet or safetensors
+    Export(Export),
     /// Say what runs on the cache now, and how the last runs ended
     Status(cache::AsJson),
     /// Show what a stage wrote
@@ -261,4 +263,50 @@ pub(crate) struct Report {
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
+
+    /// Say what changed since an earlier report: the folder beside its page, the name of a pin, or the
+    /// key of its report stage
+    #[arg(long, value_name = "OLD")]
+    pub(crate) against: Option<String>,
+}
+
+/// Arguments of `pipeline export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) file: StudyFile,
+
+    /// Stages of the study file [default: all]
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+
+    /// Format of the files
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub(crate) format: ExportFormat,
+
+    /// Folder to write, a new one or that of an earlier export [default: exports/NAME-OF-STUDY]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How data frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Text, for everything
+    Csv,
+    /// Typed columns, smaller, for data-frame libraries
+    Parquet,
+    /// Arrays, each curve in a file of its own
+    Safetensors,
+}
+
+impl ExportFormat {
+    /// How the files' names end.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Safetensors => "safetensors",
+        }
+    }
 }

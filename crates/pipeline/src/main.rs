@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::check(arguments),
         Command::Explain(arguments) => commands::explain::explain(&cli, arguments),
         Command::Report(arguments) => commands::report::report(&cli, arguments),
+        Command::Export(arguments) => commands::export::export(&cli, arguments),
         Command::Status(arguments) => commands::status::status(&cli, arguments),
         Command::Logs(arguments) => commands::logs::logs(&cli, arguments),
         Command::Cache(command) => commands::cache::cache(&cli, command),

@@ -1,36 +1,58 @@
 //! Writes the page of a made-up study, to look at:
-//! `cargo run -p report --example sample_page -- page.html [quick|paper|many|empty]`.
+//! `cargo run -p report --example sample_page -- PAGE.html [quick|paper|large|EDGE-CASE]`; into a folder
+//! PAGE/ beside it, if there is one, its figures and tables. With a folder instead of a page: all of them.
 
 #[path = "../tests/sample/mod.rs"]
 mod sample;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use analysis::report::ReportTable;
+use report::Provenance;
 use sample::Study;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
-        eprintln!("usage: sample_page PAGE.html [quick|paper|many|empty]");
+        eprintln!("usage: sample_page PAGE.html|FOLDER [NAME]");
         return ExitCode::from(2);
     };
-    let table = match arguments.next().as_deref() {
-        Some("empty") => sample::empty(),
-        Some("paper") => Study::paper().table(),
-        Some("many") => Study {
-            batches: (0..40).map(|i| 8 * (i + 1)).collect(),
-            targets: 12,
-            grid: 8,
-            ..Study::quick()
-        }
-        .table(),
-        _ => Study::quick().table(),
+    let mut pages = sample::edges::all();
+    pages.push(("quick", Study::quick().table(), sample::provenance()));
+    pages.push(("paper", Study::paper().table(), sample::provenance()));
+    pages.push(("large", Study::large(), sample::provenance_of(9216)));
+    let path = Path::new(&path);
+    let wanted = arguments.next().unwrap_or_else(|| "quick".into());
+    let written = if path.is_dir() {
+        pages.iter().try_for_each(|(name, table, provenance)| {
+            write(&path.join(format!("{name}.html")), table, provenance)
+        })
+    } else {
+        let Some((_, table, provenance)) = pages.iter().find(|(name, ..)| *name == wanted) else {
+            let names: Vec<&str> = pages.iter().map(|(name, ..)| *name).collect();
+            eprintln!("no study {wanted}; there are {}", names.join(", "));
+            return ExitCode::from(2);
+        };
+        write(path, table, provenance)
     };
-    match std::fs::write(&path, report::page(&table, &sample::provenance())) {
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot write {path}: {error}");
+            eprintln!("cannot write {}: {error}", path.display());
             ExitCode::FAILURE
         }
     }
+}
+
+fn write(path: &Path, table: &ReportTable, provenance: &Provenance) -> std::io::Result<()> {
+    let page = report::page(table, provenance);
+    std::fs::write(path, &page)?;
+    let folder = path.with_extension("");
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    report::exhibits(&page, table)
+        .iter()
+        .try_for_each(|exhibit| std::fs::write(folder.join(&exhibit.name), &exhibit.text))
 }

@@ -2,9 +2,10 @@
 //! the numbers of figures and tables, so that the text can point at them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use analysis::report::ReportTable;
+use analysis::heatmap::Panel;
+use analysis::report::{ReportTable, RunRow};
 use maud::{Markup, html};
 
 use crate::draw::chart::Look;
@@ -17,6 +18,7 @@ pub(crate) enum Kind {
     Curves,
     Heatmap,
     Share,
+    Noise,
     Performance,
     Other,
 }
@@ -28,6 +30,10 @@ pub(crate) struct Book<'a> {
     batches: Vec<u64>,
     figures: RefCell<Vec<(Kind, String)>>,
     tables: Cell<usize>,
+    /// By name of a run's input, which configuration it is a seed of.
+    configurations: HashMap<&'a str, usize>,
+    /// By id of a drawn heatmap, the configuration behind each of its cells.
+    cells: RefCell<BTreeMap<String, Vec<Option<usize>>>>,
 }
 
 impl<'a> Book<'a> {
@@ -82,7 +88,30 @@ impl<'a> Book<'a> {
             batches: batches.into_iter().collect(),
             figures: RefCell::default(),
             tables: Cell::new(0),
+            configurations: configurations(&table.runs),
+            cells: RefCell::default(),
         }
+    }
+
+    /// Which configuration a run is a seed of, counted from 0 in the order of the runs.
+    pub(crate) fn configuration(&self, label: &str) -> Option<usize> {
+        self.configurations.get(label).copied()
+    }
+
+    /// Notes which configurations are behind the cells of a drawn heatmap.
+    pub(crate) fn heatmap(&self, id: &str, panel: &Panel) {
+        let cells = panel
+            .cells
+            .iter()
+            .map(|cell| self.configuration(cell.runs.first()?));
+        self.cells
+            .borrow_mut()
+            .insert(id.to_owned(), cells.collect());
+    }
+
+    /// By id of a heatmap, the configuration behind each cell. Only whole once all heatmaps are drawn.
+    pub(crate) fn cells(&self) -> BTreeMap<String, Vec<Option<usize>>> {
+        self.cells.borrow().clone()
     }
 
     /// All methods of the page, in the order of their looks.
@@ -150,6 +179,26 @@ impl<'a> Book<'a> {
             }
         }
     }
+}
+
+/// By name of a run's input, which configuration it is a seed of, counted from 0 in the order of the runs:
+/// runs of one stage and method that differ in nothing but their seed are one configuration.
+pub(crate) fn configurations(runs: &[RunRow]) -> HashMap<&str, usize> {
+    let mut known = HashMap::new();
+    let places = runs.iter().map(|run| {
+        let settings: Vec<(&String, String)> = run
+            .settings
+            .iter()
+            .filter(|(path, _)| *path != "seed")
+            .map(|(path, value)| (path, value.to_string()))
+            .collect();
+        let next = known.len();
+        let place = *known
+            .entry((&run.stage, &run.method, settings))
+            .or_insert(next);
+        (run.label.as_str(), place)
+    });
+    places.collect()
 }
 
 /// Series (stage and method) in groups that have each method once, so that a

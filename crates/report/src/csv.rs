@@ -1,19 +1,28 @@
 //! A figure's numbers as comma-separated values, for whoever wants to draw it
 //! anew. Source: RFC 4180; lines end in a single line feed.
 
+use crate::draw::number::significant;
+
 /// A table of text under way.
 pub(crate) struct Csv(String);
 
 impl Csv {
     /// A table with its column names.
     pub(crate) fn new<const N: usize>(columns: [&str; N]) -> Self {
+        Self::of(&columns.map(str::to_string))
+    }
+
+    /// A table whose columns depend on the study; with no names they come as the first row.
+    pub(crate) fn of(columns: &[String]) -> Self {
         let mut csv = Csv(String::new());
-        csv.row(&columns.map(str::to_string));
+        if !columns.is_empty() {
+            csv.row(columns);
+        }
         csv
     }
 
     /// One more row.
-    pub(crate) fn row<const N: usize>(&mut self, fields: &[String; N]) {
+    pub(crate) fn row(&mut self, fields: &[String]) {
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {
                 self.0.push(',');
@@ -48,6 +57,11 @@ impl Csv {
 /// A number with all its digits, or nothing where there is none.
 pub(crate) fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |v| v.to_string())
+}
+
+/// A measured number with five significant digits, the minus sign a hyphen, or nothing.
+pub(crate) fn measured(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |v| significant(v, 5).replace('\u{2212}', "-"))
 }
 
 /// A count, or nothing.

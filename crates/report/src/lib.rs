@@ -13,15 +13,19 @@
 mod book;
 mod csv;
 mod draw;
+mod exhibits;
 mod figure;
 mod page;
 mod provenance;
 mod section;
+mod sketches;
 mod words;
 
+pub use exhibits::{Exhibit, exhibits};
 pub use figure::stage_graph::stage_graph_svg;
-pub use page::page;
+pub use page::{page, page_against};
 pub use provenance::{
     DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
+pub use section::changes::Earlier;

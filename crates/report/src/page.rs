@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::book::Book;
 use crate::draw::colour::METHODS;
 use crate::provenance::Provenance;
+use crate::section::changes::{self, Earlier};
 use crate::section::{
     claims, curves, heatmaps, provenance as provenance_section, runs, scaling, settings, summary,
     winners,
@@ -14,7 +15,20 @@ use crate::words;
 
 const STYLE: &str = include_str!("style.css");
 pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
-const SCRIPT: &str = include_str!("script.js");
+/// One scope of its own, in strict mode, from the files of `script/` in the order in which they build on
+/// each other.
+const SCRIPT: &str = concat!(
+    "'use strict';{\n",
+    include_str!("script/base.js"),
+    include_str!("script/tip.js"),
+    include_str!("script/download.js"),
+    include_str!("script/frames.js"),
+    include_str!("script/sketch.js"),
+    include_str!("script/heatmap.js"),
+    include_str!("script/targets.js"),
+    include_str!("script/list.js"),
+    "follow();addEventListener('hashchange',follow);hints();\n}",
+);
 
 /// The sections in the order of the page: id and name in the navigation.
 const SECTIONS: [(&str, &str); 8] = [
@@ -34,8 +48,21 @@ const SECTIONS: [(&str, &str); 8] = [
 /// When a value of the table is where a drawing needs a finite number and is
 /// not finite; tables read back from JSON have none.
 pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
+    drawn(table, provenance, None)
+}
+
+/// The same with what changed since an earlier report.
+///
+/// # Panics
+/// As [`page`].
+pub fn page_against(table: &ReportTable, provenance: &Provenance, earlier: &Earlier) -> String {
+    drawn(table, provenance, Some(earlier))
+}
+
+fn drawn(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> String {
     let book = Book::new(table);
     let choices = claims::choices(&book);
+    let changes = earlier.map(|earlier| changes::section(&book, earlier));
     let figures = html! {
         (scaling::section(&book))
         (curves::section(&book))
@@ -51,7 +78,7 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
     } else {
         &table.title
     };
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             (head(&book, title))
@@ -61,19 +88,28 @@ pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
                     h1 { (words::name(title)) }
                     (summary::paragraph(&book))
                     nav aria-label="Sections" {
-                        ul { @for (id, name) in SECTIONS { li { a href={ "#" (id) } { (name) } } } }
+                        ul {
+                            @for (id, name) in SECTIONS {
+                                li { a href={ "#" (id) } { (name) } }
+                                @if id == "claims" && changes.is_some() { li { a href="#changes" { "Changes" } } }
+                            }
+                        }
                     }
                 }
                 main #main {
                     (findings)
+                    @if let Some(changes) = changes { (changes) }
                     (figures)
-                    (provenance_section::section(provenance))
+                    (provenance_section::section(&book, provenance))
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
     }
-    .into_string()
+    .into_string();
+    // An empty path may close itself. After a quote and a bracket there is nothing else: in texts both are
+    // escaped.
+    page.replace("\"></path>", "\"/>")
 }
 
 fn head(book: &Book<'_>, title: &str) -> Markup {

@@ -2,11 +2,11 @@
 
 mod sample;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use analysis::heatmap::CellState;
 use analysis::targets::{Steps, TargetsTable};
-use analysis::{Interval, Metric, Outcome};
+use analysis::{Interval, Metric};
 use report::{Provenance, page};
 use sample::Study;
 use scraper::{ElementRef, Html, Selector};
@@ -36,7 +36,7 @@ fn check(html: &str) -> Html {
     // Coordinates are numbers.
     for element in all(&page, "svg *") {
         for (name, value) in element.value().attrs() {
-            if !["id", "class", "data-link"].contains(&name) {
+            if !["id", "class"].contains(&name) {
                 assert!(
                     !value.contains("NaN") && !value.contains("inf"),
                     "{name}={value}"
@@ -191,7 +191,7 @@ fn each_claim_names_verdict_statistic_interval_n_and_figure() {
         "0.2 points",
         "95 % interval [−0.4, 0.8]",
         "n = 5",
-        "Figure 8",
+        "Figure 12",
     ] {
         assert!(first.contains(part), "{part} is not in {first}");
     }
@@ -215,17 +215,17 @@ fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
     let said = |index: usize| text(all(&page, ".claims > li")[index]).replace('\u{a0}', " ");
     let second = said(1);
     assert!(
-        second.contains("The verdict depends on the choice: of 2 other choices, 1 gives another, such as contradicted at test accuracy 0.93."),
+        second.contains("Of 2 other choices, 1 agrees and 1 would decide it, such as contradicted at test accuracy 0.93."),
         "{second}"
     );
     assert!(!said(0).contains("other choice"));
     let closed = all(&page, "details.choices:not([open])");
     assert_eq!(
         text(all(&page, "details.choices > summary")[0]).replace('\u{a0}', " "),
-        "The verdicts under 2 other choices: 1 differs"
+        "The verdicts under 2 other choices: none contradicts"
     );
     assert_eq!(closed.len(), 1);
-    assert_eq!(all(&page, "#other-choices tr.differs").len(), 1);
+    assert_eq!(all(&page, "#other-choices tr.differs").len(), 0);
     assert_eq!(text(all(&page, "#other-choices th code")[0]), "winners");
 }
 
@@ -313,11 +313,23 @@ fn a_heatmap_has_its_cells_values_and_marks() {
             .count()
     };
     let values = of(|s| matches!(s, CellState::Value { .. }));
-    assert_eq!(all(&page, "svg[id^=map-] text.value").len(), values);
-    let crosses = all(&page, "svg[id^=map-] path.lost.thick").len();
-    assert_eq!(crosses, of(|s| matches!(s, CellState::Diverged { .. })));
-    let missing = all(&page, "svg[id^=map-] .missing").len();
-    assert_eq!(missing, of(|s| matches!(s, CellState::Missing)));
+    assert_eq!(all(&page, "svg[id^=map-] .values tspan").len(), values);
+    // Cells that look alike are one path.
+    let drawn_as = |selector: &str| -> usize {
+        let paths = all(&page, selector);
+        let starts =
+            |path: &ElementRef<'_>| path.value().attr("d").expect("a path").matches('M').count();
+        paths.iter().map(starts).sum()
+    };
+    let diverged = of(|s| matches!(s, CellState::Diverged { .. }));
+    // Two strokes a cross.
+    assert_eq!(drawn_as("svg[id^=map-] .lost.thick"), 2 * diverged);
+    let missing = of(|s| matches!(s, CellState::Missing));
+    assert_eq!(drawn_as("svg[id^=map-] .cells .missing"), missing);
+    assert_eq!(
+        drawn_as("svg[id^=map-] .cells .void"),
+        panels.iter().map(|p| p.cells.len()).sum::<usize>() - values - missing
+    );
     // The best cell of the first panel is the table's.
     let best = panels[0].best.expect("a best cell");
     let CellState::Value { mean, .. } = panels[0].cells[best].state else {
@@ -350,40 +362,12 @@ fn the_data_behind_a_figure_is_the_table() {
 
 #[test]
 fn names_are_text_whatever_they_contain() {
-    let evil = [
-        "</script><script>alert(1)</script>",
-        "\"><img src=x onerror=alert(1)>",
-        "]]><!--",
-        "\u{202e}gnp.exe\u{202c}",
-        "' onmouseover='alert(1)",
-    ];
-    for name in evil {
-        let mut study = Study::quick();
-        study.methods = vec![name.into(), "sgd".into()];
-        let mut table = study.table();
-        table.title = name.into();
-        table.claims[0].sentence = name.into();
-        table.claims[0].reason = name.into();
-        table.targets[0].stage = name.into();
-        table.heatmaps[0].table.panels[0].x = name.into();
-        table.heatmaps[0].table.panels[0].others = BTreeMap::from([(name.into(), name.into())]);
-        table.stages[0].common.insert(name.into(), name.into());
-        table.stages[0].stage = name.into();
-        table.runs[0].stage = name.into();
-        table.runs[0].settings.insert(name.into(), name.into());
-        let mut provenance = sample::provenance();
-        provenance.command = name.into();
-        provenance.study_text = name.into();
-        provenance.study_file = name.into();
-        provenance.site = Some(report::SiteFile {
-            path: name.into(),
-            text: name.into(),
-        });
-        provenance.graph.nodes[0].name = name.into();
-        provenance.keys[0].stage = name.into();
+    for name in sample::edges::MALICIOUS {
+        let (table, provenance) = sample::edges::named(name);
         let html = page(&table, &provenance);
         let page = check(&html);
-        assert_eq!(all(&page, "script").len(), 1, "only the page's own");
+        let scripts = all(&page, "script:not([type=\"application/json\"])").len();
+        assert_eq!(scripts, 1, "only the page's own");
         assert_eq!(text(all(&page, "h1")[0]), name);
         if !name.is_ascii() {
             assert_eq!(
@@ -423,14 +407,39 @@ fn an_empty_report_says_what_is_missing() {
 
 #[test]
 fn one_run_makes_a_page() {
-    let study = Study {
-        methods: vec!["sgd".into()],
-        batches: vec![16],
-        seeds: 1,
-        targets: 1,
-        grid: 1,
-    };
-    check(&page(&study.table(), &sample::provenance()));
+    let table = sample::edges::one_run();
+    check(&page(&table, &sample::provenance()));
+}
+
+#[test]
+fn a_page_of_9216_runs_has_less_than_three_megabytes() {
+    let table = Study::large();
+    assert_eq!(table.runs.len(), 9216);
+    let html = page(&table, &sample::provenance_of(9216));
+    let provenance = &html[html
+        .find("<section id=\"provenance\"")
+        .expect("the section")..];
+    assert!(
+        html.len() < 3_000_000,
+        "{} bytes, of them {} of provenance",
+        html.len(),
+        provenance.len()
+    );
+    // Every run is there without a script: as many seeds as runs in the list.
+    let page = parsed(&html);
+    let list = text(all(&page, "#list-runs pre")[0]);
+    let seeds: usize = list
+        .lines()
+        .skip(1)
+        .map(|row| {
+            row.split(',')
+                .nth(6)
+                .expect("the seed's column")
+                .split(' ')
+                .count()
+        })
+        .sum();
+    assert_eq!(seeds, 9216);
 }
 
 #[test]
@@ -448,51 +457,7 @@ fn forty_batch_sizes_and_twelve_targets_make_a_page() {
 
 #[test]
 fn where_every_run_diverged_the_page_says_so() {
-    let mut table = Study::quick().table();
-    for run in &mut table.runs {
-        run.outcome = Outcome::Diverged { step: 1 };
-        run.last = None;
-        run.best.clear();
-    }
-    for curve in &mut table.curves {
-        curve.outcome = Outcome::Diverged { step: 1 };
-        curve.evaluations.truncate(1);
-        for bucket in &mut curve.loss {
-            (bucket.low, bucket.high) = (None, None);
-        }
-    }
-    for row in &mut table.performance {
-        (row.seeds, row.diverged) = (0, 5);
-        row.metrics.clear();
-    }
-    for panel in &mut table.heatmaps[0].table.panels {
-        panel.best = None;
-        for cell in &mut panel.cells {
-            cell.state = CellState::Diverged {
-                diverged: 3,
-                seeds: 3,
-            };
-        }
-        for region in &mut panel.regions {
-            region.good.fill(false);
-            region.touches.clear();
-            (region.level, region.share, region.slope) = (None, Some(0.0), None);
-        }
-    }
-    let targets = &mut table.targets[0].table;
-    for run in &mut targets.runs {
-        for crossing in &mut run.crossings {
-            crossing.steps = Steps::Diverged { step: 1 };
-        }
-    }
-    for row in &mut targets.summaries {
-        (row.reached, row.not_reached, row.diverged) = (0, 0, row.seeds);
-        (row.median, row.fastest, row.slowest) = (None, None, None);
-        (row.ideal, row.speed_up) = (None, None);
-    }
-    for fit in &mut targets.fits {
-        (fit.law, fit.slope) = (None, None);
-    }
+    let table = sample::edges::all_diverged();
     let html = page(&table, &sample::provenance());
     let page = check(&html);
     let said = text(all(&page, "#scaling")[0]).replace('\u{a0}', " ");
@@ -501,4 +466,59 @@ fn where_every_run_diverged_the_page_says_so() {
         "{said}"
     );
     assert_eq!(all(&page, "#fig-steps-1-1").len(), 0);
+}
+
+#[test]
+fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
+    let now = Study::quick().table();
+    let mut before = now.clone();
+    before.claims[0].verdict = analysis::claims::Verdict::Undecided;
+    before.claims.remove(2);
+    before.stages[0]
+        .common
+        .insert("budget.epochs".into(), serde_json::json!(6));
+    before.runs[0].last = None;
+    before.runs.pop();
+    let row = before.targets[0]
+        .table
+        .summaries
+        .iter_mut()
+        .find(|row| row.median.is_some());
+    let row = row.expect("a reached target");
+    row.median = None;
+    let steps = format!("batch {:>6}", row.batch_size);
+    let against = |before| {
+        let earlier = report::Earlier {
+            name: "before <b>".into(),
+            table: before,
+        };
+        check(&report::page_against(&now, &sample::provenance(), &earlier))
+    };
+    let page = against(before);
+    let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
+    for part in [
+        "Compared with before <b>. 479 runs before, 480 now: 1 added, 0 gone; of the 479 in both 1 came out otherwise.",
+        "2 of 4 changed",
+        "not declared",
+        "kfac, K-FAC: budget.epochs",
+        &steps,
+        "Scaling fits: all 6 as before.",
+        "Winners: all 10 as before.",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let rows = |id: &str| all(&page, &format!("{id} tbody tr")).len();
+    assert_eq!(
+        (
+            rows("#changes-settings"),
+            rows("#changes-steps"),
+            rows("#changes-verdicts")
+        ),
+        (1, 1, 4)
+    );
+    assert_eq!(all(&page, "nav a[href='#changes']").len(), 1);
+    // The same report again.
+    let page = against(now.clone());
+    assert_eq!(all(&page, "#changes figure").len(), 1);
+    assert!(text(all(&page, "#changes-verdicts")[0]).contains("none is another"));
 }

@@ -1,12 +1,15 @@
 //! Each claim with its evidence: what decides, what is shown beside it, the sentence.
 
+use super::correlation::Dampings;
 use super::judge::Decision;
 use super::region::{Change, panels};
 use super::timings::{Timings, timings};
 use super::{
-    Alternative, Claim, ClaimVerdict, Figure, correlation, performance, progress, region, returns,
+    Alternative, Claim, ClaimVerdict, Figure, control, correlation, performance, progress, region,
+    returns,
 };
-use crate::heatmap::{GoodRule, HeatmapTable};
+use crate::control::cells;
+use crate::heatmap::HeatmapTable;
 use crate::{Evidence, Metric, Named, Slice, Target};
 
 /// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
@@ -22,6 +25,7 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
         Claim::SgdFasterPerIteration {} => race(evidence),
+        Claim::LargeDampingIsSgd { margin, metric } => agree(evidence, margin, metric),
     };
     ClaimVerdict {
         claim: *claim,
@@ -59,6 +63,10 @@ impl Claim {
             Self::SgdFasterPerIteration {} => {
                 "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
             }
+            Self::LargeDampingIsSgd { margin, metric } => format!(
+                "Control: at a large damping, K-FAC is SGD with learning rate / damping: {metric} within {}.",
+                metric.distance(*margin)
+            ),
         }
     }
 
@@ -70,6 +78,7 @@ impl Claim {
             Self::RegionShrinksAtFixedEpochs {}
             | Self::RegionGrowsAtFixedIterations {}
             | Self::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
+            Self::LargeDampingIsSgd { .. } => Figure::Controls,
             Self::SgdFasterPerIteration {} => Figure::Curves,
         }
     }
@@ -162,6 +171,26 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     )
 }
 
+/// The declared margin first, then half and twice of it, each for the other metrics too.
+fn agree(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<Alternative>) {
+    let cells = cells(&evidence.runs);
+    let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
+    let metrics = beside.into_iter().filter(|&other| {
+        other != metric && cells.iter().any(|cell| !cell.differences(other).is_empty())
+    });
+    let mut choices = Vec::new();
+    for metric in std::iter::once(metric).chain(metrics) {
+        for factor in [1.0, 0.5, 2.0] {
+            let margin = margin * factor;
+            choices.push((
+                format!("{metric} within {}", metric.distance(margin)),
+                control::decide(&cells, margin, metric),
+            ));
+        }
+    }
+    first_decides(choices, "There are no runs.")
+}
+
 /// The slices of a table that a predicate takes, each once, in the order of the panels.
 fn slices(table: &HeatmapTable, takes: impl Fn(Slice) -> bool) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
@@ -192,6 +221,7 @@ fn change(
                     "The share is under 10 or over 90 %, so this level has no say."
                 };
                 under.push(Alternative {
+                    has_say: by.is_informative,
                     choice: format!("{} {at}, `{stage}`", region::describe(by.rule, table.value)),
                     verdict: by.statistic.verdict,
                     statistic: Some(by.statistic),
@@ -207,18 +237,29 @@ fn change(
     )
 }
 
+/// Below the curvature first, where it was recorded; then with all dampings.
 fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     let mut choices = Vec::new();
-    for Named { stage, table } in &evidence.heatmaps {
-        let rules = [
-            table.good.at_least.map(GoodRule::AtLeast),
-            table.good.within.map(GoodRule::Within),
-        ];
-        for at in slices(table, |_| true) {
-            let panels = panels(table, at);
-            for rule in rules.into_iter().flatten() {
-                let choice = format!("{} {at}, `{stage}`", region::describe(rule, table.value));
-                choices.push((choice, correlation::decide(&panels, rule, table.value)));
+    for dampings in [Dampings::BelowCurvature, Dampings::All] {
+        for Named { stage, table } in &evidence.heatmaps {
+            for at in slices(table, |_| true) {
+                let panels = panels(table, at);
+                let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
+                if dampings == Dampings::BelowCurvature && !is_told {
+                    continue;
+                }
+                for rule in table.good.rules() {
+                    let rule_in_words = region::describe(rule, table.value);
+                    let which = match (dampings, is_told) {
+                        (Dampings::BelowCurvature, _) => ", dampings below the median curvature",
+                        (Dampings::All, true) => ", all dampings, where a slope of 1 is built in",
+                        (Dampings::All, false) => "",
+                    };
+                    choices.push((
+                        format!("{rule_in_words} {at}, `{stage}`{which}"),
+                        correlation::decide(&panels, rule, table.value, dampings),
+                    ));
+                }
             }
         }
     }

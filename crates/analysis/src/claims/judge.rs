@@ -1,8 +1,8 @@
 //! From an interval to a verdict.
 
 use super::{Alternative, Statistic, Unit, Verdict};
-use crate::Estimate;
 use crate::statistics::mean_interval;
+use crate::{Estimate, Interval};
 
 /// Fewest seeds that decide anything.
 pub const SEEDS_TO_DECIDE: usize = 5;
@@ -43,6 +43,39 @@ pub(super) fn positive_mean(
         n,
         verdict: above(&estimate, 0.0, n),
     })
+}
+
+/// Whether a mean difference is nothing: supported if the 90 % interval lies within the margin on both
+/// sides, which is two one-sided tests at 5 %; contradicted if the interval at 95 %, with Bonferroni's
+/// correction for the number of comparisons, lies wholly beyond it. The estimate has the 90 % interval.
+/// `None` of no difference.
+///
+/// Source: Schuirmann 1987.
+pub(super) fn equivalence(
+    differences: &[f64],
+    margin: f64,
+    comparisons: usize,
+) -> Option<(Estimate, Verdict)> {
+    let estimate = mean_interval(differences, 0.90)?;
+    let corrected = mean_interval(differences, 1.0 - 0.05 / comparisons as f64)?;
+    let within = |interval: Interval| {
+        interval.low.is_some_and(|low| low > -margin)
+            && interval.high.is_some_and(|high| high < margin)
+    };
+    let beyond = |interval: Interval| {
+        interval.low.is_some_and(|low| low > margin)
+            || interval.high.is_some_and(|high| high < -margin)
+    };
+    let verdict = if differences.len() < SEEDS_TO_DECIDE {
+        Verdict::Undecided
+    } else if corrected.interval.is_some_and(beyond) {
+        Verdict::Contradicted
+    } else if estimate.interval.is_some_and(within) {
+        Verdict::Supported
+    } else {
+        Verdict::Undecided
+    };
+    Some((estimate, verdict))
 }
 
 /// Supported if every verdict is, contradicted if every one is, else undecided; also of none.
@@ -109,6 +142,7 @@ impl Decision {
     /// As a row of the table of other choices.
     pub(super) fn under(&self, choice: impl Into<String>) -> Alternative {
         Alternative {
+            has_say: true,
             choice: choice.into(),
             verdict: self.verdict,
             statistic: self.least_in_favour().cloned(),

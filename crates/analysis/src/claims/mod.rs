@@ -5,6 +5,7 @@
 //! weights and see the same batches. Intervals are Student's t over seeds, 95 % unless a rule says
 //! otherwise. A claim may come out either way; each rule is in the module of its claim.
 
+mod control;
 mod correlation;
 mod decide;
 mod judge;
@@ -22,7 +23,7 @@ use crate::Metric;
 
 pub use decide::decide;
 pub use judge::SEEDS_TO_DECIDE;
-pub use verdict::{Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
+pub use verdict::{Agreement, Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
 
 /// The methods that the claims compare.
 const KFAC: &str = "kfac";
@@ -50,6 +51,13 @@ pub enum Claim {
     RatesAndDampingsCorrelate {},
     /// SGD makes more progress per iteration in reducing the loss.
     SgdFasterPerIteration {},
+    /// The control: at a large damping K-FAC is SGD with learning rate / damping.
+    LargeDampingIsSgd {
+        /// Largest difference that counts as equal, in the metric's unit.
+        margin: f64,
+        /// What is compared.
+        metric: Metric,
+    },
 }
 
 /// [`Claim`] as a map, every setting with its default.
@@ -62,6 +70,7 @@ enum ClaimSettings {
     RegionGrowsAtFixedIterations(Nothing),
     RatesAndDampingsCorrelate(Nothing),
     SgdFasterPerIteration(Nothing),
+    LargeDampingIsSgd(Comparison),
 }
 
 #[derive(Deserialize)]
@@ -110,6 +119,9 @@ impl TryFrom<Value> for Claim {
                 Self::RatesAndDampingsCorrelate {}
             }
             ClaimSettings::SgdFasterPerIteration(Nothing {}) => Self::SgdFasterPerIteration {},
+            ClaimSettings::LargeDampingIsSgd(Comparison { margin, metric }) => {
+                Self::LargeDampingIsSgd { margin, metric }
+            }
         })
     }
 }

@@ -9,11 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, SEEDS_TO_DECIDE, count, too_few};
+use super::judge::{Decision, SEEDS_TO_DECIDE, count, equivalence, too_few};
 use super::{KFAC, SGD, Statistic, Unit, Verdict};
 use crate::select::WinnersTable;
-use crate::statistics::mean_interval;
-use crate::{Evidence, Interval, Metric, Outcome, Slice};
+use crate::{Evidence, Metric, Outcome, Slice};
 
 /// By seed, the last value; `None` for a diverged run.
 type Finals = BTreeMap<u64, Option<f64>>;
@@ -73,29 +72,12 @@ pub(super) fn decide(
             .filter_map(|(seed, value)| Some((*value)? - (*sgd.get(seed)?)?))
             .collect();
         let n = differences.len();
-        let Some(estimate) = mean_interval(&differences, 0.90) else {
+        let Some((estimate, verdict)) = equivalence(&differences, margin, pairs.len()) else {
             continue;
         };
-        let corrected = mean_interval(&differences, 1.0 - 0.05 / pairs.len() as f64);
-        let within = |interval: Interval| {
-            interval.low.is_some_and(|low| low > -margin)
-                && interval.high.is_some_and(|high| high < margin)
-        };
-        let beyond = |interval: Interval| {
-            interval.low.is_some_and(|low| low > margin)
-                || interval.high.is_some_and(|high| high < -margin)
-        };
-        let verdict = if n < SEEDS_TO_DECIDE {
-            Verdict::Undecided
-        } else if corrected
-            .and_then(|estimate| estimate.interval)
-            .is_some_and(beyond)
-        {
-            Verdict::Contradicted
-        } else if estimate.interval.is_some_and(within) && lost(kfac) + lost(sgd) == 0 {
-            Verdict::Supported
-        } else {
-            Verdict::Undecided
+        let verdict = match verdict {
+            Verdict::Supported if lost(kfac) + lost(sgd) > 0 => Verdict::Undecided,
+            verdict => verdict,
         };
         parts.push(Statistic {
             name: format!("difference of final {metric}, K-FAC minus SGD"),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Decision, Wording, positive_mean, unanimous};
 use super::{KFAC, Statistic, Unit};
+use crate::heatmap::cell::of_seed as of_seed_in;
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
 use crate::statistics::{mean, slope};
 use crate::{Metric, Slice};
@@ -50,13 +51,11 @@ pub(super) fn panels(table: &HeatmapTable, at: Slice) -> BTreeMap<u64, &Panel> {
 
 /// The states of a panel's cells for one seed.
 pub(super) fn of_seed(panel: &Panel, seed: u64) -> Vec<CellState> {
-    let state = |cell: &crate::heatmap::Cell| {
-        cell.seeds
-            .iter()
-            .find(|part| part.seed == seed)
-            .map_or(CellState::Missing, |part| part.state)
-    };
-    panel.cells.iter().map(state).collect()
+    panel
+        .cells
+        .iter()
+        .map(|cell| of_seed_in(&cell.seeds, seed))
+        .collect()
 }
 
 /// Seeds that some cell of every panel has.
@@ -152,11 +151,7 @@ pub(super) fn by_rule(
 }
 
 fn rules(table: &HeatmapTable, cells: &[&CellState]) -> Vec<GoodRule> {
-    let declared = [
-        table.good.at_least.map(GoodRule::AtLeast),
-        table.good.within.map(GoodRule::Within),
-    ];
-    let mut rules: Vec<GoodRule> = declared.into_iter().flatten().collect();
+    let mut rules = table.good.rules();
     // Diverged cells first: below any level.
     let mut known: Vec<Option<f64>> = cells
         .iter()

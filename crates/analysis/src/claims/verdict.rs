@@ -1,5 +1,7 @@
 //! The table of claims: verdict, statistic, interval, n, and the figure that each rests on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Estimate;
@@ -29,6 +31,8 @@ pub enum Figure {
     Heatmaps,
     /// Training curves.
     Curves,
+    /// K-FAC at a large damping beside SGD.
+    Controls,
 }
 
 /// How a number is to be read and printed.
@@ -75,6 +79,29 @@ pub struct Alternative {
     pub statistic: Option<Statistic>,
     /// Why, where there is no statistic.
     pub reason: String,
+    /// Whether it bears on the claim. A level that nearly no or nearly every cell passes does not.
+    #[serde(default = "yes")]
+    pub has_say: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What another choice says beside the verdict that was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// The same verdict.
+    Agrees,
+    /// The claim was decided, and under this choice it is not: weaker, but nothing against it.
+    IsUndecided,
+    /// The claim is undecided, and this choice would decide it.
+    WouldDecide,
+    /// The opposite verdict.
+    Contradicts,
+    /// It has no say.
+    HasNoSay,
 }
 
 /// A claim and what became of it.
@@ -96,6 +123,28 @@ pub struct ClaimVerdict {
     pub n: usize,
     /// The figure it rests on.
     pub figure: Figure,
-    /// The verdict under other choices, among them the one that decided.
+    /// The verdict under other choices, the one that decided first.
     pub under: Vec<Alternative>,
+}
+
+impl ClaimVerdict {
+    /// What one of [`ClaimVerdict::under`] says beside the verdict.
+    pub fn agreement(&self, other: &Alternative) -> Agreement {
+        match (self.verdict, other.verdict) {
+            _ if !other.has_say => Agreement::HasNoSay,
+            (own, other) if own == other => Agreement::Agrees,
+            (Verdict::Undecided, _) => Agreement::WouldDecide,
+            (_, Verdict::Undecided) => Agreement::IsUndecided,
+            _ => Agreement::Contradicts,
+        }
+    }
+
+    /// How many of the other choices (the one that decided left out) agree, and so on.
+    pub fn elsewhere(&self) -> BTreeMap<Agreement, usize> {
+        let mut counts = BTreeMap::new();
+        for other in self.under.iter().skip(1) {
+            *counts.entry(self.agreement(other)).or_default() += 1;
+        }
+        counts
+    }
 }

@@ -59,3 +59,11 @@ pub(super) fn together(seeds: &[SeedCell]) -> CellState {
         _ => CellState::NotEvaluated,
     }
 }
+
+/// One seed's part of a cell.
+pub(crate) fn of_seed(parts: &[SeedCell], seed: u64) -> CellState {
+    parts
+        .iter()
+        .find(|part| part.seed == seed)
+        .map_or(CellState::Missing, |part| part.state)
+}

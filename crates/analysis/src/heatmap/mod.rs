@@ -1,6 +1,8 @@
 //! Heatmaps of a metric over two settings, and their good regions.
 
-mod cell;
+pub(crate) mod cell;
+mod course;
+pub(crate) mod damping;
 mod grid;
 pub(crate) mod region;
 mod table;
@@ -12,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Metric, Run, Slice};
 
 pub use table::{
-    Cell, CellState, CentrePoint, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
+    Cell, CellState, CentrePoint, DampingLevel, GoodRegion, GoodRule, HeatmapTable, Panel,
+    SeedCell, ShareCourse, SharePoint, Side,
 };
 
 /// The setting along an axis: one name for all methods, or one per method.
@@ -55,6 +58,15 @@ pub struct HeatmapSettings {
     pub good: Good,
 }
 
+impl Good {
+    /// The declared rules: the level, then the distance.
+    pub fn rules(&self) -> Vec<GoodRule> {
+        let level = self.at_least.map(GoodRule::AtLeast);
+        let distance = self.within.map(GoodRule::Within);
+        level.into_iter().chain(distance).collect()
+    }
+}
+
 impl Axis {
     /// The setting along the axis for a method; `None` if the map has no entry for it.
     pub fn of(&self, method: &str) -> Option<&str> {
@@ -94,14 +106,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
     let mut panels = Vec::new();
     for &at in &settings.at {
         let drawn: Vec<Panel> = grids.iter().map(|grid| panel(settings, grid, at)).collect();
-        let useful = |panel: &Panel| {
-            panel.cells.iter().any(|cell| {
-                matches!(
-                    cell.state,
-                    CellState::Value { .. } | CellState::Diverged { .. }
-                )
-            })
-        };
+        let useful = |panel: &Panel| panel.cells.iter().any(|cell| cell.state.is_known());
         let has_better = |panel: &Panel| {
             drawn.iter().any(|other| {
                 other.stage != panel.stage
@@ -116,10 +121,16 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
                 .cloned(),
         );
     }
+    let rules = settings.good.rules();
+    let courses = grids
+        .iter()
+        .flat_map(|grid| course::courses(grid, &rules, metric))
+        .collect();
     Ok(HeatmapTable {
         value: metric,
         good: settings.good,
         panels,
+        courses,
     })
 }
 
@@ -127,22 +138,13 @@ fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel 
     let cells: Vec<Cell> = grid
         .cells
         .iter()
-        .map(|(x, y, runs)| {
-            let seeds: Vec<SeedCell> = runs
-                .iter()
-                .map(|run| SeedCell {
-                    seed: run.seed(),
-                    state: cell::state(run, at, settings.value),
-                })
-                .collect();
-            let state = cell::together(&seeds);
-            Cell {
-                x: *x,
-                y: *y,
-                state,
-                seeds,
-                runs: runs.iter().map(|run| run.label.clone()).collect(),
-            }
+        .zip(course::seed_cells(grid, at, settings.value))
+        .map(|((x, y, runs), seeds)| Cell {
+            x: *x,
+            y: *y,
+            state: cell::together(&seeds),
+            seeds,
+            runs: runs.iter().map(|run| run.label.clone()).collect(),
         })
         .collect();
     let steps: BTreeSet<u64> = grid
@@ -157,10 +159,6 @@ fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel 
         y: &grid.y_values,
     };
     let states: Vec<CellState> = cells.iter().map(|cell| cell.state).collect();
-    let rules = [
-        settings.good.at_least.map(GoodRule::AtLeast),
-        settings.good.within.map(GoodRule::Within),
-    ];
     Panel {
         stage: grid.stage.clone(),
         method: grid.method.clone(),
@@ -173,9 +171,11 @@ fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel 
         x_values: grid.x_values.clone(),
         y_values: grid.y_values.clone(),
         best: region::best(&states, settings.value),
-        regions: rules
+        dampings: damping::levels(grid, at),
+        regions: settings
+            .good
+            .rules()
             .into_iter()
-            .flatten()
             .map(|rule| region::good(rule, &states, &shape, settings.value))
             .collect(),
         cells,

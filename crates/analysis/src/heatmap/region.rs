@@ -58,10 +58,7 @@ pub(crate) fn good(
                 .is_some_and(|(level, value)| metric.is_at_or_past(value, level))
         })
         .collect();
-    let known = cells
-        .iter()
-        .filter(|cell| matches!(cell, CellState::Value { .. } | CellState::Diverged { .. }))
-        .count();
+    let known = cells.iter().filter(|cell| cell.is_known()).count();
     let count = good.iter().filter(|&&good| good).count();
     let centre = centre(&good, shape);
     let logs: Vec<(f64, f64)> = centre

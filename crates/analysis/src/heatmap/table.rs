@@ -37,6 +37,13 @@ pub enum CellState {
     Missing,
 }
 
+impl CellState {
+    /// Whether there is a result: a value or a divergence.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Value { .. } | Self::Diverged { .. })
+    }
+}
+
 /// One seed's part of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SeedCell {
@@ -146,8 +153,77 @@ pub struct Panel {
     pub cells: Vec<Cell>,
     /// Index of the best cell; `None` if no cell has a value. Ties: the first, that is the smaller y.
     pub best: Option<usize>,
+    /// Levels of the damping along an axis beside the curvature, ascending; empty without such an axis
+    /// or if no run recorded its curvature.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dampings: Vec<DampingLevel>,
     /// One region per declared rule.
     pub regions: Vec<GoodRegion>,
+}
+
+/// A damping beside the curvature of the runs that used it, up to the panel's slice: medians over runs
+/// of the medians over each run's records.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DampingLevel {
+    /// The damping.
+    pub damping: f64,
+    /// Median eigenvalue of the Kronecker-factored Fisher matrix.
+    pub median: f64,
+    /// Its largest eigenvalue.
+    pub largest: f64,
+    /// Runs that recorded them.
+    pub runs: usize,
+}
+
+impl DampingLevel {
+    /// Whether most of the curvature exceeds the damping. Where it does not, K-FAC is nearly SGD with
+    /// learning rate / damping.
+    pub fn is_below_curvature(&self) -> bool {
+        self.damping < self.median
+    }
+}
+
+/// The share of good cells at one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharePoint {
+    /// Updates.
+    pub step: u64,
+    /// Good cells over known cells; a cell is good if its mean over seeds is.
+    pub share: f64,
+    /// Good cells.
+    pub good: usize,
+    /// Cells with a run; diverged ones are known and not good.
+    pub known: usize,
+    /// Cells of which a seed has diverged.
+    pub diverged: usize,
+    /// Sides of the grid that good cells touch: the share is a lower bound.
+    pub touches: Vec<Side>,
+    /// The share of each seed alone, seeds ascending.
+    pub seeds: Vec<f64>,
+}
+
+/// The share of good cells against step for one stage, method and batch size, by one declared rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShareCourse {
+    /// Stage of its runs.
+    pub stage: String,
+    /// Optimiser.
+    pub method: String,
+    /// Examples in a batch.
+    pub batch_size: u64,
+    /// As of [`Panel::others`].
+    pub others: BTreeMap<String, Value>,
+    /// The rule.
+    pub rule: GoodRule,
+    /// Updates in one pass over the training set, to read the steps in epochs.
+    pub steps_per_epoch: u64,
+    /// The first step after which some run's learning rate falls: from there on a point cuts a
+    /// schedule short.
+    pub first_drop: Option<u64>,
+    /// Points by ascending step, at evaluations that every run of the grid has.
+    pub points: Vec<SharePoint>,
+    /// Evaluated steps that are no point, because some run was not evaluated there or had ended.
+    pub left_out: usize,
 }
 
 /// The table of kind `heatmap`.
@@ -159,4 +235,7 @@ pub struct HeatmapTable {
     pub good: Good,
     /// Panels by slice (in the settings' order), stage, method and ascending batch size.
     pub panels: Vec<Panel>,
+    /// Share of good cells against step, by stage, method, ascending batch size and rule.
+    #[serde(default)]
+    pub courses: Vec<ShareCourse>,
 }

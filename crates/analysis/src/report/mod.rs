@@ -1,5 +1,6 @@
 //! What the page shows, but provenance: assembled from runs and tables, ready to be drawn.
 
+mod sketch;
 mod table;
 mod thinning;
 
@@ -12,9 +13,10 @@ use crate::claims::{Claim, decide};
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
-use crate::{Evidence, Metric, Outcome, Run, Slice};
+use crate::{Evidence, Metric, Outcome, Run, Slice, control, noise};
 
 pub use crate::Named;
+pub use sketch::{Sketch, edge, sketch};
 pub use table::{
     Best, LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings,
 };
@@ -87,6 +89,9 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
         winners: evidence.winners.clone(),
         performance: performance(evidence),
         heatmaps: evidence.heatmaps.clone(),
+        noise: noise::comparisons(&evidence.targets, &evidence.runs),
+        noise_courses: noise::courses(&evidence.runs),
+        controls: control::controls(&evidence.runs),
         curves,
         curves_left_out,
         stages,
@@ -181,6 +186,7 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
         budget_steps: run.budget_steps,
         last: run.evaluations.last().copied(),
         best: Metric::ALL.into_iter().filter_map(best).collect(),
+        sketch: sketch(&run.loss),
     }
 }
 

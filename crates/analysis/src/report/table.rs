@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Sketch;
 use crate::claims::ClaimVerdict;
+use crate::control::DampingControl;
 use crate::heatmap::HeatmapTable;
+use crate::noise::{NoiseComparison, NoiseCourse};
 use crate::select::WinnersTable;
 use crate::targets::TargetsTable;
 use crate::{Estimate, Evaluation, Metric, Named, Outcome};
@@ -102,6 +105,9 @@ pub struct RunRow {
     pub last: Option<Evaluation>,
     /// The best value of each metric that was measured.
     pub best: BTreeMap<Metric, Best>,
+    /// Its mini-batch losses, coarsely.
+    #[serde(default)]
+    pub sketch: Sketch,
 }
 
 /// What the runs of one stage and method have in common. A setting without settings of its own is a
@@ -165,6 +171,15 @@ pub struct ReportTable {
     pub performance: Vec<Performance>,
     /// Tables of heatmaps.
     pub heatmaps: Vec<Named<HeatmapTable>>,
+    /// SGD's gradient noise scale beside its fitted critical batch size, where the runs measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<NoiseComparison>,
+    /// SGD's gradient noise scale against step, where the runs measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise_courses: Vec<NoiseCourse>,
+    /// K-FAC beside SGD at learning rate / damping, where the study has both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<DampingControl>,
     /// Thinned curves.
     pub curves: Vec<LearningCurve>,
     /// Runs whose curves were left out because there was no selection and too many runs.

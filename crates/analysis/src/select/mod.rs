@@ -290,7 +290,7 @@ fn edges(best: &Contender<'_>, contenders: &[Contender<'_>]) -> BTreeMap<String,
 }
 
 /// Expected best of k draws with replacement from n values, best last: the sum over ranks i of
-/// `v_i ((i/n)^k - ((i-1)/n)^k)`. Source: Dodge et al. 2019, section 3, eq. 1 to 4.
+/// `v_i ((i/n)^k - ((i-1)/n)^k)`. Source: Dodge et al. 2019, section 3.
 fn expected_best(by: Criterion, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
     let Criterion::Metric(metric) = by else {
         return Vec::new();

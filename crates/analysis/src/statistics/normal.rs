@@ -7,7 +7,7 @@ fn log_upper_tail(x: f64) -> f64 {
     if x < 25.0 {
         libm::erfc(x / SQRT_2).ln() - LN_2
     } else {
-        // erfc underflows near 38. Source: Abramowitz & Stegun 1964, 26.2.12.
+        // erfc underflows near 38. Source: Abramowitz & Stegun 1964, section 26.2.
         -0.5 * x * x - (x * (2.0 * PI).sqrt()).ln() + (-1.0 / (x * x)).ln_1p()
     }
 }

@@ -6,7 +6,7 @@ use super::{Estimate, Interval, mean};
 
 /// `P(|T| <= t)` with `freedom` degrees of freedom, a finite sum.
 ///
-/// Source: Abramowitz & Stegun 1964, 26.7.3 and 26.7.4.
+/// Source: Abramowitz & Stegun 1964, section 26.7.
 fn probability_within(t: f64, freedom: usize) -> f64 {
     let angle = (t / (freedom as f64).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn quantiles_equal_the_printed_tables() {
-        // Abramowitz & Stegun 1964, table 26.10.
+        // Abramowitz & Stegun 1964, the table of percentage points of chapter 26.
         for (confidence, freedom, expected) in [
             (0.95, 1, 12.706),
             (0.95, 2, 4.303),

@@ -1,8 +1,8 @@
 //! Scaling with the batch size: the law `steps = s_min + e_min / batch` and the log-log slope.
 //!
-//! Source: McCandlish et al. 2018, eq. 2.11: `(S / S_min - 1) (E / E_min - 1) = 1` with `E = B S`,
-//! which is `S = S_min + E_min / B`; `B_crit = E_min / S_min`, eq. 2.12. Seeds scatter lognormally
-//! around it; see [`super::likelihood`] for what each run adds.
+//! Source: McCandlish et al. 2018, section 2: `(S / S_min - 1) (E / E_min - 1) = 1` with `E = B S`,
+//! which is `S = S_min + E_min / B`, and `B_crit = E_min / S_min`. Seeds scatter lognormally around it;
+//! see [`super::likelihood`] for what each run adds.
 
 use super::likelihood::{Likelihood, Observation};
 use super::{Bounded, CriticalBatchFit};

@@ -8,8 +8,9 @@ mod crossing;
 mod fit;
 mod likelihood;
 mod table;
+mod time;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +20,10 @@ use crate::{Error, Metric, Run, Target};
 pub(crate) use crossing::{at_constant_rate, crossing, median, steps_to};
 use likelihood::Observation;
 pub use table::{
-    Bounded, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
-    TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
+    StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
+pub use time::{Pace, TimeToTarget, times_to_target};
 
 /// Fewest steps at the largest batch size at which a target can be timed.
 pub const ADMISSIBLE_STEPS: u64 = 16;
@@ -80,6 +82,7 @@ pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, 
         .filter(|run| 10 * run.batch_size() > run.train_examples)
         .map(|run| (run.stage.as_str(), run.batch_size()))
         .collect();
+    let by_label: HashMap<&str, &Run> = runs.iter().map(|run| (run.label.as_str(), run)).collect();
     let mut summaries = Vec::new();
     let mut fits = Vec::new();
     for group in rows.chunk_by(|a, b| (&a.stage, &a.method) == (&b.stage, &b.method)) {
@@ -88,7 +91,7 @@ pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, 
                 .chunk_by(|a, b| a.batch_size == b.batch_size)
                 .map(|batch| fastest_configuration(batch, index))
                 .collect();
-            let summary = summarise(&chosen, target, index, &large);
+            let summary = summarise(&chosen, target, index, &large, &by_label);
             fits.push(fit(&chosen, target, index, &summary));
             summaries.extend(summary);
         }
@@ -172,6 +175,7 @@ fn summarise(
     target: Target,
     index: usize,
     large: &BTreeSet<(&str, u64)>,
+    runs: &HashMap<&str, &Run>,
 ) -> Vec<StepsSummary> {
     let mut base: Option<(u64, f64)> = None;
     let summary = |Chosen {
@@ -203,6 +207,7 @@ fn summarise(
             not_reached: rows.len() - intervals.len() - diverged,
             diverged,
             median,
+            examples: median.and_then(|median| examples(rows, index, median, runs)),
             fastest: intervals
                 .iter()
                 .min_by_key(|interval| (interval.by, interval.after))
@@ -225,6 +230,27 @@ fn summarise(
         }
     };
     chosen.iter().map(summary).collect()
+}
+
+/// Examples that the median seed had seen at the ends of its interval.
+fn examples(
+    rows: &[RunSteps],
+    index: usize,
+    median: StepsInterval,
+    runs: &HashMap<&str, &Run>,
+) -> Option<ExamplesInterval> {
+    let is_median = |row: &&RunSteps| row.crossings[index].steps.interval() == Some(median);
+    let run = runs[rows.iter().find(is_median)?.label.as_str()];
+    let seen = |step: u64| match step {
+        0 => Some(0),
+        step => run
+            .evaluation_at(step)
+            .map(|evaluation| evaluation.examples),
+    };
+    Some(ExamplesInterval {
+        after: seen(median.after)?,
+        by: seen(median.by)?,
+    })
 }
 
 fn fit(

@@ -90,6 +90,15 @@ pub struct StepsInterval {
     pub by: u64,
 }
 
+/// An interval `(after, by]` in training examples seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExamplesInterval {
+    /// At the last miss.
+    pub after: u64,
+    /// At the first hit.
+    pub by: u64,
+}
+
 /// The seeds of one configuration at one batch size and target: the one with the fewest median steps
 /// where a stage has several (tuned to the target, as an experimenter in a hurry would).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +127,9 @@ pub struct StepsSummary {
     /// Median seed, the slower of the two in the middle; seeds that did not reach rank last. `None` if
     /// that seed did not.
     pub median: Option<StepsInterval>,
+    /// What the median seed had seen by then.
+    #[serde(default)]
+    pub examples: Option<ExamplesInterval>,
     /// Fastest seed that reached.
     pub fastest: Option<StepsInterval>,
     /// Slowest seed that reached.
@@ -157,7 +169,7 @@ pub enum Bounded {
 
 /// Fit of `steps = s_min + e_min / batch_size`.
 ///
-/// Source: McCandlish et al. 2018, eq. 2.11 and `B_crit = E_min / S_min`, eq. 2.12.
+/// Source: McCandlish et al. 2018, section 2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CriticalBatchFit {
     /// `s_min` as maximum likelihood has it, in steps, for drawing; quote `least_steps`.

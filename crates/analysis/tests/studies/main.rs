@@ -1,9 +1,16 @@
 //! The analyses against simulated studies whose truth is known, and against independent twins.
 
 mod claims;
+mod control;
+mod course;
 mod crossing;
+mod curvature;
 mod fit;
+mod frame;
 mod heatmap;
+mod noise;
+mod rates;
 mod report;
 mod select;
 mod simulation;
+mod time;

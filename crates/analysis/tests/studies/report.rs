@@ -20,7 +20,7 @@ fn settings() -> ReportSettings {
 }
 
 /// Two methods, three batch sizes, a 3x3 grid, some runs diverged, NaN losses, two fresh seeds.
-fn runs() -> Vec<Run> {
+pub(crate) fn runs() -> Vec<Run> {
     let mut noise = Noise::new(2);
     let mut runs = Vec::new();
     for method in ["kfac", "sgd"] {
@@ -41,7 +41,7 @@ fn runs() -> Vec<Run> {
     runs
 }
 
-fn evidence(mut runs: Vec<Run>) -> Evidence {
+pub(crate) fn evidence(mut runs: Vec<Run>) -> Evidence {
     let by_accuracy = serde_json::from_value(json!({"by": "validation_accuracy"})).expect("valid");
     let winners = select(&by_accuracy, &runs).expect("winners").winners;
     for winner in &winners.winners {

@@ -83,7 +83,7 @@ impl Truth {
             Outcome::Diverged { step } => step - 1,
         };
         // Curves of loss are only thinned; long ones would take the tests' time.
-        let steps = last.min(2000);
+        let steps = last.min(300);
         let evaluations = evaluation_steps(last)
             .into_iter()
             .map(|step| Evaluation {
@@ -117,6 +117,8 @@ impl Truth {
                 .collect(),
             learning_rate: vec![self.rate; steps as usize],
             evaluations,
+            curvature: Vec::new(),
+            noise: Vec::new(),
         }
     }
 

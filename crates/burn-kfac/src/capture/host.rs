@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use faer::MatRef;
 
-use super::patches::Patches;
-use super::{Capture, Signals};
+use super::correlations::Images;
+use super::{Capture, Signals, overlap, patches};
 use crate::{KroneckerFactors, Symmetric};
 
 pub(super) fn factors(capture: Capture) -> KroneckerFactors {
@@ -12,38 +12,35 @@ pub(super) fn factors(capture: Capture) -> KroneckerFactors {
     let (rows, cols) = (capture.rows(), capture.cols());
     let bias = capture.bias.is_some();
     // d = N g for the gradient g of the mean loss, hence 1/(N T) d d^T = N/T g g^T.
-    let a_scale = 1.0 / (batch * positions) as f32;
-    let g_scale = batch as f32 / positions as f32;
-    let mut a_mean = Symmetric::zeros(cols);
-    let mut g_mean = Symmetric::zeros(rows);
-    match capture.signals {
-        Signals::Linear { a, d } => {
-            let a = data(a);
-            let inputs = with_ones(values(&a), cols, bias);
-            a_mean.add_outer(
-                a_scale,
-                MatRef::from_column_major_slice(&inputs, cols, batch),
-            );
-            let d = data(d);
-            g_mean.add_outer(
-                g_scale,
-                MatRef::from_column_major_slice(values(&d), rows, batch),
-            );
-        }
+    let a_scale = 1.0 / (batch * positions) as f64;
+    let g_scale = batch as f64 / positions as f64;
+    let (a_mean, g_mean) = match capture.signals {
+        Signals::Linear { a, d } => (
+            of_rows(values(&data(a)), cols, bias, a_scale),
+            of_rows(values(&data(d)), rows, false, g_scale),
+        ),
         Signals::Conv2d { x, d, window } => {
             let channels = x.dims()[1];
             let x = data(x);
-            let mut patches = Patches::new(window, channels, bias);
-            patches.each(values(&x), |patches| a_mean.add_outer(a_scale, patches));
+            let images = Images {
+                values: values(&x),
+                channels,
+                size: window.input,
+            };
+            let a_mean = if overlap::covers(&window, channels) {
+                overlap::second_moment(images, &window, bias, a_scale)
+            } else {
+                patches::second_moment(images, &window, bias, a_scale)
+            };
             let d = data(d);
+            let mut g_mean = Symmetric::zeros(rows);
             for sample in values(&d).chunks_exact(rows * positions) {
-                g_mean.add_outer(
-                    g_scale,
-                    MatRef::from_row_major_slice(sample, rows, positions),
-                );
+                let sample = MatRef::from_row_major_slice(sample, rows, positions);
+                g_mean.add_outer(g_scale as f32, sample);
             }
+            (a_mean, g_mean)
         }
-    }
+    };
     KroneckerFactors {
         layer: capture.name,
         a_mean,
@@ -52,17 +49,29 @@ pub(super) fn factors(capture: Capture) -> KroneckerFactors {
     }
 }
 
-/// Rows of `values` with a 1 appended where there is a bias: `[batch, cols]`.
-fn with_ones(values: &[f32], cols: usize, bias: bool) -> std::borrow::Cow<'_, [f32]> {
-    if !bias {
-        return values.into();
+/// Scale * sum of r r^T over the rows r of `values`, `[batch, cols]` or, where each row gets a
+/// last 1 for a bias, `[batch, cols - 1]`.
+fn of_rows(values: &[f32], cols: usize, bias: bool, scale: f64) -> Symmetric {
+    let inputs = cols - usize::from(bias);
+    let batch = values.len() / inputs;
+    let mut moment = Symmetric::zeros(cols);
+    moment.add_outer(
+        scale as f32,
+        MatRef::from_column_major_slice(values, inputs, batch),
+    );
+    if bias {
+        let mut sums = vec![0.0; inputs];
+        for row in values.chunks_exact(inputs) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum += f64::from(x);
+            }
+        }
+        for (j, sum) in sums.into_iter().enumerate() {
+            moment.set(inputs, j, (scale * sum) as f32);
+        }
+        moment.set(inputs, inputs, (scale * batch as f64) as f32);
     }
-    let mut rows = Vec::with_capacity(values.len() / (cols - 1) * cols);
-    for row in values.chunks_exact(cols - 1) {
-        rows.extend_from_slice(row);
-        rows.push(1.0);
-    }
-    rows.into()
+    moment
 }
 
 /// In single precision, row-major.

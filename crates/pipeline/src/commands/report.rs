@@ -1,10 +1,13 @@
 //! `pipeline report`: the pages of a study, from tables in the cache.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use engine::{Graph, Record, StageId, Store, Summary};
+use analysis::report::ReportTable;
+use engine::{Digest, Graph, Pin, Record, StageId, Store, Summary};
+use report::Earlier;
 use study::Study;
 
 use crate::cli::{self, Cli};
@@ -18,12 +21,14 @@ pub(crate) struct Pages {
     file: String,
     text: String,
     folder: PathBuf,
+    against: Option<Against>,
 }
 
 impl Pages {
     /// For a study file as it is now.
     pub(crate) fn new(study: &Study, file: &Path, folder: &Path) -> Self {
         Self {
+            against: None,
             study: study.name().to_owned(),
             file: file
                 .file_name()
@@ -67,25 +72,134 @@ impl Pages {
                 study_file: &self.file,
                 study_text: &self.text,
             };
-            let page = report::page(&table, &provenance(&made));
-            let name = match ends.len() {
-                1 => format!("{}.html", self.study),
-                _ => format!("{}-{}.html", self.study, graph.stage(id).name),
+            let earlier = match &self.against {
+                Some(against) => Some(against.earlier(store, &graph.stage(id).name)?),
+                None => None,
             };
-            written.push(self.replace(&name, &page)?);
+            let provenance = provenance(&made);
+            let page = match &earlier {
+                Some(earlier) => report::page_against(&table, &provenance, earlier),
+                None => report::page(&table, &provenance),
+            };
+            let name = match ends.len() {
+                1 => self.study.clone(),
+                _ => format!("{}-{}", self.study, graph.stage(id).name),
+            };
+            let path = self.folder.join(format!("{name}.html"));
+            replace(&path, page.as_bytes())?;
+            written.push(path);
+            self.write_beside(&name, &page, &table)?;
         }
         Ok(written)
     }
 
-    /// Writes a page whole or not at all.
-    fn replace(&self, name: &str, page: &str) -> Result<PathBuf, Failure> {
-        let path = self.folder.join(name);
-        let mut staged = tempfile::Builder::new()
-            .permissions(read_by_all())
-            .tempfile_in(&self.folder)?;
-        staged.write_all(page.as_bytes())?;
-        staged.persist(&path)?;
-        Ok(path)
+    /// The page's figures, tables and the table behind them, in a folder of the page's name. What an earlier
+    /// page left there and this one has not goes.
+    fn write_beside(&self, name: &str, page: &str, table: &ReportTable) -> Result<(), Failure> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        let mut kept = BTreeSet::from([TABLE.to_owned()]);
+        replace(&folder.join(TABLE), &serde_json::to_vec(table)?)?;
+        for exhibit in report::exhibits(page, table) {
+            replace(&folder.join(&exhibit.name), exhibit.text.as_bytes())?;
+            kept.insert(exhibit.name);
+        }
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let is_ours = path
+                .extension()
+                .is_some_and(|ending| ending == "svg" || ending == "csv");
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if is_ours && !kept.contains(&name) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file in the folder beside a page that a later report can be held against.
+const TABLE: &str = "report.json";
+
+/// Writes a file whole or not at all; one that holds the same is left alone.
+fn replace(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    if fs::read(path).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut staged = tempfile::Builder::new()
+        .permissions(read_by_all())
+        .tempfile_in(folder)?;
+    staged.write_all(contents)?;
+    staged.persist(path)?;
+    Ok(())
+}
+
+/// What a report is held against.
+enum Against {
+    /// The folder beside an earlier page, or the table in it.
+    File(PathBuf),
+    /// What a study had when it was pinned.
+    Pin(String, Pin),
+    /// The key of an earlier report stage.
+    Key(Digest),
+}
+
+impl Against {
+    /// A file or folder, the name of a pin, or a key, whichever there is.
+    fn of(old: &str, store: &Store) -> Result<Self, Failure> {
+        let path = Path::new(old);
+        if path.exists() {
+            let page = path.extension().is_some_and(|ending| ending == "html");
+            let folder = if page {
+                path.with_extension("")
+            } else {
+                path.to_owned()
+            };
+            return Ok(Self::File(if folder.is_dir() {
+                folder.join(TABLE)
+            } else {
+                folder
+            }));
+        }
+        if let Some(pin) = store.pins()?.remove(old) {
+            return Ok(Self::Pin(old.to_owned(), pin));
+        }
+        old.parse().map(Self::Key).map_err(|_| {
+            Failure::Usage(format!(
+                "`{old}` is no file or folder of an earlier report, no pin (`pipeline cache pin` makes one) and no key"
+            ))
+        })
+    }
+
+    /// The earlier table of a report stage.
+    fn earlier(&self, store: &Store, stage: &str) -> Result<Earlier, Failure> {
+        let (name, key) = match self {
+            Self::File(path) => {
+                let name = path.display().to_string();
+                let bytes =
+                    fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+                let table = serde_json::from_slice(&bytes)
+                    .map_err(|error| format!("{name} is no report's table: {error}"))?;
+                return Ok(Earlier { name, table });
+            }
+            Self::Pin(name, pin) => {
+                let key = pin.stages.get(stage).copied().ok_or_else(|| {
+                    Failure::Usage(format!("the pin `{name}` has no stage `{stage}`"))
+                })?;
+                (name.clone(), key)
+            }
+            Self::Key(key) => (key.to_string(), *key),
+        };
+        let record = store.lookup(key)?.record;
+        let record = record
+            .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
+        let table = stages::read_report(store, &record)?;
+        Ok(Earlier { name, table })
     }
 }
 
@@ -106,7 +220,10 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
     let study = load(&arguments.file)?;
     let graph = study.expand();
     let store = open(cli, Some(&arguments.file))?;
-    let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
+    let mut pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
+    if let Some(old) = &arguments.against {
+        pages.against = Some(Against::of(old, &store)?);
+    }
     pages.check_folder()?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let summary = Summary::of(&plan);

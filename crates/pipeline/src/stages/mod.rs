@@ -36,9 +36,9 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("train", "2"),
     ("command", "1"),
     ("select", "1"),
-    ("steps_to_target", "1"),
-    ("heatmap", "1"),
-    ("report", "1"),
+    ("steps_to_target", "2"),
+    ("heatmap", "2"),
+    ("report", "2"),
 ];
 
 /// The kinds as the engine wants them.

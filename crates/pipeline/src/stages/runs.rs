@@ -5,7 +5,8 @@ use engine::Job;
 
 use super::Failure;
 
-/// All runs among the inputs, in the order of their names.
+/// All runs among the inputs, in the order of their names, without the rate of each update: no table has
+/// them, and in a large study they are most of the memory.
 pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
     let labels = job
         .manifest()
@@ -14,7 +15,10 @@ pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
         .filter(|name| name.contains('/'));
     let runs = labels.map(|label| -> Result<Run, Failure> {
         let bytes = job.read(label)?;
-        Run::from_safetensors(label, &bytes).map_err(|error| format!("{label}: {error}").into())
+        let mut run =
+            Run::from_safetensors(label, &bytes).map_err(|error| format!("{label}: {error}"))?;
+        run.learning_rate = Vec::new();
+        Ok(run)
     });
     runs.collect()
 }

@@ -156,7 +156,7 @@ impl<'a> Resumable<'a> {
                 }
                 Err(training::Error::Format { .. }) if beyond => {}
                 Err(error @ training::Error::Format { .. }) => {
-                    eprintln!("the kept state of step {} is set aside: {error}", name.step);
+                    errln!("the kept state of step {} is set aside: {error}", name.step);
                     self.job.refuse_state(name)?;
                 }
                 Err(error) => return Err(error.into()),

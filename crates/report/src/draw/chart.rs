@@ -86,7 +86,8 @@ impl Chart<'_> {
             .map(|tick| tick.label.chars().count())
             .max()
             .unwrap_or(0);
-        let left = 34.0 + 6.8 * widest as f64;
+        // On a phone text is larger beside the drawing than here.
+        let left = 38.0 + 8.4 * widest as f64;
         let right = self.width - 14.0 - self.margin;
         let top = 46.0;
         let bottom = self.height - 44.0;
@@ -119,7 +120,7 @@ impl Chart<'_> {
                         height=(px(plane.bottom - plane.top)) {}
                 }
                 text.heading x=(px(plane.left)) y="15" {
-                    (shortened(&self.title, ((self.width - plane.left) / 7.2) as usize))
+                    (shortened(&self.title, ((self.width - plane.left) / 10.4) as usize))
                 }
                 g.grid {
                     @for tick in &self.y.ticks {
@@ -145,7 +146,7 @@ impl Chart<'_> {
                     "H" (px(plane.right)) } {}
                 text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
                 text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
-                    (shortened(self.y.label, ((plane.bottom - plane.top) / 6.2) as usize))
+                    (shortened(self.y.label, ((plane.bottom - plane.top) / 8.6) as usize))
                 }
                 (marks)
             }

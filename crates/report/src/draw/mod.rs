@@ -4,5 +4,6 @@
 pub(crate) mod chart;
 pub(crate) mod colour;
 pub(crate) mod number;
+pub(crate) mod plain;
 pub(crate) mod scale;
 pub(crate) mod svg;

@@ -1,8 +1,6 @@
 //! SVG pieces: coordinates, paths, markers and shortened text. Elements
 //! themselves are written with maud, which escapes every text and attribute.
 
-use std::fmt::Write as _;
-
 /// A coordinate in pixels with at most one decimal: a tenth of a pixel is
 /// below what anybody sees, and pages stay small.
 ///
@@ -20,13 +18,32 @@ pub(crate) fn px(value: f64) -> String {
     }
 }
 
-/// The `d` of a line through the points; empty for none.
+/// The `d` of a line through the points; empty for none. After the first each is written as its distance
+/// from the one before, which is short; distances are between rounded points, so that no error adds up.
 pub(crate) fn line_through(points: impl IntoIterator<Item = (f64, f64)>) -> String {
+    let tenth = |value: f64| (value * 10.0).round() / 10.0;
     let mut d = String::new();
+    let mut command = ' ';
+    let mut last = None;
     for (x, y) in points {
-        // After one `M`, further pairs are lines.
-        d.push(if d.is_empty() { 'M' } else { ' ' });
-        let _ = write!(d, "{} {}", px(x), px(y));
+        let place = (tenth(x), tenth(y));
+        let (next, numbers) = match last {
+            None => ('M', format!("{} {}", px(x), px(y))),
+            Some((x, y)) => match (px(place.0 - x), px(place.1 - y)) {
+                (x, zero) if zero == "0" => ('h', x),
+                (zero, y) if zero == "0" => ('v', y),
+                (x, y) if y.starts_with('-') => ('l', format!("{x}{y}")),
+                (x, y) => ('l', format!("{x} {y}")),
+            },
+        };
+        // A letter or a minus sign parts numbers as a space does.
+        if next != command {
+            d.push(next);
+        } else if !numbers.starts_with('-') {
+            d.push(' ');
+        }
+        d.push_str(&numbers);
+        (command, last) = (next, Some(place));
     }
     d
 }
@@ -133,7 +150,10 @@ mod tests {
         ] {
             assert_eq!(px(value), text);
         }
-        assert_eq!(line_through([(0.0, 1.0), (2.5, 3.0)]), "M0 1 2.5 3");
+        assert_eq!(
+            line_through([(0.0, 1.0), (2.5, 3.0), (2.04, 2.96), (2.0, 9.0)]),
+            "M0 1l2.5 2h-0.5v6"
+        );
         assert_eq!(line_through([]), "");
     }
 

@@ -160,7 +160,7 @@ impl Axes {
             description: panel.description.clone(),
             width: self.width,
             height: self.height,
-            margin: 8.2 * longest.unwrap_or(0).min(10) as f64,
+            margin: 10.4 * longest.unwrap_or(0).min(10) as f64,
             x: self.x_axis(),
             y: Axis::new(&self.y, &panel.label, 6).in_percent(self.percent),
         };

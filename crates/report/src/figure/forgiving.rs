@@ -59,6 +59,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
                 thin: false,
                 diverged: false,
                 drops: Vec::new(),
+                rings: Vec::new(),
                 tip: winner.expected_best.iter().fold(
                     format!("{}, batch {}", words::method(method), winner.batch_size),
                     |tip, e| {
@@ -85,6 +86,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
             y: (&y, &label),
             percent: !metric.is_loss(),
             levels: Vec::new(),
+            cuts: Vec::new(),
             traces,
         }
     });

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use super::traces::{Panel, Trace};
 use super::{batch_legend, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
-use crate::csv::Csv;
+use crate::csv::{Csv, measured};
 use crate::draw::number::{count, significant};
 use crate::draw::scale::{Scale, Spacing};
 use crate::words;
@@ -188,6 +188,7 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
             y: (&y, &label),
             percent: !loss,
             levels: levels.clone(),
+            cuts: Vec::new(),
             traces: mine()
                 .flat_map(|((_, batch), curves)| {
                     curves.iter().enumerate().map(|(place, curve)| {
@@ -233,14 +234,14 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         @if drops { " Triangles along the top mark where the learning rate falls." }
         @if cut > 0 { " " (count(cut, "further run")) " not drawn." }
     };
-    let data = loss.then(|| csv(chosen));
+    let data = csv(chosen, metric);
     figure(
         book,
         Kind::Curves,
         &format!("fig-{tag}"),
         &body,
         &caption,
-        data.as_deref(),
+        Some(&data),
     )
 }
 
@@ -314,6 +315,7 @@ fn trace(
         thin: place > 0,
         diverged: matches!(curve.outcome, Outcome::Diverged { .. }),
         drops: curve.rate_drops.iter().map(|s| *s as f64).collect(),
+        rings: Vec::new(),
         tip: format!(
             "{}, batch {batch}, seed {}\n{}{last}",
             words::method(&curve.method),
@@ -323,34 +325,31 @@ fn trace(
     }
 }
 
-/// The thick lines of both figures.
-fn csv(chosen: &Chosen<'_>) -> String {
-    let mut csv = Csv::new([
-        "stage",
-        "method",
-        "batch_size",
-        "seed",
-        "step",
-        "metric",
-        "value",
-    ]);
-    for curve in chosen.values().filter_map(|curves| curves.first()) {
+/// A row a step, a column a run: as wide as a plot wants it, and a fraction of the bytes of one row a
+/// value.
+fn csv(chosen: &Chosen<'_>, metric: Metric) -> String {
+    let curves: Vec<&LearningCurve> = chosen.values().flatten().copied().collect();
+    let mut head = vec!["step".to_owned()];
+    head.extend(curves.iter().map(|curve| {
+        format!(
+            "{} batch {} seed {}",
+            curve.method, curve.batch_size, curve.seed
+        )
+    }));
+    let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (column, curve) in curves.iter().enumerate() {
         for evaluation in &curve.evaluations {
-            for metric in [Metric::TrainLoss, Metric::TestAccuracy] {
-                if let Some(value) = metric.of(evaluation) {
-                    csv.row(&[
-                        curve.stage.clone(),
-                        curve.method.clone(),
-                        curve.batch_size.to_string(),
-                        curve.seed.to_string(),
-                        evaluation.step.to_string(),
-                        metric.name().into(),
-                        // Curves are measured in single precision.
-                        (value as f32).to_string(),
-                    ]);
-                }
-            }
+            let row = rows
+                .entry(evaluation.step)
+                .or_insert_with(|| vec![String::new(); curves.len()]);
+            row[column] = measured(metric.of(evaluation));
         }
+    }
+    let mut csv = Csv::of(&head);
+    for (step, values) in rows {
+        let mut row = vec![step.to_string()];
+        row.extend(values);
+        csv.row(&row);
     }
     csv.text()
 }

@@ -1,14 +1,17 @@
 //! The figures: from tables to drawings with captions. Each file draws one.
 
 pub(crate) mod by_batch;
+pub(crate) mod course;
 pub(crate) mod forgiving;
 pub(crate) mod heatmap;
 pub(crate) mod learning;
+pub(crate) mod noise;
 pub(crate) mod outline;
 pub(crate) mod performance;
 pub(crate) mod share;
 pub(crate) mod stage_graph;
 pub(crate) mod steps;
+pub(crate) mod time;
 pub(crate) mod traces;
 
 use maud::{Markup, html};
@@ -42,11 +45,14 @@ pub(crate) fn figure(
             figcaption {
                 b { a.anchor href={ "#" (id) } { "Figure\u{a0}" (number) "." } } " " (caption)
             }
-            @if let Some(data) = data {
-                details.data { summary { "Data (CSV)" } pre tabindex="0" { (data) } }
-            }
+            @if let Some(csv) = data { (self::data(csv)) }
         }
     }
+}
+
+/// The numbers behind a figure, closed; also what the script reads them from.
+pub(crate) fn data(csv: &str) -> Markup {
+    html! { details.data { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
 }
 
 /// One entry of a legend: a piece of line with a marker, and what it stands for.

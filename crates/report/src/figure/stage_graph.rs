@@ -68,9 +68,9 @@ pub(crate) fn drawing(graph: &StageGraph) -> Markup {
                 g {
                     title { (node.name) " (" (node.kind) "), " (count(node.count, "point")) }
                     rect.node x=(px(x)) y=(px(y)) width=(px(BOX.0)) height=(px(BOX.1)) rx="3" {}
-                    text.mid x=(px(x + BOX.0 / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, 19)) }
+                    text.mid x=(px(x + BOX.0 / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, 16)) }
                     text.mid.small.label x=(px(x + BOX.0 / 2.0)) y=(px(y + 32.0)) {
-                        (shortened(&node.kind, 16)) @if node.count != 1 { " × " (grouped(node.count as u64)) }
+                        (shortened(&node.kind, 15)) @if node.count != 1 { " × " (grouped(node.count as u64)) }
                     }
                 }
             }

@@ -21,6 +21,8 @@ pub(crate) struct Trace {
     pub(crate) diverged: bool,
     /// Places to mark along the top, where the learning rate falls.
     pub(crate) drops: Vec<f64>,
+    /// Points to ring.
+    pub(crate) rings: Vec<(f64, f64)>,
     pub(crate) tip: String,
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) percent: bool,
     /// Levels to mark by a line across, with their names.
     pub(crate) levels: Vec<(f64, String)>,
+    /// Places along x to mark by a line up.
+    pub(crate) cuts: Vec<f64>,
     pub(crate) traces: Vec<Trace>,
 }
 
@@ -61,22 +65,51 @@ impl Panel<'_> {
                     path.level d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
                 }
             }
+            @for cut in &self.cuts {
+                @if let Some(x) = plane.x.at(*cut) {
+                    path.level d={ "M" (px(x)) " " (px(plane.top)) "V" (px(plane.bottom)) } {}
+                }
+            }
             @for trace in self.traces.iter().filter(|t| t.thin) { (line(&plane, trace)) }
             @for trace in self.traces.iter().filter(|t| !t.thin) { (line(&plane, trace)) }
         });
         let names = html! {
-            @for (level, name) in self.levels.iter().filter(|(level, _)| plane.y.contains(*level)) {
-                @if let Some(y) = plane.y.at(*level) {
-                    text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
-                }
+            @for (y, name) in self.named_levels(&plane) {
+                text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
             }
         };
         chart.draw(&plane, &html! { (marks) (names) })
     }
 }
 
-/// The band, one column of pixels at a time: smallest and largest of all that
-/// falls on it, so that no spike is lost.
+impl Panel<'_> {
+    /// Levels on the plane with their heights, but for those whose name would cover the one before.
+    fn named_levels(&self, plane: &Plane) -> Vec<(f64, &str)> {
+        let mut named: Vec<(f64, &str)> = Vec::new();
+        for (level, name) in self
+            .levels
+            .iter()
+            .filter(|(level, _)| plane.y.contains(*level))
+        {
+            let Some(y) = plane.y.at(*level) else {
+                continue;
+            };
+            if named
+                .last()
+                .is_none_or(|(last, _)| (last - y).abs() >= LEVEL_NAME)
+            {
+                named.push((y, name));
+            }
+        }
+        named
+    }
+}
+
+/// Height of a level's name, pixels; on a phone it is larger beside the drawing than elsewhere.
+const LEVEL_NAME: f64 = 17.0;
+
+/// The band, two columns of pixels at a time: smallest and largest of all that
+/// falls on them, so that no spike is lost.
 fn band(plane: &Plane, trace: &Trace) -> Markup {
     let mut columns: Vec<(f64, f64, f64)> = Vec::new();
     for &(at, low, high) in &trace.band {
@@ -84,7 +117,7 @@ fn band(plane: &Plane, trace: &Trace) -> Markup {
             continue;
         };
         match columns.last_mut() {
-            Some(last) if (x - last.0).abs() < 1.0 => {
+            Some(last) if (x - last.0).abs() < 2.0 => {
                 last.1 = last.1.min(top);
                 last.2 = last.2.max(bottom);
             }
@@ -118,6 +151,9 @@ fn line(plane: &Plane, trace: &Trace) -> Markup {
                 } @else {
                     path.mark d=(trace.shape.path(x, y, 4.2)) {}
                 }
+            }
+            @for &(x, y) in &trace.rings {
+                @if let Some((x, y)) = plane.point(x, y) { path.open d=(Shape::Circle.path(x, y, 4.2)) {} }
             }
             @for drop in trace.drops.iter().filter(|_| !trace.thin) {
                 @if let Some(x) = plane.x.at(*drop) {

@@ -2,10 +2,10 @@
 //! figure it rests on.
 
 use analysis::claims::Claim;
-use analysis::claims::{Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
+use analysis::claims::{Agreement, Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
 use maud::{Markup, html};
 
-use super::{cell, table};
+use super::{cell, controls, table};
 use crate::book::{Book, Kind};
 use crate::draw::number::{count, significant};
 use crate::words;
@@ -68,23 +68,55 @@ pub(crate) fn badge(verdict: Verdict) -> Markup {
 
 /// What becomes of the verdict under the other choices; nothing without any.
 fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
-    let others = claim.under.get(1..).filter(|others| !others.is_empty())?;
-    let differing: Vec<&Alternative> = others
-        .iter()
-        .filter(|other| other.verdict != claim.verdict)
-        .collect();
-    let n = count(others.len(), "other choice");
-    let link = html! { a href="#other-choices" { (n) } };
-    Some(html! {
-        @if differing.is_empty() {
-            "The verdict is the same under " (link) " of level or target."
-        } @else {
-            b { "The verdict depends on the choice: " }
-            "of " (link) ", " (differing.len())
-            @if differing.len() == 1 { " gives another" } @else { " give another" }
-            ", such as " (word(differing[0].verdict)) " at " (words::prose(&differing[0].choice)) "."
+    let counts = claim.elsewhere();
+    let all: usize = counts.values().sum();
+    if all == 0 {
+        return None;
+    }
+    let of = |agreement: Agreement| counts.get(&agreement).copied().unwrap_or(0);
+    let mut said = Vec::new();
+    for (agreement, words) in [
+        (Agreement::Agrees, ["agrees", "agree"]),
+        (Agreement::IsUndecided, ["is undecided", "are undecided"]),
+        (
+            Agreement::WouldDecide,
+            ["would decide it", "would decide it"],
+        ),
+        (Agreement::Contradicts, ["contradicts", "contradict"]),
+        (Agreement::HasNoSay, ["has no say", "have no say"]),
+    ] {
+        match of(agreement) {
+            0 => {}
+            n => said.push(format!("{n} {}", words[usize::from(n > 1)])),
         }
+    }
+    // The first choice under which the answer is another.
+    let turned = [Agreement::Contradicts, Agreement::WouldDecide]
+        .into_iter()
+        .find_map(|wanted| {
+            claim
+                .under
+                .iter()
+                .skip(1)
+                .find(|other| claim.agreement(other) == wanted)
+        });
+    Some(html! {
+        @if of(Agreement::Contradicts) > 0 { b { "The verdict depends on the choice: " } "of " } @else { "Of " }
+        a href="#other-choices" { (count(all, "other choice")) } ", " (words::list(&said))
+        @if let Some(other) = turned {
+            ", such as " (word(other.verdict)) " at " (words::prose(&other.choice))
+        }
+        "."
     })
+}
+
+/// Where the control stands, or else would.
+fn target(book: &Book<'_>) -> &'static str {
+    if book.table.controls.is_empty() {
+        "heatmaps"
+    } else {
+        controls::CONTROLS
+    }
 }
 
 /// `difference of slopes, batch 64: 0.31, 95 % interval 0.1 to 0.5, n = 5`.
@@ -102,7 +134,7 @@ fn said(statistic: &Statistic) -> Markup {
 }
 
 /// A statistic and its interval in its unit: `−1.2 points`, `[−2.1, −0.3]`.
-fn written(statistic: &Statistic) -> (String, Option<String>) {
+pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
         Unit::Plain => (plain, ""),
@@ -135,6 +167,7 @@ fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
             (book.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
             (book.pointer(Kind::Curves, "curves", "Training curves"))
         },
+        Figure::Controls => html! { a href={ "#" (target(book)) } { "K-FAC beside SGD" } },
         Figure::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
             @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {
@@ -193,17 +226,10 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
     if n == 0 {
         return html! {};
     }
-    let differ = claims
+    let differ: usize = claims
         .iter()
-        .flat_map(|claim| {
-            claim
-                .under
-                .iter()
-                .skip(1)
-                .map(|u| u.verdict != claim.verdict)
-        })
-        .filter(|differs| *differs)
-        .count();
+        .filter_map(|claim| claim.elsewhere().get(&Agreement::Contradicts).copied())
+        .sum();
     let rows = html! {
         @for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.under.is_empty()) {
             tr.group {
@@ -222,7 +248,7 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
         details.choices {
             summary {
                 "The verdicts under " (count(n, "other choice")) ": "
-                (match differ { 0 => "none differs".into(), 1 => "1 differs".into(), n => format!("{n} differ") })
+                (match differ { 0 => "none contradicts".into(), 1 => "1 contradicts".into(), n => format!("{n} contradict") })
             }
             (table(
                 book,
@@ -230,7 +256,8 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
                 "choices",
                 &html! {
                     "The verdicts under other choices of level, target or selection. The choice that decides comes first; \
-                     a verdict that differs from it is marked and should be quoted with its choice. Estimates are those \
+                     a verdict that contradicts it is tinted and should be quoted with its choice. Levels that nearly no or \
+                     nearly every cell passes have no say. Estimates are those \
                      least in favour of the claim."
                 },
                 &[
@@ -258,14 +285,21 @@ fn shared_name(claim: &ClaimVerdict) -> Option<&str> {
 }
 
 fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Markup {
-    let differs = other.verdict != claim.verdict;
+    let agreement = claim.agreement(other);
+    let differs = agreement == Agreement::Contradicts;
+    let beside = match agreement {
+        Agreement::Contradicts => " contradicts",
+        Agreement::WouldDecide => " would decide",
+        Agreement::HasNoSay => " no say",
+        Agreement::Agrees | Agreement::IsUndecided => "",
+    };
     html! {
         tr.differs[differs] {
             th scope="row" {
                 (words::prose(&other.choice))
                 @if place == 0 { span.quiet { " (decides)" } }
             }
-            td { (badge(other.verdict)) @if differs { span.edge { " differs" } } }
+            td { (badge(other.verdict)) @if place > 0 { span.edge[differs].quiet[!differs] { (beside) } } }
             @match &other.statistic {
                 Some(statistic) => {
                     (numbers(statistic))

@@ -3,10 +3,10 @@
 use analysis::heatmap::HeatmapTable;
 use maud::{Markup, html};
 
-use super::table;
+use super::{controls, table};
 use crate::book::Book;
 use crate::draw::number::{percent, significant};
-use crate::figure::{heatmap, share};
+use crate::figure::{course, heatmap, share};
 use crate::words;
 
 /// The section.
@@ -22,6 +22,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
                     (heatmap::figures(book, index, named))
                     h3 { "Share of good cells" }
                     (share::one(book, index, named))
+                    (course::one(book, index, named))
                     @if named.table.panels.iter().any(|p| !p.regions.is_empty()) {
                         details {
                             summary { "Good regions as a table" }
@@ -30,6 +31,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
                     }
                 }
             }
+            (controls::one(book))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The sections of the page, in the order of the page; each file writes one.
 
+pub(crate) mod changes;
 pub(crate) mod claims;
+pub(crate) mod controls;
 pub(crate) mod curves;
 pub(crate) mod heatmaps;
 pub(crate) mod provenance;

@@ -3,13 +3,14 @@
 
 use maud::{Markup, html};
 
+use crate::book::Book;
 use crate::draw::number::{count, duration, grouped, significant};
-use crate::figure::stage_graph;
-use crate::provenance::{Provenance, Share, TrainingTime};
+use crate::figure::{stage_graph, time};
+use crate::provenance::{Provenance, Share, StageKeys, TrainingTime};
 use crate::words;
 
 /// The section.
-pub(crate) fn section(provenance: &Provenance) -> Markup {
+pub(crate) fn section(book: &Book<'_>, provenance: &Provenance) -> Markup {
     let counts = provenance.stages;
     html! {
         section #provenance aria-labelledby="provenance-heading" {
@@ -42,7 +43,10 @@ pub(crate) fn section(provenance: &Provenance) -> Markup {
                     dt { "Data set " (words::name(&data.name)) } dd.key { (words::name(&data.digest)) }
                 }
             }
-            @if !provenance.training.is_empty() { (training(&provenance.training)) }
+            @if !provenance.training.is_empty() {
+                (training(&provenance.training))
+                (time::figures(book, &provenance.training))
+            }
             @if !provenance.graph.nodes.is_empty() {
                 h3 { "Stages" }
                 div.scroll tabindex="0" role="region" aria-label="Graph of the stages" {
@@ -75,15 +79,26 @@ pub(crate) fn section(provenance: &Provenance) -> Markup {
             }
             @if !provenance.keys.is_empty() {
                 h3 { "Cache keys" }
-                @for stage in &provenance.keys {
-                    details.data {
-                        summary {
-                            (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), "
-                            (count(stage.keys.len(), "key"))
-                        }
-                        pre tabindex="0" { @for key in &stage.keys { (key) "\n" } }
-                    }
-                }
+                @for stage in &provenance.keys { (keys(stage)) }
+            }
+        }
+    }
+}
+
+/// More keys than these are counted only: so many digests would be most of the page.
+const LISTED_KEYS: usize = 512;
+
+fn keys(stage: &StageKeys) -> Markup {
+    let name = html! {
+        (words::name(&stage.stage)) " (" (words::name(&stage.kind)) "), " (count(stage.keys.len(), "key"))
+    };
+    html! {
+        @if stage.keys.len() > LISTED_KEYS {
+            p.note { (name) "; " code { "pipeline explain" } " names each" }
+        } @else {
+            details.data {
+                summary { (name) }
+                pre tabindex="0" { @for key in &stage.keys { (key) "\n" } }
             }
         }
     }

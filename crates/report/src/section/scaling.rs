@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::table;
 use crate::book::Book;
 use crate::draw::number::significant;
+use crate::figure::noise;
 use crate::figure::steps::figures;
 use crate::words;
 
@@ -29,6 +30,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
                 (figures(book, index, named))
                 @if !named.table.fits.is_empty() { (fits(book, index, &named.table)) }
             }
+            (noise::figures(book))
         }
     }
 }

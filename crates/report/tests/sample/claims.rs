@@ -64,9 +64,9 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
             n: 5,
             figure: Figure::Scaling,
             under: vec![
-                Alternative { choice: "train loss 0.03".into(), verdict: Verdict::Undecided, statistic: Some(slope), reason: String::new() },
-                Alternative { choice: "train loss 0.1, winners of `winners`".into(), verdict: Verdict::Undecided, statistic: None, reason: "the target is inadmissible".into() },
-                Alternative { choice: "test accuracy 0.93".into(), verdict: Verdict::Contradicted, statistic: None, reason: "K-FAC gains more.".into() },
+                Alternative { choice: "train loss 0.03".into(), verdict: Verdict::Undecided, statistic: Some(slope), reason: String::new(), has_say: true },
+                Alternative { choice: "train loss 0.1, winners of `winners`".into(), verdict: Verdict::Undecided, statistic: None, reason: "the target is inadmissible".into(), has_say: true },
+                Alternative { choice: "test accuracy 0.93".into(), verdict: Verdict::Contradicted, statistic: None, reason: "K-FAC gains more.".into(), has_say: true },
             ],
         },
         ClaimVerdict {

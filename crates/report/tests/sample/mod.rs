@@ -4,6 +4,8 @@
 #![allow(dead_code)] // The example and each test use a part.
 
 mod claims;
+pub(crate) mod edges;
+mod evidence;
 mod provenance;
 
 use std::collections::BTreeMap;
@@ -13,17 +15,18 @@ use analysis::heatmap::{
 };
 use analysis::report::{
     Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings,
+    sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    Bounded, CriticalBatchFit, Crossing, RunSteps, ScalingFit, Steps, StepsInterval, StepsSummary,
-    TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
+    StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
 use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
 use serde_json::{Value, json};
 
 use self::claims::claims;
-pub(crate) use self::provenance::provenance;
+pub(crate) use self::provenance::{provenance, provenance_of};
 
 /// What the study is like.
 pub(crate) struct Study {
@@ -32,6 +35,10 @@ pub(crate) struct Study {
     pub(crate) seeds: u64,
     pub(crate) targets: usize,
     pub(crate) grid: usize,
+    /// Before the names of all stages.
+    pub(crate) setup: &'static str,
+    /// In the training set.
+    pub(crate) examples: u64,
 }
 
 impl Study {
@@ -54,7 +61,49 @@ impl Study {
             seeds: 5,
             targets: 3,
             grid: 4,
+            setup: "",
+            examples: 1280,
         }
+    }
+
+    /// 9,216 runs: three setups of the published study's shape, three tuning seeds a configuration.
+    pub(crate) fn large() -> ReportTable {
+        let tables = ["resnet20-", "resnet32-", "alexnet-"].map(|setup| {
+            let study = Study {
+                setup,
+                examples: 50_000,
+                ..Study::paper()
+            };
+            study.table()
+        });
+        let [mut all, others @ ..] = tables;
+        for table in others {
+            all.targets.extend(table.targets);
+            all.winners.extend(table.winners);
+            all.performance.extend(table.performance);
+            all.heatmaps.extend(table.heatmaps);
+            all.curves.extend(table.curves);
+            all.stages.extend(table.stages);
+            all.runs.extend(table.runs);
+            all.noise.extend(table.noise);
+            all.noise_courses.extend(table.noise_courses);
+            all.controls.extend(table.controls);
+        }
+        all
+    }
+
+    fn stage(&self, name: &str) -> String {
+        format!("{}{name}", self.setup)
+    }
+
+    /// The name of a run's input, as the study file's expansion makes it.
+    fn label(&self, m: usize, batch: u64, x: f64, y: f64, seed: u64) -> String {
+        let method = &self.methods[m];
+        format!(
+            "{}{method}/batch_size={batch},{}={x},learning_rate={y},seed={seed}",
+            self.setup,
+            self.second(m)
+        )
     }
 
     fn law(method: usize) -> (f64, f64) {
@@ -126,18 +175,21 @@ impl Study {
             study: Some("quickstart".into()),
             claims: claims(),
             targets: vec![Named {
-                stage: "targets".into(),
+                stage: self.stage("targets"),
                 table: self.targets_table(),
             }],
             winners: vec![Named {
-                stage: "winners".into(),
+                stage: self.stage("winners"),
                 table: self.winners_table(),
             }],
             performance: self.performance(),
             heatmaps: vec![Named {
-                stage: "sensitivity".into(),
+                stage: self.stage("sensitivity"),
                 table: self.heatmap_table(),
             }],
+            noise: self.noise(),
+            noise_courses: self.noise_courses(),
+            controls: self.controls(),
             curves: self.curves(),
             curves_left_out: 0,
             stages: self.stages(),
@@ -154,10 +206,11 @@ impl Study {
                 for seed in 0..self.seeds {
                     runs.push(RunSteps {
                         label: format!(
-                            "confirmed/batch_size={batch},method={method},seed={}",
+                            "{}confirmed/batch_size={batch},method={method},seed={}",
+                            self.setup,
                             100 + seed
                         ),
-                        stage: "confirmed".into(),
+                        stage: self.stage("confirmed"),
                         method: method.clone(),
                         batch_size: batch,
                         seed: 100 + seed,
@@ -229,7 +282,7 @@ impl Study {
         let median = reached.get(self.seeds as usize / 2).copied();
         let first = Self::steps(m, self.batches[0], t, 1) as f64;
         StepsSummary {
-            stage: "confirmed".into(),
+            stage: self.stage("confirmed"),
             method: self.methods[m].clone(),
             batch_size: batch,
             target: Self::target(t),
@@ -240,6 +293,10 @@ impl Study {
             not_reached: counts[1],
             diverged: counts[2],
             median,
+            examples: median.map(|steps| ExamplesInterval {
+                after: steps.after * batch,
+                by: steps.by * batch,
+            }),
             fastest: reached.first().copied(),
             slowest: reached.last().copied(),
             ideal: Some(first * self.batches[0] as f64 / batch as f64),
@@ -254,7 +311,7 @@ impl Study {
         let (s_min, e_min) = Self::law(m);
         let stretch = 1.0 + 0.55 * t as f64;
         ScalingFit {
-            stage: "confirmed".into(),
+            stage: self.stage("confirmed"),
             method: self.methods[m].clone(),
             target: Self::target(t),
             batch_sizes: self.batches.clone(),
@@ -308,7 +365,7 @@ impl Study {
                     ]),
                     method: method.clone(),
                     batch_size: batch,
-                    stage: method.clone(),
+                    stage: self.stage(method),
                     settings: json!({}),
                     parameters: parameters.clone(),
                     score: Score::Value(0.951 - 0.002 * b as f64),
@@ -362,7 +419,7 @@ impl Study {
                     (!values.is_empty()).then(|| (metric, around(mean, spread / mean)))
                 };
                 rows.push(Performance {
-                    winners: "winners".into(),
+                    winners: self.stage("winners"),
                     entry: format!("{method}/{batch}"),
                     method: method.clone(),
                     batch_size: batch,
@@ -383,7 +440,7 @@ impl Study {
         for (m, method) in self.methods.iter().enumerate() {
             for (b, &batch) in self.batches.iter().enumerate() {
                 for seed in 0..self.seeds {
-                    let end = 1280 * (14 + 7 * b as u64) / batch.min(1280);
+                    let end = self.examples * (14 + 7 * b as u64) / batch.min(self.examples);
                     let (s_min, e_min) = Self::law(m);
                     let pace = (s_min + e_min / batch as f64) / 3.0;
                     let loss = |step: u64| 2.3 / (1.0 + (step as f64 / pace).powf(1.9)) + 0.002;
@@ -392,15 +449,16 @@ impl Study {
                     let per_bucket = end.div_ceil(240).max(1);
                     curves.push(LearningCurve {
                         label: format!(
-                            "confirmed/batch_size={batch},method={method},seed={}",
+                            "{}confirmed/batch_size={batch},method={method},seed={}",
+                            self.setup,
                             100 + seed
                         ),
-                        stage: "confirmed".into(),
+                        stage: self.stage("confirmed"),
                         method: method.clone(),
                         batch_size: batch,
                         seed: 100 + seed,
                         role: Role::Confirmed,
-                        winners: vec!["winners".into()],
+                        winners: vec![self.stage("winners")],
                         outcome: if diverged {
                             Outcome::Diverged { step: 40 }
                         } else {
@@ -425,7 +483,7 @@ impl Study {
                         } else {
                             vec![]
                         },
-                        steps_per_epoch: 1280 / batch.min(1280),
+                        steps_per_epoch: self.examples / batch.min(self.examples),
                         evaluations: steps
                             .iter()
                             .filter(|s| !diverged || **s < 40)
@@ -472,6 +530,7 @@ impl Study {
                 within: Some(0.02),
             },
             panels,
+            courses: self.courses(),
         }
     }
 
@@ -527,7 +586,7 @@ impl Study {
                         })
                         .collect(),
                     runs: (0..3)
-                        .map(|s| format!("{method}/batch_size={batch},seed={s}"))
+                        .map(|seed| self.label(m, batch, *x, *y, seed))
                         .collect(),
                 });
             }
@@ -587,14 +646,7 @@ impl Study {
             region(GoodRule::Within(0.02), top - 0.02),
         ];
         Panel {
-            stage: format!(
-                "{method}-{}",
-                if step.is_some() {
-                    "iterations"
-                } else {
-                    "epochs"
-                }
-            ),
+            stage: self.stage(method),
             method: method.into(),
             batch_size: batch,
             others: BTreeMap::new(),
@@ -606,45 +658,20 @@ impl Study {
             y_values: ys,
             cells,
             best,
+            dampings: self.dampings(m),
             regions,
         }
     }
 
     fn runs(&self) -> Vec<RunRow> {
         let mut runs = Vec::new();
-        for (m, method) in self.methods.iter().enumerate() {
+        for m in 0..self.methods.len() {
             for &batch in &self.batches {
-                for (j, rate) in self.y_values(m).into_iter().enumerate() {
-                    for (i, other) in self.x_values(m).into_iter().enumerate() {
-                        let diverged = m == 0 && i == 0 && j >= 3;
-                        let accuracy = 0.95 - 0.01 * (i as f64 - j as f64).abs();
-                        runs.push(RunRow {
-                            label: format!("{method}/batch_size={batch},{}={other},learning_rate={rate},seed=0", self.second(m)),
-                            stage: method.clone(),
-                            method: method.clone(),
-                            batch_size: batch,
-                            learning_rate: rate,
-                            seed: 0,
-                            settings: BTreeMap::from([
-                                ("batch_size".into(), json!(batch)),
-                                ("learning_rate".into(), json!(rate)),
-                                (format!("optimizer.{method}.{}", self.second(m)), json!(other)),
-                            ]),
-                            outcome: if diverged { Outcome::Diverged { step: 7 } } else { Outcome::Finished },
-                            budget_steps: 1280 * 12 / batch.min(1280),
-                            last: (!diverged).then(|| Evaluation {
-                                step: 1280 * 12 / batch.min(1280),
-                                train_loss: Some(0.02 + 0.01 * i as f64),
-                                validation_accuracy: Some(accuracy),
-                                test_accuracy: Some(accuracy - 0.004),
-                                ..Evaluation::default()
-                            }),
-                            best: if diverged {
-                                BTreeMap::new()
-                            } else {
-                                BTreeMap::from([(Metric::ValidationAccuracy, Best { value: accuracy + 0.003, step: 300 })])
-                            },
-                        });
+                for seed in 0..3 {
+                    for (j, rate) in self.y_values(m).into_iter().enumerate() {
+                        for (i, other) in self.x_values(m).into_iter().enumerate() {
+                            runs.push(self.run(m, batch, (i, other), (j, rate), seed));
+                        }
                     }
                 }
             }
@@ -652,12 +679,80 @@ impl Study {
         runs
     }
 
+    fn run(
+        &self,
+        m: usize,
+        batch: u64,
+        (i, other): (usize, f64),
+        (j, rate): (usize, f64),
+        seed: u64,
+    ) -> RunRow {
+        let method = &self.methods[m];
+        let diverged = m == 0 && i == 0 && j >= 3;
+        let noise = 0.004 * unit(i as u64, j as u64, batch, seed);
+        let accuracy = 0.95 - 0.01 * (i as f64 - j as f64).abs() + noise;
+        let steps = self.examples * 12 / batch.min(self.examples);
+        let pace = 20.0 * (1.0 + (i as f64 - j as f64).abs()) + batch as f64 / 8.0;
+        let loss: Vec<f32> = (0..if diverged { 7 } else { steps })
+            .map(|step| {
+                let level = if diverged {
+                    3f64.powf(step as f64)
+                } else {
+                    2.3 / (1.0 + step as f64 / pace)
+                };
+                (level * (0.7 + 0.6 * unit(step, m as u64, batch, seed))) as f32
+            })
+            .collect();
+        RunRow {
+            label: self.label(m, batch, other, rate, seed),
+            stage: self.stage(method),
+            method: method.clone(),
+            batch_size: batch,
+            learning_rate: rate,
+            seed,
+            settings: BTreeMap::from([
+                ("batch_size".into(), json!(batch)),
+                ("learning_rate".into(), json!(rate)),
+                ("seed".into(), json!(seed)),
+                (
+                    format!("optimizer.{method}.{}", self.second(m)),
+                    json!(other),
+                ),
+            ]),
+            outcome: if diverged {
+                Outcome::Diverged { step: 7 }
+            } else {
+                Outcome::Finished
+            },
+            budget_steps: steps,
+            last: (!diverged).then(|| Evaluation {
+                step: steps,
+                train_loss: Some(0.02 + 0.01 * i as f64 + noise),
+                validation_accuracy: Some(accuracy),
+                test_accuracy: Some(accuracy - 0.004),
+                ..Evaluation::default()
+            }),
+            best: if diverged {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(
+                    Metric::ValidationAccuracy,
+                    Best {
+                        value: accuracy + 0.003,
+                        step: 300,
+                    },
+                )])
+            },
+            sketch: sketch(&loss),
+        }
+    }
+
     fn stages(&self) -> Vec<StageSettings> {
         self.methods
             .iter()
             .enumerate()
             .map(|(m, method)| StageSettings {
-                stage: method.clone(),
+                stage: self.stage(method),
                 method: method.clone(),
                 common: BTreeMap::from([
                     ("budget.epochs".into(), json!(12)),
@@ -683,7 +778,7 @@ impl Study {
                             .collect::<Vec<Value>>(),
                     ),
                 ]),
-                runs: self.batches.len() * self.grid * self.grid,
+                runs: 3 * self.batches.len() * self.grid * self.grid,
                 diverged: 5,
                 stopped: 3,
                 train_examples: vec![1280],
@@ -703,6 +798,9 @@ pub(crate) fn empty() -> ReportTable {
         winners: vec![],
         performance: vec![],
         heatmaps: vec![],
+        noise: vec![],
+        noise_courses: vec![],
+        controls: vec![],
         curves: vec![],
         curves_left_out: 0,
         stages: vec![],
@@ -729,7 +827,7 @@ fn steps_to(end: u64) -> Vec<u64> {
         if steps.last() != Some(&(at.ceil() as u64)) {
             steps.push(at.ceil() as u64);
         }
-        at *= 1.15;
+        at *= 1.1;
     }
     steps.push(end);
     steps

@@ -61,3 +61,17 @@ pub(crate) fn provenance() -> Provenance {
         },
     }
 }
+
+/// The same with so many points of one sweep.
+pub(crate) fn provenance_of(points: usize) -> Provenance {
+    let mut provenance = provenance();
+    provenance.keys[0].keys = (0..points)
+        .map(|point| {
+            format!(
+                "{:064x}",
+                0x9E37_79B9_7F4A_7C15_u128.wrapping_mul((point as u128 + 1).pow(4))
+            )
+        })
+        .collect();
+    provenance
+}

@@ -288,6 +288,9 @@ pub(crate) enum Claim {
     RatesAndDampingsCorrelate {},
     /// SGD makes more progress per step in reducing the loss.
     SgdFasterPerIteration {},
+    /// The control: at a large damping K-FAC is SGD with learning rate / damping, within a margin. It takes SGD runs
+    /// with those rates and the same momentum, seeds and budget.
+    LargeDampingIsSgd(Comparison),
 }
 
 impl Claim {

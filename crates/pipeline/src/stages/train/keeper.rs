@@ -95,7 +95,7 @@ impl<'a> Keeper<'a> {
         let name = self.prefix.state(state.step());
         if let Err(error) = self.job.keep_state(name, &state.to_bytes()) {
             // The result may be small enough for what is left of the disk.
-            eprintln!("the state of step {} is not kept: {error}", name.step);
+            errln!("the state of step {} is not kept: {error}", name.step);
             return Ok(());
         }
         let stays = self.stays(name.step);

@@ -1,14 +1,16 @@
-//! One cell: its colour and value, or the mark of why it has none.
+//! The cells of a panel: colour and value, or the mark of why there is none. A page has thousands, so they
+//! are written without an element around each: the script finds a cell by its place.
+
+use std::collections::BTreeMap;
 
 use analysis::Metric;
-use analysis::heatmap::{Cell, CellState, Panel};
-use maud::{Markup, html};
+use analysis::heatmap::{CellState, Panel};
+use maud::{Markup, PreEscaped, html};
 
 use super::shades::Shades;
 use crate::draw::colour::cividis;
-use crate::draw::number::{count, exact, fixed, grouped, significant};
+use crate::draw::number::{fixed, significant};
 use crate::draw::svg::{cross, line_through, px};
-use crate::words;
 
 /// Width of the smallest cell in which two digits can be read, in pixels.
 pub(super) const SMALLEST: f64 = 24.0;
@@ -27,16 +29,6 @@ pub(super) fn is_small(size: (f64, f64)) -> bool {
     size.0 < ROOMY
 }
 
-/// Where a cell is drawn; cells of equal `link` and index light up together.
-pub(super) struct Place<'a> {
-    pub(super) link: &'a str,
-    pub(super) index: usize,
-    /// Its upper left corner.
-    pub(super) corner: (f64, f64),
-    /// Its width and height.
-    pub(super) size: (f64, f64),
-}
-
 /// The cell's value, if it has one.
 pub(super) fn value(state: &CellState) -> Option<f64> {
     match state {
@@ -45,73 +37,110 @@ pub(super) fn value(state: &CellState) -> Option<f64> {
     }
 }
 
-/// Draws the cell.
-pub(super) fn draw(
-    place: &Place<'_>,
+/// A cell's state in the words of the data.
+pub(super) fn state(state: &CellState) -> &'static str {
+    match state {
+        CellState::Value { .. } => "value",
+        CellState::Diverged { .. } => "diverged",
+        CellState::StoppedEarly { .. } => "ended early",
+        CellState::NotEvaluated => "not evaluated",
+        CellState::Missing => "missing",
+    }
+}
+
+/// Shades that are told apart: cells of equal shade are one path.
+const SHADES: f64 = 63.0;
+
+/// Draws all cells of a panel; `corner` is the upper left one of a cell by its index.
+pub(super) fn all(
     panel: &Panel,
-    cell: &Cell,
+    size: (f64, f64),
+    corner: impl Fn(usize) -> (f64, f64),
     metric: Metric,
     shades: &Shades,
 ) -> Markup {
-    let &Place {
-        link,
-        index,
-        corner: (x, y),
-        size: (wide, high),
-    } = place;
-    let (mid, centre) = (x + wide / 2.0, y + high / 2.0);
-    let small = is_small(place.size);
-    let area = |fill: &str, class: &str| {
-        html! {
-            path.cell.(class) fill=(fill) d={
-                "M" (px(x)) " " (px(y)) "h" (px(wide)) "v" (px(high)) "h-" (px(wide)) "z"
-            } {}
-        }
-    };
-    html! {
-        g data-link={ (link) "-" (index) } {
-            title { (tip(panel, cell, metric)) }
-            @match cell.state {
-                CellState::Value { mean, .. } => {
-                    @let colour = cividis(shades.share(mean));
-                    (area(&colour.hex(), "known"))
-                    text.value.tiny[small].pale[colour.is_dark()].starred[panel.best == Some(index)]
-                        x=(px(mid)) y=(px(centre + 4.0)) {
-                        @if small { (shortest(metric, mean)) } @else { (short(metric, mean)) }
-                        @if panel.best == Some(index) { "*" }
-                    }
-                }
-                CellState::Diverged { .. } => {
-                    (area("none", "void"))
-                    path.lost d=(hatch(x, y, place.size)) {}
-                    path.lost.thick d=(cross(mid, centre, 6.0)) {}
-                }
-                CellState::StoppedEarly { .. } => {
-                    (area("none", "void"))
-                    path.lost d={ "M" (px(mid - 4.5)) " " (px(centre - 4.5)) "h9v9h-9z" } {}
-                }
-                CellState::NotEvaluated => {
-                    (area("none", "void"))
-                    text.mid.label x=(px(mid)) y=(px(centre + 4.0)) { "–" }
-                }
-                CellState::Missing => { (area("none", "missing")) }
+    let (wide, high) = size;
+    let small = is_small(size);
+    // What is drawn alike, each with all its places.
+    let mut areas: BTreeMap<String, String> = BTreeMap::new();
+    // By height, from the top.
+    let mut values: BTreeMap<i64, String> = BTreeMap::new();
+    let (mut strokes, mut crosses, mut marks) = (String::new(), String::new(), String::new());
+    for (index, cell) in panel.cells.iter().enumerate() {
+        let (x, y) = corner(index);
+        let (mid, centre) = (x + wide / 2.0, y + high / 2.0);
+        let look = match &cell.state {
+            CellState::Value { mean, .. } => {
+                let colour = cividis((shades.share(*mean) * SHADES).round() / SHADES);
+                let text = if small {
+                    shortest(metric, *mean)
+                } else {
+                    short(metric, *mean)
+                };
+                let (starred, star) = if panel.best == Some(index) {
+                    ("starred", "*")
+                } else {
+                    ("", "")
+                };
+                let class = match (colour.is_dark(), starred) {
+                    (false, "") => String::new(),
+                    (true, "") => " class=\"pale\"".into(),
+                    (false, starred) => format!(" class=\"{starred}\""),
+                    (true, starred) => format!(" class=\"pale {starred}\""),
+                };
+                *values.entry((centre + 4.0).round() as i64).or_default() +=
+                    &format!("<tspan{class} x=\"{}\">{text}{star}</tspan>", px(mid));
+                format!("fill=\"{}\"", colour.hex())
             }
+            CellState::Diverged { .. } => {
+                strokes += &hatch((x, y), size);
+                crosses += &cross(mid, centre, 6.0);
+                "class=\"void\"".into()
+            }
+            CellState::StoppedEarly { .. } => {
+                marks += &format!("M{} {}h9v9h-9z", px(mid - 4.5), px(centre - 4.5));
+                "class=\"void\"".into()
+            }
+            CellState::NotEvaluated => {
+                marks += &format!("M{} {}h8", px(mid - 4.0), px(centre));
+                "class=\"void\"".into()
+            }
+            CellState::Missing => "class=\"missing\"".into(),
+        };
+        *areas.entry(look).or_default() += &format!(
+            "M{} {}h{}v{}h-{}z",
+            px(x),
+            px(y),
+            px(wide),
+            px(high),
+            px(wide)
+        );
+    }
+    let areas: String = areas
+        .iter()
+        .map(|(look, d)| format!("<path {look} d=\"{d}\"/>"))
+        .collect();
+    html! {
+        g.cells { (PreEscaped(areas)) }
+        @if !marks.is_empty() { path.lost d=(marks) {} }
+        @if !crosses.is_empty() {
+            path.lost d=(strokes) {}
+            path.lost.thick d=(crosses) {}
         }
+        g.values.tiny[small] { @for (y, row) in &values { text y=(y) { (PreEscaped(row)) } } }
     }
 }
 
 /// Strokes across a cell.
-fn hatch(x: f64, y: f64, (wide, high): (f64, f64)) -> String {
-    let strokes: Vec<String> = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
-        .map(|share: f64| {
-            // From the upper or right side down to the left or lower one.
-            let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
-            line_through([
-                (x + wide * near, y + high * far),
-                (x + wide * far, y + high * near),
-            ])
-        })
-        .to_vec();
+fn hatch((x, y): (f64, f64), (wide, high): (f64, f64)) -> String {
+    let strokes = [0.4_f64, 0.8, 1.2, 1.6].map(|share| {
+        // From the upper or right side down to the left or lower one.
+        let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
+        line_through([
+            (x + wide * near, y + high * far),
+            (x + wide * far, y + high * near),
+        ])
+    });
     strokes.concat()
 }
 
@@ -131,53 +160,4 @@ fn short(metric: Metric, value: f64) -> String {
     } else {
         fixed(value * 100.0, 1)
     }
-}
-
-fn state(cell: &Cell, metric: Metric) -> String {
-    match cell.state {
-        CellState::Value { mean, seeds } => {
-            format!(
-                "{metric} {}, mean of {}",
-                words::measured(metric, mean),
-                count(seeds, "seed")
-            )
-        }
-        CellState::Diverged { diverged, seeds } => {
-            format!("{diverged} of {} diverged", count(seeds, "seed"))
-        }
-        CellState::StoppedEarly { step } => {
-            format!("ended at step {}, before the slice", grouped(step))
-        }
-        CellState::NotEvaluated => "not evaluated at this step".into(),
-        CellState::Missing => "no run".into(),
-    }
-}
-
-fn tip(panel: &Panel, cell: &Cell, metric: Metric) -> String {
-    let mut tip = format!(
-        "{}, batch {}\n{} {}, {} {}\n{}",
-        words::method(&panel.method),
-        panel.batch_size,
-        words::setting(&panel.x),
-        exact(cell.x),
-        words::setting(&panel.y),
-        exact(cell.y),
-        state(cell, metric),
-    );
-    if let [_, _, ..] = cell.seeds[..] {
-        let words: Vec<String> = cell
-            .seeds
-            .iter()
-            .map(|seed| match seed.state {
-                CellState::Value { mean, .. } => short(metric, mean),
-                CellState::Diverged { .. } => "diverged".into(),
-                CellState::StoppedEarly { .. } => "ended early".into(),
-                CellState::NotEvaluated => "not evaluated".into(),
-                CellState::Missing => "no run".into(),
-            })
-            .collect();
-        tip.push_str("\nseeds ");
-        tip.push_str(&words.join(", "));
-    }
-    tip
 }

@@ -31,6 +31,9 @@ pub(super) fn legend(panels: &[&Panel]) -> Markup {
             @if panels.iter().any(|p| p.regions.first().is_some_and(|r| !r.touches.is_empty())) {
                 (legend_drawing(&html! { path.touch d="M14 2v10l6 -5z" {} }, "region touches the edge of the grid"))
             }
+            @if panels.iter().any(|p| !p.dampings.is_empty()) {
+                (legend_drawing(&html! { path.curvature d="M17 0V14" {} }, "dampings beyond exceed most of the curvature"))
+            }
             @if any(|s| matches!(s, CellState::Diverged { .. })) {
                 (legend_drawing(&html! {
                     path.cell.void d="M7 1h20v12h-20z" {}

@@ -15,12 +15,12 @@ use maud::{Markup, html};
 
 use self::cell::value;
 use self::legend::legend;
-use self::panel::{Frame, Paint};
+use self::panel::Frame;
 use self::shades::Shades;
 use super::figure;
 use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, number};
-use crate::draw::number::{count, fixed};
+use crate::csv::{Csv, measured};
+use crate::draw::number::{count, exact, fixed, significant};
 use crate::words;
 
 /// Figures of a heatmap table: one per slice and group of stages.
@@ -88,6 +88,18 @@ fn one(
         })
         .filter(|(_, _, row): &Row<'_>| !row.is_empty())
         .collect();
+    for (place, panel) in panels.iter().enumerate() {
+        book.heatmap(&panel::id(tag, place), panel);
+    }
+    // The data lists the panels' cells one after the other.
+    let first_rows: Vec<usize> = panels
+        .iter()
+        .scan(0, |next, panel| {
+            let first = *next;
+            *next += panel.cells.len();
+            Some(first)
+        })
+        .collect();
     let level = table.good.at_least;
     let body = html! {
         (legend(panels))
@@ -105,12 +117,7 @@ fn one(
                     @for (place, (index, panel)) in row.iter().enumerate() {
                         @let first = row[0].1;
                         @let named = place == 0 || (&first.y, &first.y_values) != (&panel.y, &panel.y_values);
-                        div {
-                            (panel::draw(&frame, named, &format!("{tag}-{}", index + 1), panel, table.value, &Paint {
-                                look: book.look(&panel.method),
-                                shades,
-                            }))
-                        }
+                        div { (panel::draw(&frame, named, &panel::id(tag, *index), first_rows[*index], panel, table.value, shades)) }
                     }
                     // The next row starts on its own.
                     @if row.len() < frame.columns {
@@ -158,6 +165,10 @@ fn one(
         "A triangle outside of a side marks that good cells touch it: the region may go on beyond the \
          grid, so its share is a lower bound. Nothing is interpolated. Compare the size and place of \
          the outline from panel to panel."
+        @if panels.iter().any(|p| p.dampings.iter().any(|level| !level.is_below_curvature())) {
+            " Right of the dotted line dampings exceed the median eigenvalue of the curvature: there K-FAC is nearly SGD with \
+             learning rate / damping, and a diagonal edge of the region is built in."
+        }
     };
     figure(
         book,
@@ -169,45 +180,47 @@ fn one(
     )
 }
 
+/// A row a cell, panel by panel; a column for each setting on an axis, empty where a panel has another.
 fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {
-    let mut csv = Csv::new([
-        "stage",
-        "method",
-        "batch_size",
-        "x",
-        "x_value",
-        "y",
-        "y_value",
-        "state",
-        "seeds",
-        "metric",
-        "mean",
-        "good",
-    ]);
+    let axes: BTreeSet<&str> = panels
+        .iter()
+        .flat_map(|p| [p.x.as_str(), p.y.as_str()])
+        .collect();
+    let others = panels.iter().any(|panel| !panel.others.is_empty());
+    let mut head: Vec<String> = ["stage", "method", "batch_size"]
+        .map(str::to_owned)
+        .to_vec();
+    head.extend(axes.iter().map(|axis| (*axis).to_owned()));
+    head.extend(others.then(|| "others".to_owned()));
+    head.extend(["state", table.value.name(), "good", "seeds"].map(str::to_owned));
+    let mut csv = Csv::of(&head);
     for panel in panels {
         for (index, cell) in panel.cells.iter().enumerate() {
-            let state = match cell.state {
-                CellState::Value { .. } => "value",
-                CellState::Diverged { .. } => "diverged",
-                CellState::StoppedEarly { .. } => "ended early",
-                CellState::NotEvaluated => "not evaluated",
-                CellState::Missing => "missing",
-            };
-            let good = panel.regions.first().and_then(|r| r.good.get(index));
-            csv.row(&[
+            let mut row = vec![
                 panel.stage.clone(),
                 panel.method.clone(),
                 panel.batch_size.to_string(),
-                panel.x.clone(),
-                cell.x.to_string(),
-                panel.y.clone(),
-                cell.y.to_string(),
-                state.into(),
-                cell.seeds.len().to_string(),
-                table.value.name().into(),
-                number(value(&cell.state)),
-                good.map_or_else(String::new, bool::to_string),
-            ]);
+            ];
+            row.extend(axes.iter().map(|axis| match *axis {
+                axis if axis == panel.x => exact(cell.x),
+                axis if axis == panel.y => exact(cell.y),
+                _ => String::new(),
+            }));
+            row.extend(others.then(|| words::settings(&panel.others)));
+            let seeds: Vec<String> = cell
+                .seeds
+                .iter()
+                .map(|seed| match seed.state {
+                    CellState::Value { mean, .. } => significant(mean, 4).replace('\u{2212}', "-"),
+                    other => cell::state(&other).replace(' ', "_"),
+                })
+                .collect();
+            let good = panel.regions.first().and_then(|r| r.good.get(index));
+            row.push(cell::state(&cell.state).to_owned());
+            row.push(measured(value(&cell.state)));
+            row.push(good.map_or_else(String::new, |good| u8::from(*good).to_string()));
+            row.push(seeds.join(" "));
+            csv.row(&row);
         }
     }
     csv.text()

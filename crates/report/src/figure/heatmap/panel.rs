@@ -6,9 +6,8 @@ use maud::{Markup, html};
 
 use super::cell::{self, value};
 use super::shades::Shades;
-use crate::draw::chart::Look;
 use crate::draw::number::significant;
-use crate::draw::svg::{px, shortened};
+use crate::draw::svg::{line_through, px, shortened};
 use crate::figure::outline::{outline, path};
 use crate::words;
 
@@ -21,6 +20,8 @@ const NAME: f64 = 16.0;
 
 /// What fits beside each other on a wide page, in pixels.
 const PAGE: f64 = 1072.0;
+/// For the words above a grid of few columns.
+const WORDS: f64 = 112.0;
 /// Between panels.
 const GAP: f64 = 14.0;
 
@@ -46,7 +47,8 @@ impl Frame {
             .map(|value| significant(*value, 2).chars().count())
             .max()
             .unwrap_or(0);
-        let ticks = 12.0 + 5.8 * longest as f64;
+        // Whole pixels keep thousands of coordinates short.
+        let ticks = (12.0 + 5.8 * longest as f64).ceil();
         let across = panels.iter().map(|p| p.x_values.len()).max().unwrap_or(0);
         let around = ticks + RIGHT + GAP;
         let rows = |rows: usize| most.div_ceil(rows).max(1);
@@ -67,7 +69,7 @@ impl Frame {
 
     /// The width of all panels in a row, in pixels.
     pub(super) fn page(&self) -> f64 {
-        let panel = self.ticks + self.cell.0 * self.across as f64 + RIGHT + GAP;
+        let panel = self.ticks + (self.cell.0 * self.across as f64).max(WORDS) + RIGHT + GAP;
         panel * self.columns as f64 + NAME
     }
 
@@ -77,28 +79,35 @@ impl Frame {
     }
 }
 
-/// The colours of a panel: of its method and of its values.
-pub(super) struct Paint<'a> {
-    pub(super) look: Look,
-    pub(super) shades: &'a Shades,
+/// The id of a panel's drawing.
+pub(super) fn id(tag: &str, place: usize) -> String {
+    format!("map-{tag}-{}", place + 1)
 }
 
-/// Draws a panel; `named`: with the name of its vertical setting.
+/// Draws a panel; `named`: with the name of its vertical setting; `row`: of its first cell in the figure's
+/// data.
 pub(super) fn draw(
     frame: &Frame,
     named: bool,
-    tag: &str,
+    id: &str,
+    row: usize,
     panel: &Panel,
     metric: Metric,
-    paint: &Paint<'_>,
+    shades: &Shades,
 ) -> Markup {
     let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
     let (wide, high) = frame.cell;
     let left = frame.ticks + if named { NAME } else { 0.0 };
     let right = left + wide * columns as f64;
     let bottom = TOP + high * rows as f64;
-    let (width, height) = (right + RIGHT, bottom + BOTTOM);
-    let id = format!("map-{tag}");
+    let (width, height) = (right.max(left + WORDS) + RIGHT, bottom + BOTTOM);
+    let grid = format!(
+        "{} {} {} {} {columns} {rows}",
+        px(left),
+        px(TOP),
+        px(wide),
+        px(high)
+    );
     // Row 0 is the smallest y, at the bottom.
     let corner = |x: usize, y: usize| (left + wide * x as f64, bottom - high * y as f64);
     let method = words::method(&panel.method);
@@ -129,17 +138,13 @@ pub(super) fn draw(
     let y_name = words::setting(&panel.y);
     html! {
         svg id=(id) role="img" width=(px(width)) height=(px(height))
-            viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" } {
+            viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" }
+            data-grid=(grid) data-row=(row) {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 7.4) as usize)) }
+            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 9.4) as usize)) }
             text.small.label x=(px(left)) y="29" { (share) }
-            @for (i, one) in panel.cells.iter().enumerate() {
-                (cell::draw(
-                    &cell::Place { link: &paint.look.class(), index: i, corner: corner(i % columns.max(1), i / columns.max(1) + 1), size: frame.cell },
-                    panel, one, metric, paint.shades,
-                ))
-            }
+            (cell::all(panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
             @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
                 text.mid.small x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) {
                     (significant(*value, 2))
@@ -151,12 +156,12 @@ pub(super) fn draw(
                 }
             }
             text.mid.small.label x=(px(f64::midpoint(left, right))) y=(px(height - 7.0)) {
-                (shortened(&x_name, ((right - left) / 5.4) as usize))
+                (shortened(&x_name, ((right - left) / 7.2) as usize))
             }
             @if named {
                 text.mid.small.label transform={
                     "translate(10 " (px(f64::midpoint(TOP, bottom))) ")rotate(-90)"
-                } { (shortened(&y_name, ((bottom - TOP) / 5.4) as usize)) }
+                } { (shortened(&y_name, ((bottom - TOP) / 7.2) as usize)) }
             }
             @for (place, region) in panel.regions.iter().enumerate().rev() {
                 @if region.good.len() == panel.cells.len() && columns > 0 {
@@ -167,11 +172,31 @@ pub(super) fn draw(
                     }
                 }
             }
+            @if let Some(d) = curvature(panel, corner) {
+                path.curvature d=(d) { title { "dampings from here on exceed most of the curvature" } }
+            }
             @if let Some(region) = region {
                 @for side in &region.touches { (touch(*side, (left, right), (TOP, bottom))) }
             }
         }
     }
+}
+
+/// The line between dampings below and above the median eigenvalue of the curvature; none where no run
+/// recorded it, or all are on one side.
+fn curvature(panel: &Panel, corner: impl Fn(usize, usize) -> (f64, f64)) -> Option<String> {
+    let first = panel
+        .dampings
+        .iter()
+        .position(|level| !level.is_below_curvature())?;
+    let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
+    let ends = match (panel.x.as_str(), panel.y.as_str()) {
+        _ if first == 0 => return None,
+        ("damping", _) => [corner(first, 0), corner(first, rows)],
+        (_, "damping") => [corner(0, first), corner(columns, first)],
+        _ => return None,
+    };
+    Some(line_through(ends))
 }
 
 /// A triangle outside of a side that good cells touch.

@@ -123,7 +123,7 @@ fn seed(label: &str, run: &RunSteps, crossing: &Crossing) -> Option<Seed> {
         value: value as f64,
         from,
         above,
-        tip: format!("{head}\n{what}{flag}\n{}", run.label),
+        tip: format!("{head}\n{what}{flag}"),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Steps to target against batch size, and the speed-up that follows, both
 //! axes to base 2, with ideal scaling dotted.
 
+mod examples;
 mod line;
 mod speed_up;
 
@@ -34,6 +35,7 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<TargetsTable>
             h3 { (stage_list(&part.group)) }
             (part.steps())
             (part.speed_up())
+            (part.examples())
         }
     }
 }
@@ -205,7 +207,7 @@ impl<'a> Part<'a> {
                     &format!("fig-steps-{}", self.tag),
                     &html! {
                         (self.legend())
-                        div class=(class) {
+                        div class=(class) data-pick="Target" {
                             @for panel in &panels { (axes.draw(panel)) }
                         }
                     },

@@ -46,7 +46,7 @@ impl Part<'_> {
             &format!("fig-speed-up-{}", self.tag),
             &html! {
                 (self.legend())
-                div class=(class) { @for panel in &panels { (axes.draw(panel)) } }
+                div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
             },
             &html! {
                 "Speed-up: median steps at the smallest batch size over median steps at each batch size, \

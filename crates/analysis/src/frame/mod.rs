@@ -1,0 +1,207 @@
+//! Tables as columns, for programs that read data frames: CSV, Parquet, safetensors.
+//!
+//! A [`Frame`] is a rectangle of named, typed columns. Functions here turn runs and tables into frames
+//! and frames into bytes; they write no file. One row is one thing: a run, an evaluation, a crossing, a
+//! cell. Every frame of runs has the same first columns, so that frames join on `run`.
+
+mod csv;
+mod parquet;
+mod report;
+mod runs;
+mod safetensors;
+mod tables;
+mod thrift;
+
+use std::sync::Arc;
+
+pub use csv::{csv_header, csv_rows};
+pub use parquet::ParquetWriter;
+pub use report::report_frames;
+pub use runs::{Coordinates, LOSS_ROWS};
+pub use safetensors::to_safetensors;
+pub use tables::{heatmap_frames, targets_frames, winners_frames};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// Whole numbers from 0.
+    Integer,
+    /// Single-precision numbers.
+    Single,
+    /// Double-precision numbers.
+    Number,
+    /// True or false.
+    Flag,
+}
+
+/// One field of a row. Null is "there is none", which NaN is not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// There is none.
+    Null,
+    /// Text.
+    Text(Arc<str>),
+    /// A whole number.
+    Integer(u64),
+    /// A single-precision number.
+    Single(f32),
+    /// A double-precision number.
+    Number(f64),
+    /// True or false.
+    Flag(bool),
+}
+
+impl Value {
+    fn fits(&self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Null, _)
+                | (Self::Text(_), Kind::Text)
+                | (Self::Integer(_), Kind::Integer)
+                | (Self::Single(_), Kind::Single)
+                | (Self::Number(_), Kind::Number)
+                | (Self::Flag(_), Kind::Flag)
+        )
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.as_str().into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Arc<str>> for Value {
+    fn from(text: Arc<str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::Integer(number as u64)
+    }
+}
+
+impl From<f32> for Value {
+    fn from(number: f32) -> Self {
+        Self::Single(number)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A named column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name, unique in its frame.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// One value a row.
+    pub values: Vec<Value>,
+}
+
+/// A rectangle of columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// Its name, that of its file.
+    pub name: &'static str,
+    /// Its columns, all of one length.
+    pub columns: Vec<Column>,
+}
+
+impl Frame {
+    /// An empty frame. A name that an earlier column has gets an underscore.
+    pub fn new(name: &'static str, columns: impl IntoIterator<Item = (String, Kind)>) -> Self {
+        let mut frame = Self {
+            name,
+            columns: Vec::new(),
+        };
+        for (mut name, kind) in columns {
+            while frame.columns.iter().any(|column| column.name == name) {
+                name.push('_');
+            }
+            frame.columns.push(Column {
+                name,
+                kind,
+                values: Vec::new(),
+            });
+        }
+        frame
+    }
+
+    /// An empty frame from names that are known here.
+    fn of(name: &'static str, columns: &[(&str, Kind)]) -> Self {
+        Self::new(
+            name,
+            columns
+                .iter()
+                .map(|(name, kind)| ((*name).to_owned(), *kind)),
+        )
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.values.len())
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// If it has another number of fields than there are columns, or a field is of another kind.
+    pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
+        let mut fields = row.into_iter();
+        for column in &mut self.columns {
+            let value = fields.next().expect("a row has a field for every column");
+            assert!(
+                value.fits(column.kind),
+                "column `{}` of `{}` holds {:?}, not {value:?}",
+                column.name,
+                self.name,
+                column.kind
+            );
+            column.values.push(value);
+        }
+        assert!(
+            fields.next().is_none(),
+            "a row has no more fields than there are columns"
+        );
+    }
+}

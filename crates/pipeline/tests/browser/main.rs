@@ -1,0 +1,68 @@
+//! The quick study's report, made by the real binary, in a headless Chromium that opens it from disk with the
+//! network off. Pictures are kept in `target/tmp/browser`.
+
+#[path = "../../../report/tests/browser/checks.rs"]
+mod checks;
+#[allow(dead_code, reason = "the tests of the crate report use more of it")]
+#[path = "../../../report/tests/browser/chromium.rs"]
+mod chromium;
+
+use std::path::Path;
+use std::process::Command;
+
+use chromium::Chromium;
+use serde_json::json;
+
+#[test]
+fn the_report_of_the_quick_study_opens_from_disk_and_has_no_fault() {
+    let test = "the quick study's report in a browser";
+    let Some(mut browser) = Chromium::start(test) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/quickstart.yaml");
+    let run = Command::new(env!("CARGO_BIN_EXE_pipeline"))
+        .args(["run", "--quiet"])
+        .arg(&study)
+        .current_dir(folder.path())
+        .env_remove("PIPELINE_CACHE")
+        .output()
+        .expect("the binary starts");
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let page = folder.path().join("reports/quickstart.html");
+
+    checks::every_look(&mut browser, &page, "quickstart");
+    browser.resize(1280, 900);
+    browser.open(&page, "");
+    checks::no_serious_fault_of_accessibility(&mut browser, test, "quickstart");
+    checks::the_keyboard_reaches_everything(&mut browser);
+
+    // The picker shows one target; a cell has a tip and its training.
+    let drawings = "[...document.querySelectorAll('#fig-steps-1-1 [data-pick] > svg')].filter(e => e.getClientRects().length).length";
+    let all = browser.ask(drawings);
+    assert!(all.as_u64() > Some(1), "{all} targets");
+    browser.ask("document.querySelector('#fig-steps-1-1 select').focus()");
+    browser.press("ArrowDown");
+    assert_eq!(browser.ask(drawings), json!(1));
+    browser.hover("#map-1-1-1 .values tspan");
+    let tip = browser.ask("document.querySelector('#tip').textContent");
+    assert!(
+        tip.as_str()
+            .is_some_and(|tip| tip.contains("batch 16") && tip.contains("seeds ")),
+        "{tip}"
+    );
+    assert_eq!(
+        browser.ask("document.querySelectorAll('#tip .sketch').length"),
+        json!(1)
+    );
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let pages = browser.printed_pages();
+    assert!(
+        (5..40).contains(&pages),
+        "{pages} pages of paper for 900 runs"
+    );
+}

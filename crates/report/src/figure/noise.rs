@@ -1,0 +1,360 @@
+//! The gradient noise scale, which is measured, beside the critical batch size, which is fitted: two ways to
+//! one number.
+
+use std::collections::BTreeSet;
+
+use analysis::noise::{NoiseComparison, NoiseCourse, NoiseScale};
+use analysis::targets::Bounded;
+use maud::{Markup, html};
+
+use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point};
+use super::traces::{self, Trace};
+use super::{batch_legend, figure, legend_drawing, method_entry, panel_size};
+use crate::book::{Book, Kind};
+use crate::csv::{Csv, measured};
+use crate::draw::number::{count, grouped};
+use crate::draw::scale::{Scale, Spacing};
+use crate::words;
+
+/// Both figures, where the runs measured their gradients' noise.
+pub(crate) fn figures(book: &Book<'_>) -> Markup {
+    html! { (beside_the_fit(book)) (against_step(book)) }
+}
+
+fn beside_the_fit(book: &Book<'_>) -> Markup {
+    let all: Vec<&NoiseComparison> = book
+        .table
+        .noise
+        .iter()
+        .filter(|comparison| {
+            comparison
+                .at_target
+                .iter()
+                .any(|at| at.scale.value.is_some())
+        })
+        .collect();
+    if all.is_empty() {
+        return html! {};
+    }
+    let batches: BTreeSet<u64> = all
+        .iter()
+        .flat_map(|comparison| comparison.at_target.iter().map(|at| at.batch_size))
+        .collect();
+    let stages: BTreeSet<&str> = all
+        .iter()
+        .map(|comparison| comparison.stage.as_str())
+        .collect();
+    let span = (
+        *batches.first().unwrap_or(&1) as f64,
+        *batches.last().unwrap_or(&1) as f64,
+    );
+    let panels: Vec<Panel> = all
+        .iter()
+        .enumerate()
+        .map(|(place, comparison)| panel(book, place, comparison, span, stages.len() > 1))
+        .collect();
+    let values = panels.iter().flat_map(|panel| {
+        let points = panel
+            .lines
+            .iter()
+            .flat_map(|line| line.points.iter().flat_map(Point::extent));
+        let fits = panel
+            .lines
+            .iter()
+            .flat_map(|line| line.law.iter().map(|p| p.1));
+        points
+            .chain(fits)
+            .chain(panel.reference.iter().map(|p| p.1))
+    });
+    let (width, height, class) = panel_size(panels.len());
+    let axes = Axes {
+        x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
+        y: Scale::of(Spacing::Log2, values, 0.09),
+        batches: batches.iter().copied().collect(),
+        width,
+        height,
+        percent: false,
+    };
+    let body = html! {
+        ul.legend {
+            (method_entry(book.look("sgd"), &html! { "noise scale just before the target" }))
+            (legend_drawing(&html! { path.ideal.neutral d="M2 7H32" {} }, "fitted critical batch size"))
+            (legend_drawing(&html! { g class=(book.look("sgd").class()) { path.law d="M2 3H32M2 11H32" {} } }, "its interval or bound"))
+        }
+        div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
+    };
+    figure(
+        book,
+        Kind::Noise,
+        "fig-noise",
+        &body,
+        &html! {
+            "SGD's gradient noise scale tr(Σ) / |" i { "G" } "|² (large markers with 95\u{a0}% intervals; in examples, measured \
+             over the last half of the way to each target at each batch size) beside the critical batch size fitted to \
+             the steps to that target; both axes to base 2. Where both say the same, the fit is no accident of the batch \
+             sizes that were run. The noise scale takes the plain metric: it speaks for SGD only (McCandlish et al. 2018)."
+        },
+        Some(&comparison_csv(&all)),
+    )
+}
+
+fn panel(
+    book: &Book<'_>,
+    place: usize,
+    comparison: &NoiseComparison,
+    span: (f64, f64),
+    staged: bool,
+) -> Panel {
+    let points: Vec<Point> = comparison
+        .at_target
+        .iter()
+        .filter_map(|at| {
+            let value = at.scale.value?;
+            Some(Point {
+                batch: at.batch_size,
+                value,
+                bar: bar(&at.scale.bounded),
+                mark: if matches!(at.scale.bounded, Bounded::Estimate(_)) {
+                    Mark::Known
+                } else {
+                    Mark::Censored
+                },
+                tip: format!(
+                    "SGD, batch {}\nnoise scale {}\n{}",
+                    at.batch_size,
+                    words::in_line(&words::bounded(&at.scale.bounded)),
+                    count(at.runs, "run")
+                ),
+            })
+        })
+        .collect();
+    let mut line = Line::new(book.look(&comparison.method), "SGD".into(), points);
+    let flat = |value: f64| vec![(span.0, value), (span.1, value)];
+    let fit = comparison.critical_batch.as_ref();
+    let mut reference = Vec::new();
+    if let Some(Bounded::Estimate(estimate)) = fit {
+        reference = flat(estimate.value);
+    }
+    // Both bounds as one line, there and back.
+    if let Some(Bar { low, high }) = fit.and_then(bar) {
+        let far = |bound: Option<f64>| bound.map(flat).unwrap_or_default();
+        line.law = far(low);
+        line.law.extend(far(high).into_iter().rev());
+    }
+    let said = fit.map_or_else(
+        || "not fitted".into(),
+        |fit| words::in_line(&words::bounded(fit)),
+    );
+    let spoken: Vec<String> = line
+        .points
+        .iter()
+        .map(|p| p.tip.replace('\n', ", "))
+        .collect();
+    Panel {
+        id: format!("noise-{}", place + 1),
+        title: if staged {
+            format!(
+                "{} ({})",
+                words::target(comparison.target),
+                comparison.stage
+            )
+        } else {
+            words::target(comparison.target)
+        },
+        description: format!("Critical batch size {said}. {}.", spoken.join(". ")),
+        lines: vec![line],
+        reference,
+        label: "examples".into(),
+    }
+}
+
+fn bar(bounded: &Bounded) -> Option<Bar> {
+    match bounded {
+        Bounded::Estimate(estimate) => {
+            let interval = estimate.interval?;
+            Some(Bar {
+                low: interval.low,
+                high: interval.high,
+            })
+        }
+        Bounded::AtLeast { low } => Some(Bar {
+            low: Some(*low),
+            high: None,
+        }),
+        Bounded::AtMost { high } => Some(Bar {
+            low: None,
+            high: Some(*high),
+        }),
+        Bounded::Undetermined => None,
+    }
+}
+
+fn against_step(book: &Book<'_>) -> Markup {
+    let courses: Vec<&NoiseCourse> = book
+        .table
+        .noise_courses
+        .iter()
+        .filter(|course| {
+            course
+                .points
+                .iter()
+                .filter(|p| p.scale.value.is_some())
+                .count()
+                > 1
+        })
+        .collect();
+    if courses.is_empty() {
+        return html! {};
+    }
+    let stages: BTreeSet<&str> = courses.iter().map(|course| course.stage.as_str()).collect();
+    let batches: BTreeSet<u64> = courses.iter().map(|course| course.batch_size).collect();
+    let middle = |from: u64, to: u64| (from.max(1) as f64 * to.max(1) as f64).sqrt();
+    let points = |course: &NoiseCourse| -> Vec<(f64, f64)> {
+        let known = course.points.iter();
+        known
+            .filter_map(|p| Some((middle(p.from, p.to), p.scale.value?)))
+            .collect()
+    };
+    let all = || courses.iter().flat_map(|course| points(course));
+    let (x, y) = (
+        Scale::of(Spacing::Log10, all().map(|p| p.0), 0.04),
+        Scale::of(Spacing::Log2, all().map(|p| p.1), 0.06),
+    );
+    let (width, height, class) = panel_size(stages.len());
+    let panels = stages.iter().enumerate().map(|(place, stage)| {
+        let mine: Vec<Trace> = courses
+            .iter()
+            .filter(|course| course.stage == **stage)
+            .map(|course| Trace {
+                class: book.batch_class(course.batch_size),
+                shape: book.batch_look(course.batch_size).shape(),
+                points: points(course),
+                band: Vec::new(),
+                thin: false,
+                diverged: false,
+                drops: Vec::new(),
+                rings: Vec::new(),
+                tip: course.points.iter().fold(
+                    format!("SGD, batch {}", course.batch_size),
+                    |tip, p| {
+                        format!(
+                            "{tip}\nsteps {} to {}: {}",
+                            grouped(p.from),
+                            grouped(p.to),
+                            words::in_line(&words::bounded(&p.scale.bounded))
+                        )
+                    },
+                ),
+            })
+            .collect();
+        let spoken: Vec<String> = mine.iter().map(|t| t.tip.replace('\n', ", ")).collect();
+        traces::Panel {
+            id: format!("noise-course-{}", place + 1),
+            title: format!("SGD ({stage})"),
+            description: format!(
+                "Noise scale by step, a line per batch size. {}.",
+                spoken.join(". ")
+            ),
+            width,
+            height,
+            x: (&x, "iteration"),
+            y: (&y, "noise scale (examples)"),
+            percent: false,
+            levels: Vec::new(),
+            cuts: Vec::new(),
+            traces: mine,
+        }
+    });
+    let all_batches: Vec<u64> = batches.into_iter().collect();
+    figure(
+        book,
+        Kind::Other,
+        "fig-noise-course",
+        &html! {
+            (batch_legend(book, &all_batches))
+            div class=(class) { @for panel in panels { (panel.draw()) } }
+        },
+        &html! {
+            "SGD's gradient noise scale against the step, all runs of a batch size together, in windows that double in \
+             length; axes to base 10 and 2. It grows as the loss falls: batches that were too large at the start no longer \
+             are near the end."
+        },
+        Some(&course_csv(&courses)),
+    )
+}
+
+fn scale_fields(scale: &NoiseScale) -> [String; 5] {
+    let bounds = bar(&scale.bounded);
+    [
+        measured(scale.value),
+        measured(bounds.and_then(|bar| bar.low)),
+        measured(bounds.and_then(|bar| bar.high)),
+        measured(Some(scale.trace)),
+        measured(Some(scale.gradient)),
+    ]
+}
+
+fn comparison_csv(all: &[&NoiseComparison]) -> String {
+    let mut csv = Csv::new([
+        "stage",
+        "target",
+        "critical_batch",
+        "critical_low",
+        "critical_high",
+        "batch_size",
+        "runs",
+        "noise_scale",
+        "low",
+        "high",
+        "trace",
+        "gradient_squared",
+    ]);
+    for comparison in all {
+        let fit = comparison.critical_batch.as_ref();
+        let bounds = fit.and_then(bar);
+        for at in &comparison.at_target {
+            let mut row = vec![
+                comparison.stage.clone(),
+                comparison.target.to_string(),
+                measured(match fit {
+                    Some(Bounded::Estimate(estimate)) => Some(estimate.value),
+                    _ => None,
+                }),
+                measured(bounds.and_then(|bar| bar.low)),
+                measured(bounds.and_then(|bar| bar.high)),
+                at.batch_size.to_string(),
+                at.runs.to_string(),
+            ];
+            row.extend(scale_fields(&at.scale));
+            csv.row(&row);
+        }
+    }
+    csv.text()
+}
+
+fn course_csv(courses: &[&NoiseCourse]) -> String {
+    let mut csv = Csv::new([
+        "stage",
+        "batch_size",
+        "from",
+        "to",
+        "noise_scale",
+        "low",
+        "high",
+        "trace",
+        "gradient_squared",
+    ]);
+    for course in courses {
+        for point in &course.points {
+            let mut row = vec![
+                course.stage.clone(),
+                course.batch_size.to_string(),
+                point.from.to_string(),
+                point.to.to_string(),
+            ];
+            row.extend(scale_fields(&point.scale));
+            csv.row(&row);
+        }
+    }
+    csv.text()
+}

@@ -1,0 +1,134 @@
+// Heatmaps: the cell under the mouse or the keyboard's cursor says what it is and shows its training; the
+// same settings are marked in the other panels, and where a method has other settings, those it shares.
+
+const maps = [];
+document.querySelectorAll('figure:has(svg[data-grid])').forEach(figure => {
+  let rows = null;
+  const data = () => rows ??= fields(figure.querySelector('details.data pre').textContent);
+  figure.querySelectorAll('svg[data-grid]').forEach(svg => {
+    const [left, top, wide, high, columns, lines] = svg.dataset.grid.split(' ').map(Number);
+    maps.push({ figure, svg, data, left, top, wide, high, columns, lines, first: Number(svg.dataset.row) });
+  });
+});
+
+/** The cells of a map, from the lowest line as their rows in the data are. */
+const cellOf = (map, cell) => (map.cells ??= Array.from({ length: map.columns * map.lines }, (_, i) => readCell(map, i)))[cell];
+const readCell = (map, cell) => {
+  const head = map.data()[0];
+  const row = map.data()[1 + map.first + cell];
+  const [from, to] = [head.indexOf('batch_size') + 1, head.lastIndexOf('state')];
+  const settings = head.slice(from, to).map((name, i) => [name, row[from + i]]).filter(([name, value]) => name !== 'others' && value !== '');
+  return { method: row[1], settings, metric: head[to + 1], state: row[to], value: row[to + 1], good: row[to + 2], seeds: row[to + 3].split(' ').filter(Boolean) };
+};
+
+const shown = (metric, value) => metric.includes('accuracy') && !isNaN(value) ? `${(100 * value).toFixed(1)} %` : value.replaceAll('_', ' ');
+const cellWords = (map, cell) => {
+  const of = cellOf(map, cell);
+  const lines = [
+    map.svg.querySelector('title').textContent,
+    of.settings.map(([name, value]) => `${said(name)} ${value}`).join(', '),
+    of.state === 'value' ? `${said(of.metric)} ${shown(of.metric, of.value)}${of.good === '1' ? ', good' : ''}` : of.state,
+  ];
+  if (of.seeds.length > 1) lines.push(`seeds ${of.seeds.map(value => shown(of.metric, value)).join(', ')}`);
+  return lines.join('\n');
+};
+
+const rectangle = (map, cell, name) => {
+  const [column, line] = [cell % map.columns, Math.floor(cell / map.columns)];
+  const y = map.top + map.high * (map.lines - 1 - line);
+  draw('rect', { class: `chosen ${name}`, x: map.left + map.wide * column, y, width: map.wide, height: map.high }, map.svg);
+};
+const unmark = () => document.querySelectorAll('svg[data-grid] .chosen').forEach(mark => mark.remove());
+const mark = (map, cell) => {
+  unmark();
+  const of = cellOf(map, cell);
+  for (const other of maps) {
+    // Maps of one table, which may be of several slices.
+    if (other.figure.id.replace(/-\d+$/, '') !== map.figure.id.replace(/-\d+$/, '')) continue;
+    for (let i = 0; i < other.columns * other.lines; i++) {
+      const its = cellOf(other, i);
+      const shared = its.settings.filter(([name]) => of.settings.some(([own]) => own === name));
+      if (!shared.length || shared.some(([name, value]) => of.settings.some(([own, its]) => own === name && its !== value))) continue;
+      rectangle(other, i, shared.length === of.settings.length && its.method === of.method ? 'cursor' : 'alike');
+    }
+  }
+};
+
+const training = (map, cell) => {
+  const configuration = sketches?.cells[map.svg.id]?.[cell];
+  const drawing = configuration == null ? null : sketched(configuration, 250, 96, true);
+  if (!drawing) return null;
+  const box = make('div', null, null, { className: 'training' });
+  make('div', 'Mini-batch loss (nats), lowest to highest of all seeds:', box);
+  box.append(drawing);
+  return box;
+};
+const present = (map, cell, at) => {
+  mark(map, cell);
+  showTip(cellWords(map, cell), at, training(map, cell));
+};
+const boxOf = map => {
+  const [x, y, width, height] = ['x', 'y', 'width', 'height'].map(name => Number(map.svg.querySelector('.cursor:last-of-type, .cursor')?.getAttribute(name) ?? 0));
+  const matrix = map.svg.getScreenCTM();
+  const [from, to] = [new DOMPoint(x, y).matrixTransform(matrix), new DOMPoint(x + width, y + height).matrixTransform(matrix)];
+  return { left: from.x, top: from.y, right: to.x, bottom: to.y };
+};
+
+let pinned = null;
+const pin = (map, cell) => {
+  pinned = map && { map, cell };
+  if (map) remember(map.figure.id, { cell: `${map.svg.id}.${cell}` });
+};
+for (const map of maps) {
+  const { svg } = map;
+  let cursor = 0;
+  const under = event => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const [column, line] = [Math.floor((at.x - map.left) / map.wide), map.lines - 1 - Math.floor((at.y - map.top) / map.high)];
+    return column >= 0 && column < map.columns && line >= 0 && line < map.lines ? line * map.columns + column : null;
+  };
+  svg.addEventListener('pointermove', event => {
+    const cell = under(event);
+    if (cell === null) { if (!pinned) { unmark(); hideTip(); } return; }
+    if (cell !== cursor || tip.hidden) present(map, cursor = cell, point(event));
+    else showTip(tip.firstChild.textContent, point(event), tip.children[0]);
+  });
+  const leave = () => {
+    hideTip();
+    if (pinned) mark(pinned.map, pinned.cell);
+    else unmark();
+  };
+  svg.addEventListener('pointerleave', leave);
+  svg.addEventListener('blur', leave);
+  svg.addEventListener('click', event => {
+    const cell = under(event);
+    if (cell !== null) pin(map, cell);
+  });
+  svg.tabIndex = 0;
+  // What it says follows the arrow keys, which an image does not take.
+  svg.setAttribute('role', 'application');
+  svg.setAttribute('aria-roledescription', 'heatmap');
+  const announce = () => {
+    present(map, cursor, point({ clientX: 0, clientY: 0 }));
+    showTip(cellWords(map, cursor), boxOf(map), training(map, cursor));
+    aloud.textContent = cellWords(map, cursor);
+  };
+  svg.addEventListener('keydown', event => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: map.columns, ArrowDown: -map.columns }[event.key];
+    if (event.key === 'Escape') { pin(null); unmark(); hideTip(); }
+    if (event.key === 'Enter') pin(map, cursor);
+    if (!step) return;
+    event.preventDefault();
+    const next = cursor + step;
+    const beside = Math.abs(step) > 1 || Math.floor(next / map.columns) === Math.floor(cursor / map.columns);
+    if (next >= 0 && next < map.columns * map.lines && beside) cursor = next;
+    announce();
+  });
+  restore[map.figure.id] = choices => {
+    const [id, cell] = (choices.get('cell') ?? '').split('.');
+    const chosen = maps.find(other => other.svg.id === id && other.figure === map.figure);
+    if (!chosen || !(Number(cell) < chosen.columns * chosen.lines)) return;
+    mark(chosen, Number(cell));
+    pinned = { map: chosen, cell: Number(cell) };
+  };
+}

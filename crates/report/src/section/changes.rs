@@ -1,0 +1,301 @@
+//! What changed since an earlier report: settings, results, verdicts. Both tables are put into facts, a name
+//! and what the page would say of it; facts that read alike did not change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use analysis::claims::ClaimVerdict;
+use analysis::report::{ReportTable, RunRow};
+use analysis::targets::StepsSummary;
+use maud::{Markup, html};
+
+use super::claims::{badge, written};
+use super::table;
+use crate::book::Book;
+use crate::draw::number::{count, percent, significant};
+use crate::words;
+
+/// An earlier report to compare with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earlier {
+    /// How to call it: a pin, a file, a key.
+    pub name: String,
+    /// Its table.
+    pub table: ReportTable,
+}
+
+/// Facts by name.
+type Facts = BTreeMap<String, String>;
+
+/// The section.
+pub(crate) fn section(book: &Book<'_>, earlier: &Earlier) -> Markup {
+    let (before, now) = (&earlier.table, book.table);
+    let kinds: [(&str, &str, fn(&ReportTable) -> Facts); 6] = [
+        ("settings", "Settings", settings),
+        ("performance", "Confirmed performance", performance),
+        ("winners", "Winners", winners),
+        ("steps", "Steps to target, median seed", steps),
+        ("fits", "Scaling fits", fits),
+        ("regions", "Good cells", regions),
+    ];
+    html! {
+        section #changes aria-labelledby="changes-heading" {
+            h2 #changes-heading { "What changed" }
+            p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
+            (verdicts(book, before, now))
+            @for (id, name, facts) in kinds { (differing(book, id, name, &facts(before), &facts(now))) }
+        }
+    }
+}
+
+/// What became of the runs, each by its name.
+fn runs(before: &ReportTable, now: &ReportTable) -> String {
+    let by_label = |table: &'_ ReportTable| -> BTreeMap<String, RunRow> {
+        table
+            .runs
+            .iter()
+            .map(|run| (run.label.clone(), run.clone()))
+            .collect()
+    };
+    let (old, new) = (by_label(before), by_label(now));
+    let both: Vec<(&RunRow, &RunRow)> = new
+        .iter()
+        .filter_map(|(label, run)| Some((old.get(label)?, run)))
+        .collect();
+    let other = both
+        .iter()
+        .filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last))
+        .count();
+    format!(
+        "{} before, {} now: {} added, {} gone; of the {} in both {} came out otherwise.",
+        count(old.len(), "run"),
+        new.len(),
+        new.len() - both.len(),
+        old.len() - both.len(),
+        both.len(),
+        if other == 0 {
+            "none".into()
+        } else {
+            other.to_string()
+        },
+    )
+}
+
+fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup {
+    let find = |claims: &'_ [ClaimVerdict], wanted: &ClaimVerdict| -> Option<ClaimVerdict> {
+        claims
+            .iter()
+            .find(|claim| claim.claim == wanted.claim)
+            .cloned()
+    };
+    let gone = before
+        .claims
+        .iter()
+        .filter(|claim| find(&now.claims, claim).is_none());
+    let rows: Vec<(Option<ClaimVerdict>, Option<ClaimVerdict>)> = now
+        .claims
+        .iter()
+        .map(|claim| (find(&before.claims, claim), Some(claim.clone())))
+        .chain(gone.map(|claim| (Some(claim.clone()), None)))
+        .collect();
+    if rows.is_empty() {
+        return html! {};
+    }
+    let changed = rows
+        .iter()
+        .filter(|(old, new)| old.as_ref().map(|c| c.verdict) != new.as_ref().map(|c| c.verdict))
+        .count();
+    let side = |claim: &Option<ClaimVerdict>| {
+        html! {
+            td {
+                @match claim {
+                    Some(claim) => {
+                        (badge(claim.verdict))
+                        @if let Some(statistic) = &claim.statistic {
+                            span.range { (words::in_line(&written(statistic))) ", n\u{a0}=\u{a0}" (statistic.n) }
+                        }
+                    }
+                    None => "not declared"
+                }
+            }
+        }
+    };
+    let body = html! {
+        @for (old, new) in &rows {
+            @let differs = old.as_ref().map(|c| c.verdict) != new.as_ref().map(|c| c.verdict);
+            tr.differs[differs] {
+                th scope="row" {
+                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&claim.sentence)) }
+                }
+                (side(old)) (side(new))
+            }
+        }
+    };
+    table(
+        book,
+        "changes-verdicts",
+        "changes",
+        &html! {
+            "Verdicts before and now, with the number least in favour; "
+            @if changed == 0 { "none is another." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
+        },
+        &[("Claim", false), ("Before", false), ("Now", false)],
+        &body,
+    )
+}
+
+fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts) -> Markup {
+    let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let (equal, other): (Vec<&String>, Vec<&String>) = all
+        .into_iter()
+        .partition(|fact| before.get(*fact) == now.get(*fact));
+    if other.is_empty() {
+        return html! {
+            @if !equal.is_empty() { p.note { (name) ": all " (equal.len()) " as before." } }
+        };
+    }
+    let side = |facts: &Facts, fact: &String| {
+        html! {
+            td { @match facts.get(fact) { Some(text) => { (words::name(text)) } None => span.quiet { "–" } } }
+        }
+    };
+    let rows = html! {
+        @for fact in &other {
+            tr { th scope="row" { (words::name(fact)) } (side(before, fact)) (side(now, fact)) }
+        }
+    };
+    table(
+        book,
+        &format!("changes-{id}"),
+        "changes",
+        &html! { (name) ": " (other.len()) " changed, " (equal.len()) " as before, to the digits shown on this page." },
+        &[("What", false), ("Before", false), ("Now", false)],
+        &rows,
+    )
+}
+
+fn settings(table: &ReportTable) -> Facts {
+    let mut facts = Facts::new();
+    for stage in &table.stages {
+        let of = format!("{}, {}", stage.stage, words::method(&stage.method));
+        facts.insert(format!("{of}: runs"), stage.runs.to_string());
+        for (path, value) in &stage.common {
+            facts.insert(format!("{of}: {path}"), words::value(value));
+        }
+        for (path, values) in &stage.swept {
+            let values: Vec<String> = values.iter().map(words::value).collect();
+            facts.insert(
+                format!("{of}: {path}"),
+                format!("{} (swept)", values.join(", ")),
+            );
+        }
+    }
+    facts
+}
+
+fn performance(table: &ReportTable) -> Facts {
+    let rows = table.performance.iter().flat_map(|row| {
+        row.metrics.iter().map(move |(metric, estimate)| {
+            let what = format!(
+                "{}: {}, batch {}, {metric}",
+                row.winners,
+                words::method(&row.method),
+                row.batch_size
+            );
+            let value = words::in_line(&words::estimated(*metric, estimate));
+            let lost = if row.diverged > 0 {
+                format!(", {} diverged", row.diverged)
+            } else {
+                String::new()
+            };
+            (what, format!("{value}, {}{lost}", count(row.seeds, "seed")))
+        })
+    });
+    rows.collect()
+}
+
+fn winners(table: &ReportTable) -> Facts {
+    let all = table.winners.iter().flat_map(|named| {
+        named.table.winners.iter().map(|winner| {
+            let what = format!("{}: {}", named.stage, winner.entry);
+            let score = words::score(&winner.score, named.table.by);
+            (
+                what,
+                format!("{}: {score}", words::settings(&winner.parameters)),
+            )
+        })
+    });
+    all.collect()
+}
+
+fn steps(table: &ReportTable) -> Facts {
+    let said = |row: &StepsSummary| {
+        let reached = format!("{} of {} reached", row.reached, count(row.seeds, "seed"));
+        match row.median {
+            Some(median) => format!("{}, {reached}", words::steps(median.after, median.by)),
+            None => format!("not reached, {reached}"),
+        }
+    };
+    let rows = table.targets.iter().flat_map(|named| {
+        named.table.summaries.iter().map(move |row| {
+            let what = format!(
+                "{}: {}, {}, batch {:>6}",
+                row.stage,
+                words::method(&row.method),
+                words::target(row.target),
+                row.batch_size
+            );
+            (what, said(row))
+        })
+    });
+    rows.collect()
+}
+
+fn fits(table: &ReportTable) -> Facts {
+    let rows = table
+        .targets
+        .iter()
+        .flat_map(|named| &named.table.fits)
+        .map(|fit| {
+            let what = format!(
+                "{}: {}, {}",
+                fit.stage,
+                words::method(&fit.method),
+                words::target(fit.target)
+            );
+            let slope = fit.slope.as_ref().map_or("none".into(), |slope| {
+                words::in_line(&words::estimate(slope, |v| significant(v, 2)))
+            });
+            let critical = fit.law.as_ref().map_or("none".into(), |law| {
+                words::in_line(&words::bounded(&law.critical_batch))
+            });
+            (
+                what,
+                format!("slope {slope}; critical batch size {critical}"),
+            )
+        });
+    rows.collect()
+}
+
+fn regions(table: &ReportTable) -> Facts {
+    let mut facts = Facts::new();
+    for named in &table.heatmaps {
+        for panel in &named.table.panels {
+            for region in &panel.regions {
+                let what = format!(
+                    "{}: {}, {}, {}, batch {:>6}",
+                    panel.stage,
+                    words::method(&panel.method),
+                    words::slice(panel.at),
+                    words::rule(region.rule, named.table.value),
+                    panel.batch_size,
+                );
+                let good = region.good.iter().filter(|good| **good).count();
+                let share = region
+                    .share
+                    .map_or(String::new(), |share| format!(" ({})", percent(share, 0)));
+                facts.insert(what, format!("{good} of {}{share}", region.known));
+            }
+        }
+    }
+    facts
+}
