@@ -2,6 +2,8 @@
 //! from the page, so that page and files cannot differ. It reads pages of this crate only: there elements
 //! are closed, attributes stand in double quotes and texts are escaped.
 
+use std::fmt::Write as _;
+
 use analysis::report::ReportTable;
 
 use crate::csv::Csv;
@@ -209,7 +211,8 @@ impl Sheet {
 
     /// `text` is escaped.
     fn text(&mut self, text: &str, class: &str, x: f64, y: f64) {
-        self.out += &format!(
+        let _ = write!(
+            self.out,
             "<text class=\"{class}\" x=\"{}\" y=\"{}\">{text}</text>",
             px(x),
             px(y)

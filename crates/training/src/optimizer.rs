@@ -244,7 +244,11 @@ mod tests {
                 .unwrap();
         let (device, _) = crate::device::open("cpu").unwrap();
         let split = json!({"source": "digits", "train": 10});
-        let bytes = datasets::prepare(&serde_json::from_value(split).unwrap()).unwrap();
+        let bytes = datasets::prepare(
+            &serde_json::from_value(split).unwrap(),
+            &datasets::Files::new(),
+        )
+        .unwrap();
         let data = Data {
             height: 2,
             width: 2,

@@ -24,7 +24,7 @@ pub(crate) fn plain(style: &str, drawing: &str) -> String {
             continue;
         }
         if !says.contains("var(--c)") {
-            out += &format!("{selectors}{{{says}}}");
+            out.extend([selectors, "{", &says, "}"]);
             continue;
         }
         for (class, colour) in &colours {
@@ -33,7 +33,12 @@ pub(crate) fn plain(style: &str, drawing: &str) -> String {
                 .map(|selector| selector.trim().trim_start_matches("svg "))
                 .map(|own| format!(".{class} {own},.{class}{own}"))
                 .collect();
-            out += &format!("{}{{{}}}", all.join(","), says.replace("var(--c)", colour));
+            out.extend([
+                all.join(","),
+                "{".into(),
+                says.replace("var(--c)", colour),
+                "}".into(),
+            ]);
         }
     }
     out
@@ -56,7 +61,7 @@ fn fallback(text: &str) -> String {
         out += before;
         match inside.split_once(',') {
             Some((_, value)) => out += value.trim(),
-            None => out += &format!("var(--{inside})"),
+            None => out.extend(["var(--", inside, ")"]),
         }
         rest = behind;
     }

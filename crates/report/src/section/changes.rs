@@ -23,13 +23,16 @@ pub struct Earlier {
     pub table: ReportTable,
 }
 
+/// How to take the facts of one kind.
+type Kind = fn(&ReportTable) -> Facts;
+
 /// Facts by name.
 type Facts = BTreeMap<String, String>;
 
 /// The section.
 pub(crate) fn section(book: &Book<'_>, earlier: &Earlier) -> Markup {
     let (before, now) = (&earlier.table, book.table);
-    let kinds: [(&str, &str, fn(&ReportTable) -> Facts); 6] = [
+    let kinds: [(&str, &str, Kind); 6] = [
         ("settings", "Settings", settings),
         ("performance", "Confirmed performance", performance),
         ("winners", "Winners", winners),

@@ -1,12 +1,12 @@
 //! A headless Chromium, spoken to over its debugging pipe: JSON messages that end in a zero byte, on its file
 //! descriptors 3 and 4. One process, no port, no driver.
 //!
-//! The kept-up clients of this protocol and of WebDriver bring an async runtime, a web socket or HTTP stack
+//! The kept-up clients of this protocol and of `WebDriver` bring an async runtime, a web socket or HTTP stack
 //! and crates that burn also uses with other features, so that the tests would compile burn anew: more than
 //! these hundred lines cost.
 //!
-//! Source: Chrome DevTools Protocol, "tip-of-tree" (domains Target, Page, Runtime, Log, Network, Emulation,
-//! Input); chromium/src/content/public/common/content_switches.cc, `remote-debugging-pipe`.
+//! Source: Chrome `DevTools` Protocol, "tip-of-tree" (domains Target, Page, Runtime, Log, Network, Emulation,
+//! Input); `chromium/src/content/public/common/content_switches.cc`, `remote-debugging-pipe`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// How long the browser may take over one command.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A browser with one page, offline.
 pub(crate) struct Chromium {
@@ -110,17 +110,17 @@ impl Chromium {
             last: 0,
             events: Vec::new(),
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let session = browser.call(
             "Target.attachToTarget",
-            json!({ "targetId": target["targetId"], "flatten": true }),
+            &json!({ "targetId": target["targetId"], "flatten": true }),
         );
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         let offline = json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        browser.call("Network.emulateNetworkConditions", offline);
+        browser.call("Network.emulateNetworkConditions", &offline);
         Some(browser)
     }
 
@@ -128,7 +128,7 @@ impl Chromium {
     ///
     /// # Panics
     /// When the browser refuses it, is gone, or takes too long.
-    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -162,7 +162,7 @@ impl Chromium {
     }
 
     fn load(&mut self, url: &str) {
-        let reply = self.call("Page.navigate", json!({ "url": url }));
+        let reply = self.call("Page.navigate", &json!({ "url": url }));
         assert!(reply["errorText"].is_null(), "{url}: {reply}");
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         // It may have come before the reply.
@@ -180,7 +180,7 @@ impl Chromium {
     pub(crate) fn ask(&mut self, expression: &str) -> Value {
         let mut reply = self.call(
             "Runtime.evaluate",
-            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true }),
+            &json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true }),
         );
         assert!(reply["exceptionDetails"].is_null(), "{expression}: {reply}");
         reply["result"]["value"].take()
@@ -206,7 +206,7 @@ impl Chromium {
         for (kind, text) in [("keyDown", text), ("keyUp", "")] {
             self.call(
                 "Input.dispatchKeyEvent",
-                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text }),
+                &json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text }),
             );
         }
     }
@@ -220,7 +220,7 @@ impl Chromium {
         ));
         self.call(
             "Input.dispatchMouseEvent",
-            json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }),
+            &json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }),
         );
     }
 
@@ -228,7 +228,7 @@ impl Chromium {
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+            &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
         );
     }
 
@@ -236,7 +236,7 @@ impl Chromium {
     pub(crate) fn media(&mut self, media: &str, scheme: &str) {
         self.call(
             "Emulation.setEmulatedMedia",
-            json!({ "media": media, "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+            &json!({ "media": media, "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
         );
     }
 
@@ -247,7 +247,7 @@ impl Chromium {
         let size = self.ask("[document.documentElement.clientWidth, Math.min(16000, document.documentElement.scrollHeight)]");
         let reply = self.call(
             "Page.captureScreenshot",
-            json!({
+            &json!({
                 "format": "png", "captureBeyondViewport": true,
                 "clip": { "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 },
             }),
@@ -261,7 +261,7 @@ impl Chromium {
     pub(crate) fn printed_pages(&mut self) -> usize {
         let reply = self.call(
             "Page.printToPDF",
-            json!({ "paperWidth": 8.27, "paperHeight": 11.69, "printBackground": true, "preferCSSPageSize": true }),
+            &json!({ "paperWidth": 8.27, "paperHeight": 11.69, "printBackground": true, "preferCSSPageSize": true }),
         );
         let pdf = decoded(reply["data"].as_str().expect("a document"));
         let text = String::from_utf8_lossy(&pdf);

@@ -2,6 +2,7 @@
 //! are written without an element around each: the script finds a cell by its place.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use analysis::Metric;
 use analysis::heatmap::{CellState, Panel};
@@ -88,8 +89,8 @@ pub(super) fn all(
                     (false, starred) => format!(" class=\"{starred}\""),
                     (true, starred) => format!(" class=\"pale {starred}\""),
                 };
-                *values.entry((centre + 4.0).round() as i64).or_default() +=
-                    &format!("<tspan{class} x=\"{}\">{text}{star}</tspan>", px(mid));
+                let row = values.entry((centre + 4.0).round() as i64).or_default();
+                let _ = write!(row, "<tspan{class} x=\"{}\">{text}{star}</tspan>", px(mid));
                 format!("fill=\"{}\"", colour.hex())
             }
             CellState::Diverged { .. } => {
@@ -98,16 +99,17 @@ pub(super) fn all(
                 "class=\"void\"".into()
             }
             CellState::StoppedEarly { .. } => {
-                marks += &format!("M{} {}h9v9h-9z", px(mid - 4.5), px(centre - 4.5));
+                let _ = write!(marks, "M{} {}h9v9h-9z", px(mid - 4.5), px(centre - 4.5));
                 "class=\"void\"".into()
             }
             CellState::NotEvaluated => {
-                marks += &format!("M{} {}h8", px(mid - 4.0), px(centre));
+                let _ = write!(marks, "M{} {}h8", px(mid - 4.0), px(centre));
                 "class=\"void\"".into()
             }
             CellState::Missing => "class=\"missing\"".into(),
         };
-        *areas.entry(look).or_default() += &format!(
+        let _ = write!(
+            areas.entry(look).or_default(),
             "M{} {}h{}v{}h-{}z",
             px(x),
             px(y),
@@ -116,12 +118,8 @@ pub(super) fn all(
             px(wide)
         );
     }
-    let areas: String = areas
-        .iter()
-        .map(|(look, d)| format!("<path {look} d=\"{d}\"/>"))
-        .collect();
     html! {
-        g.cells { (PreEscaped(areas)) }
+        g.cells { @for (look, d) in &areas { (PreEscaped(format!("<path {look} d=\"{d}\"/>"))) } }
         @if !marks.is_empty() { path.lost d=(marks) {} }
         @if !crosses.is_empty() {
             path.lost d=(strokes) {}
