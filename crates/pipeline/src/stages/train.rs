@@ -50,12 +50,11 @@ impl Trainer {
             device: &device,
         }
         .resume()?;
-        let (mut training, from) = match resumed {
-            Some((training, from)) => (training, Some(from)),
-            None => {
-                let training = Training::new(&settings, &course, &data, &device)?;
-                (from_given_weights(training, job)?, None)
-            }
+        let (mut training, from) = if let Some((training, from)) = resumed {
+            (training, Some(from))
+        } else {
+            let training = Training::new(&settings, &course, &data, &device)?;
+            (from_given_weights(training, job)?, None)
         };
 
         let first = training.step();

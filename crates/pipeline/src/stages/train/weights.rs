@@ -21,8 +21,8 @@ impl<'a> Weights<'a> {
         Self { store, data: None }
     }
 
-    /// A PyTorch `state_dict` as safetensors: the weights at the end of the run that this is the record of, with the
-    /// statistics that BatchNorm evaluates with.
+    /// A `state_dict` as safetensors: the weights at the end of the run that this is the record of, with the
+    /// statistics that batch normalisation evaluates with.
     ///
     /// # Errors
     ///
