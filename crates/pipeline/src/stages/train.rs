@@ -2,7 +2,6 @@
 
 mod keeper;
 mod prefix;
-#[allow(dead_code, reason = "`pipeline export` takes weights from here")]
 mod weights;
 
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::{Failure, settings};
 use keeper::Keeper;
 use prefix::Prefix;
 
-pub(crate) use weights::weights;
+pub(crate) use weights::Weights;
 
 /// What is kept from one run to the next: the device, and the data set that was read last.
 #[derive(Default)]
