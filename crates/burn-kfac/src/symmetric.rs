@@ -63,10 +63,9 @@ impl Symmetric {
     /// The matrix of which [`to_triangle`](Self::to_triangle) gives this; `None` unless the length is that of
     /// a triangle.
     pub fn from_triangle(entries: &[f32]) -> Option<Self> {
-        let dim = (1..)
-            .take_while(|n| n * (n + 1) / 2 <= entries.len())
-            .last()?;
-        if dim * (dim + 1) / 2 != entries.len() {
+        let triangle = |n: usize| n * (n + 1) / 2;
+        let dim = (0..=entries.len()).find(|&n| triangle(n) >= entries.len())?;
+        if triangle(dim) != entries.len() {
             return None;
         }
         let (mut matrix, mut rest) = (Self::zeros(dim), entries);

@@ -284,6 +284,11 @@ pub(crate) struct Export {
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub(crate) format: ExportFormat,
 
+    /// Also the weights that each training run ended with, as a PyTorch state_dict in
+    /// `weights/STAGE/COORDINATES.safetensors`, where its last state was kept (`run --keep-states`)
+    #[arg(long)]
+    pub(crate) weights: bool,
+
     /// Folder to write, a new one or that of an earlier export [default: exports/NAME-OF-STUDY]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

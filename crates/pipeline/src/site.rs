@@ -58,11 +58,9 @@ impl Site {
             let device = file.and_then(|file| file.device);
             device.unwrap_or(Device::Auto).name().to_owned()
         });
-        if (device == "cuda" && !cfg!(feature = "cuda"))
-            || (device == "wgpu" && !cfg!(feature = "wgpu"))
-        {
+        if let Some(feature) = training::device::missing_feature(&device) {
             return Err(Failure::Usage(format!(
-                "this program was built without {device}; build it with `--features {device}`"
+                "this program was built without {device}; build it with `--features {feature}`"
             )));
         }
         let gpus = match (said.gpus.as_slice(), file) {

@@ -1,4 +1,4 @@
-//! `extends: OTHER.yaml` and `--set PATH=VALUE`: the tree of a study from several texts.
+//! `extends: OTHER.yaml`, `include: {NAME: OTHER.yaml}` and `--set PATH=VALUE`: the tree of a study from several texts.
 //!
 //! As with `like`, trees are merged before anything is decoded, and every part keeps its place.
 
@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::include;
 use crate::like;
 use crate::sources::Sources;
 use crate::yaml::{self, Node, Value};
 
-/// Files that may extend each other: a study needs two or three.
+/// Files that may name each other: a study needs two or three.
 const LONGEST: usize = 20;
 
-/// Reads a study's tree with what it extends.
+/// Reads a study's tree with what it extends and includes.
 ///
 /// # Errors
 /// Where nothing can be said about the rest.
@@ -24,38 +25,31 @@ pub(crate) fn tree(
     sources: &mut Sources,
     mistakes: &mut Vec<Draft>,
 ) -> Result<Node, Draft> {
+    let read = fs::canonicalize(name).into_iter().collect();
+    tree_of(name, text, folder, read, sources, mistakes)
+}
+
+/// As [`tree`], of a study that others are being read for.
+///
+/// # Errors
+/// Where nothing can be said about the rest.
+pub(crate) fn tree_of(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    mut read: Vec<PathBuf>,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Draft>,
+) -> Result<Node, Draft> {
     let start = sources.add(name, text, folder);
     let mut chain = vec![document(text, start, mistakes)?];
     let mut folder = folder.to_owned();
-    let mut read: Vec<PathBuf> = fs::canonicalize(name).into_iter().collect();
     while let Some(extends) = chain[chain.len() - 1].get("extends") {
         // Anything but text is found when the file is decoded.
         let Some(path) = extends.text() else { break };
         let path = folder.join(path);
-        let shown = path.display().to_string();
-        let fail = |message: String, help: &str| {
-            Err(Draft::error(message)
-                .at(extends.span, "to start from")
-                .help(help.to_owned()))
-        };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                return fail(
-                    format!("cannot read {shown}: {error}"),
-                    "the path is relative to the folder of the file that extends it",
-                );
-            }
-        };
-        if let Ok(path) = fs::canonicalize(&path) {
-            if read.contains(&path) || chain.len() > LONGEST {
-                return fail(
-                    format!("{shown} extends itself"),
-                    "one of the files must stand on its own",
-                );
-            }
-            read.push(path);
-        }
+        let (shown, text, longer) = self::read(&path, extends, &read)?;
+        read = longer;
         path.parent()
             .unwrap_or(Path::new(""))
             .clone_into(&mut folder);
@@ -67,7 +61,45 @@ pub(crate) fn tree(
     for own in chain {
         extend(&mut tree, &own);
     }
+    include::include(&mut tree, sources, &read, mistakes)?;
     Ok(tree)
+}
+
+/// Reads a file that another names at `node`: its name for messages, its text, and `read` with it.
+///
+/// # Errors
+/// If it cannot be read, or is being read already.
+pub(crate) fn read(
+    path: &Path,
+    node: &Node,
+    read: &[PathBuf],
+) -> Result<(String, String, Vec<PathBuf>), Draft> {
+    let shown = path.display().to_string();
+    let fail = |message: String, help: &str| {
+        Err(Draft::error(message)
+            .at(node.span, "to start from")
+            .help(help.to_owned()))
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            return fail(
+                format!("cannot read {shown}: {error}"),
+                "the path is relative to the folder of the file that names it",
+            );
+        }
+    };
+    let mut longer = read.to_vec();
+    if let Ok(path) = fs::canonicalize(path) {
+        if read.contains(&path) || read.len() > LONGEST {
+            return fail(
+                format!("{shown} starts from itself"),
+                "one of the files must stand on its own",
+            );
+        }
+        longer.push(path);
+    }
+    Ok((shown, text, longer))
 }
 
 fn document(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
@@ -98,7 +130,7 @@ fn extend(tree: &mut Node, own: &Node) {
 }
 
 /// Stage by stage, each as `like` merges.
-fn stages(tree: &mut Node, own: &Node) {
+pub(crate) fn stages(tree: &mut Node, own: &Node) {
     let (Value::Mapping(entries), Value::Mapping(more)) = (&mut tree.value, &own.value) else {
         *tree = own.clone();
         return;

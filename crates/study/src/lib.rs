@@ -13,6 +13,7 @@ mod diagnostic;
 mod expand;
 mod extend;
 mod grid;
+mod include;
 mod like;
 mod program;
 mod reference;
@@ -55,6 +56,8 @@ pub struct StageSummary {
     pub kind: &'static str,
     /// Stages of the graph: runs, or 1, and one for each file to download.
     pub stages: u64,
+    /// Whether those are training runs, by whatever program.
+    pub is_training: bool,
     /// Training: updates of all runs together if none ends early; none where that is not known.
     pub steps: Option<u64>,
 }
@@ -162,6 +165,7 @@ impl Study {
             name: name.clone(),
             kind: self.checked.stages[name].kind(),
             stages: self.checked.count(name),
+            is_training: self.checked.trainings.contains_key(name),
             steps: self
                 .checked
                 .trainings

@@ -40,6 +40,12 @@ pub(crate) struct File<S> {
     /// study names stay relative to its own folder.
     #[expect(dead_code, reason = "resolved in the tree, before the file is decoded")]
     pub(crate) extends: Option<String>,
+    /// Other studies whose stages are stages of this one, each with this name and `-` before its own: of
+    /// `include: {small: other.yaml}`, the stage `sgd` is `small-sgd` here. What is said here of such a stage comes on
+    /// top, as with `extends`. A run is the same run in both studies, and computed once. Default: none.
+    #[expect(dead_code, reason = "resolved in the tree, before the file is decoded")]
+    #[serde(default)]
+    pub(crate) include: BTreeMap<Name, String>,
     /// The study's name: letters, digits, `-` and `_`.
     pub(crate) study: Name,
     /// The stages by name. Their order is of no importance; they refer to each other by name.

@@ -79,7 +79,7 @@ struct Cache {
 
 /// What a training run computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Device {
     /// The first of CUDA, wgpu and CPU that was built in and that the machine has.
     Auto,
@@ -89,11 +89,19 @@ pub enum Device {
     Cuda,
     /// A GPU by Vulkan, Metal or DirectX.
     Wgpu,
+    /// An adapter that computes on the CPU, such as Mesa's llvmpipe: to try what a GPU would do.
+    WgpuSoftware,
 }
 
 impl Device {
     /// Every device.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Cuda, Self::Wgpu];
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::Cpu,
+        Self::Cuda,
+        Self::Wgpu,
+        Self::WgpuSoftware,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -102,6 +110,7 @@ impl Device {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",
             Self::Wgpu => "wgpu",
+            Self::WgpuSoftware => "wgpu-software",
         }
     }
 }

@@ -188,3 +188,60 @@ fn what_cannot_be_set_is_shown() {
     ];
     insta::assert_snapshot!(seen(&folder, load(&folder, &set)));
 }
+
+#[test]
+fn an_included_study_s_stages_come_under_its_name_and_refer_to_each_other() {
+    let folder = folder(
+        "study: own\ninclude: { one: base/base.yaml, two: base/base.yaml }\nstages:\n  one-copy: null\n  two-sgd: { \
+         train: { seed: 7 } }\n  both: { steps_to_target: { runs: [one-sgd, two-sgd], train_loss: [0.5] } }\n",
+    );
+    let graph = load(&folder, &[]).unwrap().expand();
+    let families: std::collections::BTreeSet<&str> = graph
+        .stages()
+        .iter()
+        .map(|stage| stage.family.as_str())
+        .collect();
+    let expected = [
+        "both",
+        "one-digits",
+        "one-sgd",
+        "one-targets",
+        "two-copy",
+        "two-digits",
+        "two-sgd",
+        "two-targets",
+    ];
+    assert!(families.into_iter().eq(expected));
+    let run = |name: &str| graph.stage(graph.find(name).unwrap());
+    let point = "batch_size=16,budget.epochs=1,learning_rate=0.1";
+    let (one, two) = (
+        run(&format!("one-sgd/{point}")),
+        run(&format!("two-sgd/{point}")),
+    );
+    let data = graph.find("one-digits").unwrap();
+    assert!(matches!(one.inputs[0].source, Source::Stage { stage, .. } if stage == data));
+    assert_eq!(
+        (&one.settings["seed"], &two.settings["seed"]),
+        (&0.into(), &7.into())
+    );
+    // Four runs of each.
+    assert_eq!(run("one-targets").inputs.len(), 4);
+    assert_eq!(run("both").inputs.len(), 8);
+    // A run has the settings that it has by itself.
+    let alone = Study::load(folder.path().join("base/base.yaml"))
+        .unwrap()
+        .expand();
+    let alone = alone.stage(alone.find(&format!("sgd/{point}")).unwrap());
+    assert_eq!(alone.settings, one.settings);
+}
+
+#[test]
+fn a_file_that_includes_itself_is_shown() {
+    let circle = folder("study: own\ninclude: { a: own.yaml }\nstages: {}\n");
+    insta::assert_snapshot!("an_inclusion_of_itself", seen(&circle, load(&circle, &[])));
+    let missing = folder("study: own\ninclude: { a: no.yaml }\nstages: {}\n");
+    insta::assert_snapshot!(
+        "no_such_file_to_include",
+        seen(&missing, load(&missing, &[]))
+    );
+}

@@ -139,7 +139,7 @@ fn what_has_only_defaults_may_be_a_bare_word() {
         words("Optimizer"),
         ["sgd", "kfac", "adamw", "lamb", "lion", "muon"]
     );
-    assert_eq!(words("Claim").len(), 6);
+    assert_eq!(words("Claim").len(), 7);
 }
 
 #[test]

@@ -306,6 +306,44 @@ mod tests {
     }
 
     #[test]
+    fn augmented_batches_are_windows_of_images_padded_and_mirrored_as_a_whole() {
+        // The twin pads the whole image, cuts the window out, and mirrors it.
+        let (pad, height, width) = (1, 2, 3);
+        let data = data(40);
+        let augment = r#", "seed": 5, "augment": {"pad_crop": 1, "flip": true}"#;
+        let mut batches = Batches::new(&settings(augment), &data);
+        let epoch = 2;
+        let mut drawn = Stream::new(5, Purpose::Augmentation, epoch);
+        let changes: Vec<[usize; 3]> = (0..data.train.len())
+            .map(|_| [3, 3, 2].map(|n| drawn.below(n) as usize))
+            .collect();
+        let order = Stream::new(5, Purpose::Order, epoch).permutation(data.train.len());
+        for step in 0..13 {
+            let batch = batches.at(13 * epoch + step);
+            let chosen = order.chunks(3).nth(step as usize).unwrap();
+            for (values, example) in batch.images.chunks(12).zip(chosen) {
+                let [down, right, mirrored] = changes[*example as usize];
+                let mut plain = Vec::new();
+                data.train.extend_with(&mut plain, *example as usize);
+                for (seen, plane) in values.chunks(6).zip(plain.chunks(6)) {
+                    let mut padded = vec![vec![0.0; width + 2 * pad]; height + 2 * pad];
+                    for (at, value) in plane.iter().enumerate() {
+                        padded[at / width + pad][at % width + pad] = *value;
+                    }
+                    let window = padded[down..down + height].iter().flat_map(|row| {
+                        let mut row = row[right..right + width].to_vec();
+                        if mirrored == 1 {
+                            row.reverse();
+                        }
+                        row
+                    });
+                    assert!(window.eq(seen.iter().copied()), "{step}, {example}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn changes_differ_between_epochs_and_reach_every_offset() {
         let data = data(200);
         let batches = Batches::new(

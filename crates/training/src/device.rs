@@ -24,15 +24,18 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
     let cpu = || (Device::flex(), "cpu".to_owned());
     let named = |device: Option<Device>, name: &str| device.map(|device| (device, name.to_owned()));
     let absent = |problem: &str| Error::Device(format!("{request}: {problem}"));
+    if let Some(feature) = missing_feature(request) {
+        return Err(absent(&format!(
+            "not built in; build with `--features {feature}`"
+        )));
+    }
     match request {
         "cpu" => Ok(cpu()),
         "auto" => Ok(named(cuda(), "cuda")
             .or_else(|| named(wgpu(Adapter::Card), "wgpu"))
             .unwrap_or_else(cpu)),
-        "cuda" if cfg!(feature = "cuda") => {
-            named(cuda(), request).ok_or_else(|| absent("no GPU on this machine"))
-        }
-        "wgpu" if cfg!(feature = "wgpu") => {
+        "cuda" => named(cuda(), request).ok_or_else(|| absent("no GPU on this machine")),
+        "wgpu" => {
             named(wgpu(Adapter::Card), request).ok_or_else(|| match wgpu(Adapter::Software) {
                 Some(_) => absent(
                     "no GPU on this machine, only a software adapter; `wgpu-software` asks for that",
@@ -40,17 +43,20 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
                 None => absent("no GPU on this machine"),
             })
         }
-        "wgpu-software" if cfg!(feature = "wgpu") => named(wgpu(Adapter::Software), request)
+        "wgpu-software" => named(wgpu(Adapter::Software), request)
             .ok_or_else(|| absent("no software adapter on this machine (Mesa has one)")),
-        "cuda" | "wgpu" | "wgpu-software" => {
-            let feature = request.split('-').next().unwrap_or(request);
-            Err(absent(&format!(
-                "not built in; build with `--features {feature}`"
-            )))
-        }
         _ => Err(absent(
             "no such device; there are auto, cpu, cuda, wgpu and wgpu-software",
         )),
+    }
+}
+
+/// The feature that would build a device in, if it is not.
+pub fn missing_feature(request: &str) -> Option<&'static str> {
+    match request {
+        "cuda" if cfg!(not(feature = "cuda")) => Some("cuda"),
+        "wgpu" | "wgpu-software" if cfg!(not(feature = "wgpu")) => Some("wgpu"),
+        _ => None,
     }
 }
 

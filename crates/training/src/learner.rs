@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
@@ -275,7 +275,8 @@ impl Learner {
             .network
             .clone()
             .with_weights(&weights)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error.to_string())?
+            .map(&mut RowByRow);
         let device = self.device.clone().inner();
         for (at, moments) in self.running.iter_mut().enumerate() {
             for (name, tensor) in [
@@ -298,6 +299,19 @@ impl Learner {
             self.kfac = Some(Kfac::resume(settings, state));
         }
         memory.finish()
+    }
+}
+
+/// Lays parameters out row by row, as an update leaves them: the order in which numbers are added up may depend on it.
+struct RowByRow;
+
+impl ModuleMapper for RowByRow {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| {
+            let device = tensor.device().inner();
+            let tensor = Tensor::<D>::from_data(tensor.inner().into_data(), &device);
+            Tensor::from_inner(tensor).require_grad()
+        })
     }
 }
 

@@ -66,6 +66,10 @@ impl State {
     }
 
     /// Safetensors; equal states give equal bytes.
+    ///
+    /// # Panics
+    ///
+    /// Never: a state is arrays and counts.
     pub fn to_bytes(&self) -> Vec<u8> {
         let description = Description {
             counts: self.memory.counts.clone(),

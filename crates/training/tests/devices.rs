@@ -49,6 +49,7 @@ fn apart(a: impl Iterator<Item = f64>, b: impl Iterator<Item = f64>) -> f64 {
 fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
     let Some(wgpu) = software() else { return };
     let (cpu, _) = training::device::open("cpu").unwrap();
+    assert_ne!(wgpu, cpu);
     for (name, optimizer, tolerance) in [
         ("SGD", json!({"sgd": {}}), 1e-4),
         (

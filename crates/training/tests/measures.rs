@@ -1,10 +1,14 @@
 //! What a run measures beside loss and accuracy: gradient noise, and the spectrum of K-FAC's curvature.
 
+use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
+use burn::tensor::{Tensor, TensorData};
+use burn_kfac::Tape;
 use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
-use training::models::{Network, Weight};
+use training::models::{Network, Pass, Weight};
+use training::settings::Model;
 use training::{Evaluated, Run, Settings, train};
 
 /// 200 digits.
@@ -178,4 +182,49 @@ fn ghost_batches_matter_to_batch_norm_alone() {
     assert_eq!(with(&cnn, Some(32)).loss, whole.loss);
     assert_ne!(with(&cnn, Some(8)).loss, whole.loss);
     assert_eq!(with(&mlp, Some(8)).loss, with(&mlp, None).loss);
+    // The sums over many ghost batches come out alike each time.
+    assert!(with(&cnn, Some(5)).to_bytes() == with(&cnn, Some(5)).to_bytes());
+}
+
+#[test]
+fn a_ghost_batch_is_normalised_as_if_it_were_alone() {
+    let (device, _) = training::device::open("cpu").unwrap();
+    let cnn = Model::Cnn { channels: vec![3] };
+    let network = Network::new(&cnn, &DIGITS, 0, &device).unwrap();
+    let images = |range: std::ops::Range<usize>| {
+        let shape = [range.len(), INPUTS];
+        let data = TensorData::new(DIGITS.train.normalised(range), shape);
+        Tensor::<2>::from_data(data, &device.clone().autodiff())
+    };
+    let host = |tensor: Tensor<1>| -> Vec<f32> { tensor.into_data().try_into_vec().unwrap() };
+    let forward = |range: std::ops::Range<usize>, ghost: Option<usize>| {
+        let mut pass = Pass::training(Tape::off()).by_ghosts(ghost.and_then(NonZeroUsize::new));
+        let logits = network.forward(images(range), &mut pass);
+        let moments = pass.finish().1.remove(0);
+        let logits: Vec<f32> = logits.inner().into_data().try_into_vec().unwrap();
+        (logits, host(moments.mean), host(moments.variance))
+    };
+    let (logits, mean, variance) = forward(0..20, Some(8));
+    let alone = [
+        forward(0..8, None),
+        forward(8..16, None),
+        forward(16..20, None),
+    ];
+    let close = |ours: &[f32], theirs: &[f32]| {
+        assert_eq!(ours.len(), theirs.len());
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a}, alone {b}");
+        }
+    };
+    close(
+        &logits,
+        &alone.each_ref().map(|of| of.0.as_slice()).concat(),
+    );
+    let averaged = |of: fn(&(Vec<f32>, Vec<f32>, Vec<f32>)) -> &Vec<f32>| -> Vec<f32> {
+        (0..3)
+            .map(|channel| alone.iter().map(|one| of(one)[channel]).sum::<f32>() / 3.0)
+            .collect()
+    };
+    close(&mean, &averaged(|of| &of.1));
+    close(&variance, &averaged(|of| &of.2));
 }

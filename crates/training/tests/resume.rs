@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
-use training::{Course, Error, Outcome, Run, Settings, State, Training, train};
+use training::{Course, Error, Outcome, Run, Settings, Shapes, State, Training, train};
 
 /// The digits, 320 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -290,10 +290,59 @@ fn a_state_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_state_is_no_larger_than_was_said_before_and_not_much_smaller() {
+    let wide = json!({"mlp": {"hidden": [200]}});
+    for changes in [
+        json!({"model": wide}),
+        json!({"model": wide, "optimizer": {"adamw": {}}}),
+        json!({"model": wide, "optimizer": {"muon": {}}}),
+        json!({"model": wide, "optimizer": {"kfac": {"damping": 0.1, "inverse_every": 7}}}),
+        json!({"model": {"cnn": {"channels": [16, 48]}}, "batch_norm": "running",
+               "optimizer": {"kfac": {"damping": 0.1, "inverse_every": 7}}}),
+    ] {
+        let settings = settings(&changes);
+        let shapes = Shapes::of(&settings.model, [1, 8, 8], 10).unwrap();
+        let (said, is) = (
+            settings.state_bytes(&shapes, 24, 10),
+            kept(&settings, 24).len() as u64,
+        );
+        assert!(
+            is <= said && 3 * said < 5 * is,
+            "{changes}: {said}, is {is}"
+        );
+    }
+}
+
+#[test]
 fn factors_are_kept_twice_only_between_inverses() {
     let settings = settings(&json!({"optimizer": {"kfac": {"damping": 0.03, "inverse_every": 8}}}));
     let length = |step| kept(&settings, step).len();
     let once = length(8);
     assert!(length(9) > once + once / 3, "{} {once}", length(9));
     assert!(length(16) < once + once / 10, "{} {once}", length(16));
+}
+
+#[test]
+fn measurements_right_after_a_stop_are_those_of_a_run_that_did_not_stop() {
+    // Evaluated after every update, so that nothing has been updated since the state was restored.
+    let evaluation = json!({"spacing": 1.6, "iterations": (1..24).collect::<Vec<u64>>()});
+    for optimizer in [
+        json!({"sgd": {"momentum": 0.0}}),
+        json!({"sgd": {"weight_decay": 0.1}}),
+        json!({"kfac": {"damping": 0.1, "kl_clip": 1e-3}}),
+        json!({"adamw": {"weight_decay": 0.1}}),
+        json!({"lamb": {}}),
+        json!({"lion": {}}),
+        json!({"muon": {}}),
+    ] {
+        for model in [
+            json!({"cnn": {"channels": [4, 6]}}),
+            json!({"mlp": {"hidden": [20, 20]}}),
+        ] {
+            assert_goes_on(&json!({
+                "model": model, "optimizer": optimizer, "evaluation": evaluation,
+                "noise_scale": {"batches": 2, "small": 16},
+            }));
+        }
+    }
 }

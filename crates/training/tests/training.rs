@@ -49,8 +49,10 @@ fn optimizers() -> [(&'static str, Value); 3] {
 
 #[test]
 fn a_short_training_learns_the_digits_with_every_optimiser() {
-    for (name, optimizer) in optimizers() {
-        let run = run(json!({"optimizer": optimizer, "budget": {"epochs": 15}}));
+    // Of K-FAC's rates one at which a run settles, whatever its seed: at 0.05 the last digits decide how it ends.
+    for ((name, optimizer), rate) in optimizers().into_iter().zip([0.05, 0.01, 0.01]) {
+        let run =
+            run(json!({"optimizer": optimizer, "learning_rate": rate, "budget": {"epochs": 15}}));
         let last = run.evaluations.last().unwrap();
         assert_eq!(run.outcome, Outcome::Finished, "{name}");
         assert!(last.test.unwrap().accuracy > 0.93, "{name}: {last:?}");

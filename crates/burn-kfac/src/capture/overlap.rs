@@ -82,7 +82,7 @@ impl Parts<'_> {
         let [rows, columns] = [0, 1].map(|axis| strips(window, axis, from[axis], to[axis]));
         for (row_sign, rows) in &rows {
             for (column_sign, columns) in &columns {
-                let correlations = self.of([rows.clone(), columns.clone()]);
+                let correlations = self.of(&[rows.clone(), columns.clone()]);
                 let sign = row_sign * column_sign;
                 let sums = correlations.rows(down, right).flatten();
                 for (sum, &x) in block.iter_mut().zip(sums) {
@@ -92,11 +92,11 @@ impl Parts<'_> {
         }
     }
 
-    fn of(&mut self, part: Part) -> &Correlations {
-        let [rows, columns] = &part;
+    fn of(&mut self, part: &Part) -> &Correlations {
+        let [rows, columns] = part;
         let key = [rows.start, rows.end, columns.start, columns.end];
         (self.known.entry(key))
-            .or_insert_with(|| Correlations::new(&self.images, &part, self.kernel))
+            .or_insert_with(|| Correlations::new(&self.images, part, self.kernel))
     }
 }
 

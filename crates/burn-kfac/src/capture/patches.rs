@@ -19,7 +19,7 @@ pub(super) fn second_moment(
     let mut patches = Patches::new(*window, images.channels, bias);
     let mut moment = Symmetric::zeros(patches.rows);
     patches.each(images.values, |patches| {
-        moment.add_outer(scale as f32, patches)
+        moment.add_outer(scale as f32, patches);
     });
     moment
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use analysis::frame::{
     self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,
@@ -65,6 +66,9 @@ pub(crate) fn export(cli: &Cli, arguments: &cli::Export) -> Result<u8, Failure> 
         contents: Vec::new(),
     };
     found.write(&store, &mut folder)?;
+    if arguments.weights {
+        found.write_weights(&store, &mut folder)?;
+    }
     folder.describe(study.name())?;
     if target.exists() {
         fs::remove_dir_all(&target)?;
@@ -119,6 +123,8 @@ fn check_target(target: &Path) -> Result<(), Failure> {
 struct Found {
     /// Curves by the names that analyses give their runs.
     curves: Vec<(String, Digest)>,
+    /// Training runs, in the same way.
+    trained: Vec<(String, Arc<Record>)>,
     targets: Vec<Named<analysis::targets::TargetsTable>>,
     winners: Vec<Named<analysis::select::WinnersTable>>,
     heatmaps: Vec<Named<analysis::heatmap::HeatmapTable>>,
@@ -152,6 +158,9 @@ impl Found {
                         } else {
                             format!("{name}/run")
                         };
+                        if stage.kind == "train" {
+                            found.trained.push((label.clone(), Arc::clone(record)));
+                        }
                         found.curves.push((label, curve.digest));
                     }
                 }
@@ -188,6 +197,27 @@ impl Found {
         Ok(())
     }
 
+    /// Says of how many runs there are none, and why of the first.
+    fn write_weights(&self, store: &Store, folder: &mut Folder<'_>) -> Result<(), Failure> {
+        let mut weights = stages::Weights::new(store);
+        let mut without: Option<(&str, stages::Failure)> = None;
+        let mut missing = 0;
+        for (label, record) in &self.trained {
+            match weights.read(record) {
+                Ok(bytes) => folder.copy("weights", label, &bytes)?,
+                Err(why) => {
+                    missing += 1;
+                    without.get_or_insert((label, why));
+                }
+            }
+        }
+        if let Some((label, why)) = without {
+            let count = counted(missing, "run");
+            errln!("{count} left out without weights; of {label}: {why}");
+        }
+        Ok(())
+    }
+
     /// Losses are read once more, some runs at a time: there may be too many for the memory.
     fn write_curves(&self, store: &Store, folder: &mut Folder<'_>) -> Result<(), Failure> {
         let run = |(label, digest): &(String, Digest)| -> Result<Run, Failure> {
@@ -207,10 +237,9 @@ impl Found {
         }
         if folder.format == ExportFormat::Safetensors {
             // What is cached is of that format already, each run in a file of its own.
-            return self
-                .curves
-                .iter()
-                .try_for_each(|(label, digest)| folder.copy_curve(label, &store.read(*digest)?));
+            return self.curves.iter().try_for_each(|(label, digest)| {
+                folder.copy("curves", label, &store.read(*digest)?)
+            });
         }
         let mut rest = self.curves.as_slice();
         let chunks = std::iter::from_fn(|| {
@@ -304,8 +333,8 @@ impl Folder<'_> {
         Ok(())
     }
 
-    fn copy_curve(&mut self, label: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let name = format!("curves/{label}.safetensors");
+    fn copy(&mut self, what: &str, label: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let name = format!("{what}/{label}.safetensors");
         let path = self.path.join(&name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;

@@ -1,36 +1,78 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
 mod page;
+mod states;
 
-use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
 use serde_json::{Value, json};
+use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{load, open};
+use crate::commands::load;
 use crate::output::out;
+use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
+pub(crate) use states::bytes as state_bytes;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
-    let plan = engine::plan(
-        &graph,
-        &open(cli, Some(&arguments.file))?,
-        &stages::kinds(),
-        study.name(),
-    )?;
+    let site = Site::find(cli, Some(&arguments.file.study))?;
+    let store = Store::open(&site.cache)?;
+    let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
+    let states = state_bytes(&graph, &plan, site.keeping(None));
+    let (runs, steps) = training(&study);
     if arguments.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&graph, &plan))?);
+        let mut object = as_json(&graph, &plan, states);
+        object["training"] = json!({"runs": runs, "steps": steps});
+        outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        out(as_text(&graph, &plan, arguments.verbose));
+        out(as_text(&graph, &plan, arguments.verbose, states) + &in_words(runs, steps));
     }
     Ok(DONE)
 }
 
+/// The training runs of a study, cached or not, and their steps together if none ends early; none where a data set does
+/// not say how large it is.
+fn training(study: &Study) -> (u64, Option<u64>) {
+    let summary = study.summary();
+    let trainings = summary.iter().filter(|stage| stage.is_training);
+    trainings.fold((0, Some(0)), |(runs, steps), stage| {
+        let sum = |steps: u64| steps.checked_add(stage.steps?);
+        (runs + stage.stages, steps.and_then(sum))
+    })
+}
+
+/// `training: 900 runs, at most 123,456 steps`.
+fn in_words(runs: u64, steps: Option<u64>) -> String {
+    match steps {
+        _ if runs == 0 => String::new(),
+        Some(steps) => format!(
+            "training: {} runs, at most {} steps\n",
+            grouped(runs),
+            grouped(steps)
+        ),
+        None => format!("training: {} runs\n", grouped(runs)),
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// One object a stage; other stages are named, not numbered.
-fn as_json(graph: &Graph, plan: &Plan) -> Value {
+fn as_json(graph: &Graph, plan: &Plan, states: Option<u64>) -> Value {
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -82,7 +124,7 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
+        "seconds": plan.seconds(), "state_bytes": states.unwrap_or(0), "stages": stages.collect::<Vec<_>>(),
     })
 }
 
@@ -124,5 +166,19 @@ pub(crate) fn duration(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn long_numbers_are_grouped_by_thousands() {
+        let numbers = [0, 999, 1000, 123_456, 1_234_567];
+        assert_eq!(
+            numbers.map(grouped),
+            ["0", "999", "1,000", "123,456", "1,234,567"]
+        );
     }
 }

@@ -27,19 +27,28 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
+    let keeping = site.keeping(Some(&arguments.keeping));
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        out(plan::as_text(&graph, &planned, arguments.verbose));
+        let states = plan::state_bytes(&graph, &planned, keeping);
+        out(plan::as_text(&graph, &planned, arguments.verbose, states));
         return Ok(DONE);
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     pages.check_folder()?;
     let resources = site.resources(&arguments.site, cores())?;
-    let keeping = site.keeping(Some(&arguments.keeping));
     let options = Options {
         keep_going: !arguments.fail_fast,
         ..options(study.name(), &graph, resources, keeping)?
     };
+
+    let trains = graph.stages().iter().any(|stage| stage.kind == "train");
+    if let Some(note) = training::device::unused_gpu(&options.site.device)
+        && trains
+        && !arguments.quiet
+    {
+        errln!("note: {note}");
+    }
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {

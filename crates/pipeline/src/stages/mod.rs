@@ -22,9 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use report::read as read_report;
-pub(crate) use train::notes_say_diverged;
-#[allow(unused_imports, reason = "`pipeline export` takes weights from here")]
-pub(crate) use train::weights;
+pub(crate) use train::{Weights, notes_say_diverged};
 
 /// Why a stage failed.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;

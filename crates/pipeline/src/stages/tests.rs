@@ -73,6 +73,7 @@ fn sources(kind: &str) -> Vec<String> {
             "crates/training/src",
             "crates/burn-kfac/src",
             "crates/datasets/src",
+            "crates/pipeline/src/stages/train",
         ],
         "command" => &["crates/pipeline/src/stages/command"],
         _ => &["crates/analysis/src", "crates/pipeline/src/stages/runs.rs"],
@@ -85,12 +86,13 @@ fn sources(kind: &str) -> Vec<String> {
 }
 
 /// The packages of others that compute results.
-const NUMERIC: [&str; 8] = [
+const NUMERIC: [&str; 9] = [
     "burn",
     "burn-autodiff",
     "burn-flex",
     "burn-nn",
     "burn-optim",
+    "burn-pack",
     "faer",
     "gemm",
     "libm",

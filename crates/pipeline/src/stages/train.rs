@@ -2,7 +2,6 @@
 
 mod keeper;
 mod prefix;
-#[allow(dead_code, reason = "`pipeline export` takes weights from here")]
 mod weights;
 
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::{Failure, settings};
 use keeper::Keeper;
 use prefix::Prefix;
 
-pub(crate) use weights::weights;
+pub(crate) use weights::Weights;
 
 /// What is kept from one run to the next: the device, and the data set that was read last.
 #[derive(Default)]
@@ -51,12 +50,11 @@ impl Trainer {
             device: &device,
         }
         .resume()?;
-        let (mut training, from) = match resumed {
-            Some((training, from)) => (training, Some(from)),
-            None => {
-                let training = Training::new(&settings, &course, &data, &device)?;
-                (from_given_weights(training, job)?, None)
-            }
+        let (mut training, from) = if let Some((training, from)) = resumed {
+            (training, Some(from))
+        } else {
+            let training = Training::new(&settings, &course, &data, &device)?;
+            (from_given_weights(training, job)?, None)
         };
 
         let first = training.step();

@@ -88,14 +88,12 @@ fn a_new_seed_or_grid_value_adds_only_its_runs() {
 fn a_removed_grid_point_is_gone_from_the_report() {
     let lab = Lab::new(TINY);
     lab.run();
-    // The row of an SGD run begins: stage, method, batch size, learning rate.
-    let row = |rate: &str| {
-        format!("sgd</th><td>SGD</td><td class=\"number\">32</td><td class=\"number\">{rate}</td>")
-    };
+    // The line of a run of SGD begins: stage, method, batch size, learning rate.
+    let row = |rate: &str| format!("\nsgd,sgd,32,{rate},");
     let page = lab.page();
     assert!(
         page.contains(&row("0.05")) && page.contains(&row("0.2")),
-        "the table of runs names every run"
+        "the list of runs names every run"
     );
     lab.edit("learning_rate: [0.05, 0.2]", "learning_rate: [0.05]");
     let ran = lab.run();

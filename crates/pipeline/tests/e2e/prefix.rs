@@ -192,6 +192,62 @@ fn a_damaged_state_is_reported_and_trained_again() {
 }
 
 #[test]
+fn a_plan_says_what_kept_states_will_take_at_most() {
+    let lab = Lab::new(STUDY);
+    let planned = |words: &[&str]| -> u64 {
+        let plan = stdout(&lab.output(&[&["plan", "study.yaml", "--json"], words].concat()));
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+        plan["state_bytes"].as_u64().expect("a number")
+    };
+    let said = planned(&[]);
+    run(&lab, &ENDS);
+    let files = kept(&lab).into_iter();
+    let lengths = files.map(|(_, path)| std::fs::metadata(path).expect("a file").len());
+    let is: u64 = lengths.sum();
+    assert!(is <= said && said < 2 * is, "{said}, is {is}");
+    assert_eq!(planned(&[]), 0, "nothing is left to run");
+    std::fs::write(lab.path("site.yaml"), "states: { keep: none }").expect("it can be written");
+    assert_eq!(planned(&["--set", "kfac.train.seed=1"]), 0);
+}
+
+#[test]
+fn the_weights_that_a_run_ended_with_are_exported_where_its_last_state_was_kept() {
+    let lab = Lab::new(STUDY);
+    run(&lab, &ENDS);
+    let export = |lab: &Lab| {
+        let output = lab.output(&["export", "study.yaml", "--weights"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let path = |lab: &Lab| lab.path("exports/prefix/weights/kfac/run.safetensors");
+    assert!(!export(&lab).contains("without weights"));
+    let bytes = std::fs::read(path(&lab)).expect("the weights");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let mut names = tensors.names();
+    names.sort_unstable();
+    let norm = |layer: usize| {
+        ["bias", "running_mean", "running_var", "weight"].map(|it| format!("norms.{layer}.{it}"))
+    };
+    let mut expected = vec!["convs.0.weight".to_owned(), "convs.1.weight".to_owned()];
+    expected.extend(["fc.bias".to_owned(), "fc.weight".to_owned()]);
+    expected.extend(norm(0).into_iter().chain(norm(1)));
+    assert_eq!(names, expected);
+    assert_eq!(
+        tensors.tensor("fc.weight").expect("it is there").shape(),
+        [10, 256]
+    );
+
+    let lab = Lab::new(STUDY);
+    run(&lab, &NONE);
+    let said = export(&lab);
+    assert!(
+        said.contains("1 run left out without weights; of kfac/run: its last state was not kept"),
+        "{said}"
+    );
+    assert!(!path(&lab).exists());
+}
+
+#[test]
 fn a_setting_says_how_much_is_kept() {
     for (which, left) in [
         ("none", vec![]),

@@ -122,6 +122,9 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
                     let number = text.strip_suffix(unit).unwrap_or_default().trim();
                     !number.is_empty() && number.bytes().all(|byte| b"0123456789.".contains(&byte))
                 }),
+                Some("^[0-9a-fA-F]{64}$") => {
+                    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+                }
                 _ => panic!("no pattern {rule}"),
             })),
             "items" => {

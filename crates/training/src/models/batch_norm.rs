@@ -94,26 +94,54 @@ impl BatchNorm {
     }
 
     fn by_batch(&self, x: Tensor<4>) -> (Tensor<4>, Moments) {
-        let normalised = batch_norm_train(x, self.weight.val(), self.bias.val(), EPSILON);
-        let moments = Moments {
-            mean: normalised.mean.inner(),
-            variance: normalised.variance.inner(),
-        };
-        (normalised.output, moments)
+        normalise(x, self.weight.val(), self.bias.val())
     }
 
     fn by_ghosts(&self, x: Tensor<4>, ghost: usize) -> (Tensor<4>, Moments) {
-        let ghosts = x.split(ghost, 0).into_iter().map(|x| self.by_batch(x));
-        let (outputs, moments): (Vec<_>, Vec<Moments>) = ghosts.unzip();
-        let mean = |of: fn(Moments) -> Tensor<1>| {
-            let all: Vec<Tensor<1>> = moments.iter().cloned().map(of).collect();
-            let [channels] = all[0].dims();
-            Tensor::stack::<2>(all, 0).mean_dim(0).reshape([channels])
+        let [batch, channels, height, width] = x.dims();
+        let ghosts = batch / ghost;
+        let whole = ghosts * ghost;
+        // As so many times the channels of one ghost batch: in one operation, because the gradients at scale and
+        // shift of many would be summed in no certain order.
+        let side_by_side = x
+            .clone()
+            .slice([0..whole])
+            .reshape([ghosts, ghost, channels, height, width])
+            .swap_dims(0, 1)
+            .reshape([ghost, ghosts * channels, height, width]);
+        let repeated = |of: &Param<Tensor<1>>| {
+            let of = of.val().reshape([1, channels]).repeat_dim(0, ghosts);
+            of.reshape([ghosts * channels])
         };
+        let (y, moments) = normalise(side_by_side, repeated(&self.weight), repeated(&self.bias));
+        let y = y
+            .reshape([ghost, ghosts, channels, height, width])
+            .swap_dims(0, 1)
+            .reshape([whole, channels, height, width]);
+        let mut outputs = vec![y];
+        let mut means = vec![moments.mean.reshape([ghosts, channels])];
+        let mut variances = vec![moments.variance.reshape([ghosts, channels])];
+        if whole < batch {
+            let (y, rest) = self.by_batch(x.slice([whole..batch]));
+            outputs.push(y);
+            means.push(rest.mean.reshape([1, channels]));
+            variances.push(rest.variance.reshape([1, channels]));
+        }
+        let mean = |rows: Vec<Tensor<2>>| Tensor::cat(rows, 0).mean_dim(0).reshape([channels]);
         let moments = Moments {
-            mean: mean(|moments| moments.mean),
-            variance: mean(|moments| moments.variance),
+            mean: mean(means),
+            variance: mean(variances),
         };
         (Tensor::cat(outputs, 0), moments)
     }
+}
+
+/// x and result: `[batch, channels, height, width]`; scale, shift and moments: `[channels]`.
+fn normalise(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> (Tensor<4>, Moments) {
+    let normalised = batch_norm_train(x, scale, shift, EPSILON);
+    let moments = Moments {
+        mean: normalised.mean.inner(),
+        variance: normalised.variance.inner(),
+    };
+    (normalised.output, moments)
 }

@@ -51,7 +51,7 @@ fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
 }
 
 /// `12.3 MiB`.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1000.0 {

@@ -7,13 +7,19 @@ use std::fmt::Write as _;
 use engine::{Graph, Plan, Verdict};
 
 use super::{because, duration};
+use crate::commands::cache::size;
 use crate::commands::counted;
 
 /// Reasons shown for a stage of the study; with `--verbose` all are.
 const REASONS: usize = 6;
 
-/// The page.
-pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
+/// The page; `states` is what kept states will take on disk, in bytes.
+pub(crate) fn as_text(
+    graph: &Graph,
+    plan: &Plan,
+    every_stage: bool,
+    states: Option<u64>,
+) -> String {
     let mut text = String::new();
     for (name, family) in families(graph, plan) {
         let _ = writeln!(text, "{name}: {}", family.counts());
@@ -35,7 +41,15 @@ pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
             let _ = writeln!(text, "    {stage}: {what}");
         }
     }
-    text + &last_lines(graph, plan)
+    text += &last_lines(graph, plan);
+    if let Some(bytes) = states {
+        let bytes = size(bytes);
+        let _ = writeln!(
+            text,
+            "kept states of training runs: at most {bytes} on disk"
+        );
+    }
+    text
 }
 
 fn last_lines(graph: &Graph, plan: &Plan) -> String {

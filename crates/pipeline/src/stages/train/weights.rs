@@ -1,54 +1,68 @@
-//! The weights that a run ended with, from its last kept state.
+//! The weights that a run ended with, from its last kept state. Nothing is trained for them.
 
-use engine::{Manifest, Record, Store};
+use engine::{Digest, Manifest, Record, Store};
 use serde::Deserialize as _;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use training::models::state_dict;
 use training::{Course, Data, Outcome, Run, Settings, State, Training};
 
 use super::Failure;
 use super::prefix::Prefix;
 
-/// The weights at the end of a run, with the statistics that BatchNorm evaluated with, as safetensors with PyTorch's
-/// names and layout. Nothing is trained for it.
-///
-/// # Errors
-///
-/// If the record is not that of a training run, if the run diverged, or if its last state or its data set is not kept
-/// or is damaged; the message says what to do.
-pub(crate) fn weights(store: &Store, record: &Record) -> Result<Vec<u8>, Failure> {
-    let manifest = Manifest::parse(&record.manifest)?;
-    if manifest.kind() != "train" {
-        return Err(format!("a stage of kind `{}` has no weights", manifest.kind()).into());
-    }
-    let settings = Settings::deserialize(Value::Object(manifest.settings().clone()))?;
-    let curve = record.outputs.get("curve").ok_or("a run without a curve")?;
-    let run = Run::from_bytes(&store.read(curve.digest)?)?;
-    if let Outcome::Diverged { step } = run.outcome {
-        return Err(format!("the run diverged at step {step}: it has no weights").into());
-    }
-    let course = Course::new(&settings, usize::try_from(run.train_examples)?)?;
-    let device = text(&record.provenance.executor, "device").ok_or("a run without a device")?;
-    let last = Prefix::new(&manifest, &settings, &course, device).state(run.loss.len() as u64);
-    let Some(kept) = store.read_state(last)? else {
-        return Err(format!(
-            "the state that the run ended with was not kept, or is gone; `pipeline run --keep-worth 0` with another \
-             --cache trains again, {:.1} s for this run, and keeps it",
-            record.provenance.seconds
-        )
-        .into());
-    };
-    let state = State::from_bytes(&kept.contents)?;
-    let data = manifest
-        .inputs()
-        .get("dataset")
-        .ok_or("a run without a data set")?;
-    let data = Data::from_bytes(&store.read(*data)?)?;
-    let (cpu, _) = training::device::open("cpu")?;
-    let training = Training::resume(&settings, &course, &data, &cpu, state)?;
-    Ok(state_dict::to_bytes(&training.state_dict()))
+/// Reads weights; keeps the data set that was read last.
+pub(crate) struct Weights<'a> {
+    store: &'a Store,
+    data: Option<(Digest, Data)>,
 }
 
-fn text<'a>(provenance: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    provenance.get(name).and_then(Value::as_str)
+impl<'a> Weights<'a> {
+    /// From what this cache holds.
+    pub(crate) fn new(store: &'a Store) -> Self {
+        Self { store, data: None }
+    }
+
+    /// A `state_dict` as safetensors: the weights at the end of the run that this is the record of, with the
+    /// statistics that batch normalisation evaluates with.
+    ///
+    /// # Errors
+    ///
+    /// If the run diverged, or its last state or its data set is not in the cache; the message says what to do.
+    pub(crate) fn read(&mut self, record: &Record) -> Result<Vec<u8>, Failure> {
+        let manifest = Manifest::parse(&record.manifest)?;
+        let settings = Settings::deserialize(Value::Object(manifest.settings().clone()))?;
+        let curve = record.outputs.get("curve").ok_or("a run without a curve")?;
+        let run = Run::from_bytes(&self.store.read(curve.digest)?)?;
+        if let Outcome::Diverged { step } = run.outcome {
+            return Err(format!("it diverged at step {step} and has none").into());
+        }
+        let device = record.provenance.executor.get("device");
+        let device = device
+            .and_then(Value::as_str)
+            .ok_or("a run without a device")?;
+        let course = Course::new(&settings, usize::try_from(run.train_examples)?)?;
+        let prefix = Prefix::new(&manifest, &settings, &course, device);
+        let Some(kept) = self.store.read_state(prefix.state(run.loss.len() as u64))? else {
+            return Err(
+                "its last state was not kept, or is gone; `pipeline run --keep-worth 0` with another --cache trains \
+                 again and keeps it"
+                    .into(),
+            );
+        };
+        let state = State::from_bytes(&kept.contents)?;
+        let data = self.data(&manifest)?;
+        let (device, _) = training::device::open("cpu")?;
+        let training = Training::resume(&settings, &course, data, &device, state)?;
+        Ok(state_dict::to_bytes(&training.state_dict()))
+    }
+
+    fn data(&mut self, manifest: &Manifest) -> Result<&Data, Failure> {
+        let digest = *manifest
+            .inputs()
+            .get("dataset")
+            .ok_or("a run without a data set")?;
+        if self.data.as_ref().is_none_or(|(kept, _)| *kept != digest) {
+            self.data = Some((digest, Data::from_bytes(&self.store.read(digest)?)?));
+        }
+        Ok(&self.data.as_ref().expect("it was just read").1)
+    }
 }

@@ -1,0 +1,87 @@
+//! What the kept states of a study's runs will take on disk, at most.
+//!
+//! Counted are the runs that a plan does not find cached, but for those that are known to take too little time for
+//! their states to be worth keeping. What a winner's run will be is not known yet: it is counted as the largest of the
+//! study's other runs.
+
+use std::collections::BTreeMap;
+
+use engine::{Graph, Keep, Keeping, Plan, Stage, Verdict};
+use serde_json::Value;
+use training::{Settings, Shapes};
+
+use crate::stages;
+
+/// Images `[channels, height, width]` and training images of the sources that do not say how many are taken.
+const SOURCES: [(&str, [usize; 3], u64); 5] = [
+    ("digits", [1, 8, 8], 1_797),
+    ("cifar10", [3, 32, 32], 50_000),
+    ("svhn", [3, 32, 32], 604_388),
+    ("mnist", [1, 28, 28], 60_000),
+    ("fashion-mnist", [1, 28, 28], 60_000),
+];
+/// All of them have ten.
+const CLASSES: usize = 10;
+
+/// Bytes on disk once all have run, at most; none if no state of any is kept.
+pub(crate) fn bytes(graph: &Graph, plan: &Plan, keeping: Keeping) -> Option<u64> {
+    if keeping.what < Keep::Last {
+        return None;
+    }
+    let mut networks = BTreeMap::new();
+    let (mut sum, mut largest, mut unknown) = (0, 0, 0);
+    for (id, stage) in graph.iter().filter(|(_, stage)| stage.kind == "train") {
+        let planned = plan.stage(id);
+        let is_cached = matches!(planned.verdict, Verdict::Cached | Verdict::Shared { .. });
+        let seconds = planned.seconds.unwrap_or(f64::INFINITY);
+        if is_cached || seconds < keeping.worth.as_secs_f64() {
+            continue;
+        }
+        match of_run(graph, stage, keeping.what, &mut networks) {
+            Some(bytes) => {
+                sum += bytes;
+                largest = largest.max(bytes);
+            }
+            None => unknown += 1,
+        }
+    }
+    let bytes = sum + unknown * largest;
+    (bytes > 0).then_some(bytes)
+}
+
+/// Bytes that a run leaves; none if its settings are not known.
+fn of_run(
+    graph: &Graph,
+    stage: &Stage,
+    what: Keep,
+    networks: &mut BTreeMap<String, Option<Shapes>>,
+) -> Option<u64> {
+    let settings: Settings = stages::parse(&stage.settings).ok()?;
+    let dataset = stage.inputs.iter().find_map(|input| match input.source {
+        engine::Source::Stage { stage, .. } => Some(&graph.stage(stage).settings),
+        engine::Source::File(_) => None,
+    })?;
+    let source = dataset.get("source").and_then(Value::as_str)?;
+    let (_, image, all) = *SOURCES.iter().find(|(name, ..)| *name == source)?;
+    let examples = dataset.get("train").and_then(Value::as_u64).unwrap_or(all);
+    let model = serde_json::to_string(&(source, &settings.model)).ok()?;
+    let shapes = networks
+        .entry(model)
+        .or_insert_with(|| Shapes::of(&settings.model, image, CLASSES).ok())
+        .as_ref()?;
+    let steps_per_epoch = settings
+        .last_batch
+        .steps_per_epoch(usize::try_from(examples).ok()?, settings.batch_size);
+    let steps = settings
+        .budget
+        .steps(settings.batch_size, steps_per_epoch)
+        .ok()?;
+    let mut ends = vec![steps];
+    if what == Keep::Segments {
+        ends.extend(settings.schedule.rate_drops(steps));
+    }
+    let bytes = ends
+        .iter()
+        .map(|&end| settings.state_bytes(shapes, end, steps_per_epoch));
+    Some(bytes.sum())
+}
