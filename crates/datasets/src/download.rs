@@ -16,7 +16,7 @@ use crate::Error;
 
 /// How long to wait for a connection, and for more bytes.
 const CONNECT: Duration = Duration::from_secs(30);
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_mins(1);
 /// Bytes of a file at most.
 const LIMIT: u64 = 1 << 33;
 /// How often a transfer that breaks off is taken up again before the download fails.

@@ -2,7 +2,7 @@
 //!
 //! A stream is a function of (seed, purpose, index), so that no generator state is ever stored and
 //! streams cannot disturb each other: all optimisers of one seed see the same initial weights and the
-//! same batches, on every device. Numbers are the same on every platform: integers come from ChaCha8,
+//! same batches, on every device. Numbers are the same on every platform: integers come from `ChaCha8`,
 //! logarithm and cosine from the `libm` crate and not from the system.
 
 use rand_chacha::ChaCha8Rng;

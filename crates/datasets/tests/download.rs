@@ -101,7 +101,7 @@ fn a_file_comes_whole_and_says_how_far_it_is() {
     let (folder, server) = (Folder::new(), Server::new(vec![whole()]));
     let mut seen = Vec::new();
     let got = download(&server.url, SHA256, &folder.partial(), &mut |at| {
-        seen.push(at)
+        seen.push(at);
     })
     .unwrap();
     assert!(got == contents());

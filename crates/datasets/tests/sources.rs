@@ -3,6 +3,7 @@
 //! They are found beside the repository, in `../shared` or where `PIPELINE_SHARED` says. Without them a test says so and
 //! ends, but where `CI` is set it fails.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,10 +72,11 @@ fn settings(source: Source, counts: [usize; 3]) -> DatasetSettings {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 /// All of a source, in its order, against what another program read.
@@ -141,7 +143,8 @@ fn extra_images_are_more_to_train_on() {
 }
 
 fn count(part: &Part, class: u8) -> usize {
-    part.labels.iter().filter(|label| **label == class).count()
+    let of_class = |label: &&u8| **label == class;
+    part.labels.iter().filter(of_class).count()
 }
 
 #[test]

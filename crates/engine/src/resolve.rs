@@ -105,13 +105,14 @@ impl<'a> Resolver<'a> {
         let mut inputs = BTreeMap::new();
         for input in &stage.inputs {
             let digest = match &input.source {
-                Source::File(path) => match self.files[path] {
-                    Some(digest) => digest,
-                    None => {
+                Source::File(path) => {
+                    if let Some(digest) = self.files[path] {
+                        digest
+                    } else {
                         let missing = format!("there is no file {}", path.display());
                         return Ok(Err(Unresolved::Unfit(missing)));
                     }
-                },
+                }
                 Source::Stage { stage, output } => {
                     match self.output(record(*stage), *stage, output) {
                         Ok(blob) => blob.digest,

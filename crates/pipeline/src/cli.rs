@@ -284,7 +284,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub(crate) format: ExportFormat,
 
-    /// Also the weights that each training run ended with, as a PyTorch state_dict in
+    /// Also the weights that each training run ended with, as a PyTorch `state_dict` in
     /// `weights/STAGE/COORDINATES.safetensors`, where its last state was kept (`run --keep-states`)
     #[arg(long)]
     pub(crate) weights: bool,

@@ -94,14 +94,16 @@ impl Renaming<'_> {
                     ("select" | "steps_to_target" | "heatmap" | "report", "runs")
                     | ("report", "include") => {
                         if let Value::Sequence(names) = &mut setting.node.value {
-                            names.iter_mut().for_each(|name| self.name(name));
+                            for name in names {
+                                self.name(name);
+                            }
                         }
                     }
                     ("command", "inputs") => {
                         if let Value::Mapping(inputs) = &mut setting.node.value {
-                            inputs
-                                .iter_mut()
-                                .for_each(|input| self.input(&mut input.node));
+                            for input in inputs {
+                                self.input(&mut input.node);
+                            }
                         }
                     }
                     _ => {}

@@ -45,7 +45,7 @@ const MNIST: &[SourceFile] = files![
 
 impl Source {
     /// Images to train on, as the source is distributed.
-    /// Source: Krizhevsky 2009; Netzer et al. 2011; LeCun et al. 1998; Xiao et al. 2017 (as [`Self::test_images`]).
+    /// Source: Krizhevsky 2009; Netzer et al. 2011; `LeCun` et al. 1998; Xiao et al. 2017 (as [`Self::test_images`]).
     pub(crate) fn train_images(self, extra: bool) -> u64 {
         match self {
             Self::Digits => 1797,

@@ -2,6 +2,8 @@
 
 mod shown;
 
+use std::fmt::Write as _;
+
 use study::{Severity, Study};
 
 /// A small sound study to break.
@@ -50,12 +52,11 @@ fn broken(edits: &[(&str, &str)]) -> String {
 
 /// A study of nothing but data sets.
 fn data_sets(list: &[&str]) -> String {
-    let stages: String = list
-        .iter()
-        .enumerate()
-        .map(|(at, dataset)| format!("  d{at}:\n    dataset: {{ {dataset} }}\n"))
-        .collect();
-    format!("study: s\nstages:\n{stages}")
+    let mut study = "study: s\nstages:\n".to_owned();
+    for (at, dataset) in list.iter().enumerate() {
+        writeln!(study, "  d{at}:\n    dataset: {{ {dataset} }}").unwrap();
+    }
+    study
 }
 
 fn shown(text: &str) -> String {

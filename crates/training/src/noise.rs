@@ -10,7 +10,7 @@
 //! An estimate of `|G|^2` can be negative. The quotient of two unbiased estimates is none: average each over
 //! steps, then divide.
 //!
-//! Source: McCandlish et al. 2018, appendix A.1.
+//! Source: `McCandlish` et al. 2018, appendix A.1.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

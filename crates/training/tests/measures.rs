@@ -220,11 +220,14 @@ fn a_ghost_batch_is_normalised_as_if_it_were_alone() {
         &logits,
         &alone.each_ref().map(|of| of.0.as_slice()).concat(),
     );
-    let averaged = |of: fn(&(Vec<f32>, Vec<f32>, Vec<f32>)) -> &Vec<f32>| -> Vec<f32> {
+    let averaged = |of: [&[f32]; 3]| -> Vec<f32> {
         (0..3)
-            .map(|channel| alone.iter().map(|one| of(one)[channel]).sum::<f32>() / 3.0)
+            .map(|channel| of.iter().map(|one| one[channel]).sum::<f32>() / 3.0)
             .collect()
     };
-    close(&mean, &averaged(|of| &of.1));
-    close(&variance, &averaged(|of| &of.2));
+    close(&mean, &averaged(alone.each_ref().map(|of| of.1.as_slice())));
+    close(
+        &variance,
+        &averaged(alone.each_ref().map(|of| of.2.as_slice())),
+    );
 }

@@ -166,7 +166,7 @@ fn loss_gradients_and_batch_statistics_in_training_mode_are_those_of_pytorch() {
         let device = cpu().autodiff();
         let mut pass = Pass::training(Tape::off());
         let logits = network.forward(images(batch, shape, &device), &mut pass);
-        let labels: Vec<i64> = (0..batch as i64).map(|i| i * 3 % 10).collect();
+        let labels: Vec<i64> = (0_i64..).take(batch).map(|i| i * 3 % 10).collect();
         let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [batch, 1]), &device);
         let loss = log_softmax(logits.clone(), 1)
             .gather(1, labels)

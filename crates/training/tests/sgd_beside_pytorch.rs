@@ -1,4 +1,4 @@
-//! SGD on real CIFAR-10 images, step by step beside PyTorch: ResNet20, the same initial weights, the same batches.
+//! SGD on real CIFAR-10 images, step by step beside PyTorch: `ResNet20`, the same initial weights, the same batches.
 //! What PyTorch gave: `pytorch/sgd_fixture.py`.
 //!
 //! The images are not part of this repository: `cifar-10-binary.tar.gz` is looked for in `data` of the folder that

@@ -1,9 +1,7 @@
 //! MNIST's files, and those of the data sets that follow it.
 //!
 //! IDX: two zero bytes, the type (8: unsigned bytes), the number of dimensions, each dimension in four bytes, highest
-//! first, then the values. Source: LeCun, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>.
-
-use std::borrow::Cow;
+//! first, then the values. Source: `LeCun`, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>.
 
 use super::{CLASSES, Files, Images, Pools, archive, file, wrong};
 use crate::Error;
@@ -49,7 +47,7 @@ fn images(files: &Files, part: &str) -> Result<Images, Error> {
 /// The dimensions and the values of a file.
 fn values<'a, const D: usize>(
     name: &str,
-    bytes: &'a Cow<'_, [u8]>,
+    bytes: &'a [u8],
 ) -> Result<([usize; D], &'a [u8]), Error> {
     let Some((&[0, 0, 8, dimensions], mut rest)) = bytes.split_first_chunk::<4>() else {
         return Err(wrong(name, "not an IDX file of bytes"));

@@ -3,7 +3,7 @@
 //! Strict where crates for these files are lenient: sizes are believed only as far as there are bytes, and what is
 //! not an array of bytes is an error.
 //!
-//! Source: MathWorks, *MAT-File Format*, R2019b, chapter 1.
+//! Source: `MathWorks`, *MAT-File Format*, R2019b, chapter 1.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

@@ -8,6 +8,7 @@ use engine::Keep;
 
 /// States of training runs, to go on from. What is not said here the site file may say.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the options")]
 pub(crate) struct Keeping {
     /// States of training runs that are kept, to go on from after a crash or with a longer budget: none; the newest of
     /// a run while it is running; also its last; also those before drops of the rate [default: segments]

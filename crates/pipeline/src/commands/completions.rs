@@ -6,6 +6,7 @@ use crate::cli::{Cli, Completions};
 use crate::output::out;
 use crate::{DONE, Failure};
 
+#[expect(clippy::unnecessary_wraps, reason = "as every command")]
 pub(crate) fn completions(arguments: &Completions) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(

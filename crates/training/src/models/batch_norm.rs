@@ -105,7 +105,7 @@ impl BatchNorm {
         // shift of many would be summed in no certain order.
         let side_by_side = x
             .clone()
-            .slice([0..whole])
+            .narrow(0, 0, whole)
             .reshape([ghosts, ghost, channels, height, width])
             .swap_dims(0, 1)
             .reshape([ghost, ghosts * channels, height, width]);
@@ -122,7 +122,7 @@ impl BatchNorm {
         let mut means = vec![moments.mean.reshape([ghosts, channels])];
         let mut variances = vec![moments.variance.reshape([ghosts, channels])];
         if whole < batch {
-            let (y, rest) = self.by_batch(x.slice([whole..batch]));
+            let (y, rest) = self.by_batch(x.narrow(0, whole, batch - whole));
             outputs.push(y);
             means.push(rest.mean.reshape([1, channels]));
             variances.push(rest.variance.reshape([1, channels]));

@@ -91,7 +91,10 @@ impl Network {
         let channels = |layer: &str| {
             let scale = format!("{layer}.weight");
             let scale = weights.iter().find(|weight| weight.name == scale);
-            scale.expect("every BatchNorm layer has a scale").shape[0]
+            let Some(scale) = scale else {
+                unreachable!("the network took its weights, and every BatchNorm layer has a scale");
+            };
+            scale.shape[0]
         };
         let moments = layers
             .iter()
