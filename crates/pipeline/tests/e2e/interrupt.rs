@@ -87,9 +87,11 @@ fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
         "{:?}",
         begun.elapsed()
     );
-    // Training keeps its state after the step that it is in, and is given time for that.
+    // Training keeps its state after the step that it is in, and is given time for that, unless none has said yet that
+    // it will: both were only just given out.
+    let moment = |seconds| format!("may finish within {seconds} s; Ctrl-C again ends at once");
     assert!(
-        said.contains("may finish within 30 s; Ctrl-C again ends at once"),
+        [30, 3].map(moment).iter().any(|it| said.contains(it)),
         "{said}"
     );
     let last = said.lines().last().expect("a last line");
