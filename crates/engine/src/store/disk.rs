@@ -49,7 +49,11 @@ impl Store {
 
     /// Creates a read-only file unless it exists: true if it did not.
     pub(super) fn create(&self, path: &Path, contents: &[u8]) -> Result<bool, Error> {
-        let staged = self.stage(contents, 0o444)?;
+        self.link(&self.stage(contents, 0o444)?, path)
+    }
+
+    /// Gives a staged file its name unless there is one of that name: true if there was not.
+    pub(super) fn link(&self, staged: &NamedTempFile, path: &Path) -> Result<bool, Error> {
         loop {
             fault::point("publish");
             match fs::hard_link(staged.path(), path) {

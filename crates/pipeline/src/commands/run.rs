@@ -30,7 +30,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let keeping = site.keeping(Some(&arguments.keeping));
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        let states = plan::state_bytes(&graph, &planned, keeping);
+        let states = plan::States::of(&graph, &planned, &store, keeping)?;
         out(plan::as_text(&graph, &planned, arguments.verbose, states));
         return Ok(DONE);
     }

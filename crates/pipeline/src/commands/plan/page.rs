@@ -6,20 +6,15 @@ use std::fmt::Write as _;
 
 use engine::{Graph, Plan, Verdict};
 
-use super::{because, duration};
+use super::{States, because, duration};
 use crate::commands::cache::size;
 use crate::commands::counted;
 
 /// Reasons shown for a stage of the study; with `--verbose` all are.
 const REASONS: usize = 6;
 
-/// The page; `states` is what kept states will take on disk, in bytes.
-pub(crate) fn as_text(
-    graph: &Graph,
-    plan: &Plan,
-    every_stage: bool,
-    states: Option<u64>,
-) -> String {
+/// The page.
+pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool, states: States) -> String {
     let mut text = String::new();
     for (name, family) in families(graph, plan) {
         let _ = writeln!(text, "{name}: {}", family.counts());
@@ -42,12 +37,18 @@ pub(crate) fn as_text(
         }
     }
     text += &last_lines(graph, plan);
-    if let Some(bytes) = states {
-        let bytes = size(bytes);
-        let _ = writeln!(
-            text,
-            "kept states of training runs: at most {bytes} on disk"
-        );
+    let States { bytes, space } = states;
+    if bytes > 0 {
+        let most = size(bytes.min(space));
+        let _ = write!(text, "kept states of training runs: at most {most} on disk");
+        if bytes > space {
+            let all = size(bytes);
+            let _ = write!(
+                text,
+                " (--keep-space); all would take {all}, so those of finished runs go, the oldest first"
+            );
+        }
+        text.push('\n');
     }
     text
 }
