@@ -228,6 +228,26 @@ fn a_state_that_a_stage_began_from_stays_while_the_stage_runs() {
 }
 
 #[test]
+fn the_states_of_a_stage_that_makes_its_lost_result_again_stay_while_it_runs() {
+    let lab = Lab::new();
+    let study = [long("long", 99, 4, 150)];
+    ran(&lab, &study, &room(&lab, "first", 2));
+    fs::remove_file(lab.blob(&study, "long")).unwrap();
+    lab.kept()
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
+    std::thread::scope(|scope| {
+        let again = scope.spawn(|| ran(&lab, &study, &room(&lab, "first", 2)));
+        Lab::wait_until(|| !lab.kept().is_empty());
+        let root = lab.kept()[0].parent().unwrap().to_owned();
+        let run = ran(&lab, &shorts(0..3), &room(&lab, "other", 2));
+        assert!(refused(&run) == 0 && gone(&run).iter().sum::<u64>() >= 1);
+        assert!(!lab::files(&root).is_empty());
+        again.join().unwrap();
+    });
+}
+
+#[test]
 fn two_engines_on_one_cache_hold_it_together() {
     let lab = Lab::new();
     let most = most_during(&lab, || {

@@ -79,7 +79,7 @@ impl JsonSchema for Size {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
-            { "type": "string", "pattern": "^[0-9.]+ *[KMGTkmgt]?(i?B)?$" }, { "type": "integer", "minimum": 0 }
+            { "type": "string", "format": "size with its unit", "pattern": "^[0-9.]+ *[KMGTkmgt]?(i?B)?$" }, { "type": "integer", "minimum": 0 }
         ] })
     }
 }
