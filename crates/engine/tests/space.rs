@@ -65,6 +65,13 @@ fn refused(run: &Run) -> usize {
 /// The most that kept states took while something was done, looked at all the time: at each moment between two looks
 /// there was what both saw.
 fn most_during(lab: &Lab, act: impl FnOnce()) -> u64 {
+    /// However the act ends.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
@@ -77,8 +84,9 @@ fn most_during(lab: &Lab, act: impl FnOnce()) -> u64 {
             }
             most
         });
+        let acting = Done(&done);
         act();
-        done.store(true, Ordering::Relaxed);
+        drop(acting);
         watch.join().unwrap()
     })
 }
@@ -159,15 +167,16 @@ fn what_an_interrupted_stage_left_stays_whoever_needs_room() {
     lab.run_with(&study, &options);
     let left = lab.kept();
     let deepest = left.last().unwrap().clone();
-    // There is no room beside it and its fourths.
-    let own = u64::try_from(left.len()).unwrap();
-    let run = ran(&lab, &shorts(0..3), &room(&lab, "other", own));
+    // There is room for nothing else; those after every fourth step are not needed any more.
+    let run = ran(&lab, &shorts(0..3), &room(&lab, "other", 1));
     assert_eq!((refused(&run), gone(&run)), (3, vec![]));
     assert_eq!(lab.kept(), left);
     // There is room for one of the others.
-    let run = ran(&lab, &shorts(3..6), &room(&lab, "other", own + 1));
-    assert_eq!((refused(&run), gone(&run)), (0, vec![1, 1]));
-    assert!(deepest.exists());
+    let run = ran(&lab, &shorts(3..6), &room(&lab, "other", 2));
+    let fourths = u64::try_from(left.len()).unwrap() - 1;
+    assert_eq!(refused(&run), 0);
+    assert_eq!(gone(&run).iter().sum::<u64>(), fourths + 2);
+    assert!(deepest.exists() && lab.taken() == 2 * STATE);
     let went_on = [long("long", 99, lab::step(&deepest) + 1, 0)];
     let log = lab.path("log.steps");
     let steps = || fs::read_to_string(&log).unwrap().lines().count();
@@ -202,6 +211,23 @@ fn with_room_for_one_state_a_stage_still_has_its_newest() {
     });
     assert_eq!(most, STATE);
     assert_eq!(lab::step(&lab.kept()[0]), 3);
+}
+
+#[test]
+fn a_stage_that_runs_gives_up_its_own_earlier_states_first() {
+    let lab = Lab::new();
+    let most = most_during(&lab, || {
+        // The fourth and the eighth would stay.
+        let run = ran(
+            &lab,
+            &[long("long", 99, 10, 5)],
+            &room(&lab, "toy study", 2),
+        );
+        assert_eq!((refused(&run), gone(&run)), (0, vec![1, 1]));
+    });
+    assert!(most <= 2 * STATE, "{most}");
+    let steps: Vec<u64> = lab.kept().iter().map(|path| lab::step(path)).collect();
+    assert_eq!(steps, [10]);
 }
 
 #[test]

@@ -24,23 +24,16 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.trim_end_matches("iB").trim_end_matches('B');
-        let (number, factor) = match number.char_indices().next_back() {
-            Some((at, letter)) if letter.is_alphabetic() => {
-                let power = match letter.to_ascii_uppercase() {
-                    'K' => 1,
-                    'M' => 2,
-                    'G' => 3,
-                    'T' => 4,
-                    _ => return Err(format!("the units are K, M, G and T, not `{letter}`")),
-                };
-                (&number[..at], 1024_f64.powi(power))
-            }
-            _ => (number, 1.0),
+        let units = ["K", "M", "G", "T"];
+        let unit = |unit: &&str| number.to_ascii_uppercase().ends_with(unit);
+        let (number, factor) = match units.iter().position(|it| unit(&it)) {
+            Some(at) => (&number[..number.len() - 1], 1024_f64.powi(at as i32 + 1)),
+            None => (number, 1.0),
         };
         match number.trim().parse::<f64>() {
             Ok(number) if number.is_finite() && number >= 0.0 => Ok(Self((number * factor) as u64)),
             _ => Err(format!(
-                "a size is a number and a unit, such as `50G`, not `{text}`"
+                "must be a number with a unit of K, M, G or T, such as `50G`, not `{text}`"
             )),
         }
     }

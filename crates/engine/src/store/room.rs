@@ -167,24 +167,33 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Whether a state is of use to a stage that runs or was interrupted.
+/// Whether a stage that runs or was interrupted needs a state: that is the deepest that it kept, or one that it began
+/// from.
 fn needed(store: &Store) -> Result<impl Fn(&Path) -> Result<bool, Error>, Error> {
     let roots = match census::roots(store, &[]) {
         // Then nobody knows what was interrupted: whatever has no result may have been.
         Err(Error::Damaged { .. }) => None,
         roots => Some(roots?),
     };
+    let is_root = move |key: &Digest| roots.as_ref().is_none_or(|it| it.contains_key(key));
     Ok(move |path: &Path| {
-        let stage = states::stage_of(path);
-        let has_result = match stage {
-            Some(key) => !numbers(&store.spread("ac", key))?.is_empty(),
-            None => false,
+        let Some(stage) = states::stage_of(path) else {
+            return Ok(is_held(path));
         };
-        let is_root = |key: &Digest| roots.as_ref().is_none_or(|it| it.contains_key(key));
-        let standing = Standing::of(stage, is_root, |_| has_result);
-        let runs = stage.is_some_and(|key| is_held(&store.log_path(key)));
-        Ok(standing == Standing::Needed || runs || is_held(path))
+        let has_result = !numbers(&store.spread("ac", stage))?.is_empty();
+        let standing = Standing::of(Some(stage), &is_root, |_| has_result);
+        let of_a_run = standing == Standing::Needed || is_held(&store.log_path(stage));
+        Ok((of_a_run && !has_deeper(path, stage)?) || is_held(path))
     })
+}
+
+/// Whether a stage has kept a deeper state than this one of its own.
+fn has_deeper(path: &Path, stage: Digest) -> Result<bool, Error> {
+    let folder = path.parent().expect("a state lies in its root's folder");
+    let step = states::step_of(path);
+    let others = census::walk(folder)?.into_iter().map(|file| file.path);
+    let mut deeper = others.filter(|other| states::step_of(other) > step);
+    Ok(deeper.any(|other| states::stage_of(&other) == Some(stage)))
 }
 
 /// The length of a file; 0 if it is not there.

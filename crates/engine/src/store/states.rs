@@ -151,6 +151,12 @@ pub(crate) fn named(root: Digest, file: &str) -> Option<StateName> {
     (name.step.to_string() == step).then_some(name)
 }
 
+/// How far the state in this file is; none if it is none.
+pub(crate) fn step_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    name.split_once('-')?.0.parse().ok()
+}
+
 /// The stage that kept a state, from the beginning of its file, unchecked.
 pub(crate) fn stage_of(path: &Path) -> Option<Digest> {
     let mut start = Vec::new();

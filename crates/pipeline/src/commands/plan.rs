@@ -132,7 +132,7 @@ fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
 /// A reason in words.
 pub(crate) fn because(reason: &Reason) -> String {
     match reason {
-        Reason::NeverRan => "never ran".to_owned(),
+        Reason::NeverRan => "no result yet".to_owned(),
         Reason::Lost => "its result is lost or damaged".to_owned(),
         Reason::Failed { error } => format!("failed before: {error}"),
         Reason::NewPoint { changes, .. } => format!("new point: {}", all(changes)),

@@ -183,7 +183,7 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         }
     }
     let begin = match (summary.interrupted(), summary.complete()) {
-        (true, _) => "interrupted; the same command goes on from here",
+        (true, _) => "interrupted",
         (false, true) => "done",
         (false, false) => "failed",
     };
@@ -198,8 +198,13 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
                 .join(", ")
         ),
     };
+    let next = if summary.interrupted() {
+        "; the same command goes on from here"
+    } else {
+        ""
+    };
     format!(
-        "{begin} after {}: {}: {}{report}",
+        "{begin} after {}: {}: {}{next}{report}",
         plan::duration(seconds),
         counted(graph.len(), "stage"),
         parts.join(", ")

@@ -16,7 +16,8 @@ use crate::{DONE, Failure};
 const LAST: usize = 10;
 
 pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
-    let runs = open(cli, None)?.runs()?;
+    let store = open(cli, None)?;
+    let runs = store.runs()?;
     let (alive, over): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.alive);
     if arguments.json {
         let over = over.iter().take(LAST);
@@ -28,7 +29,7 @@ pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
         return Ok(DONE);
     }
     if alive.is_empty() {
-        outln!("nothing is running on this cache");
+        outln!("nothing is running on {}", store.cache().display());
     }
     for run in alive {
         print_running(run);
@@ -84,7 +85,11 @@ fn ended(run: &Run) -> String {
                     counts.push(format!("{count} {what}"));
                 }
             }
-            let time = duration(end.at.saturating_sub(begin.at) as f64);
+            // Both are whole seconds.
+            let time = match end.at.saturating_sub(begin.at) {
+                0 => "less than a second".to_owned(),
+                seconds => duration(seconds as f64),
+            };
             format!("{word} after {time}: {}", counts.join(", "))
         }
     };

@@ -71,8 +71,8 @@ impl<'a> Tally<'a> {
             let first = !std::mem::replace(&mut self.no_room, true);
             return first.then(|| {
                 format!(
-                    "no room for the state of {} ({}): what unfinished runs kept leaves too little of --keep-space; a \
-                     crash will cost more than it could",
+                    "no room to keep the state of {} ({}): those that unfinished runs need fill the space \
+                     (--keep-space); after a crash it starts from further back",
                     self.graph.stage(*stage).name,
                     size(*bytes)
                 )

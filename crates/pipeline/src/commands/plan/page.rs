@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use engine::{Graph, Plan, Verdict};
+use engine::{Graph, Plan, Planned, Verdict};
 
 use super::{States, because, duration};
 use crate::commands::cache::size;
@@ -76,6 +76,17 @@ fn last_lines(graph: &Graph, plan: &Plan) -> String {
             plan.fresh()
         );
     }
+    let is_shared = |planned: &&Planned| matches!(planned.verdict, Verdict::Shared { .. });
+    match plan.stages().iter().filter(is_shared).count() {
+        0 => {}
+        1 => text += "1 of the cached is the same as another stage: it comes with that one\n",
+        shared => {
+            let _ = writeln!(
+                text,
+                "{shared} of the cached are the same as other stages: they come with those"
+            );
+        }
+    }
     if maybe > 0 {
         text += "may run: runs unless what it reads comes out as before\n";
     }
@@ -133,7 +144,7 @@ fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
             Verdict::New { because } => {
                 family.to_run += 1;
                 let reads = &graph.stage(*because).family;
-                ("to run", Some(format!("never ran; reads {reads}")))
+                ("to run", Some(format!("no result yet; reads {reads}")))
             }
             Verdict::Maybe { because } => {
                 family.maybe += 1;
