@@ -12,7 +12,7 @@ use std::time::Instant;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Int, Tensor, module};
-use burn_conv_kernels::{Follow, batch_norm_train, conv2d};
+use burn_conv_kernels::{Follow, Geometry, batch_norm_train, conv2d};
 
 const STEPS: usize = 5;
 
@@ -154,16 +154,20 @@ impl Layer {
         let (weight, stride) = (self.weight.clone(), [self.stride; 2]);
         let (scale, shift) = (self.scale.clone(), self.shift.clone());
         if kernels {
-            let x = conv2d(x, weight, None, stride, [1, 1]);
+            let x = conv2d(
+                x,
+                weight,
+                None,
+                Geometry {
+                    stride,
+                    padding: [1, 1],
+                },
+            );
             return batch_norm_train(x, scale, shift, 1e-5, follow).output;
         }
         let x = module::conv2d(x, weight, None, ConvOptions::new(stride, [1, 1], [1, 1], 1));
         let x = module::batch_norm_train(x, scale, shift, 1e-5).output;
-        match follow {
-            Follow::Nothing => x,
-            Follow::Relu => relu(x),
-            Follow::AddRelu(shortcut) => relu(x + shortcut),
-        }
+        follow.after(x)
     }
 }
 
