@@ -12,6 +12,14 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(u64);
 
+/// Bytes of each unit.
+const UNITS: [(char, f64); 4] = [
+    ('K', 1024.0),
+    ('M', 1_048_576.0),
+    ('G', 1_073_741_824.0),
+    ('T', 1_099_511_627_776.0),
+];
+
 impl Size {
     /// In bytes.
     pub fn bytes(self) -> u64 {
@@ -24,10 +32,10 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.trim_end_matches("iB").trim_end_matches('B');
-        let units = ["K", "M", "G", "T"];
-        let unit = |unit: &&str| number.to_ascii_uppercase().ends_with(unit);
-        let (number, factor) = match units.iter().position(|it| unit(&it)) {
-            Some(at) => (&number[..number.len() - 1], 1024_f64.powi(at as i32 + 1)),
+        let upper = number.to_ascii_uppercase();
+        let unit = UNITS.into_iter().find(|(unit, _)| upper.ends_with(*unit));
+        let (number, factor) = match unit {
+            Some((_, factor)) => (&number[..number.len() - 1], factor),
             None => (number, 1.0),
         };
         match number.trim().parse::<f64>() {

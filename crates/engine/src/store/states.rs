@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::link;
 use super::room::{Gone, Room, length};
 use crate::{Digest, Error, Keeping, KeptState, StateName, Store, sealed};
 
@@ -112,7 +113,7 @@ impl Store {
                 superseded.iter().try_for_each(|old| room.goes(old))?;
             }
             room.comes(bytes)?;
-            self.link(&staged, &self.state_path(state.name))?;
+            link(&staged, &self.state_path(state.name))?;
         }
         superseded.iter().try_for_each(|old| room.goes(old))?;
         Ok(kept)
