@@ -112,7 +112,7 @@ impl<'a> Room<'a> {
         self.set(total(&files))?;
         let space = keeping.bytes(self.taken, store.free()?);
         let wanted = self.taken.saturating_add(bytes);
-        if wanted <= space || bytes > space {
+        if wanted <= space {
             return Ok(Gone::default());
         }
         files.sort_by_key(|file| file.modified);
@@ -128,7 +128,8 @@ impl<'a> Room<'a> {
             }
         }
         let mut gone = Gone::default();
-        if left.saturating_sub(own) > space {
+        // Unless there are too many already, because there is less space than there was.
+        if left.saturating_sub(own) > space && self.taken <= space {
             return Ok(gone);
         }
         for file in victims {

@@ -1,6 +1,7 @@
 //! Trained prefixes: what was trained is not trained again, and what goes on gives the same bytes.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -309,7 +310,7 @@ fn a_small_space_is_held_all_the_time_and_changes_no_result() {
     let space = 7 * std::fs::metadata(last).expect("a state").len() / 2;
 
     let lab = Lab::new(&study);
-    let site = format!("jobs: 2\nstates: {{ every: 0, worth: 0, space: {space} }}\n");
+    let site = format!("jobs: 2\nstates: {{ every: 0.05, worth: 0, space: {space} }}\n");
     std::fs::write(lab.path("site.yaml"), site).expect("it can be written");
     let begin = || {
         let mut command = lab.command(&["run", "study.yaml", "--verbose"]);
@@ -317,9 +318,14 @@ fn a_small_space_is_held_all_the_time_and_changes_no_result() {
         command.spawn().expect("the binary starts")
     };
     let mut engine = begin();
-    let deep =
-        |states: &[(u64, PathBuf)]| states.iter().filter(|(step, _)| *step > 50).count() >= 2;
-    let first = most_until(&lab, || deep(&kept(&lab)));
+    let both_are_deep = || {
+        let deep = kept(&lab).into_iter().filter(|(step, _)| *step > 50);
+        let roots: BTreeSet<_> = deep
+            .map(|(_, path)| path.parent().map(Path::to_owned))
+            .collect();
+        roots.len() == 2
+    };
+    let first = most_until(&lab, both_are_deep);
     engine.kill().expect("it can be killed");
     engine.wait().expect("it was started");
     let mut engine = begin();
@@ -374,6 +380,7 @@ fn most_until(lab: &Lab, mut is_so: impl FnMut() -> bool) -> u64 {
         let both = now.iter().filter(|one| before.contains(one));
         most = most.max(both.map(|(_, bytes)| bytes).sum());
         before = now;
+        std::thread::sleep(Duration::from_millis(1));
         assert!(start.elapsed() < Duration::from_mins(5), "it does not come");
     }
     most
