@@ -79,7 +79,8 @@ class Kfac:
         for layer, factors in self.factors.items():
             (da, qa), (dg, qg) = [torch.linalg.eigh((factor / correction).double()) for factor in factors]
             eigenvalues = self.positions[layer] * dg.clamp(min=0)[:, None] * da.clamp(min=0)
-            self.inverses[layer] = qa.float(), qg.float(), (1 / (eigenvalues + self.damping)).float()
+            dtype = layer.weight.dtype
+            self.inverses[layer] = qa.to(dtype), qg.to(dtype), (1 / (eigenvalues + self.damping)).to(dtype)
 
     def precondition(self):
         """(F + damping I)^-1 times the gradient, in place."""
