@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 use case::{Case, Rule};
 use side::{Side, Step, Times};
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Steps from one renewal of the factors to the next, and of the inverses, while K-FAC is timed.
 const FACTORS: u64 = 2;
 const INVERSES: u64 = 4;
