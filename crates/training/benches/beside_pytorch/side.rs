@@ -58,8 +58,9 @@ impl Side {
     /// This program, in another process: peak memory is of a process.
     pub(crate) fn ours(case: &Case) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
-        // As `pipeline` gives its workers threads.
+        // As `pipeline` sets up its workers.
         command.env("RAYON_NUM_THREADS", case.threads.to_string());
+        command.env("MIMALLOC_PURGE_DELAY", "-1");
         command.arg(WORKER);
         Self::start(command, case)
     }
