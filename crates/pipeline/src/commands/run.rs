@@ -30,7 +30,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let keeping = site.keeping(Some(&arguments.keeping));
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        let states = plan::state_bytes(&graph, &planned, keeping);
+        let states = plan::States::of(&graph, &planned, &store, keeping)?;
         out(plan::as_text(&graph, &planned, arguments.verbose, states));
         return Ok(DONE);
     }
@@ -188,7 +188,7 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         }
     }
     let begin = match (summary.interrupted(), summary.complete()) {
-        (true, _) => "interrupted; the same command goes on from here",
+        (true, _) => "interrupted",
         (false, true) => "done",
         (false, false) => "failed",
     };
@@ -203,8 +203,13 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
                 .join(", ")
         ),
     };
+    let next = if summary.interrupted() {
+        "; the same command goes on from here"
+    } else {
+        ""
+    };
     format!(
-        "{begin} after {}: {}: {}{report}",
+        "{begin} after {}: {}: {}{next}{report}",
         plan::duration(seconds),
         counted(graph.len(), "stage"),
         parts.join(", ")
