@@ -110,8 +110,13 @@ fn options(
         worker: WorkerCommand {
             program: std::env::current_exe()?,
             args: vec!["worker".to_owned()],
-            // The CPU backend computes in rayon's global pool.
-            env: vec![("RAYON_NUM_THREADS".to_owned(), threads.to_string())],
+            env: vec![
+                // The CPU backend computes in rayon's global pool.
+                ("RAYON_NUM_THREADS".to_owned(), threads.to_string()),
+                // Else the allocator gives memory that one step has freed back before the next asks for it, and the
+                // system clears each page anew.
+                ("MIMALLOC_PURGE_DELAY".to_owned(), "-1".to_owned()),
+            ],
         },
         build: build()?,
         keep_going: true,
