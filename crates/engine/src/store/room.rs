@@ -104,8 +104,8 @@ impl<'a> Room<'a> {
         Ok(self.taken.saturating_add(bytes) <= space)
     }
 
-    /// Makes room for so many bytes by deleting states that nobody needs, the oldest first; none if that is not enough
-    /// even where `own` bytes more are free.
+    /// Makes room for so many bytes by deleting states that nobody needs, the oldest first; deletes none for bytes that
+    /// would find no room even if `own` more were free.
     pub(super) fn make(&mut self, bytes: u64, own: u64, keeping: Keeping) -> Result<Gone, Error> {
         let store = self.store;
         let mut files = census::walk(&store.root.join("ckpt"))?;
