@@ -183,7 +183,7 @@ fn what_an_interrupted_stage_left_stays_whoever_needs_room() {
     let fourths = left.len() - 1;
     assert_eq!(refused(&run), 3);
     assert_eq!(gone(&run).iter().sum::<u64>(), fourths as u64);
-    assert_eq!(lab.kept(), [deepest.clone()]);
+    assert_eq!(lab.kept(), std::slice::from_ref(&deepest));
     // There is room for one of the others.
     let run = ran(&lab, &shorts(3..6), &room(&lab, "other", 2));
     assert_eq!((refused(&run), gone(&run)), (0, vec![1, 1]));
