@@ -67,8 +67,9 @@ impl Renderer for Fancy<'_> {
                 ));
             }
             _ => {
-                let room = room_made(event).filter(|_| self.verbose);
-                room.into_iter().for_each(|line| self.bar.println(line));
+                if let Some(line) = room_made(event).filter(|_| self.verbose) {
+                    self.bar.println(line);
+                }
             }
         }
     }
