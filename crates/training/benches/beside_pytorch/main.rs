@@ -1,9 +1,10 @@
 //! A training step of this crate beside the same step in PyTorch: time, CPU time, memory.
 //!
-//! `PYTHON=... cargo bench -p training --bench beside_pytorch [-- WORD ...]`, with a Python that has what
-//! `requirements.txt` names; without `PYTHON`, ours alone. Words choose cases: networks `mlp` (64-32-10), `cnn`
-//! (8 and 16 channels, 8x8), `resnet20`, `alexnet`; batch sizes; `threads=1`, `threads=2`; rules `sgd`,
-//! `empirical`, `sampled` (K-FAC with that Fisher matrix). Of each kind of word a case fits one of those given.
+//! `PYTHON=... cargo bench --workspace --bench beside_pytorch [-- WORD ...]` (the program's build of burn; `-p training`
+//! makes another), with a Python that has what `requirements.txt` names; without `PYTHON`, ours alone. Words choose
+//! cases: networks `mlp` (64-32-10), `cnn` (8 and 16 channels, 8x8), `resnet20`, `alexnet`; batch sizes; `threads=1`,
+//! `threads=2`; rules `sgd`, `empirical`, `sampled` (K-FAC with that Fisher matrix). Of each kind of word a case fits
+//! one of those given.
 //! K-FAC on AlexNet takes minutes and must be asked for by its rule.
 //!
 //! Each case is two processes, this program and `step.py`, that make rounds of steps in turn; the least of the
@@ -19,6 +20,7 @@ mod ours;
 mod side;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use case::{Case, Rule};
@@ -39,7 +41,7 @@ const CASE: Duration = Duration::from_secs(4);
 /// What tells this program to be the process of a case.
 const WORKER: &str = "worker";
 
-fn main() {
+fn main() -> ExitCode {
     // cargo says that it is a benchmark.
     let words: Vec<String> = std::env::args()
         .skip(1)
@@ -47,13 +49,13 @@ fn main() {
         .collect();
     if let Some((WORKER, words)) = words.split_first().map(|(first, rest)| (&**first, rest)) {
         ours::answer(&Case::from_words(words).expect("the words of a case"));
-        return;
+        return ExitCode::SUCCESS;
     }
     let cases = match case::chosen(&words) {
         Ok(cases) => cases,
         Err(word) => {
-            println!("no network, batch size, number of threads or rule is called `{word}`");
-            return;
+            eprintln!("no network, batch size, number of threads or rule is called `{word}`");
+            return ExitCode::FAILURE;
         }
     };
     let python = std::env::var_os("PYTHON").map(PathBuf::from);
@@ -98,6 +100,7 @@ fn main() {
             );
         }
     }
+    ExitCode::SUCCESS
 }
 
 /// Rounds of both in turn.
