@@ -137,7 +137,8 @@ fn scale(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
             format!("all targets, {}", set.choice),
             returns::decide(&set, &targets),
         ));
-        for &target in targets.iter().filter(|_| targets.len() > 1) {
+        let alone = targets.iter().filter(|_| targets.len() > 1);
+        for &target in alone.filter(|&&target| set.has_own(target)) {
             choices.push((
                 format!("{target}, {}", set.choice),
                 returns::decide(&set, &[target]),
@@ -154,7 +155,7 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         let mut targets: Vec<Target> = set
             .targets()
             .into_iter()
-            .filter(|target| target.metric == Metric::TrainLoss)
+            .filter(|&target| target.metric == Metric::TrainLoss && set.has_own(target))
             .collect();
         targets.sort_by(|a, b| a.level.total_cmp(&b.level));
         let named = |target: Target, set: &Timings<'_>| {

@@ -288,6 +288,43 @@ fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
 }
 
 #[test]
+fn crossings_after_a_drop_of_the_learning_rate_are_another_choice_and_never_decide() {
+    let slow = Method {
+        s_min: 150.0,
+        b_crit: 20.0,
+        ..METHOD
+    };
+    let with_drop_at = |step: u64, claim: &str| {
+        let mut runs = study(slow, METHOD, 5, &mut Noise::new(4));
+        for run in &mut runs {
+            run.rate_drops = vec![step];
+        }
+        let found = verdict(&json!(claim), runs);
+        let (with, without): (Vec<_>, Vec<_>) = found
+            .under
+            .iter()
+            .partition(|other| other.choice.ends_with("also counted"));
+        let with: Vec<Verdict> = with.iter().map(|other| other.verdict).collect();
+        let without: Vec<Verdict> = without.iter().map(|other| other.verdict).collect();
+        (found.verdict, with, without)
+    };
+    // Before the first crossing (claim 2: both targets together and each alone, of the confirmed and the
+    // tuning runs): at a constant rate nothing was reached.
+    let (verdict, with, without) = with_drop_at(20, "diminishing_returns");
+    assert_eq!(verdict, Verdict::Undecided);
+    assert!(without.iter().all(|one| *one == Verdict::Undecided));
+    assert_eq!(with[..3], [Verdict::Supported; 3]);
+    let (verdict, with, without) = with_drop_at(20, "sgd_faster_per_iteration");
+    assert_eq!(verdict, Verdict::Undecided);
+    assert!(without.iter().all(|one| *one == Verdict::Undecided));
+    assert_eq!(with.len(), without.len());
+    // After the last one the choice would change nothing, and is none.
+    let (verdict, with, without) = with_drop_at(15_000, "diminishing_returns");
+    assert_eq!(verdict, Verdict::Supported);
+    assert!(with.is_empty() && without.len() >= 3);
+}
+
+#[test]
 fn without_an_effect_a_claim_is_rarely_decided_and_equivalence_is_mostly_seen() {
     let mut noise = Noise::new(21);
     let studies = 60;
