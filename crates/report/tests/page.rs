@@ -413,7 +413,7 @@ fn one_run_makes_a_page() {
 
 #[test]
 fn a_page_of_9216_runs_has_less_than_three_megabytes() {
-    let table = Study::large();
+    let table = Study::large(12);
     assert_eq!(table.runs.len(), 9216);
     let html = page(&table, &sample::provenance_of(9216));
     let provenance = &html[html

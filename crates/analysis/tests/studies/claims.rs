@@ -245,7 +245,7 @@ fn progress_that_depends_on_the_batch_size_is_undecided() {
             .contains("SGD needs fewer steps to train loss 0.2 at ")
             && found
                 .reason
-                .contains("of 5 batch sizes, K-FAC needs fewer steps at "),
+                .contains("of 5 batch sizes, K-FAC needs fewer steps to train loss 0.2 at "),
         "{}",
         found.reason
     );
@@ -285,6 +285,35 @@ fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
     assert!(interval.low.is_some_and(|low| low > 1.0) && interval.high.is_none());
     let slopes = verdict(&json!("diminishing_returns"), runs);
     assert_eq!(slopes.verdict, Verdict::Undecided, "{}", slopes.reason);
+}
+
+#[test]
+fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
+    let quick = Method {
+        s_min: 6.0,
+        b_crit: 10.0,
+        ..METHOD
+    };
+    for claim in ["diminishing_returns", "sgd_faster_per_iteration"] {
+        let found = verdict(&json!(claim), study(quick, quick, 5, &mut Noise::new(4)));
+        assert_eq!(found.verdict, Verdict::Undecided);
+        assert!(
+            found
+                .reason
+                .contains("crossed in fewer than 16 steps at the largest batch size"),
+            "{}",
+            found.reason
+        );
+        let untimed = decide(
+            &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+            &Evidence::default(),
+        );
+        assert!(
+            untimed.reason.starts_with("No stage times steps to a t"),
+            "{}",
+            untimed.reason
+        );
+    }
 }
 
 #[test]

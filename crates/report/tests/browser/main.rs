@@ -270,7 +270,7 @@ fn thousands_of_runs_open_at_once_and_print_on_few_pages() {
     let Some(mut browser) = Chromium::start("9,216 runs in a browser") else {
         return;
     };
-    let large = written(&Study::large(), &sample::provenance_of(9216));
+    let large = written(&Study::large(12), &sample::provenance_of(9216));
     browser.resize(1280, 900);
     browser.open(&large.file, "");
     let status = browser.ask("document.querySelector('#list-runs [role=status]').textContent");

@@ -67,11 +67,12 @@ impl Study {
     }
 
     /// 9,216 runs: three setups of the published study's shape, three tuning seeds a configuration.
-    pub(crate) fn large() -> ReportTable {
+    pub(crate) fn large(targets: usize) -> ReportTable {
         let tables = ["resnet20-", "resnet32-", "alexnet-"].map(|setup| {
             let study = Study {
                 setup,
                 examples: 50_000,
+                targets,
                 ..Study::paper()
             };
             study.table()
