@@ -52,7 +52,7 @@ fn write(path: &Path, table: &ReportTable, provenance: &Provenance) -> std::io::
     if !folder.is_dir() {
         return Ok(());
     }
-    report::exhibits(&page, table)
+    report::exhibits(&page)
         .iter()
         .try_for_each(|exhibit| std::fs::write(folder.join(&exhibit.name), &exhibit.text))
 }

@@ -130,7 +130,9 @@ pub(crate) fn target(target: Target) -> String {
 pub(crate) fn slice(slice: Slice) -> String {
     match slice {
         Slice::End => "at the end of each run".into(),
+        Slice::Epochs(1.0) => "after 1 epoch".into(),
         Slice::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
+        Slice::Iterations(1) => "after 1 iteration".into(),
         Slice::Iterations(steps) => format!("after {} iterations", grouped(steps)),
     }
 }

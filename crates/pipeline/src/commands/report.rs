@@ -100,7 +100,7 @@ impl Pages {
         fs::create_dir_all(&folder)?;
         let mut kept = BTreeSet::from([TABLE.to_owned()]);
         replace(&folder.join(TABLE), &serde_json::to_vec(table)?)?;
-        for exhibit in report::exhibits(page, table) {
+        for exhibit in report::exhibits(page) {
             replace(&folder.join(&exhibit.name), exhibit.text.as_bytes())?;
             kept.insert(exhibit.name);
         }

@@ -8,7 +8,7 @@ use analysis::{Metric, Outcome, Target};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, figure, legend_drawing, panel_size};
+use super::{batch_legend, data, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{count, significant};
@@ -234,14 +234,13 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         @if drops { " Triangles along the top mark where the learning rate falls." }
         @if cut > 0 { " " (count(cut, "further run")) " not drawn." }
     };
-    let data = csv(chosen, metric);
     figure(
         book,
         Kind::Curves,
         &format!("fig-{tag}"),
         &body,
         &caption,
-        Some(&data),
+        &data(&csv(chosen, metric)),
     )
 }
 

@@ -180,7 +180,7 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
          input.dispatchEvent(new Event('input')); })()",
     );
     // The words may stand in any column.
-    let files = report::exhibits(&page(&table, &sample::provenance()), &table);
+    let files = report::exhibits(&page(&table, &sample::provenance()));
     let list = files
         .iter()
         .find(|file| file.name == "list-runs.csv")
@@ -234,7 +234,7 @@ fn a_download_is_what_lies_beside_the_page() {
     };
     let table = Study::quick().table();
     let html = page(&table, &sample::provenance());
-    let files = report::exhibits(&html, &table);
+    let files = report::exhibits(&html);
     browser.open(&quick().file, "");
     let mut seen = 0;
     for file in &files {
