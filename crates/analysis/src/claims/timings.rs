@@ -80,22 +80,19 @@ impl Timings<'_> {
 
     /// Whether the target has steps of its own here: with drops, only if some run crossed it after one.
     pub(super) fn has_own(&self, target: Target) -> bool {
+        let Some(place) = self.table.place_of(target) else {
+            return false;
+        };
         !self.with_drops
             || self
                 .rows
                 .iter()
-                .flat_map(|row| &row.crossings)
-                .any(|crossing| crossing.target == target && crossing.after_first_drop)
+                .any(|row| row.crossings[place].after_first_drop)
     }
 
     /// Batch sizes at which both methods have a common seed.
     pub(super) fn pairs(&self, target: Target) -> Pairs {
-        let Some(index) = self
-            .table
-            .targets
-            .iter()
-            .position(|note| note.target == target)
-        else {
+        let Some(index) = self.table.place_of(target) else {
             return Pairs::new();
         };
         let mut by_method: BTreeMap<(&str, u64), Seeds> = BTreeMap::new();

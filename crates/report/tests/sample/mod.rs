@@ -14,8 +14,7 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings,
-    sketch,
+    LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
@@ -219,7 +218,6 @@ impl Study {
                         first_drop: None,
                         crossings: (0..self.targets)
                             .map(|t| Crossing {
-                                target: Self::target(t),
                                 steps: self.crossing(m, batch, t, seed),
                                 after_first_drop: false,
                                 just_after_drop: false,
@@ -733,17 +731,6 @@ impl Study {
                 test_accuracy: Some(accuracy - 0.004),
                 ..Evaluation::default()
             }),
-            best: if diverged {
-                BTreeMap::new()
-            } else {
-                BTreeMap::from([(
-                    Metric::ValidationAccuracy,
-                    Best {
-                        value: accuracy + 0.003,
-                        step: 300,
-                    },
-                )])
-            },
             sketch: sketch(&loss),
         }
     }

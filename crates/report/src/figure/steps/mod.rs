@@ -5,7 +5,7 @@ mod examples;
 mod line;
 mod speed_up;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use analysis::Target;
 use analysis::report::Named;
@@ -29,12 +29,18 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<TargetsTable>
         .summaries
         .iter()
         .map(|s| (s.stage.as_str(), s.method.as_str()));
+    let mut runs = Runs::new();
+    for run in &table.runs {
+        let key = (run.stage.as_str(), run.method.as_str(), run.batch_size);
+        runs.entry(key).or_default().push(run);
+    }
     let parts: Vec<Part<'_>> = groups(series)
         .into_iter()
         .enumerate()
         .map(|(place, group)| Part {
             book,
             table,
+            runs: &runs,
             group,
             tag: format!("{}-{}", index + 1, place + 1),
         })
@@ -77,9 +83,13 @@ fn stage_list(group: &[Series<'_>]) -> Markup {
 struct Part<'a> {
     book: &'a Book<'a>,
     table: &'a TargetsTable,
+    runs: &'a Runs<'a>,
     group: Vec<Series<'a>>,
     tag: String,
 }
+
+/// The runs of a table by stage, method and batch size: a large study has thousands.
+type Runs<'a> = HashMap<(&'a str, &'a str, u64), Vec<&'a RunSteps>>;
 
 impl<'a> Part<'a> {
     fn summaries(&self, series: Series<'a>, target: Target) -> Vec<&'a StepsSummary> {
@@ -95,19 +105,15 @@ impl<'a> Part<'a> {
 
     /// The runs behind a summary, with their crossings of its target.
     fn seeds(&self, summary: &'a StepsSummary) -> Vec<(&'a RunSteps, &'a Crossing)> {
-        self.table
-            .runs
-            .iter()
-            .filter(|run| {
-                run.stage == summary.stage
-                    && run.method == summary.method
-                    && run.batch_size == summary.batch_size
-                    && run.parameters == summary.parameters
-            })
-            .filter_map(|run| {
-                let crossing = run.crossings.iter().find(|c| c.target == summary.target)?;
-                Some((run, crossing))
-            })
+        let place = self.table.place_of(summary.target);
+        let key = (
+            summary.stage.as_str(),
+            summary.method.as_str(),
+            summary.batch_size,
+        );
+        let runs = self.runs.get(&key).into_iter().flatten();
+        runs.filter(|run| run.parameters == summary.parameters)
+            .filter_map(|run| Some((*run, run.crossings.get(place?)?)))
             .collect()
     }
 
@@ -287,9 +293,14 @@ impl<'a> Part<'a> {
 
     /// A row a stage, method, target and batch size, its seeds side by side.
     fn csv(&self) -> String {
-        let rows = || self.mine().filter(|row| !self.seeds(row).is_empty());
-        let settings: BTreeSet<&str> = rows()
-            .flat_map(|row| row.parameters.keys().map(String::as_str))
+        let rows: Vec<_> = self
+            .mine()
+            .map(|row| (row, self.seeds(row)))
+            .filter(|(_, seeds)| !seeds.is_empty())
+            .collect();
+        let settings: BTreeSet<&str> = rows
+            .iter()
+            .flat_map(|(row, _)| row.parameters.keys().map(String::as_str))
             .collect();
         let mut head: Vec<String> = ["stage", "method", "target", "batch_size"]
             .map(str::to_owned)
@@ -297,7 +308,7 @@ impl<'a> Part<'a> {
         head.extend(settings.iter().map(|path| (*path).to_owned()));
         head.extend(["seed", "outcome", "after", "by"].map(str::to_owned));
         let mut csv = Csv::of(&head);
-        for row in rows() {
+        for (row, seeds) in rows {
             let mut fields = vec![
                 row.stage.clone(),
                 row.method.clone(),
@@ -310,7 +321,6 @@ impl<'a> Part<'a> {
                     .map_or_else(String::new, words::value)
             };
             fields.extend(settings.iter().map(setting));
-            let seeds = self.seeds(row);
             fields.extend(side_by_side(seeds.iter().map(|(run, crossing)| {
                 let (outcome, after, by) = match crossing.steps {
                     Steps::Reached { after, by } => ("reached", after, Some(by)),
