@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::colour::METHODS;
 use super::number::significant;
 use super::scale::{Scale, Tick};
-use super::svg::{SHAPES, Shape, px, shortened};
+use super::svg::{SHAPES, Shape, fitting, px, shortened};
 
 /// A chart: what surrounds the marks.
 pub(crate) struct Chart<'a> {
@@ -117,7 +117,7 @@ impl Chart<'_> {
                         height=(px(plane.bottom - plane.top)) {}
                 }
                 text.heading x=(px(plane.left)) y="15" {
-                    (shortened(&self.title, ((self.width - plane.left) / 8.6) as usize))
+                    (fitting(&self.title, 14.0, self.width - plane.left))
                 }
                 (self.frame(plane))
                 (marks)

@@ -281,5 +281,5 @@ fn thousands_of_runs_open_at_once_and_print_on_few_pages() {
     // Told, not judged: timings decide no test.
     println!("9,216 runs opened in {time} ms");
     let pages = browser.printed_pages();
-    assert!((10..60).contains(&pages), "{pages} pages");
+    assert!((10..90).contains(&pages), "{pages} pages");
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::cell::{self, value};
 use super::shades::Shades;
 use crate::draw::number::significant;
-use crate::draw::svg::{line_through, px, shortened};
+use crate::draw::svg::{fitting, line_through, px, shortened};
 use crate::figure::outline::{outline, path};
 use crate::words;
 
@@ -146,7 +146,7 @@ pub(super) fn draw(
             data-grid=(grid) data-row=(row) {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 9.4) as usize)) }
+            text.heading x=(px(left)) y="14" { (fitting(&heading, 13.0, width - left)) }
             text.small.label x=(px(left)) y="29" { (share) }
             (cell::all(id, panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
             g.mid.ticks {
