@@ -5,6 +5,7 @@ mod sample;
 use std::collections::HashSet;
 
 use analysis::heatmap::CellState;
+use analysis::report::ReportTable;
 use analysis::targets::{Steps, TargetsTable};
 use analysis::{Interval, Metric};
 use report::{Provenance, page};
@@ -302,6 +303,75 @@ fn eight_panels_of_a_wide_grid_stand_in_two_rows_and_name_their_rates_once_a_row
         .filter(|label| text(**label) == "learning rate")
         .count();
     assert_eq!(names, 4);
+}
+
+#[test]
+fn a_grid_of_three_rows_names_its_rates_in_full() {
+    let study = Study {
+        grid: 3,
+        ..Study::quick()
+    };
+    let page = check(&page(&study.table(), &sample::provenance()));
+    let labels = all(&page, "#fig-heatmap-1-1 svg text.label");
+    assert!(labels.iter().any(|label| text(*label) == "learning rate"));
+    assert!(!labels.iter().any(|label| text(*label).contains('…')));
+}
+
+#[test]
+fn where_all_dampings_exceed_the_curvature_there_is_no_line_and_the_caption_says_so() {
+    let mut table = Study::quick().table();
+    let said = |table: &ReportTable| {
+        let page = check(&page(table, &sample::provenance()));
+        let lines = all(&page, "#fig-heatmap-1-1 .maps .curvature").len();
+        let legend = all(&page, "#fig-heatmap-1-1 .legend .curvature").len();
+        (
+            lines > 0,
+            legend > 0,
+            text(all(&page, "#fig-heatmap-1-1 figcaption")[0]),
+        )
+    };
+    let (lines, legend, caption) = said(&table);
+    assert!(
+        lines && legend && caption.contains("Beyond the dotted line"),
+        "{caption}"
+    );
+    for level in table.heatmaps[0]
+        .table
+        .panels
+        .iter_mut()
+        .flat_map(|panel| &mut panel.dampings)
+    {
+        level.median = 1e-9;
+    }
+    let (lines, legend, caption) = said(&table);
+    assert!(
+        !lines && !legend && !caption.contains("dotted line"),
+        "{caption}"
+    );
+    assert!(
+        caption.contains("All dampings exceed the median eigenvalue of the curvature"),
+        "{caption}"
+    );
+}
+
+#[test]
+fn a_method_that_reached_from_a_larger_batch_on_has_its_own_ideal_speed_up() {
+    let mut table = Study::quick().table();
+    let ideal = |table: &ReportTable, colour: &str| {
+        let page = check(&page(table, &sample::provenance()));
+        all(
+            &page,
+            &format!("#speed-up-1-1-1 {colour} .ideal, #speed-up-1-1-1 .ideal{colour}"),
+        )
+        .len()
+    };
+    assert_eq!((ideal(&table, ".neutral"), ideal(&table, ".m1")), (1, 0));
+    for row in &mut table.targets[0].table.summaries {
+        if (row.method.as_str(), row.batch_size) == ("sgd", 16) {
+            row.speed_up = None;
+        }
+    }
+    assert_eq!((ideal(&table, ".neutral"), ideal(&table, ".m1")), (0, 1));
 }
 
 #[test]

@@ -119,6 +119,11 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
             .collect()
     };
     let all = || chosen.values().flatten().copied();
+    if all().all(|curve| evaluated(curve).is_empty()) {
+        return html! {
+            p.empty { "No run has a " (metric) " after its first step, so there is no curve of it to draw." }
+        };
+    }
     let x = Scale::of(
         Spacing::Log10,
         all().flat_map(|c| c.evaluations.iter().map(|e| e.step.max(1) as f64)),

@@ -52,6 +52,9 @@ pub(crate) fn every_look(browser: &mut Chromium, page: &Path, name: &str) {
     assert_eq!(paper, "rgb(255, 255, 255)", "{name}: paper is white");
     let shown = browser.ask("[...document.querySelectorAll('nav, .tools, button, details.data')].filter(e => e.getClientRects().length).length");
     assert_eq!(shown, 0, "{name}: paper has no use for controls");
+    let whole = browser.ask("[...document.querySelectorAll('#runs .on-paper')].filter(e => e.getClientRects().length).length");
+    let listed = browser.ask("document.querySelectorAll('#list-runs').length");
+    assert_eq!(whole, listed, "{name}: paper says where the whole list is");
     browser.picture(&format!("{name}-print"));
     browser.media("screen", "light");
 }

@@ -77,7 +77,9 @@ fn the_keyboard_reaches_and_works_everything() {
     browser.press("ArrowRight");
     let second = browser.ask("document.querySelector('#tip').textContent");
     assert!(
-        first.as_str().is_some_and(|text| text.contains("K-FAC")),
+        first
+            .as_str()
+            .is_some_and(|text| text.contains("K-FAC") && text.contains("seeds 100: (")),
         "{first}"
     );
     assert_ne!(first, second);

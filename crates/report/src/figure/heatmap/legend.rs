@@ -19,11 +19,14 @@ pub(super) fn legend(panels: &[&Panel]) -> Markup {
             .iter()
             .any(|p| p.regions.iter().any(|r| wanted(r.rule)))
     };
-    let several =
-        rule(|r| matches!(r, GoodRule::AtLeast(_))) && rule(|r| matches!(r, GoodRule::Within(_)));
+    let several = panels
+        .iter()
+        .any(|p| p.regions.iter().skip(1).any(|r| r.good.contains(&true)))
+        && rule(|r| matches!(r, GoodRule::AtLeast(_)))
+        && rule(|r| matches!(r, GoodRule::Within(_)));
     html! {
         ul.legend {
-            @if panels.iter().any(|p| !p.regions.is_empty()) {
+            @if panels.iter().any(|p| p.regions.iter().any(|r| r.good.contains(&true))) {
                 (legend_drawing(&html! { path.outline d="M9 2h16v10h-16z" {} }, "good region"))
             }
             @if several {
