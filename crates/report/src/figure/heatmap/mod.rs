@@ -159,7 +159,9 @@ fn one(
             _ => { "no seeds" }
         }
         " a cell (" (count(runs, "run")) "), one panel per method and batch size, all on one colour \
-         scale; lighter is better. The best cell of a panel is starred. "
+         scale"
+        @if !table.value.is_loss() { ", logarithmic in the errors" }
+        "; lighter is better. The best cell of a panel is starred. "
         @if let Some(first) = rules.first() { "Outlined: " (first) ". " }
         @if let Some(second) = rules.get(1) { "Dashed: " (second) ". " }
         "A triangle outside of a side marks that good cells touch it: the region may go on beyond the \
