@@ -1,6 +1,8 @@
 //! Panels with the batch size along the bottom and one line per method: steps
 //! to target, speed-up, share of good cells, performance.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use super::apart;
@@ -305,13 +307,13 @@ fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
         let x = x + (side + beside) * radius / 4.6;
         if let Some(from) = seed.from {
             let below = plane.y.at(from).unwrap_or(plane.bottom).min(plane.bottom);
-            intervals += &format!("M{} {}V{}", px(x), px(below), px(y));
+            let _ = write!(intervals, "M{} {}V{}", px(x), px(below), px(y));
         }
         if seed.above {
             intervals += &arrow_up(x, y + 2.0);
         }
         // Its caps are the dot.
-        dots += &format!("M{} {}h.1", px(x), px(y));
+        let _ = write!(dots, "M{} {}h.1", px(x), px(y));
     }
     let placed: Vec<(f64, f64, &Point)> = line
         .points

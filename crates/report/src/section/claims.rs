@@ -85,14 +85,14 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
         (Agreement::Contradicts, ["contradicts", "contradict"]),
         (Agreement::HasNoSay, ["has no say", "have no say"]),
     ] {
+        let which = if agreement == Agreement::WouldDecide {
+            format!(" ({})", decided(claim).join(", "))
+        } else {
+            String::new()
+        };
         match of(agreement) {
             0 => {}
-            n => said.push(format!("{n} {}", words[usize::from(n > 1)])),
-        }
-        if agreement == Agreement::WouldDecide && of(agreement) > 0 {
-            let counts = decided(claim);
-            let last = said.len() - 1;
-            said[last] += &format!(" ({})", counts.join(", "));
+            n => said.push(format!("{n} {}{which}", words[usize::from(n > 1)])),
         }
     }
     // The first choice under which the answer is another.

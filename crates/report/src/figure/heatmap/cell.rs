@@ -121,18 +121,13 @@ pub(super) fn all(
     }
     // As strokes as wide as a cell is high, neighbours in one.
     let strokes = |cells: &Vec<usize>| -> String {
-        let of_row = cells.chunk_by(|a, b| a + 1 == *b && b % columns != 0);
-        of_row
-            .map(|cells| {
-                let (x, y) = corner(cells[0]);
-                format!(
-                    "M{} {}h{}",
-                    px(x),
-                    px(y + high / 2.0),
-                    px(wide * cells.len() as f64)
-                )
-            })
-            .collect()
+        let stroke = |cells: &[usize]| {
+            let (x, y) = corner(cells[0]);
+            let long = wide * cells.len() as f64;
+            format!("M{} {}h{}", px(x), px(y + high / 2.0), px(long))
+        };
+        let neighbours = cells.chunk_by(|a, b| a + 1 == *b && b % columns != 0);
+        neighbours.map(stroke).collect::<Vec<String>>().concat()
     };
     html! {
         @if !crosses.is_empty() {

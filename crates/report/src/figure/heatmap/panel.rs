@@ -251,7 +251,7 @@ fn description(panel: &Panel, metric: Metric, x: &str, y: &str) -> String {
             )
         })
         .collect();
-    let states: String = [
+    let states: Vec<String> = [
         (of(|s| matches!(s, CellState::Diverged { .. })), "diverged"),
         (
             of(|s| matches!(s, CellState::StoppedEarly { .. })),
@@ -268,8 +268,9 @@ fn description(panel: &Panel, metric: Metric, x: &str, y: &str) -> String {
     .map(|(n, what)| format!(", {n} {what}"))
     .collect();
     format!(
-        "Grid of {x} by {y}, {} cells{states}. {best} {}",
+        "Grid of {x} by {y}, {} cells{}. {best} {}",
         panel.cells.len(),
+        states.concat(),
         regions.join(" ")
     )
 }

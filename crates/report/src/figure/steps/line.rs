@@ -113,9 +113,10 @@ fn more(row: &StepsSummary, seeds: &[(&RunSteps, &Crossing)]) -> String {
             format!("{}: {steps}{flag}", run.seed)
         })
         .collect();
-    let settings = match row.parameters.is_empty() {
-        true => String::new(),
-        false => format!("\n{}", words::settings(&row.parameters)),
+    let settings = if row.parameters.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", words::settings(&row.parameters))
     };
     format!("seeds {}{settings}", each.join("; "))
 }
