@@ -1,6 +1,5 @@
 //! The extension on burn's CPU backend.
 
-use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -11,7 +10,7 @@ use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 use burn::tensor::{DType, TensorData};
 use conv_kernels::{Affine, Channels, Conv2d, Kernels, Statistics, Through};
 
-use crate::ops::{self, Bias, Ops, Then};
+use crate::ops::{self, Maybe, Ops, Then};
 
 /// A tensor whose values are read in place.
 #[derive(Debug, Clone)]
@@ -268,18 +267,15 @@ impl Ops for Flex {
     fn convolve(
         x: FlexTensor,
         weight: FlexTensor,
-        bias: Bias<Self>,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> FlexTensor {
         let Some(convolution) = Convolution::new(&x, &weight, stride, padding) else {
-            return ops::convolve::<Self>(x, weight, bias, stride, padding);
+            return ops::convolve::<Self>(x, weight, bias, probe, stride, padding);
         };
-        let bias = match bias {
-            Bias::None => None,
-            Bias::Some(bias) => Some(Values::new(bias)),
-        };
-        convolution.forward(bias.as_ref())
+        convolution.forward(bias.into_option().map(Values::new).as_ref())
     }
 
     fn normalise(
@@ -321,48 +317,26 @@ impl Ops for Flex {
 #[derive(Debug)]
 struct ConvolutionStep;
 
-impl ConvolutionStep {
-    fn register(
-        convolution: &Convolution,
-        parents: [Option<&NodeId>; 2],
-        gradient: &Values,
-        grads: &mut Gradients,
-    ) {
-        let [x, weight] = parents;
-        if let Some(id) = x {
-            grads.register::<Flex>(*id, convolution.x_gradient(gradient));
-        }
-        if let Some(id) = weight {
-            grads.register::<Flex>(*id, convolution.weight_gradient(gradient));
-        }
-    }
-}
-
-impl Backward<Flex, 2> for ConvolutionStep {
+/// Parents: x, weight, bias, probe.
+impl Backward<Flex, 4> for ConvolutionStep {
     type State = Convolution;
 
-    fn backward(self, node: Node<Convolution, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = Values::new(grads.consume::<Flex>(&node.node));
-        let [x, weight] = node
-            .parents
-            .each_ref()
-            .map(|parent| parent.as_ref().map(|p| &p.id));
-        Self::register(&node.state, [x, weight], &gradient, grads);
-    }
-}
-
-impl Backward<Flex, 3> for ConvolutionStep {
-    type State = Convolution;
-
-    fn backward(self, node: Node<Convolution, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = Values::new(grads.consume::<Flex>(&node.node));
-        let [x, weight, bias] = node
-            .parents
-            .each_ref()
-            .map(|parent| parent.as_ref().map(|p| &p.id));
-        Self::register(&node.state, [x, weight], &gradient, grads);
-        if let Some(id) = bias {
-            grads.register::<Flex>(*id, node.state.bias_gradient(&gradient));
+    fn backward(self, node: Node<Convolution, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let output = grads.consume::<Flex>(&node.node);
+        let gradient = Values::new(output.clone());
+        let convolution = node.state;
+        let [x, weight, bias, probe] = node.parents;
+        if let Some(x) = x {
+            grads.register::<Flex>(x.id, convolution.x_gradient(&gradient));
+        }
+        if let Some(weight) = weight {
+            grads.register::<Flex>(weight.id, convolution.weight_gradient(&gradient));
+        }
+        if let Some(bias) = bias {
+            grads.register::<Flex>(bias.id, convolution.bias_gradient(&gradient));
+        }
+        if let Some(probe) = probe {
+            grads.register::<Flex>(probe.id, output);
         }
     }
 }
@@ -434,40 +408,36 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: Bias<Self>,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> FloatTensor<Self> {
         let inner = Convolution::new(x.primitive(), weight.primitive(), stride, padding);
         let Some(convolution) = inner else {
-            return ops::convolve::<Self>(x, weight, bias, stride, padding);
+            return ops::convolve::<Self>(x, weight, bias, probe, stride, padding);
         };
-        match bias {
-            Bias::None => {
-                let output = convolution.forward(None);
-                let nodes = [x.node(), weight.node()];
-                match ConvolutionStep
-                    .prepare::<C>(nodes)
-                    .compute_bound()
-                    .stateful()
-                {
-                    OpsKind::Tracked(node) => node.finish(convolution, output),
-                    OpsKind::UnTracked(node) => node.finish(output),
-                }
-            }
-            Bias::Some(bias) => {
-                let values = Values::new(bias.primitive().clone());
-                let output = convolution.forward(Some(&values));
-                let nodes = [x.node(), weight.node(), bias.node()];
-                match ConvolutionStep
-                    .prepare::<C>(nodes)
-                    .compute_bound()
-                    .stateful()
-                {
-                    OpsKind::Tracked(node) => node.finish(convolution, output),
-                    OpsKind::UnTracked(node) => node.finish(output),
-                }
-            }
+        let bias = bias.into_option();
+        let values = bias.as_ref().map(|it| Values::new(it.primitive().clone()));
+        let output = convolution.forward(values.as_ref());
+        // What is not given stands in as a constant.
+        let node = |tensor: Option<FloatTensor<Self>>| match tensor {
+            Some(tensor) => tensor.node(),
+            None => Self::from_inner(self::tensor(Vec::new(), [0])).node(),
+        };
+        let nodes = [
+            x.node(),
+            weight.node(),
+            node(bias),
+            node(probe.into_option()),
+        ];
+        match ConvolutionStep
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(node) => node.finish(convolution, output),
+            OpsKind::UnTracked(node) => node.finish(output),
         }
     }
 

@@ -14,8 +14,11 @@ mod ops;
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 
-pub use crate::ops::{Bias, Ops, Then};
+pub use conv_kernels::Level;
+
+pub use crate::ops::{Maybe, Ops, Then};
 
 /// What follows a normalisation in the same pass.
 #[derive(Debug, Clone)]
@@ -39,26 +42,57 @@ pub struct Normalised {
     pub variance: Tensor<1>,
 }
 
+/// Steps and borders of a convolution, each for (rows, columns).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Pixels from one position of the kernel to the next.
+    pub stride: [usize; 2],
+    /// Zeros on either side of the image.
+    pub padding: [usize; 2],
+}
+
 /// The convolution of x: `[batch, in, rows, columns]` with weight: `[out, in, rows, columns]` and
 /// bias: `[out]`, without groups or dilation. Result: `[batch, out, rows, columns]`.
 pub fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    stride: [usize; 2],
-    padding: [usize; 2],
+    geometry: Geometry,
 ) -> Tensor<4> {
-    let bias = match bias {
-        Some(bias) => Bias::Some(bias.into_dispatch()),
-        None => Bias::None,
-    };
+    convolve(x, weight, bias, None, geometry)
+}
+
+/// [`conv2d`] with a probe: zeros of the result's shape that require a gradient. Theirs is the
+/// gradient at the result, as if they had been added to it, which on the CPU costs no addition.
+pub fn probed_conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    probe: Tensor<4>,
+    geometry: Geometry,
+) -> Tensor<4> {
+    convolve(x, weight, bias, Some(probe), geometry)
+}
+
+fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    probe: Option<Tensor<4>>,
+    geometry: Geometry,
+) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Ops>::convolve(
         x.into_dispatch(),
         weight.into_dispatch(),
-        bias,
-        stride,
-        padding,
+        maybe(bias),
+        maybe(probe),
+        geometry.stride,
+        geometry.padding,
     ))
+}
+
+fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
+    tensor.map_or(Maybe::None, |tensor| Maybe::Some(tensor.into_dispatch()))
 }
 
 /// `scale (x - mean) / sqrt(variance + epsilon) + shift` with the statistics of x itself, as in
@@ -104,7 +138,23 @@ pub fn batch_norm(
     ))
 }
 
+/// The instructions that the kernels use on this processor. Results differ in their last bits from
+/// one level to another.
+pub fn level() -> Level {
+    Level::best()
+}
+
 impl Follow {
+    /// What follows, by itself. z: `[batch, channels, rows, columns]`.
+    #[must_use]
+    pub fn after(self, z: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Nothing => z,
+            Self::Relu => relu(z),
+            Self::AddRelu(shortcut) => relu(z + shortcut),
+        }
+    }
+
     fn into_then(self) -> Then<Dispatch> {
         match self {
             Self::Nothing => Then::Nothing,

@@ -4,13 +4,22 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType, backend_extension};
 use burn::tensor::ops::ConvOptions;
 
-/// A convolution's bias.
+/// A tensor or none: what `Option` is elsewhere.
 #[derive(Debug, Clone, ExtensionType)]
-pub enum Bias<B: Backend> {
+pub enum Maybe<B: Backend> {
     /// None.
     None,
-    /// `[out]`
+    /// A tensor.
     Some(FloatTensor<B>),
+}
+
+impl<B: Backend> Maybe<B> {
+    pub(crate) fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::None => None,
+            Self::Some(tensor) => Some(tensor),
+        }
+    }
 }
 
 /// What follows a normalisation in the same pass.
@@ -42,15 +51,16 @@ impl<B: Backend> Then<B> {
     Autodiff
 )]
 pub trait Ops: Backend {
-    /// Convolution.
+    /// Convolution, with a probe of zeros at its output.
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        #[extension_type] bias: Bias<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        #[extension_type] probe: Maybe<Self>,
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> FloatTensor<Self> {
-        convolve::<Self>(x, weight, bias, stride, padding)
+        convolve::<Self>(x, weight, bias, probe, stride, padding)
     }
 
     /// Batch normalisation by the batch's statistics: output, mean and biased variance.
@@ -82,20 +92,17 @@ pub trait Ops: Backend {
 pub(crate) fn convolve<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
-    bias: Bias<B>,
+    bias: Maybe<B>,
+    probe: Maybe<B>,
     stride: [usize; 2],
     padding: [usize; 2],
 ) -> FloatTensor<B> {
-    let bias = match bias {
-        Bias::None => None,
-        Bias::Some(bias) => Some(bias),
-    };
-    B::conv2d(
-        x,
-        weight,
-        bias,
-        ConvOptions::new(stride, padding, [1, 1], 1),
-    )
+    let options = ConvOptions::new(stride, padding, [1, 1], 1);
+    let y = B::conv2d(x, weight, bias.into_option(), options);
+    match probe {
+        Maybe::None => y,
+        Maybe::Some(probe) => B::float_add(y, probe),
+    }
 }
 
 /// [`Ops::normalise`] in burn's operations.

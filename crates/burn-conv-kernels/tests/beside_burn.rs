@@ -3,7 +3,13 @@
 use burn::tensor::activation::relu;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance, module};
-use burn_conv_kernels::{Follow, batch_norm, batch_norm_train, conv2d};
+use burn_conv_kernels::{Follow, Geometry, batch_norm, batch_norm_train, conv2d, probed_conv2d};
+
+/// Stride 1 and one pixel of padding.
+const UNIT: Geometry = Geometry {
+    stride: [1, 1],
+    padding: [1, 1],
+};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -40,7 +46,12 @@ fn convolutions_are_burns() {
             let weight = random([6, 7, kernel[0], kernel[1]]).require_grad();
             let bias = random([6]).require_grad();
             let given = with_bias.then(|| bias.clone());
-            let ours = conv2d(x.clone(), weight.clone(), given.clone(), stride, padding);
+            let ours = conv2d(
+                x.clone(),
+                weight.clone(),
+                given.clone(),
+                Geometry { stride, padding },
+            );
             let options = ConvOptions::new(stride, padding, [1, 1], 1);
             let burns = module::conv2d(x.clone(), weight.clone(), given, options);
             same(&ours, &burns);
@@ -121,7 +132,7 @@ fn normalisations_are_burns() {
 fn views_are_read_as_burn_reads_them() {
     let x = random([4, 9, 8, 5]).swap_dims(1, 3).slice([1..4]);
     let weight = random([3, 3, 6, 5]).permute([2, 3, 0, 1]);
-    let ours = conv2d(x.clone(), weight.clone(), None, [1, 1], [1, 1]);
+    let ours = conv2d(x.clone(), weight.clone(), None, UNIT);
     let burns = module::conv2d(x, weight, None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
     same(&ours, &burns);
 }
@@ -130,9 +141,40 @@ fn views_are_read_as_burn_reads_them() {
 fn a_constant_weight_gets_no_gradient_and_passes_one_on() {
     let x = random([2, 3, 4, 4]).require_grad();
     let weight = random([5, 3, 3, 3]);
-    let gradients = conv2d(x.clone(), weight.clone().inner(), None, [1, 1], [1, 1])
+    let gradients = conv2d(x.clone(), weight.clone().inner(), None, UNIT)
         .sum()
         .backward();
     assert!(x.grad(&gradients).is_some());
     assert!(weight.grad(&gradients).is_none());
+}
+
+#[test]
+fn a_probe_gets_the_gradient_at_the_output_and_changes_nothing_else() {
+    for with_bias in [false, true] {
+        let x = random([3, 2, 6, 5]).require_grad();
+        let weight = random([4, 2, 3, 3]).require_grad();
+        let bias = with_bias.then(|| random([4]));
+        let plain = conv2d(x.clone(), weight.clone(), bias.clone(), UNIT);
+        let weighting = random(plain.dims());
+        let probe = Tensor::zeros(plain.dims(), &device()).require_grad();
+        let probed = probed_conv2d(x.clone(), weight.clone(), bias, probe.clone(), UNIT);
+        assert_eq!(probed.to_data(), plain.to_data());
+        let plain = gradients!(plain, weighting, x, weight);
+        let probed = gradients!(probed, weighting, x, weight, probe);
+        assert_eq!(probed.0.to_data(), plain.0.to_data());
+        assert_eq!(probed.1.to_data(), plain.1.to_data());
+        assert_eq!(probed.2.to_data(), weighting.inner().to_data());
+    }
+}
+
+#[test]
+fn a_probe_beside_constants_still_gets_its_gradient() {
+    let x = random([3, 2, 6, 5]);
+    let weight = random([4, 2, 3, 3]);
+    let probe = Tensor::zeros([3, 4, 6, 5], &device()).require_grad();
+    let gradients = probed_conv2d(x, weight.inner(), None, probe.clone(), UNIT)
+        .sum()
+        .backward();
+    let ones = Tensor::<4>::ones([3, 4, 6, 5], &Device::flex());
+    assert_eq!(probe.grad(&gradients).unwrap().to_data(), ones.to_data());
 }

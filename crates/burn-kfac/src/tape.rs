@@ -5,12 +5,13 @@
 //! requires a gradient must start there (burn refuses `require_grad` on anything but a leaf),
 //! hence the zero.
 
-use burn::module::ParamId;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::module::{batch_norm_train, conv2d, linear};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Gradients, Tensor};
+use burn_conv_kernels::Geometry;
 
 use crate::capture::{Capture, Signals};
 use crate::window::Window;
@@ -119,43 +120,32 @@ impl Tape {
     /// # Panics
     /// If the tape is on and the layer is not on an autodiff device.
     pub fn conv2d(&mut self, name: &str, layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-        if self.mode == Mode::Off {
-            return layer.forward(x);
-        }
-        let inner = x.clone().inner();
-        let weight = layer.weight.val();
-        let device = weight.device();
         let [_, _, height, width] = x.dims();
         let window = Window::new(layer, height, width);
-        let y = match self.mode {
-            Mode::CurvatureOnly => {
-                let options = ConvOptions::new_with_padding(
-                    layer.stride,
-                    window.padding.map(|[before, after]| (before, after)),
-                    layer.dilation,
-                    layer.groups,
-                );
-                conv2d(
-                    x,
-                    weight.inner(),
-                    layer.bias.as_ref().map(|bias| bias.val().inner()),
-                    options,
-                )
-            }
-            _ => layer.forward(x),
-        };
-        let probe = Tensor::zeros(y.dims(), &device).require_grad();
+        let mut weight = layer.weight.val();
+        let mut bias = layer.bias.as_ref().map(Param::val);
+        if self.mode == Mode::Off {
+            return convolution(x, weight, bias, None, layer, &window);
+        }
+        let (inner, device) = (x.clone().inner(), weight.device());
+        if self.mode == Mode::CurvatureOnly {
+            (weight, bias) = (weight.inner(), bias.map(Tensor::inner));
+        }
+        let ([batch, ..], [out, ..]) = (x.dims(), weight.dims());
+        let [rows, columns] = window.output();
+        let probe = Tensor::zeros([batch, out, rows, columns], &device).require_grad();
+        let y = convolution(x, weight, bias, Some(probe.clone()), layer, &window);
         self.records.push(Record {
             name: name.to_owned(),
             weight: layer.weight.id,
             bias: layer.bias.as_ref().map(|bias| bias.id),
-            signals: (layer.groups == 1).then(|| Pending::Conv2d {
+            signals: (layer.groups == 1).then_some(Pending::Conv2d {
                 x: inner,
-                probe: probe.clone(),
+                probe,
                 window,
             }),
         });
-        y + probe
+        y
     }
 
     /// Applies batch normalisation: as the layer itself does, but in a
@@ -199,6 +189,41 @@ impl Tape {
             .into_iter()
             .map(Capture::factors)
             .collect()
+    }
+}
+
+/// A layer's convolution with weights that may be constants, and a probe at its output: by the CPU's
+/// own kernels where they do it.
+fn convolution(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    probe: Option<Tensor<4>>,
+    layer: &Conv2d,
+    window: &Window,
+) -> Tensor<4> {
+    let plain = layer.groups == 1 && layer.dilation == [1, 1];
+    let same = |[before, after]: [usize; 2]| before == after;
+    if plain && window.padding.into_iter().all(same) {
+        let geometry = Geometry {
+            stride: layer.stride,
+            padding: window.padding.map(|[before, _]| before),
+        };
+        return match probe {
+            None => burn_conv_kernels::conv2d(x, weight, bias, geometry),
+            Some(probe) => burn_conv_kernels::probed_conv2d(x, weight, bias, probe, geometry),
+        };
+    }
+    let options = ConvOptions::new_with_padding(
+        layer.stride,
+        window.padding.map(|[before, after]| (before, after)),
+        layer.dilation,
+        layer.groups,
+    );
+    let y = conv2d(x, weight, bias, options);
+    match probe {
+        None => y,
+        Some(probe) => y + probe,
     }
 }
 

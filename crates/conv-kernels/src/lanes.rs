@@ -14,6 +14,8 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use std::fmt;
+
 /// The instructions that a kernel is compiled for.
 ///
 /// Results of one level are reproduced to the bit on every machine that has it; two levels may
@@ -106,6 +108,16 @@ impl Level {
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => unreachable!("not available on this architecture"),
         }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "AVX2",
+            Self::Avx512 => "AVX-512",
+        })
     }
 }
 

@@ -68,6 +68,32 @@ pub(crate) struct State {
     pub(crate) stage: Option<Digest>,
 }
 
+/// Whether a kept state may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No study and no pin refers to the stage that kept it.
+    Loose,
+    /// Its stage is done.
+    Done,
+    /// Its stage will go on from it.
+    Needed,
+}
+
+impl Standing {
+    /// That of a state of this stage.
+    pub(crate) fn of(
+        stage: Option<Digest>,
+        is_root: impl Fn(&Digest) -> bool,
+        has_result: impl Fn(&Digest) -> bool,
+    ) -> Self {
+        match stage.filter(is_root) {
+            None => Self::Loose,
+            Some(key) if has_result(&key) => Self::Done,
+            Some(_) => Self::Needed,
+        }
+    }
+}
+
 /// All of a cache.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
@@ -219,23 +245,25 @@ pub(crate) fn roots(
         for (_, key) in history_of(store, &study)?.keys() {
             roots.insert(key, by.clone());
         }
-        let journals = journal::paths(&folder)?;
-        for path in &journals {
-            let run = journal::read(path)?;
-            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(path) {
-                return Err(Error::Damaged { path: path.clone() });
+        // From the last run on, back to one that came to its own end: what was interrupted or killed before that one
+        // went on with it or was given up.
+        let mut ended = false;
+        for path in journal::paths(&folder)?.into_iter().rev() {
+            let run = journal::read(&path)?;
+            if run.as_ref().is_none_or(|run| run.damaged > 0) && !is_empty(&path) {
+                return Err(Error::Damaged { path });
             }
             let Some(run) = run else { continue };
-            let newest = journals.last() == Some(path);
-            // An interrupted run left states, for the next one to go on from.
-            if run.end.as_ref().is_none_or(|end| end.interrupted && newest) {
+            let own_end = run.end.as_ref().is_some_and(|end| !end.interrupted);
+            if run.end.is_none() || (!own_end && !ended) {
                 let keys = run.keys.iter().chain(&run.began);
                 roots.extend(keys.map(|(_, key)| (*key, by.clone())));
             }
-            // How the study failed last is of interest until it runs again.
-            if newest {
+            // How the study failed last is of interest until it has run again.
+            if !ended {
                 roots.extend(run.failures().map(|key| (key, by.clone())));
             }
+            ended |= own_end;
         }
     }
     for (name, pin) in pins::all(store)? {

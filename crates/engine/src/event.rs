@@ -95,6 +95,22 @@ pub enum Event {
         /// The one that failed.
         because: StageId,
     },
+    /// Kept states of stages that are done went to make room for newer ones.
+    StatesGone {
+        /// The stage whose state needed the room.
+        stage: StageId,
+        /// How many.
+        states: u64,
+        /// Bytes that they took.
+        bytes: u64,
+    },
+    /// A state is not kept: what unfinished stages need leaves no room for it. Its stage goes on.
+    NoRoom {
+        /// The stage.
+        stage: StageId,
+        /// Bytes of its state.
+        bytes: u64,
+    },
     /// A file of the cache was found damaged and set aside; what is needed of it is computed again.
     Corrupt {
         /// What it was: `blob`, `record`.

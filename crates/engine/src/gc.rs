@@ -9,14 +9,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::census::{self, Census, Found};
+use crate::census::{self, Census, Found, Standing};
+use crate::store::room::is_held;
 use crate::{Digest, Error, Store, fault, history, journal};
 
 /// Of what belongs to no result, nothing younger is deleted.
@@ -128,13 +129,12 @@ impl Store {
         Ok(sweep)
     }
 
-    fn delete(&self, path: &Path) -> Result<(), Error> {
-        // What is left of a stage may still hold its claim.
-        if path.starts_with(self.root().join("log"))
-            && let Ok(log) = File::open(path)
-            && log.try_lock().is_err()
-        {
-            return Ok(());
+    /// Deletes a file and the folders that it leaves empty; false if it is in use.
+    pub(crate) fn delete(&self, path: &Path) -> Result<bool, Error> {
+        // What is left of a stage may still hold its claim, and a stage that goes on from a state holds that.
+        let locked = ["log", "ckpt"].map(|folder| self.root().join(folder));
+        if locked.iter().any(|folder| path.starts_with(folder)) && is_held(path) {
+            return Ok(false);
         }
         fault::point("delete");
         match fs::remove_file(path) {
@@ -152,7 +152,7 @@ impl Store {
             }
             folder = empty.parent();
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -223,10 +223,10 @@ impl Marker {
         };
         for state in std::mem::take(&mut self.census.states) {
             let modified = state.file.modified;
-            match state.stage.filter(|key| self.roots.contains_key(key)) {
-                None => loose.push((modified, Loose::State(state.file))),
-                Some(key) if has_result(&key) => done.push((modified, state.file)),
-                Some(_) => {}
+            match Standing::of(state.stage, |key| self.roots.contains_key(key), has_result) {
+                Standing::Loose => loose.push((modified, Loose::State(state.file))),
+                Standing::Done => done.push((modified, state.file)),
+                Standing::Needed => {}
             }
         }
         loose.sort_by_key(|(modified, _)| *modified);

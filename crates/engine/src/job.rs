@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub(crate) store: &'a Store,
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) lost: Mutex<Option<Digest>>,
+    /// States that it read, held so that they stay while it runs.
+    pub(crate) begun_from: Mutex<Vec<File>>,
     pub(crate) wire: &'a Wire,
     pub(crate) interrupted: &'a AtomicBool,
 }

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::store::presence::cannot_write;
-use crate::{Digest, Error, Store, clock, fault, history};
+use crate::{Digest, Error, Gone, Store, clock, fault, history};
 
 /// Journals of ended runs kept for each study.
 const KEPT: usize = 10;
@@ -43,6 +43,8 @@ pub(crate) enum Line {
     },
     /// A stage failed.
     Failed { stage: String, error: String },
+    /// Kept states of stages that are done went to make room.
+    StatesGone(Gone),
     /// The last one.
     Ended(End),
 }
@@ -222,6 +224,8 @@ pub struct Run {
     pub ran: usize,
     /// Stages that failed, and why.
     pub failed: Vec<(String, String)>,
+    /// Kept states of stages that are done and went to make room for its own.
+    pub states_gone: Gone,
     /// When something was last noted.
     pub last: SystemTime,
     /// Results that it found or made, beyond those of the run before it.
@@ -291,6 +295,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Run>, Error> {
         running: Vec::new(),
         ran: 0,
         failed: Vec::new(),
+        states_gone: Gone::default(),
         last,
         keys: Vec::new(),
         began: Vec::new(),
@@ -331,6 +336,10 @@ impl Run {
             Line::Failed { stage, error } => {
                 self.running.retain(|(name, _)| *name != stage);
                 self.failed.push((stage, error));
+            }
+            Line::StatesGone(Gone { states, bytes }) => {
+                self.states_gone.states += states;
+                self.states_gone.bytes += bytes;
             }
             Line::Ended(end) => self.end = Some(end),
         }

@@ -55,6 +55,7 @@ pub use plan::{Plan, Planned, Reason, Verdict, plan};
 pub use record::{Blob, Provenance, Record};
 pub use run::{Options, WorkerCommand, run};
 pub use states::{Interrupted, Keep, Keeping, KeptState, StateName};
+pub use store::room::Gone;
 pub use store::{Lookup, Problem, StageFailure, Store};
 pub use summary::{Outcome, Summary};
 pub use verify::{Flaw, Verified};

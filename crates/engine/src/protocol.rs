@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::room::Gone;
 use crate::{Build, Digest, Problem, Progress, Site};
 
 /// From the engine, on the worker's stdin. Its end is the end of the worker.
@@ -37,6 +38,10 @@ pub(crate) enum Reply {
     Started,
     /// It keeps states: interrupted, it ends by itself, given time.
     KeepsStates,
+    /// Kept states of stages that are done went to make room.
+    StatesGone(Gone),
+    /// A state of so many bytes is not kept: there is no room.
+    NoRoom { bytes: u64 },
     /// How far it is.
     Progress(Progress),
     /// Files of the cache were found damaged and set aside.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::lock;
+use crate::store::states::NewState;
 use crate::{Digest, Error, Job};
 
 /// The name of a kept state.
@@ -41,16 +43,32 @@ pub struct Keeping {
     pub every: Duration,
     /// States that cost less time to compute than this are not kept.
     pub worth: Duration,
+    /// Bytes that all kept states of the cache may take; if none are given, see [`Keeping::bytes`].
+    pub space: Option<u64>,
 }
 
 impl Default for Keeping {
-    /// At segment ends; every minute while a stage runs; what cost five seconds or more.
+    /// At segment ends; every minute while a stage runs; what cost five seconds or more; in the space of
+    /// [`Keeping::bytes`].
     fn default() -> Self {
         Self {
             what: Keep::Segments,
             every: Duration::from_mins(1),
             worth: Duration::from_secs(5),
+            space: None,
         }
+    }
+}
+
+impl Keeping {
+    /// What kept states may take where nothing else is said, in bytes.
+    pub const SPACE: u64 = 20 << 30;
+
+    /// Bytes that kept states may take where they take `taken` of them and the file system has `free` more: those
+    /// given, else [`Keeping::SPACE`], but no more than are left free beside them.
+    pub fn bytes(&self, taken: u64, free: u64) -> u64 {
+        let half = taken.saturating_add(free) / 2;
+        self.space.unwrap_or(Self::SPACE.min(half))
     }
 }
 
@@ -110,12 +128,14 @@ impl Job<'_> {
         self.store.states(root)
     }
 
-    /// A kept state; none if it is gone or was damaged, which is then reported.
+    /// A kept state; none if it is gone or was damaged, which is then reported. It stays while the stage runs,
+    /// whoever needs room.
     ///
     /// # Errors
     ///
     /// If the cache cannot be read, or a newer version of the program wrote the state.
     pub fn read_state(&self, name: StateName) -> Result<Option<KeptState>, Error> {
+        lock(&self.begun_from).extend(self.store.hold_state(name));
         self.store.read_state(name)
     }
 
@@ -128,13 +148,32 @@ impl Job<'_> {
         self.store.set_aside_state(name)
     }
 
-    /// Keeps a state, in the name of this stage.
+    /// Keeps a state, in the name of this stage, and then the one that it supersedes no longer. Makes room for it
+    /// by deleting states of stages that are done: false if that is not enough, which the engine is told.
     ///
     /// # Errors
     ///
     /// If the cache cannot be written.
-    pub fn keep_state(&self, name: StateName, contents: &[u8]) -> Result<(), Error> {
-        self.store.keep_state(name, self.manifest.key(), contents)
+    pub fn keep_state(
+        &self,
+        name: StateName,
+        contents: &[u8],
+        supersedes: Option<StateName>,
+    ) -> Result<bool, Error> {
+        let state = NewState {
+            name,
+            stage: self.manifest.key(),
+            contents,
+            supersedes,
+        };
+        let kept = self.store.keep_state(&state, self.site.keeping)?;
+        if kept.gone.states > 0 {
+            self.wire.states_gone(kept.gone);
+        }
+        if let Some(bytes) = kept.no_room_for {
+            self.wire.no_room(bytes);
+        }
+        Ok(kept.no_room_for.is_none())
     }
 
     /// Keeps it no longer.

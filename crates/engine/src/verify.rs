@@ -14,7 +14,7 @@ use crate::files::hash_file;
 use crate::history::{self, History};
 use crate::job::lock;
 use crate::store::presence::cannot_write;
-use crate::store::states;
+use crate::store::{room, states};
 use crate::{Digest, Error, Record, Store, journal, manifest, sealed};
 
 /// What is wrong with a cache, and how much of it was looked at.
@@ -147,6 +147,7 @@ impl Store {
             ["pin", _] => What::Sealed("pin"),
             ["run", _, "last"] => What::Sealed("index"),
             ["run", _, _] => What::Journal,
+            [room::SUM] => What::Sealed(room::SUM),
             ["log" | "aside" | "tmp", ..] | ["lock"] => What::Free,
             _ => What::Stray,
         }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::claim::{Claim, take_stdout};
 use crate::job::{Execute, Inputs, Job, lock};
 use crate::protocol::{Reply, Request};
+use crate::store::room::Gone;
 use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
 
 /// Reports of progress are at least this far apart.
@@ -138,6 +139,7 @@ impl Worker<'_> {
             store: &self.store,
             inputs: &self.inputs,
             lost: Mutex::default(),
+            begun_from: Mutex::default(),
             wire: &self.wire,
             interrupted: &self.interrupted,
         };
@@ -186,6 +188,16 @@ impl Wire {
     /// Says that the stage keeps states.
     pub(crate) fn keeps_states(&self) {
         self.send(&Reply::KeepsStates);
+    }
+
+    /// Says which states of other stages went to make room.
+    pub(crate) fn states_gone(&self, gone: Gone) {
+        self.send(&Reply::StatesGone(gone));
+    }
+
+    /// Says that there was no room for a state of so many bytes.
+    pub(crate) fn no_room(&self, bytes: u64) {
+        self.send(&Reply::NoRoom { bytes });
     }
 
     /// Sends a report unless one was sent just now.

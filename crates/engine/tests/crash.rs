@@ -30,6 +30,9 @@ fn study() -> Vec<Toy> {
     ]
 }
 
+/// Bytes for kept states: two of them, where three would be kept.
+const SPACE: &str = "400";
+
 /// Runs `role` with a crash before its `at`-th change, alone or with another engine and gc beside
 /// it: whether it crashed.
 fn crash(lab: &Lab, study: &[Toy], role: &str, at: usize, company: bool) -> bool {
@@ -38,6 +41,7 @@ fn crash(lab: &Lab, study: &[Toy], role: &str, at: usize, company: bool) -> bool
         command
             .env("TOY_CRASH", format!("{role} {at}"))
             .env("TOY_CRASHED", &mark)
+            .env("TOY_SPACE", SPACE)
             .stderr(Stdio::null());
         command.spawn().unwrap()
     };
@@ -75,6 +79,10 @@ fn completes(lab: &Lab, study: &[Toy], because: &str) {
     assert!(lab.ran(study).is_empty(), "{because}");
     let verified = lab.store().verify_all(1).unwrap();
     assert_eq!(verified.flaws, [], "{because}");
+    assert!(
+        !lab.path("cache/v1/states").exists() || lab.taken() <= lab.believed(),
+        "{because}"
+    );
     let void = lab.path("cache/v1/void");
     assert!(!void.exists(), "{because}: nothing came out otherwise");
     let everything = engine::Policy {

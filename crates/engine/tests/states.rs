@@ -29,29 +29,6 @@ fn made(lab: &Lab) -> usize {
     log.lines().count()
 }
 
-/// The files of all kept states, the deepest last.
-fn kept(lab: &Lab) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![lab.path("cache/v1/ckpt")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    files.sort_by_key(|path| step(path));
-    files
-}
-
-fn step(path: &std::path::Path) -> u64 {
-    let name = path.file_name().unwrap().to_str().unwrap();
-    name.split_once('-').unwrap().0.parse().unwrap()
-}
-
 #[test]
 fn a_stage_whose_processes_were_killed_goes_on_from_its_last_state() {
     let lab = Lab::new();
@@ -89,7 +66,7 @@ fn an_interrupted_stage_keeps_its_state_and_ends_by_itself() {
     assert!(said.is_some_and(|seconds| seconds > 10.0), "{said:?}");
     let before = made(&lab);
     assert!(before < 2000);
-    assert_eq!(step(kept(&lab).last().unwrap()), before as u64);
+    assert_eq!(lab::step(lab.kept().last().unwrap()), before as u64);
     // gc leaves to the next run what this one left to it.
     let all = Policy {
         older_than: Some(Duration::ZERO),
@@ -97,7 +74,7 @@ fn an_interrupted_stage_keeps_its_state_and_ends_by_itself() {
         ..Policy::default()
     };
     lab.store().gc(&all, true).unwrap();
-    assert_eq!(step(kept(&lab).last().unwrap()), before as u64);
+    assert_eq!(lab::step(lab.kept().last().unwrap()), before as u64);
 
     let shorter = long(before as u64 + 3, 5);
     let run = lab.run(&shorter);
@@ -123,7 +100,7 @@ fn a_longer_stage_makes_only_the_steps_that_are_new() {
 fn superseded_states_go_as_the_stage_advances() {
     let lab = Lab::new();
     lab.ran(&long(10, 0));
-    let steps: Vec<u64> = kept(&lab).iter().map(|path| step(path)).collect();
+    let steps: Vec<u64> = lab.kept().iter().map(|path| lab::step(path)).collect();
     assert_eq!(steps, [4, 8, 10]);
 }
 
@@ -131,8 +108,8 @@ fn superseded_states_go_as_the_stage_advances() {
 fn a_damaged_state_is_set_aside_and_an_earlier_one_serves() {
     let lab = Lab::new();
     lab.ran(&long(6, 0));
-    let deepest = kept(&lab).pop().unwrap();
-    assert_eq!(step(&deepest), 6);
+    let deepest = lab.kept().pop().unwrap();
+    assert_eq!(lab::step(&deepest), 6);
     lab::flip(&deepest);
     let study = long(7, 0);
     let run = lab.run(&study);
@@ -149,7 +126,7 @@ fn a_damaged_state_is_set_aside_and_an_earlier_one_serves() {
 fn verify_finds_a_damaged_state_and_a_stray_file_among_them() {
     let lab = Lab::new();
     lab.ran(&long(6, 0));
-    let deepest = kept(&lab).pop().unwrap();
+    let deepest = lab.kept().pop().unwrap();
     lab::flip(&deepest);
     let stray = deepest.with_file_name("06-notes");
     fs::write(&stray, "").unwrap();
@@ -167,7 +144,8 @@ fn usage_counts_kept_states_by_themselves() {
     let lab = Lab::new();
     lab.ran(&long(6, 0));
     let (bytes, files) = lab.store().usage().unwrap().by_kind["kept states"];
-    let lengths = kept(&lab)
+    let lengths = lab
+        .kept()
         .iter()
         .map(|it| fs::metadata(it).unwrap().len())
         .sum();
@@ -178,7 +156,7 @@ fn usage_counts_kept_states_by_themselves() {
 fn states_go_with_the_results_of_their_stages_and_last_of_all_those_of_stages_that_are_done() {
     let lab = Lab::new();
     lab.ran(&long(6, 0));
-    let old = kept(&lab);
+    let old = lab.kept();
     let study = [Toy::sum("long", 8, &[]).with("steps", 2)];
     lab.ran(&study);
     let gc = |policy: &Policy| lab.store().gc(policy, true).unwrap().deletions;
@@ -193,13 +171,13 @@ fn states_go_with_the_results_of_their_stages_and_last_of_all_those_of_stages_th
         deletion.is_some_and(|it| it.why == Why::Old) && !path.exists()
     };
     assert!(old.iter().all(gone), "{old_ones:?}");
-    assert_eq!(kept(&lab).len(), 1, "that of the study");
+    assert_eq!(lab.kept().len(), 1, "that of the study");
     let named = gc(&Policy {
         states: true,
         ..Policy::default()
     });
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].why, Why::Done);
-    assert_eq!(kept(&lab), Vec::<PathBuf>::new());
+    assert_eq!(lab.kept(), Vec::<PathBuf>::new());
     assert!(lab.ran(&study).is_empty(), "its result is there");
 }

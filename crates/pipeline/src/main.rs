@@ -22,6 +22,11 @@ use clap::Parser as _;
 
 use cli::{Cli, Command, When};
 
+/// Training allocates the same large tensors at each step. The system's allocator gives their memory back and gets it
+/// again, zeroed, page by page; this one keeps it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Done.
 const DONE: u8 = 0;
 /// A stage failed, or something went wrong with the cache, a file or a worker.

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use engine::{Keep, Keeping};
-use study::Device;
+use study::{Device, Size};
 
 use crate::Failure;
 use crate::cli::{self, Cli};
@@ -102,6 +102,10 @@ impl Site {
                 .and_then(|said| said.keep_worth)
                 .or(file.and_then(|file| file.worth))
                 .unwrap_or(default.worth),
+            space: said
+                .and_then(|said| said.keep_space)
+                .map(Size::bytes)
+                .or(file.and_then(|file| file.space)),
         }
     }
 }
@@ -160,13 +164,15 @@ mod tests {
             site.keeping(Some(&run.keeping))
         };
         assert_eq!(kept(&[], ""), Keeping::default());
-        let file = "states: { keep: last, every: 1.5 }";
+        let file = "states: { keep: last, every: 1.5, space: 1M }";
         let of_file = kept(&[], file);
         assert_eq!(
             (of_file.what, of_file.every.as_millis()),
             (Keep::Last, 1500)
         );
         assert_eq!(of_file.worth, Keeping::default().worth);
+        assert_eq!(of_file.space, Some(1 << 20));
+        assert_eq!(kept(&["--keep-space", "3K"], file).space, Some(3072));
         let of_both = kept(&["--keep-states", "none", "--keep-worth", "0"], file);
         assert_eq!((of_both.what, of_both.every), (Keep::None, of_file.every));
         assert!(of_both.worth.is_zero());

@@ -145,6 +145,7 @@ pub(crate) fn stages(tree: &mut Node, own: &Node) {
                 like::merge(&mut entries[at].node, &entry.node, &[]);
                 entries[at].key_span = entry.key_span;
             }
+            // A stage that is taken away must be there, unlike a key: `null` is told as a mistake then.
             (None, _) => entries.push(entry.clone()),
         }
     }

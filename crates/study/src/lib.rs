@@ -20,6 +20,7 @@ mod reference;
 mod schema;
 mod settings;
 mod site;
+mod size;
 mod source;
 mod sources;
 mod sweep;
@@ -34,6 +35,7 @@ use serde::de::IgnoredAny;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
 pub use site::{Device, Site};
+pub use size::Size;
 
 use check::Checked;
 use diagnostic::{Draft, Span};

@@ -99,9 +99,6 @@ pub(crate) fn grid(
     stage: &Stage,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
-    let (Some(sweep), Some(node)) = (&stage.sweep, written.node.get("sweep")) else {
-        return Some(Grid::single());
-    };
     let word = |entry: &Entry, mistakes: &mut Vec<Draft>| {
         if fill::is_word(&entry.key) {
             return Some(vec![entry.key.clone()]);
@@ -113,7 +110,7 @@ pub(crate) fn grid(
         );
         None
     };
-    sweep::grid(name, node, sweep, &word, mistakes)
+    sweep::grid_of(name, written, stage, &word, mistakes)
 }
 
 impl Program {

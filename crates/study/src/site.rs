@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use crate::decode;
 use crate::diagnostic::{Diagnostics, Draft, Span};
 use crate::schema::{Count, NonNegative};
+use crate::size::Size;
 use crate::sources::Sources;
 use crate::yaml;
 
@@ -38,7 +39,7 @@ pub(crate) struct File {
     states: States,
 }
 
-/// Which states of training runs are kept, and when.
+/// Which states of training runs are kept, when, and in how much space.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct States {
@@ -49,6 +50,9 @@ struct States {
     every: Option<NonNegative>,
     /// Seconds of training below which a state is not worth keeping (`--keep-worth`). Default: 5.
     worth: Option<NonNegative>,
+    /// Space that they may take in the cache, as `50G` or `500M` (`--keep-space`). When more would be kept, those of
+    /// finished runs go, the oldest first. Default: `20G`, or less where less is left free beside them.
+    space: Option<Size>,
 }
 
 /// Which states are kept.
@@ -188,6 +192,8 @@ pub struct Keeping {
     pub every: Option<Duration>,
     /// Training below which a state is not worth keeping.
     pub worth: Option<Duration>,
+    /// Bytes that they may take in the cache.
+    pub space: Option<u64>,
 }
 
 impl Site {
@@ -240,6 +246,7 @@ impl Site {
                 keep: file.states.keep.map(|Keep(which)| which),
                 every: file.states.every.map(seconds),
                 worth: file.states.worth.map(seconds),
+                space: file.states.space.map(Size::bytes),
             },
             text,
         })

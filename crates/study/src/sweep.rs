@@ -11,7 +11,8 @@ pub(crate) use values::{exact, number_text, text_of};
 
 use crate::diagnostic::{Draft, Span};
 use crate::grid::{Axis, Conditions, Grid};
-use crate::schema::Sweep;
+use crate::like::Written;
+use crate::schema::{Stage, Sweep};
 use crate::settings::path_in_settings;
 use crate::yaml::{Entry, Node, Value};
 use groups::{Column, Group, distinct, groups};
@@ -34,7 +35,21 @@ pub(crate) struct Range {
 /// Where a swept setting goes; `None` after noting a mistake, or where one has been noted.
 pub(crate) type Resolve<'a> = &'a dyn Fn(&Entry, &mut Vec<Draft>) -> Option<Vec<String>>;
 
-/// What a stage is run over; counted before any value is made.
+/// What a stage is run over; one point where it has no sweep.
+pub(crate) fn grid_of(
+    name: &str,
+    written: &Written,
+    stage: &Stage,
+    resolve: Resolve<'_>,
+    mistakes: &mut Vec<Draft>,
+) -> Option<Grid> {
+    match (&stage.sweep, written.node.get("sweep")) {
+        (Some(sweep), Some(node)) => grid(name, node, sweep, resolve, mistakes),
+        _ => Some(Grid::single()),
+    }
+}
+
+/// The points of a sweep; counted before any value is made.
 pub(crate) fn grid(
     stage: &str,
     node: &Node,

@@ -342,13 +342,10 @@ fn grid_of(
     stage: &Stage,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
-    let (Some(sweep), Some(node)) = (&stage.sweep, written.node.get("sweep")) else {
-        return Some(Grid::single());
-    };
     let train = train_node(written).0;
     let resolve =
         |entry: &Entry, mistakes: &mut Vec<Draft>| sweep::path_in_train(entry, train, mistakes);
-    sweep::grid(name, node, sweep, &resolve, mistakes)
+    sweep::grid_of(name, written, stage, &resolve, mistakes)
 }
 
 fn at_point(node: &Node, range: &Range, value: &Node) -> Node {

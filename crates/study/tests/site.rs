@@ -42,6 +42,18 @@ fn it_may_leave_everything_out() {
 }
 
 #[test]
+fn the_space_of_states_is_a_size_with_its_unit() {
+    let space = |text: &str| load(&format!("states: {{ space: {text} }}")).1;
+    for (text, bytes) in [("20G", 20 << 30), ("1.5 MiB", 3 << 19), ("4096", 4096)] {
+        assert_eq!(space(text).unwrap().states.space, Some(bytes), "{text}");
+    }
+    let (folder, site) = load("states:\n  space: 20X\n  every: -1\n");
+    let seen = shown::page(&site.unwrap_err());
+    insta::assert_snapshot!(seen.replace(&folder.display().to_string(), "FOLDER"));
+    assert!(space("[20G]").is_err() && space("1.5").is_err());
+}
+
+#[test]
 fn an_absolute_cache_is_where_it_says() {
     let site = load("cache: { path: /data/cache }\n").1.unwrap();
     assert_eq!(site.cache, Some(PathBuf::from("/data/cache")));

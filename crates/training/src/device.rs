@@ -9,7 +9,8 @@ use burn::tensor::DeviceType;
 use crate::Error;
 
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
-/// and CPU that was built in and that the machine has. Returns the device with its name for the record.
+/// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
+/// has its vector instructions, `cpu (AVX-512)`, as results of different ones differ in their last bits.
 ///
 /// `wgpu-software` is an adapter that computes on the CPU, such as Mesa's llvmpipe: slow, and good for trying what a
 /// GPU would do. Neither `auto` nor `wgpu` ever takes one for a GPU.
@@ -21,7 +22,10 @@ use crate::Error;
 /// [`Error::Device`] for a name that is none of these, for a device that was not built in (the message
 /// names the feature that builds it), and for one that the machine lacks.
 pub fn open(request: &str) -> Result<(Device, String), Error> {
-    let cpu = || (Device::flex(), "cpu".to_owned());
+    let cpu = || {
+        let name = format!("cpu ({})", burn_conv_kernels::level());
+        (Device::flex(), name)
+    };
     let named = |device: Option<Device>, name: &str| device.map(|device| (device, name.to_owned()));
     let absent = |problem: &str| Error::Device(format!("{request}: {problem}"));
     if let Some(feature) = missing_feature(request) {
@@ -127,13 +131,14 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there() {
-        assert_eq!(open("cpu").unwrap().1, "cpu");
+        let (_, name) = open("cpu").unwrap();
+        assert_eq!(name, format!("cpu ({})", burn_conv_kernels::level()));
     }
 
     #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     #[test]
     fn a_device_that_was_not_built_in_names_its_feature() {
-        assert_eq!(open("auto").unwrap().1, "cpu");
+        assert!(open("auto").unwrap().1.starts_with("cpu ("));
         for (device, feature) in [
             ("cuda", "cuda"),
             ("wgpu", "wgpu"),

@@ -42,7 +42,13 @@ fn run(device: &Device, optimizer: &Value) -> Run {
 fn apart(a: impl Iterator<Item = f64>, b: impl Iterator<Item = f64>) -> f64 {
     a.zip(b)
         .map(|(a, b)| (a / b - 1.0).abs())
-        .fold(0.0, |worst, now| if now <= worst { worst } else { now })
+        .fold(0.0, |worst, now| {
+            if now > worst || now.is_nan() {
+                now
+            } else {
+                worst
+            }
+        })
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::node::{Ready, State};
 use crate::journal::{self, Line};
 use crate::pool::{KILLED, Said, WorkerId};
 use crate::protocol::{Reply, Request};
-use crate::{Error, Event, StageId, resolve};
+use crate::{Error, Event, Gone, StageId, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -77,6 +77,18 @@ impl Scheduler<'_> {
             }
             (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
             (Said::Reply(Reply::KeepsStates), Some(_)) => self.pool.keeps_states(worker),
+            (Said::Reply(Reply::StatesGone(gone)), Some(stage)) => {
+                self.journal.note(&Line::StatesGone(gone));
+                let Gone { states, bytes } = gone;
+                self.emit(Event::StatesGone {
+                    stage,
+                    states,
+                    bytes,
+                });
+            }
+            (Said::Reply(Reply::NoRoom { bytes }), Some(stage)) => {
+                self.emit(Event::NoRoom { stage, bytes });
+            }
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
                 self.emit(Event::Progress { stage, progress });
             }
@@ -204,6 +216,8 @@ impl Scheduler<'_> {
             Reply::Hello { .. }
             | Reply::Started
             | Reply::KeepsStates
+            | Reply::StatesGone(_)
+            | Reply::NoRoom { .. }
             | Reply::Progress(_)
             | Reply::Corrupt(_) => {
                 unreachable!("only the last words on a stage are passed on")

@@ -49,16 +49,7 @@ impl Store {
 
     /// Creates a read-only file unless it exists: true if it did not.
     pub(super) fn create(&self, path: &Path, contents: &[u8]) -> Result<bool, Error> {
-        let staged = self.stage(contents, 0o444)?;
-        loop {
-            fault::point("publish");
-            match fs::hard_link(staged.path(), path) {
-                Ok(()) => return Ok(true),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::NotFound => create_parent(path)?,
-                Err(error) => return Err(Error::io("write", path)(error)),
-            }
-        }
+        link(&self.stage(contents, 0o444)?, path)
     }
 
     /// Writes a file that its owner may overwrite, in one piece.
@@ -91,6 +82,19 @@ impl Store {
             .write_all(contents)
             .map_err(Error::io("write to the cache", &folder))?;
         Ok(staged)
+    }
+}
+
+/// Gives a staged file its name unless there is one of that name: true if there was not.
+pub(super) fn link(staged: &NamedTempFile, path: &Path) -> Result<bool, Error> {
+    loop {
+        fault::point("publish");
+        match fs::hard_link(staged.path(), path) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => create_parent(path)?,
+            Err(error) => return Err(Error::io("write", path)(error)),
+        }
     }
 }
 

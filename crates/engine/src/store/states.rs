@@ -8,12 +8,33 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error, KeptState, StateName, Store, fault, sealed};
+use super::disk::link;
+use super::room::{Gone, Room, length};
+use crate::{Digest, Error, Keeping, KeptState, StateName, Store, sealed};
 
 /// What a state's file is sealed as.
 pub(crate) const STATE: &str = "state";
 /// Longer than the two lines before a state's contents.
 const HEAD: u64 = 1024;
+
+/// A state to keep.
+pub(crate) struct NewState<'a> {
+    pub(crate) name: StateName,
+    /// The key of the stage that keeps it.
+    pub(crate) stage: Digest,
+    pub(crate) contents: &'a [u8],
+    /// A state that is of no use once this one is kept.
+    pub(crate) supersedes: Option<StateName>,
+}
+
+/// What became of a state to keep.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// The bytes that there was no room for, if it is not kept.
+    pub(crate) no_room_for: Option<u64>,
+    /// What went to make room.
+    pub(crate) gone: Gone,
+}
 
 /// The first line of the body.
 #[derive(Serialize, Deserialize)]
@@ -65,35 +86,49 @@ impl Store {
         Ok(kept)
     }
 
-    /// Keeps a state, create-only; one that is there is left, unless it is damaged.
-    pub(crate) fn keep_state(
-        &self,
-        name: StateName,
-        stage: Digest,
-        contents: &[u8],
-    ) -> Result<(), Error> {
-        let head = serde_json::to_vec(&Head { stage }).expect("a head has string keys only");
-        let body = [&head[..], b"\n", contents].concat();
+    /// Keeps a state where there is room for it; one that is there is left, unless it is damaged.
+    ///
+    /// The superseded one goes when the new one is there. Where there is room for one of them only, it goes just before,
+    /// when the new one is written but has no name yet.
+    pub(crate) fn keep_state(&self, state: &NewState<'_>, keeping: Keeping) -> Result<Kept, Error> {
+        let head = Head { stage: state.stage };
+        let head = serde_json::to_vec(&head).expect("a head has string keys only");
+        let body = [&head[..], b"\n", state.contents].concat();
         let file = sealed::seal(STATE, &body);
-        let path = self.state_path(name);
-        while !self.create(&path, &file)? {
-            if self.read_state(name)?.is_some() {
-                break;
+        let bytes = file.len() as u64;
+        let superseded = state.supersedes.map(|name| self.state_path(name));
+        let staged = self.stage(&file, 0o444)?;
+        let mut kept = Kept::default();
+        let mut room = Room::enter(self)?;
+        if self.read_state(state.name)?.is_none() {
+            let own = superseded.as_deref().map_or(0, length);
+            if !room.is_for(bytes, keeping)? {
+                kept.gone = room.make(bytes, own, keeping)?;
             }
+            if !room.is_for(bytes, keeping)? {
+                if !room.is_for(bytes.saturating_sub(own), keeping)? {
+                    kept.no_room_for = Some(bytes);
+                    return Ok(kept);
+                }
+                superseded.iter().try_for_each(|old| room.goes(old))?;
+            }
+            room.comes(bytes)?;
+            link(&staged, &self.state_path(state.name))?;
         }
-        Ok(())
+        superseded.iter().try_for_each(|old| room.goes(old))?;
+        Ok(kept)
     }
 
     /// Keeps it no longer. Whoever reads it at this moment finds another or none.
     pub(crate) fn drop_state(&self, name: StateName) -> Result<(), Error> {
-        let path = self.state_path(name);
-        fault::point("drop a state");
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::io("delete", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        Room::enter(self)?.goes(&self.state_path(name))
+    }
+
+    /// While the file is open, nobody deletes the state to make room.
+    pub(crate) fn hold_state(&self, name: StateName) -> Option<File> {
+        // Where files cannot be locked, it may go: that costs time only.
+        let file = File::open(self.state_path(name)).ok()?;
+        file.lock_shared().is_ok().then_some(file)
     }
 
     pub(crate) fn set_aside_state(&self, name: StateName) -> Result<(), Error> {
@@ -115,6 +150,12 @@ pub(crate) fn named(root: Digest, file: &str) -> Option<StateName> {
         key: key.parse().ok()?,
     };
     (name.step.to_string() == step).then_some(name)
+}
+
+/// How far the state in this file is; none if it is none.
+pub(crate) fn step_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    name.split_once('-')?.0.parse().ok()
 }
 
 /// The stage that kept a state, from the beginning of its file, unchecked.

@@ -87,6 +87,29 @@ impl Lab {
         }
     }
 
+    /// The files of all kept states, the deepest last.
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
+        let mut files = files(&self.path("cache/v1/ckpt"));
+        // A folder that went meanwhile looks like a file.
+        let is_state =
+            |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().contains(&b'-');
+        files.retain(is_state);
+        files.sort_by_key(|path| step(path));
+        files
+    }
+
+    /// Bytes of all kept states.
+    pub(crate) fn taken(&self) -> u64 {
+        let files = self.kept().into_iter();
+        files.map(|path| fs::metadata(path).unwrap().len()).sum()
+    }
+
+    /// What the cache believes that kept states take.
+    pub(crate) fn believed(&self) -> u64 {
+        let sum = fs::read_to_string(self.path("cache/v1/states")).unwrap();
+        sum.lines().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Takes the cache's memory of the study away, not its results.
     pub(crate) fn forget(&self) {
         fs::remove_dir_all(self.path("cache/v1/run")).unwrap();
@@ -197,6 +220,12 @@ impl Lab {
     }
 }
 
+/// How far the stage was that kept the state in this file.
+pub(crate) fn step(path: &Path) -> u64 {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    name.split_once('-').unwrap().0.parse().unwrap()
+}
+
 /// Flips a bit in the middle of a file, which the store keeps read-only.
 pub(crate) fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
@@ -209,8 +238,9 @@ pub(crate) fn flip(path: &Path) {
 /// All files below a folder, sorted.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
+    // What goes meanwhile is not there.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() {
             found.extend(files(&path));
         } else {

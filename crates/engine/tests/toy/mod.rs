@@ -205,6 +205,9 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
                 what: Keep::Segments,
                 every: Duration::ZERO,
                 worth: Duration::ZERO,
+                space: std::env::var("TOY_SPACE")
+                    .ok()
+                    .map(|space| space.parse().expect("a number of bytes")),
             },
         },
         worker: WorkerCommand {
@@ -307,8 +310,8 @@ impl Execute for Executor {
     }
 }
 
-/// Makes the steps of a stage, keeping a state after each; the one before goes, but for every fourth. The file
-/// `TOY_LOG.steps` gets a line for each step.
+/// Makes the steps of a stage, keeping a state of `width` bytes after each; the one before goes, but for every
+/// fourth. The file `TOY_LOG.steps` gets a line for each step.
 fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Error + Send + Sync>> {
     let number = |name: &str| job.manifest().settings().get(name).and_then(Value::as_u64);
     let Some(steps) = number("steps") else {
@@ -322,6 +325,7 @@ fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Err
         step: done,
         key: Digest::of(format!("{done} steps").as_bytes()),
     };
+    let width = number("width").unwrap_or(0) as usize;
     let (mut value, mut done, mut own) = (begun, 0, None);
     for found in job.states(root)? {
         if found.step > steps || found != name(found.step) {
@@ -339,9 +343,13 @@ fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Err
         value = step(value, done);
         done += 1;
         append(&format!("{log}.steps"), &format!("{done}\n"))?;
-        job.keep_state(name(done), value.to_string().as_bytes())?;
-        if let Some(before) = own.replace(name(done)).filter(|it| it.step % 4 != 0) {
-            job.drop_state(before)?;
+        let supersedes = own.filter(|it| it.step % 4 != 0);
+        if job.keep_state(
+            name(done),
+            format!("{value:0width$}").as_bytes(),
+            supersedes,
+        )? {
+            own = Some(name(done));
         }
         if job.is_interrupted() {
             return Err(Interrupted.into());

@@ -18,17 +18,38 @@ pub(crate) struct Time {
 pub(crate) fn measure(times: u32, command: impl Fn() -> Command) -> Time {
     let (start, before) = (Instant::now(), cpu_of_children());
     for _ in 0..times {
-        let output = command().output().expect("it starts");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        output(command());
     }
     Time {
         wall: start.elapsed().as_secs_f64() / f64::from(times),
         cpu: (cpu_of_children() - before) / f64::from(times),
     }
+}
+
+/// Runs a command once; also what it prints.
+///
+/// # Panics
+///
+/// If it fails.
+#[allow(dead_code)] // not every benchmark reads what it measures
+pub(crate) fn measure_output(command: Command) -> (Time, String) {
+    let (start, before) = (Instant::now(), cpu_of_children());
+    let said = output(command);
+    let time = Time {
+        wall: start.elapsed().as_secs_f64(),
+        cpu: cpu_of_children() - before,
+    };
+    (time, said)
+}
+
+fn output(mut command: Command) -> String {
+    let output = command.output().expect("it starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text is UTF-8")
 }
 
 /// CPU time in seconds of processes that this one, or those that it waited for, waited for.
@@ -44,6 +65,7 @@ fn cpu_of_children() -> f64 {
 }
 
 /// The most memory that the process itself had resident, in MB.
+#[allow(dead_code)] // not every benchmark asks for memory
 pub(crate) fn peak(mut command: Command) -> f64 {
     let mut child = command
         .stdout(Stdio::null())

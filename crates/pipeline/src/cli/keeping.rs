@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use engine::Keep;
+use study::Size;
 
 /// States of training runs, to go on from. What is not said here the site file may say.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +23,11 @@ pub(crate) struct Keeping {
     /// Seconds of training below which a state is not worth keeping [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) keep_worth: Option<Duration>,
+
+    /// Space that kept states may take in the cache, as 50G or 500M; when more would be kept, those of finished runs
+    /// go, the oldest first [default: 20G, or less where less is left free beside them]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) keep_space: Option<Size>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -14,7 +14,7 @@ use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
-pub(crate) use states::bytes as state_bytes;
+pub(crate) use states::States;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
@@ -22,7 +22,7 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-    let states = state_bytes(&graph, &plan, site.keeping(None));
+    let states = States::of(&graph, &plan, &store, site.keeping(None))?;
     let (runs, steps) = training(&study);
     if arguments.json {
         let mut object = as_json(&graph, &plan, states);
@@ -72,7 +72,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// One object a stage; other stages are named, not numbered.
-fn as_json(graph: &Graph, plan: &Plan, states: Option<u64>) -> Value {
+fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -124,14 +124,15 @@ fn as_json(graph: &Graph, plan: &Plan, states: Option<u64>) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "state_bytes": states.unwrap_or(0), "stages": stages.collect::<Vec<_>>(),
+        "seconds": plan.seconds(), "state_bytes": states.bytes, "state_space": states.space,
+        "stages": stages.collect::<Vec<_>>(),
     })
 }
 
 /// A reason in words.
 pub(crate) fn because(reason: &Reason) -> String {
     match reason {
-        Reason::NeverRan => "never ran".to_owned(),
+        Reason::NeverRan => "no result yet".to_owned(),
         Reason::Lost => "its result is lost or damaged".to_owned(),
         Reason::Failed { error } => format!("failed before: {error}"),
         Reason::NewPoint { changes, .. } => format!("new point: {}", all(changes)),

@@ -30,7 +30,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let keeping = site.keeping(Some(&arguments.keeping));
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        let states = plan::state_bytes(&graph, &planned, keeping);
+        let states = plan::States::of(&graph, &planned, &store, keeping)?;
         out(plan::as_text(&graph, &planned, arguments.verbose, states));
         return Ok(DONE);
     }
@@ -110,8 +110,13 @@ fn options(
         worker: WorkerCommand {
             program: std::env::current_exe()?,
             args: vec!["worker".to_owned()],
-            // The CPU backend computes in rayon's global pool.
-            env: vec![("RAYON_NUM_THREADS".to_owned(), threads.to_string())],
+            env: vec![
+                // The CPU backend computes in rayon's global pool.
+                ("RAYON_NUM_THREADS".to_owned(), threads.to_string()),
+                // Else the allocator gives memory that one step has freed back before the next asks for it, and the
+                // system clears each page anew.
+                ("MIMALLOC_PURGE_DELAY".to_owned(), "-1".to_owned()),
+            ],
         },
         build: build()?,
         keep_going: true,
@@ -183,7 +188,7 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         }
     }
     let begin = match (summary.interrupted(), summary.complete()) {
-        (true, _) => "interrupted; the same command goes on from here",
+        (true, _) => "interrupted",
         (false, true) => "done",
         (false, false) => "failed",
     };
@@ -198,8 +203,13 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
                 .join(", ")
         ),
     };
+    let next = if summary.interrupted() {
+        "; the same command goes on from here"
+    } else {
+        ""
+    };
     format!(
-        "{begin} after {}: {}: {}{report}",
+        "{begin} after {}: {}: {}{next}{report}",
         plan::duration(seconds),
         counted(graph.len(), "stage"),
         parts.join(", ")

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Run, utc};
+use engine::{Gone, Run, utc};
 use serde_json::{Value, json};
 
+use super::cache::size;
 use super::plan::duration;
 use crate::cli::Cli;
 use crate::cli::cache::AsJson;
@@ -15,7 +16,8 @@ use crate::{DONE, Failure};
 const LAST: usize = 10;
 
 pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
-    let runs = open(cli, None)?.runs()?;
+    let store = open(cli, None)?;
+    let runs = store.runs()?;
     let (alive, over): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.alive);
     if arguments.json {
         let over = over.iter().take(LAST);
@@ -27,7 +29,7 @@ pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
         return Ok(DONE);
     }
     if alive.is_empty() {
-        outln!("nothing is running on this cache");
+        outln!("nothing is running on {}", store.cache().display());
     }
     for run in alive {
         print_running(run);
@@ -60,6 +62,9 @@ fn print_running(run: &Run) {
     for (stage, error) in &run.failed {
         outln!("  failed {stage}: {error}");
     }
+    if let Some(gone) = states_gone(run) {
+        outln!("  {gone}");
+    }
 }
 
 /// One line on a run that is over.
@@ -80,11 +85,28 @@ fn ended(run: &Run) -> String {
                     counts.push(format!("{count} {what}"));
                 }
             }
-            let time = duration(end.at.saturating_sub(begin.at) as f64);
+            // Both are whole seconds.
+            let time = match end.at.saturating_sub(begin.at) {
+                0 => "less than a second".to_owned(),
+                seconds => duration(seconds as f64),
+            };
             format!("{word} after {time}: {}", counts.join(", "))
         }
     };
-    format!("{start} {} on {}: {what}", begin.study, begin.host)
+    let gone = states_gone(run).map_or(String::new(), |gone| format!("; {gone}"));
+    format!("{start} {} on {}: {what}{gone}", begin.study, begin.host)
+}
+
+/// Kept states of finished runs that went to make room for those of this one.
+fn states_gone(run: &Run) -> Option<String> {
+    let Gone { states, bytes } = run.states_gone;
+    let count = counted(usize::try_from(states).ok()?, "kept state");
+    (states > 0).then(|| {
+        format!(
+            "{count} of finished runs dropped to make room ({})",
+            size(bytes)
+        )
+    })
 }
 
 fn as_json(run: &Run) -> Value {
@@ -107,7 +129,7 @@ fn as_json(run: &Run) -> Value {
         "start": date(run.begin.at), "end": run.end.as_ref().map(|end| date(end.at)),
         "stages": run.begin.stages, "cached_at_start": run.begin.cached, "ran": run.ran,
         "cached": run.end.as_ref().map(|end| end.cached),
-        "running": running.collect::<Vec<_>>(), "failed": failed.collect::<Vec<_>>(),
+        "states_gone": run.states_gone, "running": running.collect::<Vec<_>>(), "failed": failed.collect::<Vec<_>>(),
     })
 }
 

@@ -6,7 +6,7 @@ use engine::{Event, Graph};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Renderer;
-use super::plain::{Tally, important};
+use super::plain::{Tally, important, room_made};
 
 pub(crate) struct Fancy<'a> {
     graph: &'a Graph,
@@ -66,7 +66,10 @@ impl Renderer for Fancy<'_> {
                     self.graph.stage(*stage).name
                 ));
             }
-            _ => {}
+            _ => {
+                let room = room_made(event).filter(|_| self.verbose);
+                room.into_iter().for_each(|line| self.bar.println(line));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::{Event, Graph, StageId};
 
 use super::Renderer;
-use crate::commands::{counted, plan::duration};
+use crate::commands::{cache::size, counted, plan::duration};
 use crate::stages;
 
 /// A line about a long run at most this often.
@@ -26,6 +26,8 @@ pub(crate) struct Tally<'a> {
     families: BTreeMap<&'a str, Family>,
     settled: usize,
     diverged: usize,
+    /// Whether it was said that there is no room for kept states.
+    no_room: bool,
 }
 
 #[derive(Default)]
@@ -48,6 +50,7 @@ impl<'a> Tally<'a> {
             families,
             settled: 0,
             diverged: 0,
+            no_room: false,
         }
     }
 
@@ -61,8 +64,20 @@ impl<'a> Tally<'a> {
         self.diverged
     }
 
-    /// Counts an event; gives a line when it was the last of its stage of the study.
+    /// Counts an event; gives a line when it was the last of its stage of the study, and when it is the first to tell
+    /// that a state is not kept.
     pub(crate) fn count(&mut self, event: &Event) -> Option<String> {
+        if let Event::NoRoom { stage, bytes } = event {
+            let first = !std::mem::replace(&mut self.no_room, true);
+            return first.then(|| {
+                format!(
+                    "no room to keep the state of {} ({}): those that unfinished runs need fill the space \
+                     (--keep-space); after a crash it starts from further back",
+                    self.graph.stage(*stage).name,
+                    size(*bytes)
+                )
+            });
+        }
         let (Event::Cached { stage }
         | Event::Finished { stage, .. }
         | Event::Failed { stage, .. }
@@ -129,9 +144,21 @@ impl<'a> Plain<'a> {
                 "waiting for another process: {}",
                 self.name(*stage)
             )),
-            _ => None,
+            _ => room_made(event),
         }
     }
+}
+
+/// What went to make room, in words.
+pub(crate) fn room_made(event: &Event) -> Option<String> {
+    let Event::StatesGone { states, bytes, .. } = event else {
+        return None;
+    };
+    let states = counted(usize::try_from(*states).ok()?, "kept state");
+    let bytes = size(*bytes);
+    Some(format!(
+        "dropped {states} of finished runs to make room ({bytes})"
+    ))
 }
 
 /// What must be said in every form: the plan, damage and failures.

@@ -72,6 +72,8 @@ fn sources(kind: &str) -> Vec<String> {
         "train" => &[
             "crates/training/src",
             "crates/burn-kfac/src",
+            "crates/burn-conv-kernels/src",
+            "crates/conv-kernels/src",
             "crates/datasets/src",
             "crates/pipeline/src/stages/train",
         ],

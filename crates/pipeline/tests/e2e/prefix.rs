@@ -70,8 +70,12 @@ fn kept(lab: &Lab) -> Vec<(u64, PathBuf)> {
                 continue;
             }
             let name = path.file_name().and_then(|name| name.to_str());
-            let step = name.and_then(|name| name.split('-').next()?.parse().ok());
-            states.push((step.expect("a state's name begins with its step"), path));
+            // A folder that was just removed looks like a file.
+            let Some((step, _)) = name.and_then(|name| name.split_once('-')) else {
+                continue;
+            };
+            let step = step.parse().expect("a state's name begins with its step");
+            states.push((step, path));
         }
     }
     states.sort();
@@ -264,4 +268,113 @@ fn a_setting_says_how_much_is_kept() {
     let lab = Lab::new(STUDY);
     run(&lab, &["--keep-worth", "1e6"]);
     assert!(kept(&lab).is_empty());
+}
+
+/// The study with its run for several seeds.
+fn of_seeds(seeds: &str) -> String {
+    let run = "  kfac:\n    train:";
+    assert!(STUDY.contains(run));
+    STUDY.replace(
+        run,
+        &format!("  kfac:\n    sweep: {{ seed: {seeds} }}\n    train:"),
+    )
+}
+
+/// The digests of the curves of the study's runs, by their names.
+fn curves(lab: &Lab) -> serde_json::Value {
+    let list = stdout(&lab.output(&["cache", "list", "study.yaml", "--json"]));
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let rows = list.as_array().expect("rows").iter();
+    let rows = rows.map(|row| (row["stage"].clone(), row["outputs"].clone()));
+    serde_json::Value::Array(
+        rows.map(|(stage, outputs)| serde_json::json!([stage, outputs]))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_small_space_is_held_all_the_time_and_changes_no_result() {
+    let study = of_seeds("[0, 1, 2, 3]");
+    let free = Lab::new(&study);
+    let words = ["run", "study.yaml", "--jobs", "2", "--verbose"];
+    let output = free.output(&[&words[..], &NONE].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let expected = curves(&free);
+
+    // How much one state takes at most: the last one of a run.
+    let one = Lab::new(STUDY);
+    run(&one, &ENDS);
+    let (_, last) = kept(&one).pop().expect("a state");
+    // Room for the newest of both runs that go at once, and for one of those that are done.
+    let space = 7 * std::fs::metadata(last).expect("a state").len() / 2;
+
+    let lab = Lab::new(&study);
+    let site = format!("jobs: 2\nstates: {{ every: 0, worth: 0, space: {space} }}\n");
+    std::fs::write(lab.path("site.yaml"), site).expect("it can be written");
+    let begin = || {
+        let mut command = lab.command(&["run", "study.yaml", "--verbose"]);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().expect("the binary starts")
+    };
+    let mut engine = begin();
+    let deep =
+        |states: &[(u64, PathBuf)]| states.iter().filter(|(step, _)| *step > 50).count() >= 2;
+    let first = most_until(&lab, || deep(&kept(&lab)));
+    engine.kill().expect("it can be killed");
+    engine.wait().expect("it was started");
+    let mut engine = begin();
+    let second = most_until(&lab, || {
+        engine.try_wait().expect("it was started").is_some()
+    });
+    let output = engine.wait_with_output().expect("it was started");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        first <= space && second <= space,
+        "{first}, {second} of {space}"
+    );
+    assert!(said.contains("of finished runs to make room"), "{said}");
+    assert!(!said.contains("no room"), "{said}");
+    assert_eq!(curves(&lab), expected);
+    // What the killed run had kept was gone on from.
+    for seed in [0, 1] {
+        let stage = format!("kfac/seed={seed}");
+        let shown = stdout(&lab.output(&["explain", "study.yaml", &stage]));
+        assert!(
+            shown.contains("went on from the state kept at step"),
+            "{shown}"
+        );
+    }
+    let status = stdout(&lab.output(&["status"]));
+    assert!(
+        status.contains("of finished runs dropped to make room"),
+        "{status}"
+    );
+    let du = stdout(&lab.output(&["cache", "du"]));
+    let states = du.lines().find(|line| line.contains("kept states"));
+    assert!(
+        states.is_some_and(|line| line.contains("which may take")),
+        "{du}"
+    );
+}
+
+/// The most bytes that kept states took until something is so: at each moment between two looks there was what both
+/// saw.
+fn most_until(lab: &Lab, mut is_so: impl FnMut() -> bool) -> u64 {
+    let look = || -> Vec<(PathBuf, u64)> {
+        let states = kept(lab).into_iter();
+        let lengths =
+            states.filter_map(|(_, path)| Some((path.clone(), path.metadata().ok()?.len())));
+        lengths.collect()
+    };
+    let start = Instant::now();
+    let (mut most, mut before) = (0, look());
+    while !is_so() {
+        let now = look();
+        let both = now.iter().filter(|one| before.contains(one));
+        most = most.max(both.map(|(_, bytes)| bytes).sum());
+        before = now;
+        assert!(start.elapsed() < Duration::from_mins(5), "it does not come");
+    }
+    most
 }

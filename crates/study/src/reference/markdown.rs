@@ -237,7 +237,9 @@ fn takes(schema: &Value) -> String {
         Some("integer") => format!("a whole number{}", bounds(schema)),
         Some("number") => format!("a number{}", bounds(schema)),
         Some("boolean") => "`true` or `false`".to_owned(),
-        Some("string") if schema.get("format").is_some() => "a time with its unit".to_owned(),
+        Some("string") if schema.get("format").is_some() => {
+            format!("a {}", schema["format"].as_str().unwrap_or("text"))
+        }
         Some("string") if schema.get("contentEncoding").is_some() => {
             "hexadecimal digits".to_owned()
         }

@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn_conv_kernels::{Follow, batch_norm, batch_norm_train};
 
 use super::Pass;
 use super::initial::Initial;
@@ -59,18 +59,21 @@ impl BatchNorm {
         }
     }
 
-    /// x and result: `[batch, channels, height, width]`.
+    /// Normalises x, and applies what follows. x and result: `[batch, channels, height, width]`.
     ///
     /// # Panics
     ///
     /// If the pass was given statistics of fewer layers than the network has.
-    pub fn forward(&self, x: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>, follow: Follow, pass: &mut Pass<'_>) -> Tensor<4> {
         match pass.normalisation {
             Normalisation::Batch { ghost } => {
                 let [batch, ..] = x.dims();
                 let (output, moments) = match ghost {
-                    Some(ghost) if ghost.get() < batch => self.by_ghosts(x, ghost.get()),
-                    _ => self.by_batch(x),
+                    Some(ghost) if ghost.get() < batch => {
+                        let (output, moments) = self.by_ghosts(x, ghost.get());
+                        (follow.after(output), moments)
+                    }
+                    _ => self.by_batch(x, follow),
                 };
                 pass.observed.push(moments);
                 output
@@ -85,16 +88,16 @@ impl BatchNorm {
                     x,
                     self.weight.val(),
                     self.bias.val(),
-                    mean,
-                    variance,
+                    [mean, variance],
                     EPSILON,
+                    follow,
                 )
             }
         }
     }
 
-    fn by_batch(&self, x: Tensor<4>) -> (Tensor<4>, Moments) {
-        normalise(x, self.weight.val(), self.bias.val())
+    fn by_batch(&self, x: Tensor<4>, follow: Follow) -> (Tensor<4>, Moments) {
+        normalise(x, self.weight.val(), self.bias.val(), follow)
     }
 
     fn by_ghosts(&self, x: Tensor<4>, ghost: usize) -> (Tensor<4>, Moments) {
@@ -113,7 +116,8 @@ impl BatchNorm {
             let of = of.val().reshape([1, channels]).repeat_dim(0, ghosts);
             of.reshape([ghosts * channels])
         };
-        let (y, moments) = normalise(side_by_side, repeated(&self.weight), repeated(&self.bias));
+        let (weights, biases) = (repeated(&self.weight), repeated(&self.bias));
+        let (y, moments) = normalise(side_by_side, weights, biases, Follow::Nothing);
         let y = y
             .reshape([ghost, ghosts, channels, height, width])
             .swap_dims(0, 1)
@@ -122,7 +126,7 @@ impl BatchNorm {
         let mut means = vec![moments.mean.reshape([ghosts, channels])];
         let mut variances = vec![moments.variance.reshape([ghosts, channels])];
         if whole < batch {
-            let (y, rest) = self.by_batch(x.narrow(0, whole, batch - whole));
+            let (y, rest) = self.by_batch(x.narrow(0, whole, batch - whole), Follow::Nothing);
             outputs.push(y);
             means.push(rest.mean.reshape([1, channels]));
             variances.push(rest.variance.reshape([1, channels]));
@@ -137,8 +141,13 @@ impl BatchNorm {
 }
 
 /// x and result: `[batch, channels, height, width]`; scale, shift and moments: `[channels]`.
-fn normalise(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> (Tensor<4>, Moments) {
-    let normalised = batch_norm_train(x, scale, shift, EPSILON);
+fn normalise(
+    x: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    follow: Follow,
+) -> (Tensor<4>, Moments) {
+    let normalised = batch_norm_train(x, scale, shift, EPSILON, follow);
     let moments = Moments {
         mean: normalised.mean.inner(),
         variance: normalised.variance.inner(),

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn_conv_kernels::Follow;
 
 use super::initial::{Initial, LAST};
 use super::{BatchNorm, Pass};
@@ -57,7 +57,7 @@ impl Cnn {
         let mut x = x.reshape([batch, channels, height, width]);
         for (index, (conv, norm)) in self.convs.iter().zip(&self.norms).enumerate() {
             x = pass.tape.conv2d(&format!("convs.{index}"), conv, x);
-            x = relu(norm.forward(x, pass));
+            x = norm.forward(x, Follow::Relu, pass);
         }
         pass.tape.linear("fc", &self.fc, x.flatten(1, 3))
     }

@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
+use burn_conv_kernels::Follow;
 
 use super::initial::{Initial, LAST};
 use super::{BatchNorm, Pass};
@@ -91,7 +91,7 @@ impl ResNet {
         let [channels, height, width] = self.shape;
         let x = x.reshape([batch, channels, height, width]);
         let x = pass.tape.conv2d("conv1", &self.conv1, x);
-        let mut x = relu(self.bn1.forward(x, pass));
+        let mut x = self.bn1.forward(x, Follow::Relu, pass);
         for (stage, blocks) in [
             ("layer1", &self.layer1),
             ("layer2", &self.layer2),
@@ -122,10 +122,9 @@ impl Block {
             subsampled(x.clone())
         };
         let y = pass.tape.conv2d(&format!("{name}.conv1"), &self.conv1, x);
-        let y = relu(self.bn1.forward(y, pass));
+        let y = self.bn1.forward(y, Follow::Relu, pass);
         let y = pass.tape.conv2d(&format!("{name}.conv2"), &self.conv2, y);
-        let y = self.bn2.forward(y, pass);
-        relu(y + shortcut)
+        self.bn2.forward(y, Follow::AddRelu(shortcut), pass)
     }
 }
 

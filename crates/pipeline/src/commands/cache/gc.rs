@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::{Deletion, Policy, Store, Sweep, Why};
+use study::Size;
 
 use super::{never_ran, print_json, size};
 use crate::cli::cache::Gc;
@@ -23,7 +24,7 @@ pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
     let by_default = arguments.max_size.is_none().then_some(OLD);
     let policy = Policy {
         older_than: arguments.older_than.or(by_default),
-        max_bytes: arguments.max_size,
+        max_bytes: arguments.max_size.map(Size::bytes),
         forget: arguments.forget.clone(),
         states: arguments.states,
     };

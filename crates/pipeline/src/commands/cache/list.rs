@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Store, Tenant, utc};
+use engine::{Keeping, Store, Tenant, utc};
 use serde_json::json;
 
 use super::{name_of, never_ran, print_json, size};
@@ -106,15 +106,16 @@ fn results(store: &Store, study: &str, as_json: bool) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-pub(super) fn du(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
+pub(super) fn du(store: &Store, keeping: Keeping, arguments: &AsJson) -> Result<u8, Failure> {
     let usage = store.usage()?;
+    let space = store.space_of_states(keeping)?;
     if arguments.json {
         let kinds = usage
             .by_kind
             .iter()
             .map(|(kind, (bytes, files))| (kind.clone(), json!({"bytes": bytes, "files": files})));
         return print_json(&json!({
-            "bytes": usage.bytes, "files": usage.files,
+            "bytes": usage.bytes, "files": usage.files, "state_space": space,
             "by_kind": kinds.collect::<serde_json::Map<_, _>>(),
         }));
     }
@@ -122,7 +123,12 @@ pub(super) fn du(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
     kinds.sort_by_key(|(_, (bytes, _))| std::cmp::Reverse(*bytes));
     for (kind, (bytes, files)) in kinds {
         let files = counted(usize::try_from(*files)?, "file");
-        outln!("{:>9}  {files:>13}  {kind}", size(*bytes));
+        let most = if kind == "kept states" {
+            format!(", which may take {}", size(space))
+        } else {
+            String::new()
+        };
+        outln!("{:>9}  {files:>13}  {kind}{most}", size(*bytes));
     }
     let files = counted(usize::try_from(usage.files)?, "file");
     outln!("{:>9}  {files:>13}  in all", size(usage.bytes));

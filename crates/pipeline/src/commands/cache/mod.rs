@@ -7,18 +7,20 @@ mod verify;
 
 use std::path::Path;
 
+use engine::Store;
 use study::Study;
 
 use crate::cli::Cli;
 use crate::cli::cache::Cache;
-use crate::commands::open;
+use crate::site::Site;
 use crate::{DONE, Failure};
 
 pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
-    let store = open(cli, None)?;
+    let site = Site::find(cli, None)?;
+    let store = Store::open(&site.cache)?;
     match command {
         Cache::List(arguments) => list::list(&store, arguments),
-        Cache::Du(arguments) => list::du(&store, arguments),
+        Cache::Du(arguments) => list::du(&store, site.keeping(None), arguments),
         Cache::Verify(arguments) => verify::verify(&store, arguments),
         Cache::Gc(arguments) => gc::gc(&store, arguments),
         Cache::Pin(arguments) => pin::pin(&store, arguments),

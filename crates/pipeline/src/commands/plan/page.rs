@@ -4,22 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use engine::{Graph, Plan, Verdict};
+use engine::{Graph, Plan, Planned, Verdict};
 
-use super::{because, duration};
+use super::{States, because, duration};
 use crate::commands::cache::size;
 use crate::commands::counted;
 
 /// Reasons shown for a stage of the study; with `--verbose` all are.
 const REASONS: usize = 6;
 
-/// The page; `states` is what kept states will take on disk, in bytes.
-pub(crate) fn as_text(
-    graph: &Graph,
-    plan: &Plan,
-    every_stage: bool,
-    states: Option<u64>,
-) -> String {
+/// The page.
+pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool, states: States) -> String {
     let mut text = String::new();
     for (name, family) in families(graph, plan) {
         let _ = writeln!(text, "{name}: {}", family.counts());
@@ -42,12 +37,18 @@ pub(crate) fn as_text(
         }
     }
     text += &last_lines(graph, plan);
-    if let Some(bytes) = states {
-        let bytes = size(bytes);
-        let _ = writeln!(
-            text,
-            "kept states of training runs: at most {bytes} on disk"
-        );
+    let States { bytes, space } = states;
+    if bytes > 0 {
+        let most = size(bytes.min(space));
+        let _ = write!(text, "kept states of training runs: at most {most} on disk");
+        if bytes > space {
+            let all = size(bytes);
+            let _ = write!(
+                text,
+                " (--keep-space); all would take {all}, so those of finished runs go, the oldest first"
+            );
+        }
+        text.push('\n');
     }
     text
 }
@@ -74,6 +75,17 @@ fn last_lines(graph: &Graph, plan: &Plan) -> String {
             "{} of those read what is yet to be made; one whose result turns out to be cached does not run",
             plan.fresh()
         );
+    }
+    let is_shared = |planned: &&Planned| matches!(planned.verdict, Verdict::Shared { .. });
+    match plan.stages().iter().filter(is_shared).count() {
+        0 => {}
+        1 => text += "1 of the cached is the same as another stage: it comes with that one\n",
+        shared => {
+            let _ = writeln!(
+                text,
+                "{shared} of the cached are the same as other stages: they come with those"
+            );
+        }
     }
     if maybe > 0 {
         text += "may run: runs unless what it reads comes out as before\n";
@@ -132,7 +144,7 @@ fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
             Verdict::New { because } => {
                 family.to_run += 1;
                 let reads = &graph.stage(*because).family;
-                ("to run", Some(format!("never ran; reads {reads}")))
+                ("to run", Some(format!("no result yet; reads {reads}")))
             }
             Verdict::Maybe { because } => {
                 family.maybe += 1;

@@ -1,4 +1,4 @@
-//! What the kept states of a study's runs will take on disk, at most.
+//! What the kept states of a study's runs will take on disk, at most, and what they may take.
 //!
 //! Counted are the runs that a plan does not find cached, but for those that are known to take too little time for
 //! their states to be worth keeping. What a winner's run will be is not known yet: it is counted as the largest of the
@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Graph, Keep, Keeping, Plan, Stage, Verdict};
+use engine::{Graph, Keep, Keeping, Plan, Stage, Store, Verdict};
 use serde_json::Value;
 use training::{Settings, Shapes};
 
-use crate::stages;
+use crate::{Failure, stages};
 
 /// Images `[channels, height, width]` and training images of the sources that do not say how many are taken.
 const SOURCES: [(&str, [usize; 3], u64); 5] = [
@@ -23,10 +23,33 @@ const SOURCES: [(&str, [usize; 3], u64); 5] = [
 /// All of them have ten.
 const CLASSES: usize = 10;
 
-/// Bytes on disk once all have run, at most; none if no state of any is kept.
-pub(crate) fn bytes(graph: &Graph, plan: &Plan, keeping: Keeping) -> Option<u64> {
+/// Kept states on disk.
+#[derive(Clone, Copy)]
+pub(crate) struct States {
+    /// What all take once all have run, at most; 0 if no state of any run is kept.
+    pub(crate) bytes: u64,
+    /// What they may take, all that are in the cache together.
+    pub(crate) space: u64,
+}
+
+impl States {
+    /// Of the runs of a plan.
+    pub(crate) fn of(
+        graph: &Graph,
+        plan: &Plan,
+        store: &Store,
+        keeping: Keeping,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            bytes: bytes(graph, plan, keeping),
+            space: store.space_of_states(keeping)?,
+        })
+    }
+}
+
+fn bytes(graph: &Graph, plan: &Plan, keeping: Keeping) -> u64 {
     if keeping.what < Keep::Last {
-        return None;
+        return 0;
     }
     let mut networks = BTreeMap::new();
     let (mut sum, mut largest, mut unknown) = (0, 0, 0);
@@ -45,8 +68,7 @@ pub(crate) fn bytes(graph: &Graph, plan: &Plan, keeping: Keeping) -> Option<u64>
             None => unknown += 1,
         }
     }
-    let bytes = sum + unknown * largest;
-    (bytes > 0).then_some(bytes)
+    sum + unknown * largest
 }
 
 /// Bytes that a run leaves; none if its settings are not known.

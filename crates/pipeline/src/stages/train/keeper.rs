@@ -18,6 +18,8 @@ pub(super) struct Keeper<'a> {
     ends: Vec<u64>,
     /// When the state was kept that the run would go on from after a crash, or when it began.
     since: Instant,
+    /// When one could not be kept. The next attempt is as long after it as after one that was.
+    failed: Option<Instant>,
     /// This stage's newest state, unless it stays: the next one supersedes it.
     newest: Option<StateName>,
     /// Whether there is a state to go on from.
@@ -32,6 +34,7 @@ impl<'a> Keeper<'a> {
             prefix,
             ends: prefix.course().segment_ends(),
             since: Instant::now(),
+            failed: None,
             newest: None,
             any: from.is_some(),
         };
@@ -58,9 +61,10 @@ impl<'a> Keeper<'a> {
         let step = training.step();
         let interrupted = self.job.is_interrupted();
         let age = self.since.elapsed();
+        let waits = self.failed.is_some_and(|at| at.elapsed() < keeping.every);
         let due = interrupted || (self.stays(step) && step < self.prefix.steps());
-        if age >= keeping.every || (due && age >= keeping.worth) {
-            self.keep(training)?;
+        if (age >= keeping.every && !waits) || (due && age >= keeping.worth) {
+            self.keep(training);
         }
         if interrupted {
             return Err(Interrupted.into());
@@ -77,7 +81,7 @@ impl<'a> Keeper<'a> {
         let keeping = self.job.site().keeping;
         let worth = self.any || self.since.elapsed() >= keeping.worth;
         if keeping.what >= Keep::Last && trained > 0 && worth {
-            self.keep(training)?;
+            self.keep(training);
         }
         if keeping.what == Keep::Running
             && let Some(newest) = self.newest.take()
@@ -87,27 +91,27 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, training: &Training<'_>) -> Result<(), Failure> {
+    fn keep(&mut self, training: &Training<'_>) {
         // A run that has diverged has none.
         let Some(state) = training.state() else {
-            return Ok(());
+            return;
         };
         let name = self.prefix.state(state.step());
-        if let Err(error) = self.job.keep_state(name, &state.to_bytes()) {
+        let supersedes = self.newest.filter(|old| *old != name);
+        let kept = self.job.keep_state(name, &state.to_bytes(), supersedes);
+        let why = match kept {
+            Ok(true) => {
+                self.newest = Some(name).filter(|name| !self.stays(name.step));
+                self.any = true;
+                self.since = Instant::now();
+                self.failed = None;
+                return;
+            }
+            Ok(false) => "there is no room for it".to_owned(),
             // The result may be small enough for what is left of the disk.
-            errln!("the state of step {} is not kept: {error}", name.step);
-            return Ok(());
-        }
-        let stays = self.stays(name.step);
-        let superseded = self.newest.replace(name).filter(|old| *old != name);
-        if let Some(superseded) = superseded {
-            self.job.drop_state(superseded)?;
-        }
-        if stays {
-            self.newest = None;
-        }
-        self.any = true;
-        self.since = Instant::now();
-        Ok(())
+            Err(error) => error.to_string(),
+        };
+        self.failed = Some(Instant::now());
+        errln!("the state of step {} is not kept: {why}", name.step);
     }
 }

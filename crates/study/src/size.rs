@@ -1,0 +1,103 @@
+//! A size in bytes, as people write it: `20G`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// A number of bytes: `20G`, `1.5 MiB`, `4096`; a factor of 1024 for each letter of K, M, G, T.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(u64);
+
+/// Bytes of each unit.
+const UNITS: [(char, f64); 4] = [
+    ('K', 1024.0),
+    ('M', 1_048_576.0),
+    ('G', 1_073_741_824.0),
+    ('T', 1_099_511_627_776.0),
+];
+
+impl Size {
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.trim_end_matches("iB").trim_end_matches('B');
+        let upper = number.to_ascii_uppercase();
+        let unit = UNITS.into_iter().find(|(unit, _)| upper.ends_with(*unit));
+        let (number, factor) = match unit {
+            Some((_, factor)) => (&number[..number.len() - 1], factor),
+            None => (number, 1.0),
+        };
+        match number.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Self((number * factor) as u64)),
+            _ => Err(format!(
+                "must be a number with a unit of K, M, G or T, such as `50G`, not `{text}`"
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Size;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size such as `50G`")
+            }
+
+            fn visit_u64<E: Error>(self, bytes: u64) -> Result<Size, E> {
+                Ok(Size(bytes))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Bytes)
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string", "format": "size with its unit", "pattern": "^[0-9.]+ *[KMGTkmgt]?(i?B)?$" }, { "type": "integer", "minimum": 0 }
+        ] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        let bytes = |text: &str| text.parse().map(Size::bytes);
+        assert_eq!(bytes("50G"), Ok(50 << 30));
+        assert_eq!(bytes("1.5k"), Ok(1536));
+        assert_eq!(bytes("200 MiB"), Ok(200 << 20));
+        assert_eq!(bytes("12"), Ok(12));
+        for bad in ["", "G", "-5G", "5X", "NaN", "infG", "many"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+}
