@@ -133,7 +133,7 @@ fn a_cell_shows_its_training_and_marks_the_same_settings_everywhere() {
     let marked = marked.as_array().expect("a list");
     assert_eq!(marked.len(), 2 * Study::quick().batches.len(), "{marked:?}");
     // SGD's grid shares some rates with K-FAC's, no damping.
-    browser.hover("#map-1-1-1 .values text:nth-last-child(2) tspan");
+    browser.hover("#map-1-1-1 .values text:nth-of-type(3) tspan");
     let alike = browser.ask("document.querySelectorAll('#map-1-1-6 .alike').length");
     assert_eq!(alike, Study::quick().grid);
     // An address leads to a cell.
