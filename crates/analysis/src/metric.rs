@@ -89,10 +89,11 @@ impl Metric {
         }
     }
 
-    /// A level in words: `93 %`, `0.03`.
+    /// A level in words: `93 %`, `0.03`; of losses four significant digits.
     pub(crate) fn level(self, level: f64) -> String {
         if self.is_loss() {
-            format!("{}", (level * 1e6).round() / 1e6)
+            let rounded = format!("{level:.3e}").parse().unwrap_or(level);
+            format!("{rounded}")
         } else {
             format!("{} %", (level * 1e4).round() / 1e2)
         }
@@ -132,6 +133,13 @@ pub struct Target {
     pub metric: Metric,
     /// The level: nats for a loss, 0 to 1 for an accuracy.
     pub level: f64,
+}
+
+impl Target {
+    /// In words, an accuracy in percent: `train loss 0.03`, `test accuracy 93 %`.
+    pub(crate) fn in_words(self) -> String {
+        format!("{} {}", self.metric, self.metric.level(self.level))
+    }
 }
 
 impl TryFrom<BTreeMap<Metric, f64>> for Target {
@@ -201,7 +209,9 @@ impl fmt::Display for Slice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::End => formatter.write_str("at the end"),
+            Self::Epochs(1.0) => formatter.write_str("after 1 epoch"),
             Self::Epochs(epochs) => write!(formatter, "after {epochs} epochs"),
+            Self::Iterations(1) => formatter.write_str("after 1 iteration"),
             Self::Iterations(steps) => write!(formatter, "after {steps} iterations"),
         }
     }

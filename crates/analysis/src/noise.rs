@@ -1,10 +1,10 @@
 //! The gradient noise scale beside the critical batch size of SGD.
 //!
-//! `B_simple = tr(Sigma) / |G|^2`: noise of one example's gradient over the gradient itself. Where it
-//! holds, batches well below it are as good as larger ones are many, and batches well above it gain
-//! little; the fit of steps against batch size estimates the same number from outside, as the critical
-//! batch size. Both parts are averaged before they are divided: the ratio of two noisy numbers has no
-//! mean. It takes the plain metric, so it speaks for SGD only.
+//! `B_simple = tr(Sigma) / |G|^2`: noise of one example's gradient over the gradient itself. Well below it,
+//! twice the batch needs about half the steps; well above it, a larger batch gains little. The fit of steps
+//! against batch size estimates the same number from outside, as the critical batch size. Both parts are
+//! averaged before they are divided: the ratio of two noisy numbers has no mean. It takes the plain metric,
+//! so it speaks for SGD only.
 //!
 //! Source: McCandlish et al. 2018, section 2 and appendix A.
 
@@ -155,6 +155,7 @@ fn at_target(
     runs: &BTreeMap<&str, &Run>,
 ) -> Vec<NoiseAtTarget> {
     let mut batches: BTreeMap<u64, Vec<OfSeed>> = BTreeMap::new();
+    let place = table.place_of(fit.target);
     let of_fit = table.summaries.iter().filter(|summary| {
         (&summary.stage, &summary.method, summary.target) == (&fit.stage, &fit.method, fit.target)
     });
@@ -164,10 +165,7 @@ fn at_target(
                 == (&summary.stage, &summary.method, summary.batch_size)
                 && row.parameters == summary.parameters
         }) {
-            let crossing = row
-                .crossings
-                .iter()
-                .find(|crossing| crossing.target == fit.target);
+            let crossing = place.and_then(|place| row.crossings.get(place));
             if let Some(Steps::Reached { by, .. }) = crossing.map(|crossing| crossing.steps)
                 && let Some(run) = runs.get(row.label.as_str())
             {

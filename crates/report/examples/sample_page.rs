@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let mut pages = sample::edges::all();
     pages.push(("quick", Study::quick().table(), sample::provenance()));
     pages.push(("paper", Study::paper().table(), sample::provenance()));
-    pages.push(("large", Study::large(), sample::provenance_of(9216)));
+    pages.push(("large", Study::large(12), sample::provenance_of(9216)));
     let path = Path::new(&path);
     let wanted = arguments.next().unwrap_or_else(|| "quick".into());
     let written = if path.is_dir() {
@@ -52,7 +52,7 @@ fn write(path: &Path, table: &ReportTable, provenance: &Provenance) -> std::io::
     if !folder.is_dir() {
         return Ok(());
     }
-    report::exhibits(&page, table)
+    report::exhibits(&page)
         .iter()
         .try_for_each(|exhibit| std::fs::write(folder.join(&exhibit.name), &exhibit.text))
 }

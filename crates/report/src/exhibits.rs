@@ -4,12 +4,9 @@
 
 use std::fmt::Write as _;
 
-use analysis::report::ReportTable;
-
-use crate::csv::Csv;
+use crate::csv::{Csv, a_row_a_seed};
 use crate::draw::plain::plain;
 use crate::draw::svg::px;
-use crate::section::runs;
 
 /// A file to write beside a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +17,8 @@ pub struct Exhibit {
     pub text: String,
 }
 
-/// All figures and tables of a page, in its order. `table`: what the page was drawn from.
-pub fn exhibits(page: &str, table: &ReportTable) -> Vec<Exhibit> {
+/// All figures and tables of a page, in its order.
+pub fn exhibits(page: &str) -> Vec<Exhibit> {
     let style = between(page, "<style id=\"figure-style\">", "</style>").unwrap_or_default();
     let mut all = Vec::new();
     for figure in page
@@ -38,14 +35,11 @@ pub fn exhibits(page: &str, table: &ReportTable) -> Vec<Exhibit> {
         if figure.contains("role=\"img\"") {
             exhibit("svg", composed(figure, style));
         }
-        let data = between(figure, "<details class=\"data\">", "</details>");
-        if id == runs::LIST {
-            // The page has it by configuration.
-            exhibit("csv", runs::csv(&table.runs));
-        } else if let Some(data) =
-            data.and_then(|data| between(data, "<pre tabindex=\"0\">", "</pre>"))
-        {
-            exhibit("csv", unescaped(data));
+        let data = between(figure, "<details class=\"data\"", "</details>");
+        if let Some(text) = data.and_then(|data| between(data, "<pre tabindex=\"0\">", "</pre>")) {
+            let text = unescaped(text);
+            let of_seeds = data.is_some_and(|data| data.starts_with(" data-seeds"));
+            exhibit("csv", if of_seeds { a_row_a_seed(&text) } else { text });
         } else if figure.contains("<table") {
             exhibit("csv", cells(figure));
         }

@@ -130,7 +130,9 @@ pub(crate) fn target(target: Target) -> String {
 pub(crate) fn slice(slice: Slice) -> String {
     match slice {
         Slice::End => "at the end of each run".into(),
+        Slice::Epochs(1.0) => "after 1 epoch".into(),
         Slice::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
+        Slice::Iterations(1) => "after 1 iteration".into(),
         Slice::Iterations(steps) => format!("after {} iterations", grouped(steps)),
     }
 }
@@ -337,6 +339,9 @@ mod tests {
             level: 0.03,
         };
         assert_eq!(target(loss), "train loss ≤ 0.03");
+        assert_eq!(slice(Slice::Epochs(1.0)), "after 1 epoch");
+        assert_eq!(slice(Slice::Epochs(1.5)), "after 1.5 epochs");
+        assert_eq!(slice(Slice::Iterations(1)), "after 1 iteration");
         assert_eq!(setting("optimizer.kfac.inverse_every"), "inverse every");
         assert_eq!(setting("model.mlp.hidden"), "model.mlp.hidden");
         assert_eq!(value(&serde_json::json!(1e-4)), "1e-4");

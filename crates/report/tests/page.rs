@@ -5,6 +5,7 @@ mod sample;
 use std::collections::HashSet;
 
 use analysis::heatmap::CellState;
+use analysis::report::ReportTable;
 use analysis::targets::{Steps, TargetsTable};
 use analysis::{Interval, Metric};
 use report::{Provenance, page};
@@ -28,6 +29,14 @@ fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
 
 fn text(element: ElementRef<'_>) -> String {
     element.text().collect()
+}
+
+/// How many pieces the paths have.
+fn starts(page: &Html, selector: &str) -> usize {
+    let paths = all(page, selector);
+    let starts =
+        |path: &ElementRef<'_>| path.value().attr("d").expect("a path").matches('M').count();
+    paths.iter().map(starts).sum()
 }
 
 /// What must hold of every page, whatever is on it.
@@ -215,14 +224,14 @@ fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
     let said = |index: usize| text(all(&page, ".claims > li")[index]).replace('\u{a0}', " ");
     let second = said(1);
     assert!(
-        second.contains("Of 2 other choices, 1 agrees and 1 would decide it, such as contradicted at test accuracy 0.93."),
+        second.contains("Of 2 other choices, 1 agrees and 1 would decide it (1 contradicted), such as contradicted at test accuracy 0.93."),
         "{second}"
     );
     assert!(!said(0).contains("other choice"));
     let closed = all(&page, "details.choices:not([open])");
     assert_eq!(
         text(all(&page, "details.choices > summary")[0]).replace('\u{a0}', " "),
-        "The verdicts under 2 other choices: none contradicts"
+        "The verdicts under 2 other choices: none contradicts, 1 would decide what is undecided"
     );
     assert_eq!(closed.len(), 1);
     assert_eq!(all(&page, "#other-choices tr.differs").len(), 0);
@@ -250,7 +259,7 @@ fn an_interval_ends_where_the_metric_does_and_the_page_says_so() {
     for part in ["[46.00, 100†]", "[0†, 0.5]", "†: the interval would go on"] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    let ticks: Vec<String> = all(&page, "#performance-1-test-accuracy .ticks text")
+    let ticks: Vec<String> = all(&page, "#performance-1-test-accuracy g.end text")
         .iter()
         .map(|tick| text(*tick))
         .collect();
@@ -275,7 +284,7 @@ fn each_selection_has_a_figure_with_its_own_seeds() {
     }
     let page = check(&page(&table, &sample::provenance()));
     // Figures are in the order of the stages' names.
-    let seeds = |id: &str| all(&page, &format!("#{id} .seed")).len();
+    let seeds = |id: &str| starts(&page, &format!("#{id} .seed.dots"));
     assert_eq!(seeds("performance-1-test-accuracy"), 2 * 5);
     assert_eq!(seeds("performance-2-test-accuracy"), 2 * 5 * 5 - 1);
     assert_eq!(all(&page, "#fig-train-loss, #fig-train-loss-2").len(), 2);
@@ -297,6 +306,75 @@ fn eight_panels_of_a_wide_grid_stand_in_two_rows_and_name_their_rates_once_a_row
 }
 
 #[test]
+fn a_grid_of_three_rows_names_its_rates_in_full() {
+    let study = Study {
+        grid: 3,
+        ..Study::quick()
+    };
+    let page = check(&page(&study.table(), &sample::provenance()));
+    let labels = all(&page, "#fig-heatmap-1-1 svg text.label");
+    assert!(labels.iter().any(|label| text(*label) == "learning rate"));
+    assert!(!labels.iter().any(|label| text(*label).contains('…')));
+}
+
+#[test]
+fn where_all_dampings_exceed_the_curvature_there_is_no_line_and_the_caption_says_so() {
+    let mut table = Study::quick().table();
+    let said = |table: &ReportTable| {
+        let page = check(&page(table, &sample::provenance()));
+        let lines = all(&page, "#fig-heatmap-1-1 .maps .curvature").len();
+        let legend = all(&page, "#fig-heatmap-1-1 .legend .curvature").len();
+        (
+            lines > 0,
+            legend > 0,
+            text(all(&page, "#fig-heatmap-1-1 figcaption")[0]),
+        )
+    };
+    let (lines, legend, caption) = said(&table);
+    assert!(
+        lines && legend && caption.contains("Beyond the dotted line"),
+        "{caption}"
+    );
+    for level in table.heatmaps[0]
+        .table
+        .panels
+        .iter_mut()
+        .flat_map(|panel| &mut panel.dampings)
+    {
+        level.median = 1e-9;
+    }
+    let (lines, legend, caption) = said(&table);
+    assert!(
+        !lines && !legend && !caption.contains("dotted line"),
+        "{caption}"
+    );
+    assert!(
+        caption.contains("All dampings exceed the median eigenvalue of the curvature"),
+        "{caption}"
+    );
+}
+
+#[test]
+fn a_method_that_reached_from_a_larger_batch_on_has_its_own_ideal_speed_up() {
+    let mut table = Study::quick().table();
+    let ideal = |table: &ReportTable, colour: &str| {
+        let page = check(&page(table, &sample::provenance()));
+        all(
+            &page,
+            &format!("#speed-up-1-1-1 {colour} .ideal, #speed-up-1-1-1 .ideal{colour}"),
+        )
+        .len()
+    };
+    assert_eq!((ideal(&table, ".neutral"), ideal(&table, ".m1")), (1, 0));
+    for row in &mut table.targets[0].table.summaries {
+        if (row.method.as_str(), row.batch_size) == ("sgd", 16) {
+            row.speed_up = None;
+        }
+    }
+    assert_eq!((ideal(&table, ".neutral"), ideal(&table, ".m1")), (0, 1));
+}
+
+#[test]
 fn a_heatmap_has_its_cells_values_and_marks() {
     let study = Study::quick();
     let table = study.table();
@@ -314,22 +392,40 @@ fn a_heatmap_has_its_cells_values_and_marks() {
     };
     let values = of(|s| matches!(s, CellState::Value { .. }));
     assert_eq!(all(&page, "svg[id^=map-] .values tspan").len(), values);
-    // Cells that look alike are one path.
-    let drawn_as = |selector: &str| -> usize {
-        let paths = all(&page, selector);
-        let starts =
-            |path: &ElementRef<'_>| path.value().attr("d").expect("a path").matches('M').count();
-        paths.iter().map(starts).sum()
-    };
     let diverged = of(|s| matches!(s, CellState::Diverged { .. }));
-    // Two strokes a cross.
-    assert_eq!(drawn_as("svg[id^=map-] .lost.thick"), 2 * diverged);
     let missing = of(|s| matches!(s, CellState::Missing));
-    assert_eq!(drawn_as("svg[id^=map-] .cells .missing"), missing);
+    assert_eq!(starts(&page, "svg[id^=map-] .lost.thick"), diverged);
+    assert_eq!(starts(&page, "svg[id^=map-] .missing"), missing);
+    // Others are as wide as their strokes are long; neighbours that look alike have one.
+    let cells = |selector: &str| -> f64 {
+        let wide = |drawing: &ElementRef<'_>| -> f64 {
+            let grid = drawing.value().attr("data-grid").expect("a grid");
+            let wide = grid
+                .split(' ')
+                .nth(2)
+                .and_then(|wide| wide.parse::<f64>().ok());
+            wide.expect("the width of a cell")
+        };
+        let long = |path: ElementRef<'_>| -> f64 {
+            let d = path.value().attr("d").expect("a path");
+            let strokes = d.split('M').filter_map(|stroke| stroke.split_once('h'));
+            strokes
+                .map(|(_, long)| long.parse::<f64>().expect("a length"))
+                .sum()
+        };
+        let selector = Selector::parse(selector).expect("a selector");
+        let of = |drawing: &ElementRef<'_>| {
+            drawing.select(&selector).map(long).sum::<f64>() / wide(drawing)
+        };
+        drawn.iter().map(of).sum()
+    };
+    let known = panels.iter().map(|p| p.cells.len()).sum::<usize>() - missing;
     assert_eq!(
-        drawn_as("svg[id^=map-] .cells .void"),
-        panels.iter().map(|p| p.cells.len()).sum::<usize>() - values - missing
+        cells(".shades path[stroke^=url]").round() as usize,
+        diverged
     );
+    assert_eq!(cells(".shades path[stroke^='#']").round() as usize, values);
+    assert_eq!(cells(".shades path").round() as usize, known);
     // The best cell of the first panel is the table's.
     let best = panels[0].best.expect("a best cell");
     let CellState::Value { mean, .. } = panels[0].cells[best].state else {
@@ -345,7 +441,13 @@ fn the_data_behind_a_figure_is_the_table() {
     let table = study.table();
     let html = page(&table, &sample::provenance());
     let page = check(&html);
-    let csv = text(all(&page, "#fig-steps-1-1 .data pre")[0]);
+    // On the page seeds stand side by side; the file has a row for each.
+    let files = report::exhibits(&html);
+    let is_it = |file: &&report::Exhibit| file.name == "fig-steps-1-1.csv";
+    let csv = &files.iter().find(is_it).expect("the file").text;
+    let on_the_page = text(all(&page, "#fig-steps-1-1 .data pre")[0]);
+    let rows = table.targets[0].table.summaries.len();
+    assert_eq!(on_the_page.lines().count(), rows + 1);
     let targets: &TargetsTable = &table.targets[0].table;
     let expected: usize = targets.runs.iter().map(|run| run.crossings.len()).sum();
     assert_eq!(csv.lines().count(), expected + 1);
@@ -353,10 +455,8 @@ fn the_data_behind_a_figure_is_the_table() {
     let Steps::Reached { after, by } = run.crossings[1].steps else {
         panic!("the sample's first run reaches its second target");
     };
-    let line = format!(
-        "confirmed,kfac,train loss 0.03,16,100,reached,{after},{by},\"{}\"",
-        run.label
-    );
+    assert_eq!((run.batch_size, run.seed), (16, 100));
+    let line = format!("confirmed,kfac,train loss 0.03,16,100,reached,{after},{by}");
     assert!(csv.lines().any(|l| l == line), "{line}");
 }
 
@@ -412,10 +512,16 @@ fn one_run_makes_a_page() {
 }
 
 #[test]
-fn a_page_of_9216_runs_has_less_than_three_megabytes() {
-    let table = Study::large();
+fn a_page_of_9216_runs_has_less_than_three_megabytes_and_nine_targets_more_add_less_than_0_7() {
+    let more = page(&Study::large(12), &sample::provenance_of(9216)).len();
+    let table = Study::large(3);
     assert_eq!(table.runs.len(), 9216);
     let html = page(&table, &sample::provenance_of(9216));
+    assert!(
+        more - html.len() < 700_000,
+        "{} bytes more",
+        more - html.len()
+    );
     let provenance = &html[html
         .find("<section id=\"provenance\"")
         .expect("the section")..];

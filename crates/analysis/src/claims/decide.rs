@@ -133,18 +133,27 @@ fn scale(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     let mut choices = Vec::new();
     for set in timings(evidence) {
         let targets = set.targets();
+        if targets.is_empty() {
+            continue;
+        }
         choices.push((
             format!("all targets, {}", set.choice),
             returns::decide(&set, &targets),
         ));
-        for &target in targets.iter().filter(|_| targets.len() > 1) {
+        let alone = targets.iter().filter(|_| targets.len() > 1);
+        for &target in alone.filter(|&&target| set.has_own(target)) {
             choices.push((
-                format!("{target}, {}", set.choice),
+                format!("{}, {}", target.in_words(), set.choice),
                 returns::decide(&set, &[target]),
             ));
         }
     }
-    first_decides(choices, "No stage times steps to a target.")
+    let without = if evidence.targets.is_empty() {
+        "No stage times steps to a target."
+    } else {
+        "No target can be timed: each is crossed in fewer than 16 steps at the largest batch size."
+    };
+    first_decides(choices, without)
 }
 
 /// For each set of runs: each training loss, the lowest first.
@@ -154,21 +163,28 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         let mut targets: Vec<Target> = set
             .targets()
             .into_iter()
-            .filter(|target| target.metric == Metric::TrainLoss)
+            .filter(|&target| target.metric == Metric::TrainLoss && set.has_own(target))
             .collect();
         targets.sort_by(|a, b| a.level.total_cmp(&b.level));
         let named = |target: Target, set: &Timings<'_>| {
             (
-                format!("{target}, {}", set.choice),
+                format!("{}, {}", target.in_words(), set.choice),
                 progress::decide(set, target),
             )
         };
         choices.extend(targets.into_iter().map(|target| named(target, &set)));
     }
-    first_decides(
-        choices,
-        "No stage times steps to a training loss that every batch size needs 16 steps for.",
-    )
+    let is_timed = evidence
+        .targets
+        .iter()
+        .flat_map(|named| &named.table.targets)
+        .any(|note| note.target.metric == Metric::TrainLoss);
+    let without = if is_timed {
+        "No training loss can be timed: each is crossed in fewer than 16 steps at the largest batch size."
+    } else {
+        "No stage times steps to a training loss."
+    };
+    first_decides(choices, without)
 }
 
 /// The declared margin first, then half and twice of it, each for the other metrics too.

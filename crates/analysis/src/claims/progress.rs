@@ -23,7 +23,7 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
         } else if let Some(estimate) = difference(pair) {
             let n = pair.kfac.len();
             parts.push(Statistic {
-                name: format!("steps to {target}, K-FAC over SGD"),
+                name: format!("steps to {}, K-FAC over SGD", target.in_words()),
                 part: Some(format!("batch size {batch}")),
                 estimate,
                 unit: Unit::LogRatio,
@@ -34,7 +34,8 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
     }
     if parts.is_empty() {
         return Decision::without_data(format!(
-            "No batch size has runs of both methods with common seeds timed to {target}."
+            "No batch size has runs of both methods with common seeds timed to {}.",
+            target.in_words()
         ));
     }
     let verdict = if diverged.is_empty() {
@@ -43,8 +44,8 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
         Verdict::Undecided
     };
     let wording = Wording {
-        positive: &format!("SGD needs fewer steps to {target}"),
-        negative: "K-FAC needs fewer steps",
+        positive: &format!("SGD needs fewer steps to {}", target.in_words()),
+        negative: &format!("K-FAC needs fewer steps to {}", target.in_words()),
         each: "batch size",
     };
     let mut reason = wording.reason(&parts, verdict);

@@ -134,7 +134,7 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
             let estimate = mean_interval(slopes, CONFIDENCE)?;
             let verdict = above(&estimate, -1.0, n);
             Some(Statistic {
-                name: format!("log-log slope of {method} (-1 is ideal)"),
+                name: format!("log-log slope of {method} (−1 is ideal)"),
                 part: None,
                 estimate,
                 unit: Unit::Plain,
@@ -182,7 +182,7 @@ fn reason(verdict: Verdict, difference: &Statistic, seeds: usize) -> String {
             }
         ),
         (Verdict::Undecided, Verdict::Supported) => {
-            "K-FAC departs from ideal scaling further than SGD, but that both methods have diminishing returns is not shown: the interval of a slope contains the ideal, -1.".into()
+            "K-FAC departs from ideal scaling further than SGD, but that both methods have diminishing returns is not shown: the interval of a slope contains the ideal, −1.".into()
         }
         (Verdict::Undecided, _) => {
             "Neither method is shown to depart from ideal scaling further: the seeds do not agree on which.".into()

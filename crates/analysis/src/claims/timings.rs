@@ -40,6 +40,7 @@ impl Pair {
 pub(super) type Pairs = BTreeMap<u64, Pair>;
 
 /// A set of runs to time and how to call it.
+#[derive(Clone)]
 pub(super) struct Timings<'a> {
     /// `confirmed winners`.
     pub(super) choice: String,
@@ -47,6 +48,9 @@ pub(super) struct Timings<'a> {
     rows: Vec<&'a RunSteps>,
     /// With several configurations at a batch size: which rows count for a target.
     tuned: bool,
+    /// Whether crossings after the first drop of the learning rate count, too. They depend on the budget,
+    /// which grows with the batch size, so they never decide.
+    with_drops: bool,
 }
 
 impl Timings<'_> {
@@ -60,14 +64,35 @@ impl Timings<'_> {
             .collect()
     }
 
+    /// The same with drops; `None` where no run crossed a target that can be timed after one.
+    fn with_drops(&self) -> Option<Self> {
+        let set = Self {
+            choice: format!(
+                "{}, crossings after a drop of the learning rate also counted",
+                self.choice
+            ),
+            with_drops: true,
+            ..self.clone()
+        };
+        let differs = set.targets().iter().any(|&target| set.has_own(target));
+        differs.then_some(set)
+    }
+
+    /// Whether the target has steps of its own here: with drops, only if some run crossed it after one.
+    pub(super) fn has_own(&self, target: Target) -> bool {
+        let Some(place) = self.table.place_of(target) else {
+            return false;
+        };
+        !self.with_drops
+            || self
+                .rows
+                .iter()
+                .any(|row| row.crossings[place].after_first_drop)
+    }
+
     /// Batch sizes at which both methods have a common seed.
     pub(super) fn pairs(&self, target: Target) -> Pairs {
-        let Some(index) = self
-            .table
-            .targets
-            .iter()
-            .position(|note| note.target == target)
-        else {
+        let Some(index) = self.table.place_of(target) else {
             return Pairs::new();
         };
         let mut by_method: BTreeMap<(&str, u64), Seeds> = BTreeMap::new();
@@ -76,7 +101,12 @@ impl Timings<'_> {
             .iter()
             .filter(|row| !self.tuned || self.is_fastest(row, target))
         {
-            let steps = at_constant_rate(&row.crossings[index], row.first_drop);
+            let crossing = &row.crossings[index];
+            let steps = if self.with_drops {
+                crossing.steps
+            } else {
+                at_constant_rate(crossing, row.first_drop)
+            };
             by_method
                 .entry((&row.method, row.batch_size))
                 .or_default()
@@ -116,8 +146,19 @@ impl Timings<'_> {
 }
 
 /// The sets of runs that can be timed, the one that decides first: the confirmed winners of each table
-/// of winners; then, optimistic, each target's fastest configuration on the tuning seeds.
+/// of winners; then, optimistic, each target's fastest configuration on the tuning seeds. After each, where
+/// it makes a difference, the same with crossings after a drop of the learning rate counted.
 pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
+    let mut sets = Vec::new();
+    for set in at_one_rate(evidence) {
+        let with_drops = set.with_drops();
+        sets.push(set);
+        sets.extend(with_drops);
+    }
+    sets
+}
+
+fn at_one_rate(evidence: &Evidence) -> Vec<Timings<'_>> {
     let mut sets = Vec::new();
     for Named {
         table,
@@ -144,6 +185,7 @@ pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
                     table,
                     rows,
                     tuned: false,
+                    with_drops: false,
                 });
             }
         }
@@ -161,6 +203,7 @@ pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
                 table,
                 rows,
                 tuned: true,
+                with_drops: false,
             });
         }
     }

@@ -113,7 +113,7 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
     );
     for Named { stage, table } in tables {
         for run in &table.runs {
-            for crossing in &run.crossings {
+            for (crossing, note) in run.crossings.iter().zip(&table.targets) {
                 let (outcome, after, by, step) = match crossing.steps {
                     Steps::Reached { after, by } => ("reached", Some(after), Some(by), None),
                     Steps::NotReached { budget } => ("not_reached", None, None, Some(budget)),
@@ -127,8 +127,8 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
                     run.batch_size.into(),
                     run.seed.into(),
                     parameters(&run.parameters),
-                    crossing.target.metric.name().into(),
-                    crossing.target.level.into(),
+                    note.target.metric.name().into(),
+                    note.target.level.into(),
                     outcome.into(),
                     after.into(),
                     by.into(),

@@ -17,9 +17,7 @@ use crate::{Evidence, Metric, Outcome, Run, Slice, control, noise};
 
 pub use crate::Named;
 pub use sketch::{Sketch, edge, sketch};
-pub use table::{
-    Best, LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings,
-};
+pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};
 pub use thinning::thin;
 
 /// Buckets of a thinned curve at most.
@@ -156,20 +154,6 @@ fn stage_settings(runs: &[&Run], flats: &[Flat], varying: &BTreeSet<String>) -> 
 }
 
 fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
-    let best = |metric: Metric| {
-        let mut best: Option<Best> = None;
-        for evaluation in &run.evaluations {
-            if let Some(value) = metric.of(evaluation)
-                && best.is_none_or(|best| metric.goodness(value) > metric.goodness(best.value))
-            {
-                best = Some(Best {
-                    value,
-                    step: evaluation.step,
-                });
-            }
-        }
-        Some((metric, best?))
-    };
     RunRow {
         label: run.label.clone(),
         stage: run.stage.clone(),
@@ -185,7 +169,6 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
         outcome: run.outcome,
         budget_steps: run.budget_steps,
         last: run.evaluations.last().copied(),
-        best: Metric::ALL.into_iter().filter_map(best).collect(),
         sketch: sketch(&run.loss),
     }
 }

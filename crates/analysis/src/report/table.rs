@@ -70,15 +70,6 @@ pub struct LearningCurve {
     pub evaluations: Vec<Evaluation>,
 }
 
-/// The best value of a metric in a run and where.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// The value.
-    pub value: f64,
-    /// The first step with it, in updates.
-    pub step: u64,
-}
-
 /// A run's row in the table of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
@@ -103,8 +94,6 @@ pub struct RunRow {
     pub budget_steps: u64,
     /// The last evaluation.
     pub last: Option<Evaluation>,
-    /// The best value of each metric that was measured.
-    pub best: BTreeMap<Metric, Best>,
     /// Its mini-batch losses, coarsely.
     #[serde(default)]
     pub sketch: Sketch,

@@ -66,7 +66,6 @@ pub(crate) fn crossing(run: &Run, target: Target) -> Crossing {
         by.is_some_and(|by| (by - drop.min(by)) as f64 <= 0.05 * run.budget_steps as f64)
     };
     Crossing {
-        target,
         steps,
         after_first_drop: run.rate_drops.iter().any(|&drop| after(drop)),
         just_after_drop: run

@@ -119,12 +119,13 @@ impl Likelihood<'_> {
     /// How much the cost may rise above the minimum within an interval of this confidence;
     /// `None` with no more runs than parameters.
     ///
-    /// `n/2 ln(1 + t^2 / (n - 3))`, which makes the interval exact for a linear mean and uncensored
-    /// data, where the asymptotic `chi^2 / 2` is too short for few runs. Source: Bates & Watts 1988,
-    /// section 6.1.
+    /// `n/2 ln(1 + t^2 / (n - 2))`, where the asymptotic `chi^2 / 2` is too short for few runs. For a mean
+    /// that is linear in its two parameters and uncensored data the interval is Student's: with sigma
+    /// minimised over, the cost is `n/2 ln(RSS)` and a constant, and at t standard errors from the estimate
+    /// the sum of squares RSS is `1 + t^2 / (n - 2)` times its minimum.
     pub(super) fn allowance(&self, confidence: f64) -> Option<f64> {
         let n = self.observations.len();
-        let freedom = n.checked_sub(3).filter(|&freedom| freedom > 0)?;
+        let freedom = n.checked_sub(2).filter(|_| n > 3)?;
         let t = student_quantile(confidence, freedom);
         Some(0.5 * n as f64 * (t * t / freedom as f64).ln_1p())
     }

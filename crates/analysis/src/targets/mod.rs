@@ -306,7 +306,11 @@ fn fit(
         ));
     }
     if after_drop > 0 {
-        notes.push(format!("{after_drop} runs crossed after a drop of the learning rate and count as censored there"));
+        notes.push(if after_drop == 1 {
+            "1 run crossed after a drop of the learning rate and counts as censored there".to_owned()
+        } else {
+            format!("{after_drop} runs crossed after a drop of the learning rate and count as censored there")
+        });
     }
     let large: Vec<String> = summaries
         .iter()

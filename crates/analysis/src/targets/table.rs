@@ -32,18 +32,27 @@ pub enum Steps {
     },
 }
 
-/// One run's way to one target.
+/// One run's way to one target, that of its place in [`TargetsTable::targets`]. There are as many as runs
+/// times targets: in JSON it names no target, and flags only that are set.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Crossing {
-    /// The target.
-    pub target: Target,
     /// When it was reached.
     pub steps: Steps,
     /// Crossed after the first drop of the learning rate: the budget's length, not the method, placed
     /// the crossing. Fits and claims know of such a run only that it had not crossed before the drop.
+    #[serde(default, skip_serializing_if = "is_unset")]
     pub after_first_drop: bool,
     /// Crossed within 5 % of the budget after a drop of the learning rate.
+    #[serde(default, skip_serializing_if = "is_unset")]
     pub just_after_drop: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_unset(flag: &bool) -> bool {
+    !flag
 }
 
 /// One run's row, with one crossing per target in the table's order.
@@ -232,4 +241,11 @@ pub struct TargetsTable {
     pub summaries: Vec<StepsSummary>,
     /// One row per stage, method and target.
     pub fits: Vec<ScalingFit>,
+}
+
+impl TargetsTable {
+    /// The place of a target's crossing among those of each run.
+    pub fn place_of(&self, target: Target) -> Option<usize> {
+        self.targets.iter().position(|note| note.target == target)
+    }
 }

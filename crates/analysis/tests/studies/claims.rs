@@ -245,7 +245,7 @@ fn progress_that_depends_on_the_batch_size_is_undecided() {
             .contains("SGD needs fewer steps to train loss 0.2 at ")
             && found
                 .reason
-                .contains("of 5 batch sizes, K-FAC needs fewer steps at "),
+                .contains("of 5 batch sizes, K-FAC needs fewer steps to train loss 0.2 at "),
         "{}",
         found.reason
     );
@@ -285,6 +285,72 @@ fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
     assert!(interval.low.is_some_and(|low| low > 1.0) && interval.high.is_none());
     let slopes = verdict(&json!("diminishing_returns"), runs);
     assert_eq!(slopes.verdict, Verdict::Undecided, "{}", slopes.reason);
+}
+
+#[test]
+fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
+    let quick = Method {
+        s_min: 6.0,
+        b_crit: 10.0,
+        ..METHOD
+    };
+    for claim in ["diminishing_returns", "sgd_faster_per_iteration"] {
+        let found = verdict(&json!(claim), study(quick, quick, 5, &mut Noise::new(4)));
+        assert_eq!(found.verdict, Verdict::Undecided);
+        assert!(
+            found
+                .reason
+                .contains("crossed in fewer than 16 steps at the largest batch size"),
+            "{}",
+            found.reason
+        );
+        let untimed = decide(
+            &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+            &Evidence::default(),
+        );
+        assert!(
+            untimed.reason.starts_with("No stage times steps to a t"),
+            "{}",
+            untimed.reason
+        );
+    }
+}
+
+#[test]
+fn crossings_after_a_drop_of_the_learning_rate_are_another_choice_and_never_decide() {
+    let slow = Method {
+        s_min: 150.0,
+        b_crit: 20.0,
+        ..METHOD
+    };
+    let with_drop_at = |step: u64, claim: &str| {
+        let mut runs = study(slow, METHOD, 5, &mut Noise::new(4));
+        for run in &mut runs {
+            run.rate_drops = vec![step];
+        }
+        let found = verdict(&json!(claim), runs);
+        let (with, without): (Vec<_>, Vec<_>) = found
+            .under
+            .iter()
+            .partition(|other| other.choice.ends_with("also counted"));
+        let with: Vec<Verdict> = with.iter().map(|other| other.verdict).collect();
+        let without: Vec<Verdict> = without.iter().map(|other| other.verdict).collect();
+        (found.verdict, with, without)
+    };
+    // Before the first crossing (claim 2: both targets together and each alone, of the confirmed and the
+    // tuning runs): at a constant rate nothing was reached.
+    let (verdict, with, without) = with_drop_at(20, "diminishing_returns");
+    assert_eq!(verdict, Verdict::Undecided);
+    assert!(without.iter().all(|one| *one == Verdict::Undecided));
+    assert_eq!(with[..3], [Verdict::Supported; 3]);
+    let (verdict, with, without) = with_drop_at(20, "sgd_faster_per_iteration");
+    assert_eq!(verdict, Verdict::Undecided);
+    assert!(without.iter().all(|one| *one == Verdict::Undecided));
+    assert_eq!(with.len(), without.len());
+    // After the last one the choice would change nothing, and is none.
+    let (verdict, with, without) = with_drop_at(15_000, "diminishing_returns");
+    assert_eq!(verdict, Verdict::Supported);
+    assert!(with.is_empty() && without.len() >= 3);
 }
 
 #[test]

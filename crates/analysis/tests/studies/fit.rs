@@ -156,8 +156,8 @@ fn at_the_ends_of_an_interval_the_profile_has_fallen_by_the_allowance() {
         .interval
         .expect("16 runs");
     let best = found.log_likelihood;
-    // t at 95 % with 16 - 3 degrees of freedom is 2.160.
-    let allowance = 8.0 * (1.0 + 2.160 * 2.160 / 13.0f64).ln();
+    // t at 95 % with 16 - 2 degrees of freedom is 2.145.
+    let allowance = 8.0 * (1.0 + 2.145 * 2.145 / 14.0f64).ln();
     for end in [ends.low, ends.high] {
         let b_crit = end.expect("bounded");
         let mut profile = f64::NEG_INFINITY;
@@ -333,14 +333,14 @@ fn the_slope_of_finely_timed_runs_is_least_squares_and_its_interval_covers() {
             slope.value,
             sxy / sxx
         );
-        // The exact t interval of simple regression; the allowance spends one more degree of freedom.
+        // The t interval of simple regression; t at 95 % with 15 - 2 degrees of freedom is 2.160.
         let residual: f64 = points
             .iter()
             .map(|p| (p.1 - y - sxy / sxx * (p.0 - x)).powi(2))
             .sum();
-        let half = 2.179 * (residual / (n - 3.0) / sxx).sqrt();
+        let half = 2.160 * (residual / (n - 2.0) / sxx).sqrt();
         let ends = slope.interval.expect("15 runs");
-        assert!((ends.high.expect("bounded") - slope.value - half).abs() < 0.05 * half);
+        assert!((ends.high.expect("bounded") - slope.value - half).abs() < 0.01 * half);
         covered += usize::from(covers(&slope, -0.7));
     }
     assert!((89..=100).contains(&covered), "{covered} of 100");

@@ -192,7 +192,6 @@ fn timed(shift: f64, slope: f64, batches: &[u64], noise: &mut Noise) -> Evidence
                     parameters: BTreeMap::new(),
                     first_drop: None,
                     crossings: vec![Crossing {
-                        target,
                         steps: Steps::Reached {
                             after: grid[by - 1],
                             by: grid[by],

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use analysis::report::ReportTable;
 use engine::{Digest, Graph, Pin, Record, StageId, Store, Summary};
 use report::Earlier;
 use study::Study;
@@ -64,7 +63,7 @@ impl Pages {
             .collect();
         let mut written = Vec::new();
         for &(id, record) in &ends {
-            let table = stages::read_report(store, record)?;
+            let (table, text) = stages::read_report(store, record)?;
             let made = Made {
                 graph,
                 summary,
@@ -88,19 +87,19 @@ impl Pages {
             let path = self.folder.join(format!("{name}.html"));
             replace(&path, page.as_bytes())?;
             written.push(path);
-            self.write_beside(&name, &page, &table)?;
+            self.write_beside(&name, &page, &text)?;
         }
         Ok(written)
     }
 
     /// The page's figures, tables and the table behind them, in a folder of the page's name. What an earlier
     /// page left there and this one has not goes.
-    fn write_beside(&self, name: &str, page: &str, table: &ReportTable) -> Result<(), Failure> {
+    fn write_beside(&self, name: &str, page: &str, table: &[u8]) -> Result<(), Failure> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         let mut kept = BTreeSet::from([TABLE.to_owned()]);
-        replace(&folder.join(TABLE), &serde_json::to_vec(table)?)?;
-        for exhibit in report::exhibits(page, table) {
+        replace(&folder.join(TABLE), table)?;
+        for exhibit in report::exhibits(page) {
             replace(&folder.join(&exhibit.name), exhibit.text.as_bytes())?;
             kept.insert(exhibit.name);
         }
@@ -198,7 +197,7 @@ impl Against {
         let record = store.lookup(key)?.record;
         let record = record
             .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
-        let table = stages::read_report(store, &record)?;
+        let (table, _) = stages::read_report(store, &record)?;
         Ok(Earlier { name, table })
     }
 }

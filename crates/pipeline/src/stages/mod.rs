@@ -34,9 +34,9 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("train", "3"),
     ("command", "1"),
     ("select", "1"),
-    ("steps_to_target", "2"),
+    ("steps_to_target", "3"),
     ("heatmap", "2"),
-    ("report", "2"),
+    ("report", "3"),
 ];
 
 /// The kinds as the engine wants them.

@@ -45,11 +45,12 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
     Ok(output)
 }
 
-/// Reads back the table of a report stage's record.
-pub(crate) fn read(store: &Store, record: &Record) -> Result<ReportTable, Failure> {
+/// Reads back the table of a report stage's record, and the text that it is stored as.
+pub(crate) fn read(store: &Store, record: &Record) -> Result<(ReportTable, Vec<u8>), Failure> {
     let blob = record
         .outputs
         .get("report")
         .ok_or("a report stage without its table")?;
-    Ok(serde_json::from_slice(&store.read(blob.digest)?)?)
+    let text = store.read(blob.digest)?;
+    Ok((serde_json::from_slice(&text)?, text))
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::colour::METHODS;
 use super::number::significant;
 use super::scale::{Scale, Tick};
-use super::svg::{SHAPES, Shape, px, shortened};
+use super::svg::{SHAPES, Shape, fitting, px, shortened};
 
 /// A chart: what surrounds the marks.
 pub(crate) struct Chart<'a> {
@@ -106,9 +106,6 @@ impl Chart<'_> {
     pub(crate) fn draw(&self, plane: &Plane, marks: &Markup) -> Markup {
         let title = format!("{}-title", self.id);
         let description = format!("{}-desc", self.id);
-        let middle = f64::midpoint(plane.left, plane.right);
-        let centre = f64::midpoint(plane.top, plane.bottom);
-        let columns = without_touching(&self.x.ticks, &plane.x);
         html! {
             svg id=(self.id) role="img" viewBox={ "0 0 " (px(self.width)) " " (px(self.height)) }
                 width=(px(self.width)) height=(px(self.height))
@@ -120,35 +117,48 @@ impl Chart<'_> {
                         height=(px(plane.bottom - plane.top)) {}
                 }
                 text.heading x=(px(plane.left)) y="15" {
-                    (shortened(&self.title, ((self.width - plane.left) / 10.4) as usize))
+                    (fitting(&self.title, 14.0, self.width - plane.left))
                 }
-                g.grid {
-                    @for tick in &self.y.ticks {
-                        @if let Some(y) = plane.y.at(tick.value) {
-                            path d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
-                        }
-                    }
-                    @for (x, _) in &columns {
-                        path d={ "M" (px(*x)) " " (px(plane.top)) "V" (px(plane.bottom)) } {}
-                    }
-                }
-                g.ticks {
-                    @for tick in &self.y.ticks {
-                        @if let Some(y) = plane.y.at(tick.value) {
-                            text.end x=(px(plane.left - 7.0)) y=(px(y + 4.0)) { (tick.label) }
-                        }
-                    }
-                    @for (x, label) in &columns {
-                        text.mid x=(px(*x)) y=(px(plane.bottom + 17.0)) { (label) }
-                    }
-                }
-                path.axis d={ "M" (px(plane.left)) " " (px(plane.top)) "V" (px(plane.bottom))
-                    "H" (px(plane.right)) } {}
-                text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
-                text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
-                    (shortened(self.y.label, ((plane.bottom - plane.top) / 8.6) as usize))
-                }
+                (self.frame(plane))
                 (marks)
+            }
+        }
+    }
+
+    /// Grid, ticks and axes.
+    fn frame(&self, plane: &Plane) -> Markup {
+        let middle = f64::midpoint(plane.left, plane.right);
+        let centre = f64::midpoint(plane.top, plane.bottom);
+        let columns = without_touching(&self.x.ticks, &plane.x);
+        let rows: Vec<(f64, &str)> = self
+            .y
+            .ticks
+            .iter()
+            .filter_map(|tick| Some((plane.y.at(tick.value)?, tick.label.as_str())))
+            .collect();
+        let across = rows
+            .iter()
+            .map(|(y, _)| format!("M{} {}H{}", px(plane.left), px(*y), px(plane.right)));
+        let up = columns
+            .iter()
+            .map(|(x, _)| format!("M{} {}V{}", px(*x), px(plane.top), px(plane.bottom)));
+        let grid: String = across.chain(up).collect();
+        html! {
+            path.grid d=(grid) {}
+            g.end {
+                @for (y, label) in &rows {
+                    text x=(px(plane.left - 7.0)) y=(px(y + 4.0)) { (label) }
+                }
+            }
+            g.mid {
+                @for (x, label) in &columns {
+                    text x=(px(*x)) y=(px(plane.bottom + 17.0)) { (label) }
+                }
+            }
+            path.axis d={ "M" (px(plane.left)) " " (px(plane.top)) "V" (px(plane.bottom)) "H" (px(plane.right)) } {}
+            text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
+            text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
+                (shortened(self.y.label, ((plane.bottom - plane.top) / 8.6) as usize))
             }
         }
     }

@@ -135,6 +135,32 @@ pub(crate) fn shortened(text: &str, room: usize) -> String {
     out
 }
 
+/// The text, or as much of its beginning and an ellipsis as surely fits: in bold letters of so many pixels,
+/// of the widest font that a page may come to be shown in.
+pub(crate) fn fitting(text: &str, size: f64, width: f64) -> String {
+    let letter = |letter: char| {
+        size * match letter {
+            'f' | 'i' | 'j' | 'l' | 't' | 'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '(' | ')'
+            | '-' | '\'' => 0.47,
+            'm' | 'w' | 'M' | 'W' | '%' | '@' => 1.1,
+            c if c.is_ascii() => 0.76,
+            _ => 1.0,
+        }
+    };
+    let end = text
+        .char_indices()
+        .scan(0.0, |long, (at, c)| {
+            *long += letter(c);
+            Some((at, *long))
+        })
+        .find(|(_, long)| *long > width - size);
+    let whole: f64 = text.chars().map(letter).sum();
+    match end {
+        Some((end, _)) if whole > width => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +196,15 @@ mod tests {
         drawn.sort();
         drawn.dedup();
         assert_eq!(drawn.len(), SHAPES.len());
+    }
+
+    #[test]
+    fn a_heading_is_cut_where_its_letters_end_not_at_a_count() {
+        let heading = "K-FAC (resnet20-kfac): test accuracy ≥ 90\u{a0}%";
+        assert_eq!(fitting(heading, 14.0, 420.0), heading);
+        assert_eq!(fitting(&"l".repeat(60), 14.0, 420.0), "l".repeat(60));
+        let cut = fitting(&"n".repeat(60), 14.0, 420.0);
+        assert_eq!(cut, format!("{}…", "n".repeat(38)));
     }
 
     #[test]

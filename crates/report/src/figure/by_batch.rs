@@ -1,19 +1,21 @@
 //! Panels with the batch size along the bottom and one line per method: steps
 //! to target, speed-up, share of good cells, performance.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use super::apart;
 use crate::draw::chart::{Axis, Chart, Look, Plane};
 use crate::draw::scale::{Scale, Tick};
-use crate::draw::svg::{arrow_up, cross, line_through, px, shortened};
+use crate::draw::svg::{Shape, arrow_up, cross, line_through, px, shortened};
 
 /// One panel: a target, a slice, a metric.
 pub(crate) struct Panel {
     /// Unique on the page.
     pub(crate) id: String,
     pub(crate) title: String,
-    /// For screen readers.
+    /// What it shows, for screen readers, who hear what the points say after it.
     pub(crate) description: String,
     /// One per method.
     pub(crate) lines: Vec<Line>,
@@ -63,10 +65,22 @@ pub(crate) struct Point {
     /// A bar through it.
     pub(crate) bar: Option<Bar>,
     pub(crate) mark: Mark,
-    pub(crate) tip: String,
+    /// Its value in words.
+    pub(crate) said: String,
+    /// What else is to be known of it.
+    pub(crate) more: String,
 }
 
 impl Point {
+    /// What the mark of a line says: `K-FAC, batch 64`, its value, what else is to be known.
+    fn tip(&self, label: &str) -> String {
+        let parts = [&self.said, &self.more];
+        let said = parts.into_iter().filter(|part| !part.is_empty());
+        said.fold(format!("{label}, batch {}", self.batch), |tip, part| {
+            format!("{tip}\n{part}")
+        })
+    }
+
     /// All values that an axis must show.
     pub(crate) fn extent(&self) -> impl Iterator<Item = f64> {
         std::iter::once(self.value).chain(self.bar.into_iter().flat_map(Bar::ends))
@@ -99,7 +113,7 @@ pub(crate) enum Mark {
     Censored,
 }
 
-/// A small marker beside the large one.
+/// A small marker beside the large one, which says what it stands for.
 pub(crate) struct Seed {
     pub(crate) batch: u64,
     pub(crate) value: f64,
@@ -107,7 +121,6 @@ pub(crate) struct Seed {
     pub(crate) from: Option<f64>,
     /// The value lies above.
     pub(crate) above: bool,
-    pub(crate) tip: String,
 }
 
 /// A batch size with its interval; a side without a bound goes on to the axis'
@@ -117,6 +130,21 @@ pub(crate) struct Critical {
     pub(crate) low: Option<f64>,
     pub(crate) high: Option<f64>,
     pub(crate) tip: String,
+}
+
+impl Panel {
+    /// Description and points in few words: `Speed-up by batch size. K-FAC: 16: 1; 32: 1.8.`
+    fn spoken(&self) -> String {
+        let lines = self.lines.iter().filter(|line| !line.points.is_empty());
+        lines.fold(format!("{}.", self.description), |spoken, line| {
+            let points: Vec<String> = line
+                .points
+                .iter()
+                .map(|point| format!("{}: {}", point.batch, point.said))
+                .collect();
+            format!("{spoken} {}: {}.", line.label, points.join("; "))
+        })
+    }
 }
 
 /// What all panels of a figure share.
@@ -157,7 +185,7 @@ impl Axes {
         let chart = Chart {
             id: panel.id.clone(),
             title: panel.title.clone(),
-            description: panel.description.clone(),
+            description: panel.spoken(),
             width: self.width,
             height: self.height,
             margin: 10.4 * longest.unwrap_or(0).min(10) as f64,
@@ -270,29 +298,53 @@ fn besides(seeds: &[Seed]) -> Vec<f64> {
 
 fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
     let shape = line.look.shape();
-    html! {
-        @for (seed, beside) in line.seeds.iter().zip(besides(&line.seeds)) {
-            @if let Some((x, y)) = plane.point(seed.batch as f64, seed.value) {
-                @let x = x + (side + beside) * radius / 4.6;
-                g.seed {
-                    title { (seed.tip) }
-                    @if let Some(from) = seed.from {
-                        @let below = plane.y.at(from).unwrap_or(plane.bottom).min(plane.bottom);
-                        path d={ "M" (px(x)) " " (px(below)) "V" (px(y)) } {}
-                    }
-                    path d=(shape.path(x, y, radius * 0.42)) {}
-                    @if seed.above { path d=(arrow_up(x, y + 2.0)) {} }
-                }
-            }
+    // Alike and many: a path for all of a line's seeds and bars.
+    let (mut dots, mut intervals, mut bars) = (String::new(), String::new(), String::new());
+    for (seed, beside) in line.seeds.iter().zip(besides(&line.seeds)) {
+        let Some((x, y)) = plane.point(seed.batch as f64, seed.value) else {
+            continue;
+        };
+        let x = x + (side + beside) * radius / 4.6;
+        if let Some(from) = seed.from {
+            let below = plane.y.at(from).unwrap_or(plane.bottom).min(plane.bottom);
+            let _ = write!(intervals, "M{} {}V{}", px(x), px(below), px(y));
         }
-        @for point in &line.points {
-            @if let Some((x, y)) = plane.point(point.batch as f64, point.value) {
-                g {
-                    title { (point.tip) }
-                    @if let Some(bar) = point.bar { path.bar d=(upright(plane, x, bar)) {} }
-                    @if point.mark == Mark::Above { path.bar d=(arrow_up(x, y)) {} }
-                    path.mark.open[point.mark != Mark::Known] d=(shape.path(x, y, radius)) {}
-                }
+        if seed.above {
+            intervals += &arrow_up(x, y + 2.0);
+        }
+        // Its caps are the dot.
+        let _ = write!(dots, "M{} {}h.1", px(x), px(y));
+    }
+    let placed: Vec<(f64, f64, &Point)> = line
+        .points
+        .iter()
+        .filter_map(|point| {
+            let (x, y) = plane.point(point.batch as f64, point.value)?;
+            Some((x, y, point))
+        })
+        .collect();
+    for (x, y, point) in &placed {
+        bars += &point
+            .bar
+            .map_or_else(String::new, |bar| upright(plane, *x, bar));
+        if point.mark == Mark::Above {
+            bars += &arrow_up(*x, *y);
+        }
+    }
+    let cap = if matches!(shape, Shape::Circle) {
+        "round"
+    } else {
+        "square"
+    };
+    html! {
+        @if !intervals.is_empty() { path.seed d=(intervals) {} }
+        @if !dots.is_empty() {
+            path.seed.dots d=(dots) stroke-width=(px(radius * 0.84)) stroke-linecap=(cap) {}
+        }
+        @if !bars.is_empty() { path.bar d=(bars) {} }
+        @for (x, y, point) in &placed {
+            path.mark.open[point.mark != Mark::Known] d=(shape.path(*x, *y, radius)) {
+                title { (point.tip(&line.label)) }
             }
         }
         @for (batch, tip) in &line.diverged {

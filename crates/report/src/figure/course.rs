@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::heatmap::slices;
 use super::traces::{Panel, Trace};
-use super::{batch_legend, figure, legend_drawing, panel_size};
+use super::{batch_legend, data, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{grouped, percent};
@@ -116,13 +116,13 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
         &format!("fig-course-{}", index + 1),
         &body,
         &html! {
-            "Share of the grid's cells that are good so far, against the step; a line per batch size. Heatmaps at fixed \
+            "Share of the grid's cells that are good at each step; a line per batch size. Heatmaps at fixed \
              iterations cut all lines at one step, heatmaps at fixed epochs each line at its own: whether the region \
              shrinks or grows with the batch size can hang on the cut. Points are steps at which every run of the grid \
              was evaluated."
             @if dropped { " A triangle marks where the learning rate first falls; from there on points cut schedules short." }
         },
-        Some(&csv(table)),
+        &data(&csv(table)),
     )
 }
 

@@ -6,7 +6,7 @@ use analysis::select::{Criterion, WinnersTable};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, figure, panel_size};
+use super::{batch_legend, data, figure, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::Csv;
 use crate::draw::scale::{Scale, Spacing};
@@ -116,6 +116,6 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
              A method that is level from few trials on forgives careless tuning; a steep one must be searched. \
              (Dodge et al. 2019.)"
         },
-        Some(&csv.text()),
+        &data(&csv.text()),
     )
 }

@@ -8,7 +8,7 @@ use analysis::{Metric, Outcome, Target};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, figure, legend_drawing, panel_size};
+use super::{batch_legend, data, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{count, significant};
@@ -119,6 +119,11 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
             .collect()
     };
     let all = || chosen.values().flatten().copied();
+    if all().all(|curve| evaluated(curve).is_empty()) {
+        return html! {
+            p.empty { "No run has a " (metric) " after its first step, so there is no curve of it to draw." }
+        };
+    }
     let x = Scale::of(
         Spacing::Log10,
         all().flat_map(|c| c.evaluations.iter().map(|e| e.step.max(1) as f64)),
@@ -234,14 +239,13 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         @if drops { " Triangles along the top mark where the learning rate falls." }
         @if cut > 0 { " " (count(cut, "further run")) " not drawn." }
     };
-    let data = csv(chosen, metric);
     figure(
         book,
         Kind::Curves,
         &format!("fig-{tag}"),
         &body,
         &caption,
-        Some(&data),
+        &data(&csv(chosen, metric)),
     )
 }
 

@@ -29,14 +29,14 @@ pub(crate) fn panel_size(panels: usize) -> (f64, f64, &'static str) {
     }
 }
 
-/// A numbered figure: drawing, caption, and its numbers as CSV.
+/// A numbered figure: drawing, caption, and its [`data`].
 pub(crate) fn figure(
     book: &Book<'_>,
     kind: Kind,
     id: &str,
     body: &Markup,
     caption: &Markup,
-    data: Option<&str>,
+    data: &Markup,
 ) -> Markup {
     let number = book.figure(kind, id);
     html! {
@@ -45,7 +45,7 @@ pub(crate) fn figure(
             figcaption {
                 b { a.anchor href={ "#" (id) } { "Figure\u{a0}" (number) "." } } " " (caption)
             }
-            @if let Some(csv) = data { (self::data(csv)) }
+            (data)
         }
     }
 }
@@ -53,6 +53,13 @@ pub(crate) fn figure(
 /// The numbers behind a figure, closed; also what the script reads them from.
 pub(crate) fn data(csv: &str) -> Markup {
     html! { details.data { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
+}
+
+/// The same with a row for what several seeds share: from the column `seed` on, fields hold a value for
+/// each of them, parted by spaces and a dash for none, or one for all. The script and the files beside the
+/// page make rows of single seeds of it.
+pub(crate) fn data_of_seeds(csv: &str) -> Markup {
+    html! { details.data data-seeds { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
 }
 
 /// One entry of a legend: a piece of line with a marker, and what it stands for.

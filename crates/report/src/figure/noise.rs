@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point};
 use super::traces::{self, Trace};
-use super::{batch_legend, figure, legend_drawing, method_entry, panel_size};
+use super::{batch_legend, data, figure, legend_drawing, method_entry, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{count, grouped};
@@ -94,7 +94,7 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
              the steps to that target; both axes to base 2. Where both say the same, the fit is no accident of the batch \
              sizes that were run. The noise scale takes the plain metric: it speaks for SGD only (McCandlish et al. 2018)."
         },
-        Some(&comparison_csv(&all)),
+        &data(&comparison_csv(&all)),
     )
 }
 
@@ -119,12 +119,8 @@ fn panel(
                 } else {
                     Mark::Censored
                 },
-                tip: format!(
-                    "SGD, batch {}\nnoise scale {}\n{}",
-                    at.batch_size,
-                    words::in_line(&words::bounded(&at.scale.bounded)),
-                    count(at.runs, "run")
-                ),
+                said: words::in_line(&words::bounded(&at.scale.bounded)),
+                more: count(at.runs, "run"),
             })
         })
         .collect();
@@ -145,11 +141,6 @@ fn panel(
         || "not fitted".into(),
         |fit| words::in_line(&words::bounded(fit)),
     );
-    let spoken: Vec<String> = line
-        .points
-        .iter()
-        .map(|p| p.tip.replace('\n', ", "))
-        .collect();
     Panel {
         id: format!("noise-{}", place + 1),
         title: if staged {
@@ -161,7 +152,7 @@ fn panel(
         } else {
             words::target(comparison.target)
         },
-        description: format!("Critical batch size {said}. {}.", spoken.join(". ")),
+        description: format!("Critical batch size {said}. Noise scale by batch size"),
         lines: vec![line],
         reference,
         label: "examples".into(),
@@ -279,7 +270,7 @@ fn against_step(book: &Book<'_>) -> Markup {
              length; axes to base 10 and 2. It grows as the loss falls: batches that were too large at the start no longer \
              are near the end."
         },
-        Some(&course_csv(&courses)),
+        &data(&course_csv(&courses)),
     )
 }
 

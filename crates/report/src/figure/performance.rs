@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use analysis::report::{Performance, Role};
+use analysis::report::{LearningCurve, Performance, Role};
 use analysis::{Metric, Outcome};
 use maud::{Markup, html};
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point, Seed};
-use super::{figure, method_entry, panel_size};
+use super::{data, figure, method_entry, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, number};
 use crate::draw::number::count;
@@ -111,7 +111,7 @@ fn one(book: &Book<'_>, index: usize, selection: &str, rows: &[&Performance]) ->
             "Crosses: seeds that diverged, which no mean contains. Whether methods are \
              comparable is for the claims to decide, not for bars that overlap; a single seed shows no interval."
         },
-        Some(&csv(rows)),
+        &data(&csv(rows)),
     )
 }
 
@@ -141,6 +141,7 @@ fn panel(
                 .copied()
                 .filter(|row| row.method == *method)
                 .collect();
+            let curves = confirmed(book, selection, method);
             let points = mine
                 .iter()
                 .filter_map(|row| {
@@ -154,18 +155,32 @@ fn panel(
                         value: estimate.value,
                         bar,
                         mark: Mark::Known,
-                        tip: format!(
-                            "{label}, batch {}\n{metric} {}\n{}",
-                            row.batch_size,
-                            words::in_line(&words::estimated(metric, estimate)),
-                            count(row.seeds, "seed")
-                        ),
+                        said: words::in_line(&words::estimated(metric, estimate)),
+                        more: curves
+                            .iter()
+                            .filter(|curve| curve.batch_size == row.batch_size)
+                            .filter_map(|curve| {
+                                let value = words::measured(metric, at_the_end(curve, metric)?);
+                                Some(format!("{}: {value}", curve.seed))
+                            })
+                            .reduce(|all, seed| format!("{all}; {seed}"))
+                            .map_or_else(String::new, |seeds| format!("seeds {seeds}")),
                     })
                 })
                 .collect();
             let mut line = Line::new(book.look(method), label.clone(), points);
             line.points.sort_by_key(|p| p.batch);
-            line.seeds = seeds(book, selection, method, metric);
+            line.seeds = curves
+                .iter()
+                .filter_map(|curve| {
+                    Some(Seed {
+                        batch: curve.batch_size,
+                        value: at_the_end(curve, metric)?,
+                        from: None,
+                        above: false,
+                    })
+                })
+                .collect();
             line.diverged = mine
                 .iter()
                 .filter(|row| row.diverged > 0)
@@ -183,10 +198,6 @@ fn panel(
             line
         })
         .collect();
-    let spoken: Vec<String> = lines
-        .iter()
-        .flat_map(|l| l.points.iter().map(|p| p.tip.replace('\n', ", ")))
-        .collect();
     Panel {
         id: format!(
             "performance-{}-{}",
@@ -194,15 +205,16 @@ fn panel(
             metric.name().replace('_', "-")
         ),
         title: words::capital(&metric.to_string()),
-        description: format!("{metric} by batch size. {}.", spoken.join(". ")),
+        description: format!("Mean {metric} by batch size"),
         lines,
         reference: Vec::new(),
         label: words::axis(metric),
     }
 }
 
-fn seeds(book: &Book<'_>, selection: &str, method: &str, metric: Metric) -> Vec<Seed> {
-    let mut curves: Vec<_> = book
+/// The curves of the seeds that confirm a method's winners and did not diverge, by batch size and seed.
+fn confirmed<'a>(book: &Book<'a>, selection: &str, method: &str) -> Vec<&'a LearningCurve> {
+    let mut curves: Vec<&LearningCurve> = book
         .table
         .curves
         .iter()
@@ -212,24 +224,10 @@ fn seeds(book: &Book<'_>, selection: &str, method: &str, metric: Metric) -> Vec<
         .collect();
     curves.sort_by_key(|c| (c.batch_size, c.seed));
     curves
-        .into_iter()
-        .filter_map(|curve| {
-            let value = metric.of(curve.evaluations.last()?)?;
-            Some(Seed {
-                batch: curve.batch_size,
-                value,
-                from: None,
-                above: false,
-                tip: format!(
-                    "{}, batch {}, seed {}\n{metric} {}",
-                    words::method(method),
-                    curve.batch_size,
-                    curve.seed,
-                    words::measured(metric, value)
-                ),
-            })
-        })
-        .collect()
+}
+
+fn at_the_end(curve: &LearningCurve, metric: Metric) -> Option<f64> {
+    metric.of(curve.evaluations.last()?)
 }
 
 fn csv(rows: &[&Performance]) -> String {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::by_batch::{Axes, Line, Mark, Panel, Point};
 use super::heatmap::slices;
-use super::{figure, legend_drawing, method_entry, panel_size};
+use super::{data, figure, legend_drawing, method_entry, panel_size};
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, number};
 use crate::draw::number::{percent, significant};
@@ -38,18 +38,11 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
                     .collect();
                 let said = here().find_map(|p| p.regions.get(rule)).map(|r| r.rule);
                 let short = said.map_or_else(String::new, |r| words::rule_in_short(r, table.value));
-                let spoken: Vec<String> = lines
-                    .iter()
-                    .flat_map(|l| l.points.iter().map(|p| p.tip.replace('\n', ", ")))
-                    .collect();
-                if !spoken.is_empty() {
+                if lines.iter().any(|line| !line.points.is_empty()) {
                     panels.push(Panel {
                         id: format!("share-{}-{}", index + 1, panels.len() + 1),
                         title: format!("{}: {short}", words::capital(&words::slice(slice))),
-                        description: format!(
-                            "Share of good cells by batch size. {}.",
-                            spoken.join(". ")
-                        ),
+                        description: "Share of good cells by batch size".into(),
                         lines,
                         reference: Vec::new(),
                         label: "share of good cells".into(),
@@ -99,14 +92,25 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
         &format!("fig-share-{}", index + 1),
         &body,
         &html! {
-            "Share of the grid's cells that are good, against batch size, from the heatmaps above. The grids: "
-            (grids(table)) ". \
+            "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the heatmaps above. \
+             The grids: " (grids(table)) ". \
              Diverged cells count as not good; cells of which nothing is known are left out. A share is \
              of the grid that was chosen: compare its course over the batch sizes, not its height \
              between methods. Falling: the method needs closer tuning as the batch grows."
         },
-        Some(&csv(table)),
+        &data(&csv(table)),
     )
+}
+
+/// What the panels mean by good: `test accuracy ≥ 93 % or within 2 points of the best cell`.
+fn rules_in_words(table: &HeatmapTable) -> String {
+    let rules: Vec<String> = table
+        .good
+        .rules()
+        .into_iter()
+        .map(|rule| words::rule(rule, table.value))
+        .collect();
+    rules.join(" or ")
 }
 
 /// The values of every method's grid: `K-FAC damping 0.003, 0.03 by learning
@@ -137,10 +141,10 @@ fn point(panel: &analysis::heatmap::Panel, rule: usize) -> Option<Point> {
     let region = panel.regions.get(rule)?;
     let value = region.share?;
     let good = region.good.iter().filter(|g| **g).count();
-    let bound = if region.touches.is_empty() {
+    let more = if region.touches.is_empty() {
         String::new()
     } else {
-        format!(", touches {}", words::sides(&region.touches))
+        format!("touches {}: a lower bound", words::sides(&region.touches))
     };
     Some(Point {
         batch: panel.batch_size,
@@ -151,13 +155,8 @@ fn point(panel: &analysis::heatmap::Panel, rule: usize) -> Option<Point> {
         } else {
             Mark::Censored
         },
-        tip: format!(
-            "{}, batch {}\n{good} of {} cells ({}){bound}",
-            words::method(&panel.method),
-            panel.batch_size,
-            region.known,
-            percent(value, 0)
-        ),
+        said: format!("{good} of {} cells ({})", region.known, percent(value, 0)),
+        more,
     })
 }
 

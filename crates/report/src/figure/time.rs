@@ -7,7 +7,8 @@ use analysis::targets::{Pace, TargetsTable, TimeToTarget, times_to_target};
 use maud::{Markup, html};
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point};
-use super::{figure, method_entry, panel_size};
+use super::steps::is_tuned;
+use super::{data, figure, method_entry, panel_size};
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, measured};
 use crate::draw::number::duration;
@@ -30,7 +31,9 @@ pub(crate) fn figures(book: &Book<'_>, training: &[TrainingTime]) -> Markup {
         @for (index, named) in book.table.targets.iter().enumerate() {
             @let times = times_to_target(&named.table, &paces);
             @let series = times.iter().map(|time| (time.stage.as_str(), time.method.as_str()));
-            @for (place, group) in groups(series).into_iter().enumerate() {
+            @let groups = groups(series);
+            @let all_tuned = groups.iter().all(|group| is_tuned(&named.table, group));
+            @for (place, group) in groups.iter().enumerate().filter(|(_, group)| all_tuned || !is_tuned(&named.table, group)) {
                 @let mine: Vec<&TimeToTarget> =
                     times.iter().filter(|time| group.contains(&(&time.stage, &time.method))).collect();
                 (one(book, &format!("{}-{}", index + 1, place + 1), &named.table, &mine))
@@ -110,7 +113,7 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
              method and batch size, evaluations included. A method with fewer steps may still take longer. As the table \
              above, an order of magnitude: it holds for these machines, and for whatever ran beside."
         },
-        Some(&csv.text()),
+        &data(&csv.text()),
     )
 }
 
@@ -137,27 +140,18 @@ fn panel(
                         high: Some(time.by),
                     }),
                     mark: Mark::Known,
-                    tip: format!(
-                        "{label}, batch {}\n{} to {} to the target\n{} a step",
-                        time.batch_size,
-                        duration(time.after),
-                        duration(time.by),
-                        duration(time.seconds_per_step),
-                    ),
+                    said: format!("{} to {}", duration(time.after), duration(time.by)),
+                    more: String::new(),
                 })
                 .collect();
             points.sort_by_key(|point| point.batch);
             (!points.is_empty()).then(|| Line::new(book.look(method), label, points))
         })
         .collect();
-    let spoken: Vec<String> = lines
-        .iter()
-        .flat_map(|line| line.points.iter().map(|p| p.tip.replace('\n', ", ")))
-        .collect();
     Panel {
         id: format!("time-{tag}-{}", place + 1),
         title: words::target(target),
-        description: format!("Seconds to target by batch size. {}.", spoken.join(". ")),
+        description: "Time to target by batch size".into(),
         lines,
         reference: Vec::new(),
         label: "seconds".into(),

@@ -83,23 +83,28 @@ impl Panel<'_> {
 }
 
 impl Panel<'_> {
-    /// Levels on the plane with their heights, but for those whose name would cover the one before.
-    fn named_levels(&self, plane: &Plane) -> Vec<(f64, &str)> {
-        let mut named: Vec<(f64, &str)> = Vec::new();
-        for (level, name) in self
+    /// Names of the levels on the plane and the heights to write them at. Levels whose names would cover
+    /// each other have one, above all of them: `target ≤ 0.1, 0.08`.
+    fn named_levels(&self, plane: &Plane) -> Vec<(f64, String)> {
+        let mut named: Vec<(f64, String)> = Vec::new();
+        let mut shown: Vec<(f64, &str)> = self
             .levels
             .iter()
             .filter(|(level, _)| plane.y.contains(*level))
-        {
-            let Some(y) = plane.y.at(*level) else {
-                continue;
-            };
-            if named
-                .last()
-                .is_none_or(|(last, _)| (last - y).abs() >= LEVEL_NAME)
-            {
-                named.push((y, name));
+            .filter_map(|(level, name)| Some((plane.y.at(*level)?, name.as_str())))
+            .collect();
+        // From the top.
+        shown.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut last = f64::NEG_INFINITY;
+        for (y, name) in shown {
+            match named.last_mut() {
+                Some((_, names)) if y - last < LEVEL_NAME => {
+                    *names += ", ";
+                    *names += name.rsplit(' ').next().unwrap_or(name);
+                }
+                _ => named.push((y, name.to_owned())),
             }
+            last = y;
         }
         named
     }
@@ -108,7 +113,7 @@ impl Panel<'_> {
 /// Height of a level's name, pixels; on a phone it is larger beside the drawing than elsewhere.
 const LEVEL_NAME: f64 = 17.0;
 
-/// The band, two columns of pixels at a time: smallest and largest of all that
+/// The band, four columns of pixels at a time: smallest and largest of all that
 /// falls on them, so that no spike is lost.
 fn band(plane: &Plane, trace: &Trace) -> Markup {
     let mut columns: Vec<(f64, f64, f64)> = Vec::new();
@@ -117,7 +122,7 @@ fn band(plane: &Plane, trace: &Trace) -> Markup {
             continue;
         };
         match columns.last_mut() {
-            Some(last) if (x - last.0).abs() < 2.0 => {
+            Some(last) if (x - last.0).abs() < 4.0 => {
                 last.1 = last.1.min(top);
                 last.2 = last.2.max(bottom);
             }

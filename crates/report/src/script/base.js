@@ -35,6 +35,21 @@ const field = text => {
 };
 const csv = rows => rows.map(row => row.map(field).join(',') + '\n').join('');
 
+/** Rows of single seeds with the row they came from: from the column `seed` on, a field holds one value for each seed. */
+const ofSeeds = (head, rows) => {
+  const own = head.lastIndexOf('seed');
+  return rows.flatMap((row, configuration) => {
+    const seeds = row[own].split(' ');
+    return seeds.map((_, i) => ({
+      configuration,
+      fields: row.map((value, column) => {
+        const parts = column < own ? [value] : value.split(' ');
+        return (parts.length === seeds.length ? parts[i] : value).replace(/^–$/, '');
+      }),
+    }));
+  });
+};
+
 /** A setting's path as people say it. */
 const said = path => path.split('.').at(-1).replaceAll('_', ' ');
 

@@ -62,7 +62,13 @@ document.querySelectorAll('figure[id]').forEach(figure => {
   const tools = make('div', null, null, { className: 'tools' });
   const data = figure.querySelector('details.data pre');
   const table = figure.querySelector('table');
-  const text = () => dataOf[figure.id]?.() ?? data?.textContent ?? csv(cells(table));
+  const written = () => {
+    if (!data) return csv(cells(table));
+    if (!data.parentElement.hasAttribute('data-seeds')) return data.textContent;
+    const [head, ...rows] = fields(data.textContent);
+    return csv([head, ...ofSeeds(head, rows).map(row => row.fields)]);
+  };
+  const text = () => dataOf[figure.id]?.() ?? written();
   const named = what => ({ type: 'button', ariaLabel: `Download ${what} of ${figure.querySelector('figcaption b').textContent.replace('.', '')}` });
   if (data || table) make('button', 'Download CSV', tools, { ...named('CSV'), onclick: () => save(`${figure.id}.csv`, 'text/csv', text()) });
   if (figure.querySelector('svg[role=img]')) make('button', 'Download SVG', tools, { ...named('SVG'), onclick: () => save(`${figure.id}.svg`, 'image/svg+xml', composed(figure)) });

@@ -27,7 +27,7 @@ const cellWords = (map, cell) => {
   const lines = [
     map.svg.querySelector('title').textContent,
     of.settings.map(([name, value]) => `${said(name)} ${value}`).join(', '),
-    of.state === 'value' ? `${said(of.metric)} ${shown(of.metric, of.value)}${of.good === '1' ? ', good' : ''}` : of.state,
+    of.state === '' ? `${said(of.metric)} ${shown(of.metric, of.value)}${of.good === '1' ? ', good' : ''}` : of.state,
   ];
   if (of.seeds.length > 1) lines.push(`seeds ${of.seeds.map(value => shown(of.metric, value)).join(', ')}`);
   return lines.join('\n');

@@ -6,18 +6,7 @@
   const text = figure?.querySelector('details.data pre').textContent;
   if (text) {
     const [head, ...configurations] = fields(text);
-    const own = head.lastIndexOf('seed');
-    // A configuration's seeds stand side by side in its row.
-    const runs = configurations.flatMap((row, configuration) => {
-      const seeds = row[own].split(' ');
-      return seeds.map((_, i) => ({
-        configuration,
-        fields: row.map((value, column) => {
-          const parts = column < own ? [value] : value.split(' ');
-          return (parts.length === seeds.length ? parts[i] : value).replace(/^–$/, '');
-        }),
-      }));
-    });
+    const runs = ofSeeds(head, configurations);
     runs.forEach(run => { run.text = run.fields.join(' ').toLowerCase(); });
     const choice = { filter: '', sort: '', page: 1 };
     let kept = runs;

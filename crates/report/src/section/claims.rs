@@ -85,20 +85,22 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
         (Agreement::Contradicts, ["contradicts", "contradict"]),
         (Agreement::HasNoSay, ["has no say", "have no say"]),
     ] {
+        let which = if agreement == Agreement::WouldDecide {
+            format!(" ({})", decided(claim).join(", "))
+        } else {
+            String::new()
+        };
         match of(agreement) {
             0 => {}
-            n => said.push(format!("{n} {}", words[usize::from(n > 1)])),
+            n => said.push(format!("{n} {}{which}", words[usize::from(n > 1)])),
         }
     }
     // The first choice under which the answer is another.
     let turned = [Agreement::Contradicts, Agreement::WouldDecide]
         .into_iter()
         .find_map(|wanted| {
-            claim
-                .under
-                .iter()
-                .skip(1)
-                .find(|other| claim.agreement(other) == wanted)
+            let mut others = claim.under.iter().skip(1);
+            others.find(|other| claim.agreement(other) == wanted)
         });
     Some(html! {
         @if of(Agreement::Contradicts) > 0 { b { "The verdict depends on the choice: " } "of " } @else { "Of " }
@@ -108,6 +110,23 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
         }
         "."
     })
+}
+
+/// How the choices that would decide an undecided claim would: `2 supported`, `3 contradicted`.
+fn decided(claim: &ClaimVerdict) -> Vec<String> {
+    let would = |verdict: &Verdict| {
+        let others = claim.under.iter().skip(1);
+        others
+            .filter(|other| {
+                claim.agreement(other) == Agreement::WouldDecide && other.verdict == *verdict
+            })
+            .count()
+    };
+    [Verdict::Supported, Verdict::Contradicted]
+        .into_iter()
+        .filter(|verdict| would(verdict) > 0)
+        .map(|verdict| format!("{} {}", would(&verdict), word(verdict)))
+        .collect()
 }
 
 /// Where the control stands, or else would.
@@ -226,10 +245,13 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
     if n == 0 {
         return html! {};
     }
-    let differ: usize = claims
-        .iter()
-        .filter_map(|claim| claim.elsewhere().get(&Agreement::Contradicts).copied())
-        .sum();
+    let of = |agreement: Agreement| -> usize {
+        let counts = claims
+            .iter()
+            .filter_map(|claim| claim.elsewhere().get(&agreement).copied());
+        counts.sum()
+    };
+    let (differ, open) = (of(Agreement::Contradicts), of(Agreement::WouldDecide));
     let rows = html! {
         @for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.under.is_empty()) {
             tr.group {
@@ -249,13 +271,14 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
             summary {
                 "The verdicts under " (count(n, "other choice")) ": "
                 (match differ { 0 => "none contradicts".into(), 1 => "1 contradicts".into(), n => format!("{n} contradict") })
+                @if open > 0 { ", " (open) " would decide what is undecided" }
             }
             (table(
                 book,
                 "other-choices",
                 "choices",
                 &html! {
-                    "The verdicts under other choices of level, target or selection. The choice that decides comes first; \
+                    "The verdicts under other choices of level, target, selection or schedule. The choice that decides comes first; \
                      a verdict that contradicts it is tinted and should be quoted with its choice. Levels that nearly no or \
                      nearly every cell passes have no say. Estimates are those \
                      least in favour of the claim."
@@ -304,11 +327,12 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
                 Some(statistic) => {
                     (numbers(statistic))
                     td class=(cell(false)) {
-                        @if shared_name(claim).is_none() { (words::prose(&statistic.name)) ", " }
                         // A level is its own place.
-                        @if let Some(part) = statistic.part.as_ref().filter(|part| !other.choice.starts_with(part.as_str())) {
-                            (words::prose(part))
+                        @let part = statistic.part.as_ref().filter(|part| !other.choice.starts_with(part.as_str()));
+                        @if shared_name(claim).is_none() {
+                            (words::prose(&statistic.name)) @if part.is_some() { ", " }
                         }
+                        @if let Some(part) = part { (words::prose(part)) }
                     }
                 }
                 None => {

@@ -78,8 +78,10 @@ pub(crate) fn section(book: &Book<'_>, provenance: &Provenance) -> Markup {
                 pre tabindex="0" { code { (site.text) } }
             }
             @if !provenance.keys.is_empty() {
-                h3 { "Cache keys" }
-                @for stage in &provenance.keys { (keys(stage)) }
+                div.on-screen {
+                    h3 { "Cache keys" }
+                    @for stage in &provenance.keys { (keys(stage)) }
+                }
             }
         }
     }

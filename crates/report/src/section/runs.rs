@@ -9,10 +9,10 @@ use analysis::{Metric, Outcome};
 use maud::{Markup, html};
 
 use super::table;
-use crate::book::{Book, configurations};
-use crate::csv::Csv;
+use crate::book::Book;
+use crate::csv::{Csv, side_by_side};
 use crate::draw::number::{count, exact, grouped, significant};
-use crate::figure::data;
+use crate::figure::data_of_seeds;
 use crate::sketches;
 use crate::words;
 
@@ -31,7 +31,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
 }
 
 /// The list's id on the page.
-pub(crate) const LIST: &str = "list-runs";
+const LIST: &str = "list-runs";
 
 /// Settings with columns of their own.
 const OWN: [&str; 4] = ["batch_size", "learning_rate", "seed", "stage"];
@@ -106,6 +106,7 @@ fn groups(book: &Book<'_>, runs: &[RunRow]) -> Markup {
                 "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
                 " diverged), counted by stage, method and batch size; steps and metrics of the last evaluation from \
                 the lowest to the highest run."
+                span.on-paper { " The list of all runs is not printed: it is list-runs.csv in the folder beside this page." }
             },
             &head,
             &rows,
@@ -118,7 +119,7 @@ fn groups(book: &Book<'_>, runs: &[RunRow]) -> Markup {
                  data a row is a configuration; where its seeds differ their values stand side by side, in the order of \
                  the seeds."
             }
-            (data(&by_configuration(book)))
+            (data_of_seeds(&by_configuration(book)))
         }
     }
 }
@@ -134,7 +135,8 @@ fn span(values: impl Iterator<Item = f64>, write: impl Fn(f64) -> String) -> Str
         if low == high {
             low
         } else {
-            format!("{low} to {high}")
+            // The unit once.
+            format!("{} to {high}", low.trim_end_matches("\u{a0}%"))
         }
     })
 }
@@ -201,21 +203,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// A row a run, the seeds of a configuration below each other.
-pub(crate) fn csv(runs: &[RunRow]) -> String {
-    let list = List::of(runs);
-    let configurations = configurations(runs);
-    let mut ordered: Vec<&RunRow> = runs.iter().collect();
-    ordered.sort_by_key(|run| configurations[run.label.as_str()]);
-    let mut csv = Csv::of(&list.head());
-    for run in ordered {
-        csv.row(&[list.settings(run), list.results(run)].concat());
-    }
-    csv.text()
-}
-
-/// A row a configuration, in the order of the book. Values of its seeds stand side by side, a dash for
-/// none; where all are equal and not the seed, once.
+/// A row a configuration, in the order of the book, its seeds side by side.
 fn by_configuration(book: &Book<'_>) -> String {
     let list = List::of(&book.table.runs);
     let mut configurations: BTreeMap<Option<usize>, Vec<&RunRow>> = BTreeMap::new();
@@ -225,22 +213,8 @@ fn by_configuration(book: &Book<'_>) -> String {
     }
     let mut csv = Csv::of(&list.head());
     for runs in configurations.values() {
-        let results: Vec<Vec<String>> = runs.iter().map(|run| list.results(run)).collect();
         let mut row = list.settings(runs[0]);
-        row.extend((0..results[0].len()).map(|column| {
-            let values: Vec<&str> = results
-                .iter()
-                .map(|result| result[column].as_str())
-                .collect();
-            if column > 0 && values.iter().all(|value| *value == values[0]) {
-                return values[0].to_owned();
-            }
-            let shown: Vec<&str> = values
-                .iter()
-                .map(|v| if v.is_empty() { "–" } else { v })
-                .collect();
-            shown.join(" ")
-        }));
+        row.extend(side_by_side(runs.iter().map(|run| list.results(run))));
         csv.row(&row);
     }
     csv.text()

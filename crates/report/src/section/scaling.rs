@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::table;
 use crate::book::Book;
-use crate::draw::number::significant;
+use crate::draw::number::fixed;
 use crate::figure::noise;
 use crate::figure::steps::figures;
 use crate::words;
@@ -23,7 +23,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
                 p.empty { "The study times no targets." }
             }
             @for (index, named) in book.table.targets.iter().enumerate() {
-                (notes(named))
+                (of_targets(named))
                 @if named.table.summaries.is_empty() {
                     p.empty { "No run is behind the targets of stage " (words::name(&named.stage)) "." }
                 }
@@ -36,7 +36,7 @@ pub(crate) fn section(book: &Book<'_>) -> Markup {
 }
 
 /// What must be known of the targets before their figures are read.
-fn notes(named: &Named<TargetsTable>) -> Markup {
+fn of_targets(named: &Named<TargetsTable>) -> Markup {
     let large = named.table.summaries.iter().any(|s| s.over_tenth_of_data);
     let after_drop = named.table.summaries.iter().any(|s| s.after_first_drop > 0);
     let said: Vec<_> = named
@@ -77,12 +77,22 @@ fn notes(named: &Named<TargetsTable>) -> Markup {
 fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
     let fits = &targets.fits;
     let stages: BTreeSet<&str> = fits.iter().map(|fit| fit.stage.as_str()).collect();
-    let notes: BTreeSet<Option<&str>> = fits.iter().map(|fit| fit.note.as_deref()).collect();
+    // What is to be known of all stands in the caption, once.
+    let of_all: Vec<&str> = notes(&fits[0])
+        .filter(|note| {
+            fits.iter()
+                .all(|fit| notes(fit).any(|other| other == *note))
+        })
+        .collect();
+    let own = |fit: &ScalingFit| -> String {
+        let own: Vec<&str> = notes(fit).filter(|note| !of_all.contains(note)).collect();
+        own.join("; ")
+    };
     let columns = Columns {
         stage: stages.len() > 1,
-        note: notes.len() > 1,
+        note: fits.iter().any(|fit| !own(fit).is_empty()),
     };
-    let rows = html! { @for fit in fits { (row(fit, &columns)) } };
+    let rows = html! { @for fit in fits { (row(fit, &own(fit), &columns)) } };
     let mut head = vec![("Method", false)];
     if columns.stage {
         head.push(("Stage", false));
@@ -118,9 +128,7 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
                 "Where the steps do not flatten, " (words::symbol("S_min")) " has an upper bound only. "
             }
             "Seeds that did not reach the target count as censored, not as missing."
-            @if let (false, Some(Some(note))) = (columns.note, notes.first()) {
-                " All: " (words::prose(note)) "."
-            }
+            @if !of_all.is_empty() { " All: " (words::prose(&of_all.join("; "))) "." }
         },
         &head,
         &rows,
@@ -133,7 +141,12 @@ struct Columns {
     note: bool,
 }
 
-fn row(fit: &ScalingFit, columns: &Columns) -> Markup {
+/// The notes of a fit, which come as one text.
+fn notes(fit: &ScalingFit) -> impl Iterator<Item = &str> {
+    fit.note.iter().flat_map(|note| note.split("; "))
+}
+
+fn row(fit: &ScalingFit, note: &str, columns: &Columns) -> Markup {
     html! {
         tr {
             th scope="row" { (words::name(&words::method(&fit.method))) }
@@ -141,7 +154,7 @@ fn row(fit: &ScalingFit, columns: &Columns) -> Markup {
             td.whole { (words::target(fit.target)) }
             td.number {
                 @match &fit.slope {
-                    Some(slope) => { (words::stacked(&words::estimate(slope, |v| significant(v, 2)))) }
+                    Some(slope) => { (words::stacked(&words::estimate(slope, |v| fixed(v, 2)))) }
                     None => "–"
                 }
             }
@@ -154,7 +167,7 @@ fn row(fit: &ScalingFit, columns: &Columns) -> Markup {
                 None => { td.number { "–" } td.number { "–" } td.number { "–" } }
             }
             td.number { (fit.reached) " / " (fit.not_reached) " / " (fit.diverged) }
-            @if columns.note { td.wide { @if let Some(note) = &fit.note { (words::prose(note)) } } }
+            @if columns.note { td.wide { (words::prose(note)) } }
         }
     }
 }

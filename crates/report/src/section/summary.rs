@@ -103,17 +103,19 @@ fn design(book: &Book<'_>) -> Vec<String> {
     sentences
 }
 
-/// `4 × 4 of damping and learning rate`; `None` if nothing but batch size and
-/// seed was swept.
+/// `4 × 4 of damping and learning rate`; `None` if nothing but batch size and seed has several values.
 fn grid(stage: &StageSettings) -> Option<String> {
     let swept: Vec<_> = stage
         .swept
         .iter()
         .filter(|(path, _)| !["batch_size", "seed"].contains(&path.as_str()))
         .collect();
+    if swept.iter().all(|(_, values)| values.len() < 2) {
+        return None;
+    }
     let sizes: Vec<String> = swept.iter().map(|(_, v)| v.len().to_string()).collect();
     let names: Vec<String> = swept.iter().map(|(path, _)| words::setting(path)).collect();
-    (!swept.is_empty()).then(|| format!("{} of {}", sizes.join(" × "), words::list(&names)))
+    Some(format!("{} of {}", sizes.join(" × "), words::list(&names)))
 }
 
 /// `5`, `3 to 5`; nothing of nothing.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use analysis::report::Named;
-use analysis::select::{Edge, Winner, WinnersTable};
+use analysis::select::{Criterion, Edge, Winner, WinnersTable};
 use maud::{Markup, html};
 
 use super::table;
@@ -59,7 +59,8 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
         seeds: seeds.len() > 1,
         candidates: candidates.len() > 1,
     };
-    head.push(("Score", true));
+    let by_steps = matches!(named.table.by, Criterion::StepsTo { .. });
+    head.push((if by_steps { "Steps" } else { "Score" }, true));
     if columns.seeds {
         head.push(("Tuning seeds", true));
     }
@@ -77,7 +78,9 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
         &format!("winners-{}", index + 1),
         "winners",
         &html! {
-            "Winners by " (words::criterion(named.table.by)) " " (words::slice(named.table.at))
+            "Winners of stage " (words::name(&named.stage)) " by " (words::criterion(named.table.by))
+            @if by_steps { " (the median seed: after the last miss, by the first of two hits)" }
+            @else { " " (words::slice(named.table.at)) }
             @if let (false, Some(n)) = (columns.candidates, candidates.first()) { ", each the best of " (count(*n, "configuration")) }
             @if let (false, Some(n)) = (columns.seeds, seeds.first()) { ", chosen on " (count(*n, "tuning seed")) ". " }
             @else { ", chosen on the tuning seeds. " }

@@ -9,6 +9,9 @@ use crate::chromium::{Chromium, skip};
 /// Widths of a desk, a tablet and a phone, in pixels.
 pub(crate) const WIDTHS: [u32; 3] = [1280, 768, 390];
 
+/// Width of A4 between the margins of print, in pixels.
+const PAPER: u32 = 688;
+
 /// Opens the page at every width, in light, dark and for paper, and keeps a picture of each.
 pub(crate) fn every_look(browser: &mut Chromium, page: &Path, name: &str) {
     for width in WIDTHS {
@@ -37,12 +40,21 @@ pub(crate) fn every_look(browser: &mut Chromium, page: &Path, name: &str) {
             browser.picture(&format!("{name}-{width}-{scheme}"));
         }
     }
-    browser.resize(1280, 900);
+    // What an A4 sheet has between its margins; wider, and the browser would shrink the whole page.
+    browser.resize(PAPER, 900);
     browser.media("print", "dark");
+    let wide = browser.ask("document.documentElement.scrollWidth");
+    assert!(
+        wide.as_u64() <= Some(u64::from(PAPER)),
+        "{name} is {wide} wide on paper"
+    );
     let paper = browser.ask("getComputedStyle(document.body).backgroundColor");
     assert_eq!(paper, "rgb(255, 255, 255)", "{name}: paper is white");
     let shown = browser.ask("[...document.querySelectorAll('nav, .tools, button, details.data')].filter(e => e.getClientRects().length).length");
     assert_eq!(shown, 0, "{name}: paper has no use for controls");
+    let whole = browser.ask("[...document.querySelectorAll('#runs .on-paper')].filter(e => e.getClientRects().length).length");
+    let listed = browser.ask("document.querySelectorAll('#list-runs').length");
+    assert_eq!(whole, listed, "{name}: paper says where the whole list is");
     browser.picture(&format!("{name}-print"));
     browser.media("screen", "light");
 }

@@ -77,7 +77,9 @@ fn the_keyboard_reaches_and_works_everything() {
     browser.press("ArrowRight");
     let second = browser.ask("document.querySelector('#tip').textContent");
     assert!(
-        first.as_str().is_some_and(|text| text.contains("K-FAC")),
+        first
+            .as_str()
+            .is_some_and(|text| text.contains("K-FAC") && text.contains("seeds 100: (")),
         "{first}"
     );
     assert_ne!(first, second);
@@ -131,7 +133,7 @@ fn a_cell_shows_its_training_and_marks_the_same_settings_everywhere() {
     let marked = marked.as_array().expect("a list");
     assert_eq!(marked.len(), 2 * Study::quick().batches.len(), "{marked:?}");
     // SGD's grid shares some rates with K-FAC's, no damping.
-    browser.hover("#map-1-1-1 .values text:nth-last-child(2) tspan");
+    browser.hover("#map-1-1-1 .values text:nth-of-type(3) tspan");
     let alike = browser.ask("document.querySelectorAll('#map-1-1-6 .alike').length");
     assert_eq!(alike, Study::quick().grid);
     // An address leads to a cell.
@@ -180,7 +182,7 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
          input.dispatchEvent(new Event('input')); })()",
     );
     // The words may stand in any column.
-    let files = report::exhibits(&page(&table, &sample::provenance()), &table);
+    let files = report::exhibits(&page(&table, &sample::provenance()));
     let list = files
         .iter()
         .find(|file| file.name == "list-runs.csv")
@@ -234,7 +236,7 @@ fn a_download_is_what_lies_beside_the_page() {
     };
     let table = Study::quick().table();
     let html = page(&table, &sample::provenance());
-    let files = report::exhibits(&html, &table);
+    let files = report::exhibits(&html);
     browser.open(&quick().file, "");
     let mut seen = 0;
     for file in &files {
@@ -270,7 +272,7 @@ fn thousands_of_runs_open_at_once_and_print_on_few_pages() {
     let Some(mut browser) = Chromium::start("9,216 runs in a browser") else {
         return;
     };
-    let large = written(&Study::large(), &sample::provenance_of(9216));
+    let large = written(&Study::large(12), &sample::provenance_of(9216));
     browser.resize(1280, 900);
     browser.open(&large.file, "");
     let status = browser.ask("document.querySelector('#list-runs [role=status]').textContent");
@@ -281,5 +283,5 @@ fn thousands_of_runs_open_at_once_and_print_on_few_pages() {
     // Told, not judged: timings decide no test.
     println!("9,216 runs opened in {time} ms");
     let pages = browser.printed_pages();
-    assert!((10..60).contains(&pages), "{pages} pages");
+    assert!((10..90).contains(&pages), "{pages} pages");
 }

@@ -114,7 +114,6 @@ pub(crate) fn all_diverged() -> ReportTable {
     for run in &mut table.runs {
         run.outcome = Outcome::Diverged { step: 1 };
         run.last = None;
-        run.best.clear();
     }
     for curve in &mut table.curves {
         curve.outcome = Outcome::Diverged { step: 1 };

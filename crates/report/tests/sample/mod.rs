@@ -14,8 +14,7 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    Best, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings,
-    sketch,
+    LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
@@ -67,11 +66,12 @@ impl Study {
     }
 
     /// 9,216 runs: three setups of the published study's shape, three tuning seeds a configuration.
-    pub(crate) fn large() -> ReportTable {
+    pub(crate) fn large(targets: usize) -> ReportTable {
         let tables = ["resnet20-", "resnet32-", "alexnet-"].map(|setup| {
             let study = Study {
                 setup,
                 examples: 50_000,
+                targets,
                 ..Study::paper()
             };
             study.table()
@@ -218,7 +218,6 @@ impl Study {
                         first_drop: None,
                         crossings: (0..self.targets)
                             .map(|t| Crossing {
-                                target: Self::target(t),
                                 steps: self.crossing(m, batch, t, seed),
                                 after_first_drop: false,
                                 just_after_drop: false,
@@ -732,17 +731,6 @@ impl Study {
                 test_accuracy: Some(accuracy - 0.004),
                 ..Evaluation::default()
             }),
-            best: if diverged {
-                BTreeMap::new()
-            } else {
-                BTreeMap::from([(
-                    Metric::ValidationAccuracy,
-                    Best {
-                        value: accuracy + 0.003,
-                        step: 300,
-                    },
-                )])
-            },
             sketch: sketch(&loss),
         }
     }

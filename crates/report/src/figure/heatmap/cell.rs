@@ -11,7 +11,7 @@ use maud::{Markup, PreEscaped, html};
 use super::shades::Shades;
 use crate::draw::colour::cividis;
 use crate::draw::number::{fixed, significant};
-use crate::draw::svg::{cross, line_through, px};
+use crate::draw::svg::px;
 
 /// Width of the smallest cell in which two digits can be read, in pixels.
 pub(super) const SMALLEST: f64 = 24.0;
@@ -21,8 +21,9 @@ const ROOMY: f64 = 34.0;
 
 /// Width and height of a cell where there is room for so much width.
 pub(super) fn size(room: f64) -> (f64, f64) {
-    let width = room.floor().clamp(SMALLEST, 38.0);
-    (width, if width < ROOMY { 23.0 } else { 30.0 })
+    let width = (2.0 * (room / 2.0).floor()).clamp(SMALLEST, 38.0);
+    // Even, so that a cell's middle is a whole pixel.
+    (width, if width < ROOMY { 24.0 } else { 30.0 })
 }
 
 /// Is there room for whole numbers only?
@@ -50,23 +51,27 @@ pub(super) fn state(state: &CellState) -> &'static str {
 }
 
 /// Shades that are told apart: cells of equal shade are one path.
-const SHADES: f64 = 63.0;
+const SHADES: f64 = 47.0;
 
-/// Draws all cells of a panel; `corner` is the upper left one of a cell by its index.
+/// Draws all cells of a panel; `corner` is the upper left one of a cell by its index. `id`: of the drawing.
 pub(super) fn all(
+    id: &str,
     panel: &Panel,
     size: (f64, f64),
-    corner: impl Fn(usize) -> (f64, f64),
+    corner: impl Fn(usize) -> (f64, f64) + Copy,
     metric: Metric,
     shades: &Shades,
 ) -> Markup {
     let (wide, high) = size;
     let small = is_small(size);
-    // What is drawn alike, each with all its places.
-    let mut areas: BTreeMap<String, String> = BTreeMap::new();
-    // By height, from the top.
-    let mut values: BTreeMap<i64, String> = BTreeMap::new();
-    let (mut strokes, mut crosses, mut marks) = (String::new(), String::new(), String::new());
+    let columns = panel.x_values.len().max(1);
+    let hatch = format!("{id}-hatch");
+    // What is drawn alike, each with all its cells.
+    let mut looks: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut missing = String::new();
+    // Pale values and others, by height from the top.
+    let mut values: BTreeMap<(bool, i64), String> = BTreeMap::new();
+    let (mut crosses, mut marks) = (String::new(), String::new());
     for (index, cell) in panel.cells.iter().enumerate() {
         let (x, y) = corner(index);
         let (mid, centre) = (x + wide / 2.0, y + high / 2.0);
@@ -78,25 +83,25 @@ pub(super) fn all(
                 } else {
                     short(metric, *mean)
                 };
-                let (starred, star) = if panel.best == Some(index) {
-                    ("starred", "*")
+                let (class, star) = if panel.best == Some(index) {
+                    (" class=\"starred\"", "*")
                 } else {
                     ("", "")
                 };
-                let class = match (colour.is_dark(), starred) {
-                    (false, "") => String::new(),
-                    (true, "") => " class=\"pale\"".into(),
-                    (false, starred) => format!(" class=\"{starred}\""),
-                    (true, starred) => format!(" class=\"pale {starred}\""),
-                };
-                let row = values.entry((centre + 4.0).round() as i64).or_default();
+                let row = values
+                    .entry((colour.is_dark(), (centre + 4.0).round() as i64))
+                    .or_default();
                 let _ = write!(row, "<tspan{class} x=\"{}\">{text}{star}</tspan>", px(mid));
-                format!("fill=\"{}\"", colour.hex())
+                format!("stroke=\"{}\"", colour.hex())
             }
             CellState::Diverged { .. } => {
-                strokes += &hatch((x, y), size);
-                crosses += &cross(mid, centre, 6.0);
-                "class=\"void\"".into()
+                let _ = write!(
+                    crosses,
+                    "M{} {}l12 12m0-12l-12 12",
+                    px(mid - 6.0),
+                    px(centre - 6.0)
+                );
+                format!("stroke=\"url(#{hatch})\"")
             }
             CellState::StoppedEarly { .. } => {
                 let _ = write!(marks, "M{} {}h9v9h-9z", px(mid - 4.5), px(centre - 4.5));
@@ -106,40 +111,62 @@ pub(super) fn all(
                 let _ = write!(marks, "M{} {}h8", px(mid - 4.0), px(centre));
                 "class=\"void\"".into()
             }
-            CellState::Missing => "class=\"missing\"".into(),
+            CellState::Missing => {
+                let (wide, high) = (px(wide), px(high));
+                let _ = write!(missing, "M{} {}h{wide}v{high}h-{wide}z", px(x), px(y));
+                continue;
+            }
         };
-        let _ = write!(
-            areas.entry(look).or_default(),
-            "M{} {}h{}v{}h-{}z",
-            px(x),
-            px(y),
-            px(wide),
-            px(high),
-            px(wide)
-        );
+        looks.entry(look).or_default().push(index);
     }
+    // As strokes as wide as a cell is high, neighbours in one.
+    let strokes = |cells: &Vec<usize>| -> String {
+        let stroke = |cells: &[usize]| {
+            let (x, y) = corner(cells[0]);
+            let long = wide * cells.len() as f64;
+            format!("M{} {}h{}", px(x), px(y + high / 2.0), px(long))
+        };
+        let neighbours = cells.chunk_by(|a, b| a + 1 == *b && b % columns != 0);
+        neighbours.map(stroke).collect::<Vec<String>>().concat()
+    };
     html! {
-        g.cells { @for (look, d) in &areas { (PreEscaped(format!("<path {look} d=\"{d}\"/>"))) } }
-        @if !marks.is_empty() { path.lost d=(marks) {} }
         @if !crosses.is_empty() {
-            path.lost d=(strokes) {}
-            path.lost.thick d=(crosses) {}
+            pattern id=(hatch) width="9" height="9" patternUnits="userSpaceOnUse" {
+                path.ground d="M0 0h9v9h-9z" {}
+                path.lost d="M-1 1L1 -1M0 9L9 0M8 10L10 8" {}
+            }
         }
-        g.values.tiny[small] { @for (y, row) in &values { text y=(y) { (PreEscaped(row)) } } }
+        g.shades stroke-width=(px(high)) {
+            @for (look, cells) in &looks { (PreEscaped(format!("<path {look} d=\"{}\"/>", strokes(cells)))) }
+        }
+        path.gaps d=(gaps(panel, size, corner)) {}
+        @if !missing.is_empty() { path.missing d=(missing) {} }
+        @if !marks.is_empty() { path.lost d=(marks) {} }
+        @if !crosses.is_empty() { path.lost.thick d=(crosses) {} }
+        g.values.tiny[small] {
+            @for ((pale, y), row) in &values { text.pale[*pale] y=(y) { (PreEscaped(row)) } }
+        }
     }
 }
 
-/// Strokes across a cell.
-fn hatch((x, y): (f64, f64), (wide, high): (f64, f64)) -> String {
-    let strokes = [0.4_f64, 0.8, 1.2, 1.6].map(|share| {
-        // From the upper or right side down to the left or lower one.
-        let (near, far) = (share.min(1.0), (share - 1.0).max(0.0));
-        line_through([
-            (x + wide * near, y + high * far),
-            (x + wide * far, y + high * near),
-        ])
+/// Lines between the cells.
+fn gaps(panel: &Panel, (wide, high): (f64, f64), corner: impl Fn(usize) -> (f64, f64)) -> String {
+    let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
+    let cells = columns * rows;
+    if cells == 0 {
+        return String::new();
+    }
+    // Cells come by rows, the lowest first.
+    let ((left, _), (_, top)) = (corner(0), corner(cells - 1));
+    let up = (1..columns).map(|x| {
+        let x = px(left + wide * x as f64);
+        format!("M{x} {}v{}", px(top), px(high * rows as f64))
     });
-    strokes.concat()
+    let across = (1..rows).map(|y| {
+        let y = px(top + high * y as f64);
+        format!("M{} {y}h{}", px(left), px(wide * columns as f64))
+    });
+    up.chain(across).collect()
 }
 
 /// A value in two digits.
@@ -151,11 +178,16 @@ fn shortest(metric: Metric, value: f64) -> String {
     }
 }
 
-/// A value as short as a cell is wide.
+/// A value in three digits, as far as a cell is wide: the declared levels have as many.
 fn short(metric: Metric, value: f64) -> String {
-    if metric.is_loss() {
-        significant(value, 2)
-    } else {
-        fixed(value * 100.0, 1)
+    if !metric.is_loss() {
+        return fixed(value * 100.0, 1);
+    }
+    match value {
+        v if v >= 99.95 => significant(v, 3),
+        v if v >= 9.995 => fixed(v, 1),
+        v if v >= 0.0995 => fixed(v, 2),
+        v if v >= 0.00995 => fixed(v, 3),
+        v => significant(v, 1),
     }
 }

@@ -17,7 +17,7 @@ use self::cell::value;
 use self::legend::legend;
 use self::panel::Frame;
 use self::shades::Shades;
-use super::figure;
+use super::{data, figure};
 use crate::book::{Book, Kind, groups};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{count, exact, fixed, significant};
@@ -159,16 +159,15 @@ fn one(
             _ => { "no seeds" }
         }
         " a cell (" (count(runs, "run")) "), one panel per method and batch size, all on one colour \
-         scale; lighter is better. The best cell of a panel is starred. "
+         scale"
+        @if !table.value.is_loss() { ", logarithmic in the errors" }
+        "; lighter is better. The best cell of a panel is starred. "
         @if let Some(first) = rules.first() { "Outlined: " (first) ". " }
         @if let Some(second) = rules.get(1) { "Dashed: " (second) ". " }
         "A triangle outside of a side marks that good cells touch it: the region may go on beyond the \
          grid, so its share is a lower bound. Nothing is interpolated. Compare the size and place of \
          the outline from panel to panel."
-        @if panels.iter().any(|p| p.dampings.iter().any(|level| !level.is_below_curvature())) {
-            " Right of the dotted line dampings exceed the median eigenvalue of the curvature: there K-FAC is nearly SGD with \
-             learning rate / damping, and a diagonal edge of the region is built in."
-        }
+        (curvature(panels))
     };
     figure(
         book,
@@ -176,11 +175,44 @@ fn one(
         &format!("fig-heatmap-{tag}"),
         &body,
         &caption,
-        Some(&csv(table, panels)),
+        &data(&csv(table, panels)),
     )
 }
 
+/// What is to be known of dampings beside the curvature; nothing where no run recorded it.
+fn curvature(panels: &[&Panel]) -> Markup {
+    let above = |panel: &Panel| {
+        panel
+            .dampings
+            .iter()
+            .filter(|level| !level.is_below_curvature())
+            .count()
+    };
+    let told = || panels.iter().filter(|panel| !panel.dampings.is_empty());
+    let all = told()
+        .filter(|panel| above(panel) == panel.dampings.len())
+        .count();
+    let some = told().any(|panel| panel::parts_dampings(panel));
+    html! {
+        @if some {
+            " Beyond the dotted line dampings exceed the median eigenvalue of the curvature: there K-FAC is nearly SGD \
+             with learning rate / damping, and a diagonal edge of the region is built in."
+        }
+        @if all > 0 {
+            " "
+            @if all == told().count() { "All dampings" }
+            @else if all == 1 { "In one panel without a line all dampings" }
+            @else { "In " (all) " panels without a line all dampings" }
+            " exceed " @if some { "it" } @else {
+                "the median eigenvalue of the curvature, where K-FAC is nearly SGD with learning rate / damping, and a \
+                 diagonal edge of the region is built in"
+            } "."
+        }
+    }
+}
+
 /// A row a cell, panel by panel; a column for each setting on an axis, empty where a panel has another.
+/// The state is empty where there is a value.
 fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {
     let axes: BTreeSet<&str> = panels
         .iter()
@@ -216,7 +248,10 @@ fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {
                 })
                 .collect();
             let good = panel.regions.first().and_then(|r| r.good.get(index));
-            row.push(cell::state(&cell.state).to_owned());
+            row.push(match value(&cell.state) {
+                Some(_) => String::new(),
+                None => cell::state(&cell.state).to_owned(),
+            });
             row.push(measured(value(&cell.state)));
             row.push(good.map_or_else(String::new, |good| u8::from(*good).to_string()));
             row.push(seeds.join(" "));

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::cell::{self, value};
 use super::shades::Shades;
 use crate::draw::number::significant;
-use crate::draw::svg::{line_through, px, shortened};
+use crate::draw::svg::{fitting, line_through, px, shortened};
 use crate::figure::outline::{outline, path};
 use crate::words;
 
@@ -22,6 +22,8 @@ const NAME: f64 = 16.0;
 const PAGE: f64 = 1072.0;
 /// For the words above a grid of few columns.
 const WORDS: f64 = 112.0;
+/// Width of a letter of an axis' name.
+const LETTER: f64 = 7.2;
 /// Between panels.
 const GAP: f64 = 14.0;
 
@@ -48,7 +50,7 @@ impl Frame {
             .max()
             .unwrap_or(0);
         // Whole pixels keep thousands of coordinates short.
-        let ticks = (12.0 + 5.8 * longest as f64).ceil();
+        let ticks = (14.0 + 5.8 * longest as f64).ceil();
         let across = panels.iter().map(|p| p.x_values.len()).max().unwrap_or(0);
         let around = ticks + RIGHT + GAP;
         let rows = |rows: usize| most.div_ceil(rows).max(1);
@@ -134,6 +136,8 @@ pub(super) fn draw(
         .max()
         .unwrap_or(0);
     let every = ((6.0 * longest as f64 + 3.0) / wide).ceil().max(1.0) as usize;
+    // Names of axes may be longer than their axis, not than the drawing.
+    let (middle, centre) = (f64::midpoint(left, right), f64::midpoint(TOP, bottom));
     let x_name = words::setting(&panel.x);
     let y_name = words::setting(&panel.y);
     html! {
@@ -142,26 +146,26 @@ pub(super) fn draw(
             data-grid=(grid) data-row=(row) {
             title id={ (id) "-title" } { (method) ", " (heading) }
             desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(left)) y="14" { (shortened(&heading, ((width - left) / 9.4) as usize)) }
+            text.heading x=(px(left)) y="14" { (fitting(&heading, 13.0, width - left)) }
             text.small.label x=(px(left)) y="29" { (share) }
-            (cell::all(panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
-            @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
-                text.mid.small x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) {
-                    (significant(*value, 2))
+            (cell::all(id, panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
+            g.mid.ticks {
+                @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
+                    text x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) { (significant(*value, 2)) }
                 }
             }
-            @for (j, value) in panel.y_values.iter().enumerate() {
-                text.end.small x=(px(left - 8.0)) y=(px(corner(0, j).1 - high / 2.0 + 4.0)) {
-                    (significant(*value, 2))
+            g.end.ticks {
+                @for (j, value) in panel.y_values.iter().enumerate() {
+                    text x=(px(left - 10.0)) y=(px(corner(0, j).1 - high / 2.0 + 4.0)) { (significant(*value, 2)) }
                 }
             }
-            text.mid.small.label x=(px(f64::midpoint(left, right))) y=(px(height - 7.0)) {
-                (shortened(&x_name, ((right - left) / 7.2) as usize))
+            text.mid.small.label x=(px(middle)) y=(px(height - 7.0)) {
+                (shortened(&x_name, (2.0 * middle.min(width - middle) / LETTER) as usize))
             }
             @if named {
-                text.mid.small.label transform={
-                    "translate(10 " (px(f64::midpoint(TOP, bottom))) ")rotate(-90)"
-                } { (shortened(&y_name, ((bottom - TOP) / 7.2) as usize)) }
+                text.mid.small.label transform={ "translate(10 " (px(centre)) ")rotate(-90)" } {
+                    (shortened(&y_name, (2.0 * centre.min(height - centre) / LETTER) as usize))
+                }
             }
             @for (place, region) in panel.regions.iter().enumerate().rev() {
                 @if region.good.len() == panel.cells.len() && columns > 0 {
@@ -173,13 +177,18 @@ pub(super) fn draw(
                 }
             }
             @if let Some(d) = curvature(panel, corner) {
-                path.curvature d=(d) { title { "dampings from here on exceed most of the curvature" } }
+                path.curvature d=(d) {}
             }
-            @if let Some(region) = region {
-                @for side in &region.touches { (touch(*side, (left, right), (TOP, bottom))) }
+            @if let Some(region) = region.filter(|region| !region.touches.is_empty()) {
+                path.touch d=(touches(&region.touches, (left, right), (TOP, bottom))) {}
             }
         }
     }
+}
+
+/// Is there a line between dampings below and above the median eigenvalue of the curvature?
+pub(super) fn parts_dampings(panel: &Panel) -> bool {
+    curvature(panel, |_, _| (0.0, 0.0)).is_some()
 }
 
 /// The line between dampings below and above the median eigenvalue of the curvature; none where no run
@@ -199,28 +208,16 @@ fn curvature(panel: &Panel, corner: impl Fn(usize, usize) -> (f64, f64)) -> Opti
     Some(line_through(ends))
 }
 
-/// A triangle outside of a side that good cells touch.
-fn touch(side: Side, (left, right): (f64, f64), (top, bottom): (f64, f64)) -> Markup {
+/// Triangles outside of the sides that good cells touch.
+fn touches(sides: &[Side], (left, right): (f64, f64), (top, bottom): (f64, f64)) -> String {
     let (x, y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
-    let (d, name) = match side {
-        Side::Left => (
-            format!("M{} {}v10l-5 -5z", px(left - 2.5), px(y - 5.0)),
-            "left",
-        ),
-        Side::Right => (
-            format!("M{} {}v10l5 -5z", px(right + 2.5), px(y - 5.0)),
-            "right",
-        ),
-        Side::Top => (
-            format!("M{} {}h10l-5 -5z", px(x - 5.0), px(top - 2.5)),
-            "top",
-        ),
-        Side::Bottom => (
-            format!("M{} {}h10l-5 5z", px(x - 5.0), px(bottom + 2.5)),
-            "bottom",
-        ),
+    let triangle = |side: &Side| match side {
+        Side::Left => format!("M{} {}v10l-5-5z", px(left - 2.5), px(y - 5.0)),
+        Side::Right => format!("M{} {}v10l5-5z", px(right + 2.5), px(y - 5.0)),
+        Side::Top => format!("M{} {}h10l-5-5z", px(x - 5.0), px(top - 2.5)),
+        Side::Bottom => format!("M{} {}h10l-5 5z", px(x - 5.0), px(bottom + 2.5)),
     };
-    html! { path.touch d=(d) { title { "good cells touch the " (name) " side of the grid" } } }
+    sides.iter().map(triangle).collect()
 }
 
 fn description(panel: &Panel, metric: Metric, x: &str, y: &str) -> String {
@@ -254,13 +251,26 @@ fn description(panel: &Panel, metric: Metric, x: &str, y: &str) -> String {
             )
         })
         .collect();
+    let states: Vec<String> = [
+        (of(|s| matches!(s, CellState::Diverged { .. })), "diverged"),
+        (
+            of(|s| matches!(s, CellState::StoppedEarly { .. })),
+            "ended early",
+        ),
+        (
+            of(|s| matches!(s, CellState::NotEvaluated)),
+            "not evaluated",
+        ),
+        (of(|s| matches!(s, CellState::Missing)), "without a run"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!(", {n} {what}"))
+    .collect();
     format!(
-        "Grid of {x} by {y}, {} cells, {} diverged, {} ended early, {} not evaluated, {} without a run. {best} {}",
+        "Grid of {x} by {y}, {} cells{}. {best} {}",
         panel.cells.len(),
-        of(|s| matches!(s, CellState::Diverged { .. })),
-        of(|s| matches!(s, CellState::StoppedEarly { .. })),
-        of(|s| matches!(s, CellState::NotEvaluated)),
-        of(|s| matches!(s, CellState::Missing)),
+        states.concat(),
         regions.join(" ")
     )
 }

@@ -7,7 +7,7 @@ use crate::book::Kind;
 use crate::csv::{Csv, whole};
 use crate::draw::number::grouped;
 use crate::figure::by_batch::{Bar, Line, Mark, Panel, Point};
-use crate::figure::figure;
+use crate::figure::{data, figure};
 use crate::words;
 
 impl Part<'_> {
@@ -24,12 +24,7 @@ impl Part<'_> {
         }
         let (axes, class) = self.axes(&panels);
         let mut csv = Csv::new(["stage", "method", "target", "batch_size", "after", "by"]);
-        for row in self
-            .table
-            .summaries
-            .iter()
-            .filter(|row| self.group.contains(&(&row.stage, &row.method)))
-        {
+        for row in self.mine() {
             csv.row(&[
                 row.stage.clone(),
                 row.method.clone(),
@@ -44,14 +39,14 @@ impl Part<'_> {
             Kind::Other,
             &format!("fig-examples-{}", self.tag),
             &html! {
-                (self.legend())
+                (self.legend(false, &html! {}))
                 div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
             },
             &html! {
                 "Training examples that the median seed had seen at each target; both axes to base 2. Under ideal scaling a \
                  line is level: the same examples, in fewer steps. Where it rises, a larger batch wastes them."
             },
-            Some(&csv.text()),
+            &data(&csv.text()),
         )
     }
 
@@ -74,26 +69,22 @@ impl Part<'_> {
                                 high: Some(examples.by as f64),
                             }),
                             mark: Mark::Known,
-                            tip: format!(
-                                "{label}, batch {}\n{} to {} examples",
-                                row.batch_size,
+                            said: format!(
+                                "{} to {} examples",
                                 grouped(examples.after),
                                 grouped(examples.by)
                             ),
+                            more: String::new(),
                         })
                     })
                     .collect();
                 Line::new(self.book.look(series.1), label, points)
             })
             .collect();
-        let spoken: Vec<_> = lines
-            .iter()
-            .flat_map(|l| l.points.iter().map(|p| p.tip.replace('\n', ", ")))
-            .collect();
         Panel {
             id: format!("examples-{}-{}", self.tag, index + 1),
             title: words::target(target),
-            description: format!("Examples to target by batch size. {}.", spoken.join(". ")),
+            description: "Examples to target by batch size".into(),
             lines,
             reference: Vec::new(),
             label: "examples to target".into(),

@@ -2,7 +2,7 @@
 //! ideal, fit.
 
 use analysis::Target;
-use analysis::targets::{Bounded, CriticalBatchFit, Crossing, RunSteps, Steps};
+use analysis::targets::{Bounded, CriticalBatchFit, Crossing, RunSteps, Steps, StepsSummary};
 
 use super::{Part, Series};
 use crate::draw::number::{count, grouped};
@@ -18,7 +18,6 @@ impl<'a> Part<'a> {
         let mut line = Line::new(self.book.look(method), label.clone(), Vec::new());
         for row in &rows {
             let seeds = self.seeds(row);
-            let head = format!("{label}, batch {}", row.batch_size);
             let budget = seeds
                 .iter()
                 .filter_map(|(_, crossing)| match crossing.steps {
@@ -26,12 +25,12 @@ impl<'a> Part<'a> {
                     _ => None,
                 })
                 .max();
-            let outcome = format!(
-                "{} of {} reached; {}",
-                row.reached,
-                count(row.seeds, "seed"),
-                words::settings(&row.parameters)
-            );
+            let more = more(row, &seeds);
+            let some = if row.reached < row.seeds {
+                format!(", {} of {} reached", row.reached, count(row.seeds, "seed"))
+            } else {
+                String::new()
+            };
             if let Some(median) = row.median {
                 line.points.push(Point {
                     batch: row.batch_size,
@@ -45,10 +44,8 @@ impl<'a> Part<'a> {
                             high: Some(slowest.by as f64),
                         }),
                     mark: Mark::Known,
-                    tip: format!(
-                        "{head}\nmedian steps {}\n{outcome}",
-                        words::steps(median.after, median.by)
-                    ),
+                    said: format!("{}{some}", words::steps(median.after, median.by)),
+                    more,
                 });
             } else if let Some(budget) = budget {
                 line.points.push(Point {
@@ -56,14 +53,16 @@ impl<'a> Part<'a> {
                     value: budget as f64,
                     bar: None,
                     mark: Mark::Above,
-                    tip: format!("{head}\nmedian above {} steps\n{outcome}", grouped(budget)),
+                    said: format!("above {}{some}", grouped(budget)),
+                    more,
                 });
             }
             if row.diverged > 0 {
                 line.diverged.push((
                     row.batch_size as f64,
                     format!(
-                        "{head}\n{} of {} diverged",
+                        "{label}, batch {}\n{} of {} diverged",
+                        row.batch_size,
                         row.diverged,
                         count(row.seeds, "seed")
                     ),
@@ -72,7 +71,7 @@ impl<'a> Part<'a> {
             line.seeds.extend(
                 seeds
                     .iter()
-                    .filter_map(|(run, crossing)| seed(&label, run, crossing)),
+                    .filter_map(|(run, crossing)| seed(run, crossing)),
             );
         }
         line.ideal = rows
@@ -90,47 +89,56 @@ impl<'a> Part<'a> {
     }
 }
 
-fn seed(label: &str, run: &RunSteps, crossing: &Crossing) -> Option<Seed> {
-    let head = format!("{label}, batch {}, seed {}", run.batch_size, run.seed);
-    let (value, from, above, what) = match crossing.steps {
-        Steps::Reached { after, by } => (
-            by,
-            Some(after.max(1) as f64),
-            false,
-            format!("reached in {}", words::steps(after, by)),
-        ),
-        Steps::NotReached { budget } => (
-            budget,
-            None,
-            true,
-            format!("not reached through step {}", grouped(budget)),
-        ),
-        Steps::Diverged { .. } => return None,
+/// Settings and seeds of a point, each seed with what became of it.
+fn more(row: &StepsSummary, seeds: &[(&RunSteps, &Crossing)]) -> String {
+    let each: Vec<String> = seeds
+        .iter()
+        .map(|(run, crossing)| {
+            let flag = match crossing {
+                Crossing {
+                    just_after_drop: true,
+                    ..
+                } => " just after a drop of the learning rate",
+                Crossing {
+                    after_first_drop: true,
+                    ..
+                } => " after a drop of the learning rate",
+                _ => "",
+            };
+            let steps = match crossing.steps {
+                Steps::Reached { after, by } => words::steps(after, by),
+                Steps::NotReached { budget } => format!("not by {}", grouped(budget)),
+                Steps::Diverged { step } => format!("diverged at {}", grouped(step)),
+            };
+            format!("{}: {steps}{flag}", run.seed)
+        })
+        .collect();
+    let settings = if row.parameters.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", words::settings(&row.parameters))
     };
-    let flag = match crossing {
-        Crossing {
-            just_after_drop: true,
-            ..
-        } => "\njust after a drop of the learning rate",
-        Crossing {
-            after_first_drop: true,
-            ..
-        } => "\nafter a drop of the learning rate",
-        _ => "",
+    format!("seeds {}{settings}", each.join("; "))
+}
+
+fn seed(run: &RunSteps, crossing: &Crossing) -> Option<Seed> {
+    let (value, from, above) = match crossing.steps {
+        Steps::Reached { after, by } => (by, Some(after.max(1) as f64), false),
+        Steps::NotReached { budget } => (budget, None, true),
+        Steps::Diverged { .. } => return None,
     };
     Some(Seed {
         batch: run.batch_size,
         value: value as f64,
         from,
         above,
-        tip: format!("{head}\n{what}{flag}"),
     })
 }
 
 /// The fitted law over the batch sizes that it was fitted to.
 fn law_curve(law: &CriticalBatchFit, batches: &[u64]) -> Vec<(f64, f64)> {
     let span = Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.0);
-    span.spread(48)
+    span.spread(20)
         .map(|batch| (batch, law.s_min + law.e_min / batch))
         .collect()
 }

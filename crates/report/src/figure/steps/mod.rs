@@ -5,7 +5,7 @@ mod examples;
 mod line;
 mod speed_up;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use analysis::Target;
 use analysis::report::Named;
@@ -13,9 +13,9 @@ use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetsTable};
 use maud::{Markup, html};
 
 use super::by_batch::{Axes, Panel, Point};
-use super::{figure, legend_drawing, method_entry, panel_size};
+use super::{data_of_seeds, figure, legend_drawing, method_entry, panel_size};
 use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, whole};
+use crate::csv::{Csv, side_by_side, whole};
 use crate::draw::number::count;
 use crate::draw::scale::{Scale, Spacing};
 use crate::words;
@@ -29,15 +29,43 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<TargetsTable>
         .summaries
         .iter()
         .map(|s| (s.stage.as_str(), s.method.as_str()));
+    let mut runs = Runs::new();
+    for run in &table.runs {
+        let key = (run.stage.as_str(), run.method.as_str(), run.batch_size);
+        runs.entry(key).or_default().push(run);
+    }
+    let parts: Vec<Part<'_>> = groups(series)
+        .into_iter()
+        .enumerate()
+        .map(|(place, group)| Part {
+            book,
+            table,
+            runs: &runs,
+            group,
+            tag: format!("{}-{}", index + 1, place + 1),
+        })
+        .collect();
     html! {
-        @for (group_index, group) in groups(series).into_iter().enumerate() {
-            @let part = Part { book, table, group, tag: format!("{}-{}", index + 1, group_index + 1) };
+        @for part in &parts {
             h3 { (stage_list(&part.group)) }
             (part.steps())
-            (part.speed_up())
-            (part.examples())
+            @if part.is_tuned() && parts.iter().any(|other| !other.is_tuned()) {
+                p.note {
+                    "Speed-up, examples and time follow from the steps; they are drawn of the runs that no choice was made on."
+                }
+            } @else {
+                (part.speed_up())
+                (part.examples())
+            }
         }
     }
+}
+
+/// Do the steps of a group rest on a choice among configurations on the same seeds?
+pub(crate) fn is_tuned(table: &TargetsTable, group: &[(&str, &str)]) -> bool {
+    let rows = table.summaries.iter();
+    let mut mine = rows.filter(|row| group.contains(&(&row.stage, &row.method)));
+    mine.any(|row| row.configurations > 1)
 }
 
 fn stage_list(group: &[Series<'_>]) -> Markup {
@@ -55,9 +83,13 @@ fn stage_list(group: &[Series<'_>]) -> Markup {
 struct Part<'a> {
     book: &'a Book<'a>,
     table: &'a TargetsTable,
+    runs: &'a Runs<'a>,
     group: Vec<Series<'a>>,
     tag: String,
 }
+
+/// The runs of a table by stage, method and batch size: a large study has thousands.
+type Runs<'a> = HashMap<(&'a str, &'a str, u64), Vec<&'a RunSteps>>;
 
 impl<'a> Part<'a> {
     fn summaries(&self, series: Series<'a>, target: Target) -> Vec<&'a StepsSummary> {
@@ -73,20 +105,26 @@ impl<'a> Part<'a> {
 
     /// The runs behind a summary, with their crossings of its target.
     fn seeds(&self, summary: &'a StepsSummary) -> Vec<(&'a RunSteps, &'a Crossing)> {
-        self.table
-            .runs
-            .iter()
-            .filter(|run| {
-                run.stage == summary.stage
-                    && run.method == summary.method
-                    && run.batch_size == summary.batch_size
-                    && run.parameters == summary.parameters
-            })
-            .filter_map(|run| {
-                let crossing = run.crossings.iter().find(|c| c.target == summary.target)?;
-                Some((run, crossing))
-            })
+        let place = self.table.place_of(summary.target);
+        let key = (
+            summary.stage.as_str(),
+            summary.method.as_str(),
+            summary.batch_size,
+        );
+        let runs = self.runs.get(&key).into_iter().flatten();
+        runs.filter(|run| run.parameters == summary.parameters)
+            .filter_map(|run| Some((*run, run.crossings.get(place?)?)))
             .collect()
+    }
+
+    /// The rows of this part, of all targets.
+    fn mine(&self) -> impl Iterator<Item = &'a StepsSummary> {
+        let rows = self.table.summaries.iter();
+        rows.filter(|row| self.group.contains(&(&row.stage, &row.method)))
+    }
+
+    fn is_tuned(&self) -> bool {
+        is_tuned(self.table, &self.group)
     }
 
     fn reached(&self, target: Target) -> bool {
@@ -98,14 +136,7 @@ impl<'a> Part<'a> {
     }
 
     fn batches(&self) -> Vec<u64> {
-        let in_group = |s: &&StepsSummary| self.group.contains(&(&s.stage, &s.method));
-        let batches: BTreeSet<_> = self
-            .table
-            .summaries
-            .iter()
-            .filter(in_group)
-            .map(|s| s.batch_size)
-            .collect();
+        let batches: BTreeSet<_> = self.mine().map(|row| row.batch_size).collect();
         batches.into_iter().collect()
     }
 
@@ -167,18 +198,7 @@ impl<'a> Part<'a> {
             .map(|(index, target)| self.steps_panel(index, *target))
             .collect();
         let (axes, class) = self.axes(&panels);
-        let seeds: BTreeSet<usize> = self
-            .table
-            .summaries
-            .iter()
-            .filter(|s| self.group.contains(&(&s.stage, &s.method)))
-            .map(|s| s.seeds)
-            .collect();
-        let tuned = self
-            .table
-            .summaries
-            .iter()
-            .any(|s| self.group.contains(&(&s.stage, &s.method)) && s.configurations > 1);
+        let seeds: BTreeSet<usize> = self.mine().map(|row| row.seeds).collect();
         let caption = html! {
             "Steps (updates) to each target against batch size; both axes to base 2. "
             "Large markers: the median of "
@@ -193,7 +213,7 @@ impl<'a> Part<'a> {
             "An open marker with an arrow lies at the budget of a run that had not reached the target; \
              crosses above the plane are seeds that diverged. A method scales well where its markers \
              follow its dotted line. "
-            @if tuned {
+            @if self.is_tuned() {
                 "For each point the configuration with the fewest median steps was taken, on the same \
                  seeds: these steps are optimistic."
             }
@@ -206,19 +226,20 @@ impl<'a> Part<'a> {
                     Kind::Steps,
                     &format!("fig-steps-{}", self.tag),
                     &html! {
-                        (self.legend())
+                        (self.legend(true, &self.marks(&targets)))
                         div class=(class) data-pick="Target" {
                             @for panel in &panels { (axes.draw(panel)) }
                         }
                     },
                     &caption,
-                    Some(&self.csv()),
+                    &data_of_seeds(&self.csv()),
                 ))
             }
         }
     }
 
-    fn legend(&self) -> Markup {
+    /// Lines and the marks of what no line shows. `ideal`: with the dotted line.
+    fn legend(&self, ideal: bool, marks: &Markup) -> Markup {
         html! {
             ul.legend {
                 @for (stage, method) in &self.group {
@@ -226,19 +247,28 @@ impl<'a> Part<'a> {
                         (words::name(&words::method(method))) " (" (words::name(stage)) ")"
                     }))
                 }
-                (legend_drawing(&html! { path.ideal.neutral d="M2 12 32 2" {} }, "ideal scaling"))
+                @if ideal { (legend_drawing(&html! { path.ideal.neutral d="M2 12 32 2" {} }, "ideal scaling")) }
+                (marks)
+            }
+        }
+    }
+
+    /// What the marks of steps to target stand for, of those that occur.
+    fn marks(&self, targets: &[Target]) -> Markup {
+        let any = |count: fn(&StepsSummary) -> usize| {
+            self.mine()
+                .any(|row| targets.contains(&row.target) && count(row) > 0)
+        };
+        html! {
+            @if any(|row| row.not_reached) {
                 (legend_drawing(
-                    &html! {
-                        g.neutral {
-                            path.bar d=(crate::draw::svg::arrow_up(17.0, 15.0)) {}
-                        }
-                    },
+                    &html! { g.neutral { path.bar d=(crate::draw::svg::arrow_up(17.0, 15.0)) {} } },
                     "not reached within the budget",
                 ))
+            }
+            @if any(|row| row.diverged) {
                 (legend_drawing(
-                    &html! {
-                        g.neutral { path.bar d=(crate::draw::svg::cross(17.0, 7.0, 4.0)) {} }
-                    },
+                    &html! { g.neutral { path.bar d=(crate::draw::svg::cross(17.0, 7.0, 4.0)) {} } },
                     "diverged",
                 ))
             }
@@ -251,54 +281,60 @@ impl<'a> Part<'a> {
             .iter()
             .map(|&series| self.steps_line(series, target))
             .collect::<Vec<_>>();
-        let spoken: Vec<String> = lines
-            .iter()
-            .flat_map(|line| line.points.iter().map(|p| p.tip.replace('\n', ", ")))
-            .collect();
         Panel {
             id: format!("steps-{}-{}", self.tag, index + 1),
             title: words::target(target),
-            description: format!("Steps to target by batch size. {}.", spoken.join(". ")),
+            description: "Median steps to target by batch size".into(),
             lines,
             reference: Vec::new(),
             label: "steps to target".into(),
         }
     }
 
+    /// A row a stage, method, target and batch size, its seeds side by side.
     fn csv(&self) -> String {
-        let mut csv = Csv::new([
-            "stage",
-            "method",
-            "target",
-            "batch_size",
-            "seed",
-            "outcome",
-            "after",
-            "by",
-            "run",
-        ]);
-        for row in &self.table.summaries {
-            if !self.group.contains(&(&row.stage, &row.method)) {
-                continue;
-            }
-            for (run, crossing) in self.seeds(row) {
+        let rows: Vec<_> = self
+            .mine()
+            .map(|row| (row, self.seeds(row)))
+            .filter(|(_, seeds)| !seeds.is_empty())
+            .collect();
+        let settings: BTreeSet<&str> = rows
+            .iter()
+            .flat_map(|(row, _)| row.parameters.keys().map(String::as_str))
+            .collect();
+        let mut head: Vec<String> = ["stage", "method", "target", "batch_size"]
+            .map(str::to_owned)
+            .to_vec();
+        head.extend(settings.iter().map(|path| (*path).to_owned()));
+        head.extend(["seed", "outcome", "after", "by"].map(str::to_owned));
+        let mut csv = Csv::of(&head);
+        for (row, seeds) in rows {
+            let mut fields = vec![
+                row.stage.clone(),
+                row.method.clone(),
+                row.target.to_string(),
+                row.batch_size.to_string(),
+            ];
+            let setting = |path: &&str| {
+                row.parameters
+                    .get(*path)
+                    .map_or_else(String::new, words::value)
+            };
+            fields.extend(settings.iter().map(setting));
+            fields.extend(side_by_side(seeds.iter().map(|(run, crossing)| {
                 let (outcome, after, by) = match crossing.steps {
-                    Steps::Reached { after, by } => ("reached", Some(after), Some(by)),
-                    Steps::NotReached { budget } => ("not reached", Some(budget), None),
-                    Steps::Diverged { step } => ("diverged", Some(step), None),
+                    Steps::Reached { after, by } => ("reached", after, Some(by)),
+                    Steps::NotReached { budget } => ("not_reached", budget, None),
+                    Steps::Diverged { step } => ("diverged", step, None),
                 };
-                csv.row(&[
-                    row.stage.clone(),
-                    row.method.clone(),
-                    row.target.to_string(),
-                    row.batch_size.to_string(),
+                vec![
                     run.seed.to_string(),
                     outcome.into(),
-                    whole(after),
+                    after.to_string(),
                     whole(by),
-                    run.label.clone(),
-                ]);
-            }
+                ]
+            })));
+            csv.row(&fields);
         }
         csv.text()
     }

@@ -8,7 +8,7 @@ use crate::book::Kind;
 use crate::csv::{Csv, number};
 use crate::draw::number::significant;
 use crate::figure::by_batch::{Line, Mark, Panel, Point};
-use crate::figure::figure;
+use crate::figure::{data, figure};
 use crate::words;
 
 impl Part<'_> {
@@ -29,36 +29,36 @@ impl Part<'_> {
         }
         let (axes, class) = self.axes(&panels);
         let mut csv = Csv::new(["stage", "method", "target", "batch_size", "speed_up"]);
-        for row in &self.table.summaries {
-            if self.group.contains(&(&row.stage, &row.method)) {
-                csv.row(&[
-                    row.stage.clone(),
-                    row.method.clone(),
-                    row.target.to_string(),
-                    row.batch_size.to_string(),
-                    number(row.speed_up),
-                ]);
-            }
+        for row in self.mine() {
+            csv.row(&[
+                row.stage.clone(),
+                row.method.clone(),
+                row.target.to_string(),
+                row.batch_size.to_string(),
+                number(row.speed_up),
+            ]);
         }
         figure(
             self.book,
             Kind::Other,
             &format!("fig-speed-up-{}", self.tag),
             &html! {
-                (self.legend())
+                (self.legend(true, &html! {}))
                 div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
             },
             &html! {
-                "Speed-up: median steps at the smallest batch size over median steps at each batch size, \
-                 from the medians above; both axes to base 2. Dotted: ideal, a batch twice as large needs \
-                 half the steps. The further a line falls below it, the more of a larger batch is wasted."
+                "Speed-up: median steps at the smallest batch size at which a method's median seed reached the target, \
+                 over median steps at each batch size, from the medians above; both axes to base 2. Dotted: ideal \
+                 from there, where a batch twice as large needs half the steps. The further a line falls below its own, \
+                 the more of a larger batch is wasted."
             },
-            Some(&csv.text()),
+            &data(&csv.text()),
         )
     }
 
     fn speed_up_panel(&self, index: usize, target: Target) -> Panel {
-        let lines: Vec<Line> = self
+        let batches = self.batches();
+        let mut lines: Vec<Line> = self
             .group
             .iter()
             .map(|&series| {
@@ -73,32 +73,36 @@ impl Part<'_> {
                             value,
                             bar: None,
                             mark: Mark::Known,
-                            tip: format!(
-                                "{label}, batch {}\nspeed-up {}",
-                                row.batch_size,
-                                significant(value, 3)
-                            ),
+                            said: significant(value, 3),
+                            more: String::new(),
                         })
                     })
+                    .collect::<Vec<_>>();
+                let mut line = Line::new(self.book.look(series.1), label, points);
+                let first = line.points.first().map_or(1, |point| point.batch) as f64;
+                line.ideal = batches
+                    .iter()
+                    .map(|batch| *batch as f64)
+                    .filter(|batch| *batch >= first)
+                    .map(|batch| (batch, batch / first))
                     .collect();
-                Line::new(self.book.look(series.1), label, points)
+                line
             })
             .collect();
-        let spoken: Vec<_> = lines
-            .iter()
-            .flat_map(|l| l.points.iter().map(|p| p.tip.replace('\n', ", ")))
-            .collect();
-        let batches = self.batches();
-        let first = batches.first().copied().unwrap_or(1) as f64;
+        // From one batch size on they are one line, and no method's.
+        let shared = lines.windows(2).all(|pair| pair[0].ideal == pair[1].ideal);
+        let mut reference = Vec::new();
+        if shared {
+            for line in &mut lines {
+                reference = std::mem::take(&mut line.ideal);
+            }
+        }
         Panel {
             id: format!("speed-up-{}-{}", self.tag, index + 1),
             title: words::target(target),
-            description: format!("Speed-up by batch size. {}.", spoken.join(". ")),
+            description: "Speed-up by batch size".into(),
             lines,
-            reference: batches
-                .iter()
-                .map(|b| (*b as f64, *b as f64 / first))
-                .collect(),
+            reference,
             label: "speed-up".into(),
         }
     }
