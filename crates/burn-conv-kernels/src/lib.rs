@@ -22,6 +22,10 @@ pub use crate::ops::{Maybe, Ops, Then};
 
 /// What follows a normalisation in the same pass.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "passed once a layer, never stored"
+)]
 pub enum Follow {
     /// Nothing.
     Nothing,
