@@ -157,7 +157,7 @@ pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
         Unit::Plain => (plain, ""),
-        Unit::Points => (|v| significant(v * 100.0, 3), "\u{a0}points"),
+        Unit::Points => (points, "\u{a0}points"),
         Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
     };
     let (value, interval) = words::estimate(&statistic.estimate, write);
@@ -167,6 +167,12 @@ pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
         _ => text,
     });
     (format!("{value}{after}"), interval)
+}
+
+/// A difference of shares of at most 1, in hundredths. What rounding leaves of shares that cancel is 0.
+fn points(difference: f64) -> String {
+    let points = difference * 100.0;
+    significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3)
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -341,5 +347,19 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::points;
+
+    #[test]
+    fn shares_that_cancel_differ_by_nothing() {
+        let cancelled = 0.1 + 0.2 - 0.3;
+        assert!(cancelled > 0.0);
+        assert_eq!(points(cancelled), "0");
+        assert_eq!(points(0.001), "0.1");
+        assert_eq!(points(-0.0345), "−3.45");
     }
 }
