@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::threads::divide_values;
+
 /// Values that neighbouring channels of one image should have together: a page of memory.
 const TOGETHER: usize = 1024;
-/// Below this many values a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 /// Images that are worked on channel by channel: `[batch, channels, area]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,10 +49,10 @@ impl Channels {
 /// Calls `each` with ranges that make up all channels. How many there are changes no result.
 pub(crate) fn for_each_range(channels: Channels, each: impl Fn(Range<usize>) + Send + Sync) {
     let count = channels.channels;
-    let threads = match rayon::current_num_threads() {
-        1 => 1,
-        _ if channels.len() < WORTH_A_THREAD => 1,
-        more => more,
+    let threads = if divide_values(channels.len()) {
+        rayon::current_num_threads()
+    } else {
+        1
     };
     let together = (TOGETHER / channels.area.max(1)).clamp(1, count.div_ceil(threads).max(1));
     let range = |i: usize| i * together..count.min((i + 1) * together);

@@ -14,13 +14,12 @@ use rayon::prelude::*;
 use crate::bordered::Bordered;
 use crate::buffer::{Aligned, with_scratch};
 use crate::lanes::{Lanes, Level, Task};
+use crate::threads::divide_products;
 
 /// Pixels that are read with one address.
 const GROUP: usize = 4;
 /// Groups in the largest tile.
 const GROUPS: usize = 4;
-/// Below this many operations a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 500_000;
 
 /// Up to four neighbouring pixels of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,21 +145,20 @@ impl Correlation {
         let image = self.source.channels * self.source.size[0] * self.source.size[1];
         let result = self.channels * self.area;
         let batch = output.len() / result;
-        let threads = rayon::current_num_threads();
         let depth: usize = self
             .parts
             .iter()
             .map(|part| part.shifts.len())
             .max()
             .unwrap_or(0);
-        if threads == 1 || output.len() * depth < WORTH_A_THREAD {
-            self.run_here(images, output);
-        } else {
-            let share = batch.div_ceil(4 * threads);
+        if divide_products(output.len() * depth) {
+            let share = batch.div_ceil(4 * rayon::current_num_threads());
             images
                 .par_chunks(share * image)
                 .zip(output.par_chunks_mut(share * result))
                 .for_each(|(images, output)| self.run_here(images, output));
+        } else {
+            self.run_here(images, output);
         }
     }
 

@@ -54,6 +54,7 @@ mod correlate;
 mod lanes;
 mod shape;
 mod sweep;
+mod threads;
 mod weight_gradient;
 
 /// The kernels, at one level of instructions.

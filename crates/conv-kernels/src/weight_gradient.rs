@@ -19,6 +19,7 @@ use crate::buffer::{Aligned, with_scratch};
 use crate::channels_last::ChannelsLast;
 use crate::lanes::{Lanes, Task};
 use crate::shape::Conv2d;
+use crate::threads::divide_products;
 
 /// Most shares of a batch, and so most threads of use.
 const SHARES: usize = 16;
@@ -71,13 +72,13 @@ impl Kernels {
         };
         let inputs = share * shape.input_len() / shape.batch();
         let outputs = share * shape.output_len() / shape.batch();
-        let sums: Vec<Aligned> = if share == shape.batch() || rayon::current_num_threads() == 1 {
-            let shares = input.chunks(inputs).zip(output_gradient.chunks(outputs));
-            shares.map(work).collect()
-        } else {
+        let sums: Vec<Aligned> = if share < shape.batch() && divide_products(shape.flops() / 2) {
             let shares = input
                 .par_chunks(inputs)
                 .zip(output_gradient.par_chunks(outputs));
+            shares.map(work).collect()
+        } else {
+            let shares = input.chunks(inputs).zip(output_gradient.chunks(outputs));
             shares.map(work).collect()
         };
         plan.collect(shape, &sums, weight_gradient);

@@ -339,12 +339,12 @@ fn the_number_of_threads_changes_no_bit() {
     // Large enough to be shared between threads, and no multiple of anything.
     for channels in [
         Channels {
-            batch: 37,
+            batch: 101,
             channels: 19,
             area: 143,
         },
         Channels {
-            batch: 61,
+            batch: 197,
             channels: 150,
             area: 9,
         },

@@ -15,7 +15,8 @@ use crate::Error;
 /// `wgpu-software` is an adapter that computes on the CPU, such as Mesa's llvmpipe: slow, and good for trying what a
 /// GPU would do. Neither `auto` nor `wgpu` ever takes one for a GPU.
 ///
-/// The CPU device works in the calling thread's rayon pool: that is where its number of threads is set.
+/// The CPU device works in the calling thread's rayon pool: that is where its number of threads is set, and
+/// [`train_on_this_thread`] makes the caller one of them.
 ///
 /// # Errors
 ///
@@ -53,6 +54,20 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
             "no such device; there are auto, cpu, cuda, wgpu and wgpu-software",
         )),
     }
+}
+
+/// Makes the calling thread the first of the threads that the CPU device computes on, `RAYON_NUM_THREADS` in all.
+/// Otherwise it would sleep while others compute, and with a single thread each divided operation is handed over to
+/// that and back. For a program to call once, before anything else computes; results do not depend on it.
+///
+/// # Panics
+///
+/// If the process computes on other threads already.
+pub fn train_on_this_thread() {
+    rayon::ThreadPoolBuilder::new()
+        .use_current_thread()
+        .build_global()
+        .expect("nothing has computed yet");
 }
 
 /// The feature that would build a device in, if it is not.

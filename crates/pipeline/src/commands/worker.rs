@@ -4,6 +4,7 @@ use crate::stages::Stages;
 use crate::{DONE, Failure};
 
 pub(crate) fn worker() -> Result<u8, Failure> {
+    training::device::train_on_this_thread();
     engine::serve(&mut Stages::default(), &super::build()?)?;
     Ok(DONE)
 }

@@ -23,6 +23,8 @@ pub(crate) fn answer(case: &Case) {
     let data = noise(case.network.shape, 2 * case.batch);
     let settings = settings(case);
     let course = Course::new(&settings, data.train.len()).expect("a course");
+    // As a worker of the program does.
+    training::device::train_on_this_thread();
     let (device, _) = training::device::open("cpu").expect("the CPU is always there");
     let mut training = Training::new(&settings, &course, &data, &device).expect("a run");
     for line in io::stdin().lock().lines() {
