@@ -77,6 +77,7 @@ pub(crate) fn good(
     }
 }
 
+/// The sides beyond which the region may go on. Below 0 there is nothing.
 fn touches(good: &[bool], shape: &Shape<'_>) -> Vec<Side> {
     let columns = shape.x.len();
     let any = |is_on: &dyn Fn(usize, usize) -> bool| {
@@ -86,7 +87,7 @@ fn touches(good: &[bool], shape: &Shape<'_>) -> Vec<Side> {
     };
     let mut sides = Vec::new();
     if columns > 1 {
-        if any(&|i, _| i == 0) {
+        if shape.x[0] > 0.0 && any(&|i, _| i == 0) {
             sides.push(Side::Left);
         }
         if any(&|i, _| i + 1 == columns) {
@@ -94,7 +95,7 @@ fn touches(good: &[bool], shape: &Shape<'_>) -> Vec<Side> {
         }
     }
     if shape.y.len() > 1 {
-        if any(&|_, j| j == 0) {
+        if shape.y[0] > 0.0 && any(&|_, j| j == 0) {
             sides.push(Side::Bottom);
         }
         if any(&|_, j| j + 1 == shape.y.len()) {

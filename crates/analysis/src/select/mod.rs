@@ -267,6 +267,7 @@ fn compare(by: Criterion, a: &Score, b: &Score) -> Ordering {
         .then(a.2.total_cmp(&b.2))
 }
 
+/// Swept numbers are not negative: nothing lies below a momentum of 0.
 fn edges(best: &Contender<'_>, contenders: &[Contender<'_>]) -> BTreeMap<String, Edge> {
     let mut edges = BTreeMap::new();
     for (name, value) in &best.parameters {
@@ -279,7 +280,7 @@ fn edges(best: &Contender<'_>, contenders: &[Contender<'_>]) -> BTreeMap<String,
                 tried.iter().any(|&x| x < value),
                 tried.iter().any(|&x| x > value),
             );
-            if above && !below {
+            if above && !below && value > 0.0 {
                 edges.insert(name.clone(), Edge::Low);
             } else if below && !above {
                 edges.insert(name.clone(), Edge::High);

@@ -84,7 +84,8 @@ pub struct Winner {
     pub score: Score,
     /// The tuning seeds of the whole group, ascending.
     pub seeds: Vec<u64>,
-    /// Swept numbers whose winning value is the smallest or largest tried: the optimum may be outside.
+    /// Swept numbers whose winning value is the smallest or largest tried: the optimum may be outside. A
+    /// smallest value of 0 is no edge.
     pub on_grid_edge: BTreeMap<String, Edge>,
     /// The second.
     pub runner_up: Option<Candidate>,

@@ -81,6 +81,23 @@ fn cells_come_row_by_row_and_shares_follow_the_declared_rules() {
 }
 
 #[test]
+fn a_region_at_a_momentum_of_zero_cannot_go_on_below() {
+    let touches = |momenta: [f64; 2]| {
+        let runs = momenta.map(|momentum| {
+            Truth {
+                second: momentum,
+                accuracy: if momentum == 0.9 { 0.5 } else { 0.95 },
+                ..Truth::new("sgd", "sgd", 16, 0)
+            }
+            .run()
+        });
+        at_end(&runs).panels.remove(0).regions.remove(0).touches
+    };
+    assert_eq!(touches([0.0, 0.9]), []);
+    assert_eq!(touches([0.5, 0.9]), [Side::Left]);
+}
+
+#[test]
 fn a_region_inside_the_grid_touches_nothing() {
     let table = at_end(&study([[0.5, 0.5, 0.5], [0.5, 0.95, 0.5], [0.5, 0.5, 0.5]]));
     let region = &table.panels[0].regions[0];

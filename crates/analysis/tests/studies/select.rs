@@ -1,6 +1,6 @@
 //! Selection of winners.
 
-use analysis::select::{Edge, Score, SelectSettings, Selection, select};
+use analysis::select::{Edge, Score, SelectSettings, Selection, Winner, select};
 use analysis::{Error, Evaluation, Metric, Outcome, Run};
 use serde_json::json;
 
@@ -50,6 +50,25 @@ fn the_best_mean_over_seeds_wins_not_the_best_seed() {
         configuration["optimizer"],
         json!({"sgd": {"momentum": 0.01}})
     );
+}
+
+#[test]
+fn nothing_lies_below_a_momentum_of_zero_so_it_is_no_edge() {
+    let winner = |momenta: [f64; 2], best: usize| {
+        let runs = [0, 1].map(|i| {
+            Truth {
+                second: momenta[i],
+                accuracy: if i == best { 0.9 } else { 0.8 },
+                ..Truth::new("sgd", "sgd", 16, 0)
+            }
+            .run()
+        });
+        by_accuracy(&runs).winners.winners.remove(0)
+    };
+    assert!(winner([0.0, 0.9], 0).on_grid_edge.is_empty());
+    let edge = |winner: &Winner| winner.on_grid_edge["momentum"];
+    assert_eq!(edge(&winner([0.0, 0.9], 1)), Edge::High);
+    assert_eq!(edge(&winner([0.5, 0.9], 0)), Edge::Low);
 }
 
 #[test]
