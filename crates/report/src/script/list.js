@@ -3,9 +3,8 @@
 {
   const figure = document.getElementById('list-runs');
   const PAGE = 50;
-  const text = figure?.querySelector('details.data pre').textContent;
-  if (text) {
-    const [head, ...configurations] = fields(text);
+  if (figure) {
+    const [head, ...configurations] = rowsOf(figure);
     const runs = ofSeeds(head, configurations);
     runs.forEach(run => { run.text = run.fields.join(' ').toLowerCase(); });
     const choice = { filter: '', sort: '', page: 1 };
