@@ -55,7 +55,9 @@ impl Csv {
 /// Rows with every field as it is.
 pub(crate) fn plain<S: AsRef<str>>(rows: &[Vec<S>]) -> String {
     let mut text = String::new();
-    rows.iter().for_each(|row| line(&mut text, row));
+    for row in rows {
+        line(&mut text, row);
+    }
     text
 }
 
@@ -112,7 +114,7 @@ pub(crate) fn spelled_out(text: &str, of_seeds: bool) -> String {
         let (done, rest) = rows.split_at_mut(index);
         for (column, field) in rest[0].iter_mut().enumerate() {
             match &**field {
-                "" => *field = done[index - 1][column].clone(),
+                "" => field.clone_from(&done[index - 1][column]),
                 "-" => *field = Cow::Borrowed(""),
                 _ => {}
             }
@@ -218,7 +220,9 @@ mod tests {
             ["", "3", "'"],
         ]
         .map(|row| row.map(str::to_owned));
-        rows.iter().for_each(|row| csv.row(row));
+        for row in &rows {
+            csv.row(row);
+        }
         let text = csv.text();
         assert_eq!(
             text,

@@ -55,11 +55,12 @@ pub(crate) fn block(book: &Book<'_>) -> Markup {
 }
 
 /// Of places in a list, each as its distance from the one before that there is; the first from 0.
-fn distances(places: &[Option<usize>]) -> Vec<Option<i64>> {
-    let distance = |before: &mut i64, place: &Option<usize>| {
+fn distances(places: &[Option<usize>]) -> Vec<Option<isize>> {
+    let distance = |before: &mut isize, place: &Option<usize>| {
         let distance = place.map(|place| {
-            let distance = place as i64 - *before;
-            *before = place as i64;
+            let place = place.cast_signed();
+            let distance = place - *before;
+            *before = place;
             distance
         });
         Some(distance)
