@@ -291,6 +291,40 @@ fn each_selection_has_a_figure_with_its_own_seeds() {
 }
 
 #[test]
+fn selections_that_chose_alike_are_drawn_once() {
+    let once = check(&quick());
+    let mut table = Study::quick().table();
+    let mut second = table.winners[0].clone();
+    second.stage = "fastest".into();
+    let first = table.winners[0].stage.clone();
+    table.winners.push(second);
+    let mut rows = table.performance.clone();
+    for row in &mut rows {
+        row.winners = "fastest".into();
+    }
+    table.performance.extend(rows);
+    // The same trainings, confirmed by a stage of each.
+    let mut curves = table.curves.clone();
+    curves.retain(|curve| curve.winners.contains(&first));
+    for curve in &mut curves {
+        curve.stage = "fastest-confirmed".into();
+        curve.winners = vec!["fastest".into()];
+    }
+    table.curves.extend(curves);
+    let both = check(&page(&table, &sample::provenance()));
+    let figures =
+        |page: &Html| all(page, "figure[id^=fig-train], figure[id^=fig-performance]").len();
+    assert_eq!(figures(&both), figures(&once));
+    let caption = text(all(&both, "#fig-performance-1 figcaption")[0]);
+    assert!(
+        caption.contains(&format!("stages fastest and {first}, which chose alike")),
+        "{caption}"
+    );
+    let heading = text(all(&both, "#curves h3")[0]);
+    assert_eq!(heading, format!("Winners of {first} and fastest"));
+}
+
+#[test]
 fn eight_panels_of_a_wide_grid_stand_in_two_rows_and_name_their_rates_once_a_row() {
     let page = check(&page(&Study::paper().table(), &sample::provenance()));
     let style = all(&page, "#fig-heatmap-1-1 .maps")[0]

@@ -54,7 +54,7 @@
       body.replaceChildren(...visible.map(run => {
         const row = make('tr', null, null);
         run.fields.forEach((value, column) => make(column ? 'td' : 'th', value || '–', row, { className: numeric[column] ? 'number' : 'text', ...(column ? {} : { scope: 'row' }) }));
-        if (sketches) make('td', null, row).append(sketched(run.configuration, 90, 20) ?? '');
+        if (sketches) make('td', null, row).append(sketched(run.configuration, 64, 20) ?? '');
         return row;
       }));
       [...titles.cells].forEach((cell, column) => {

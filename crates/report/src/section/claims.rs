@@ -343,7 +343,13 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
                 }
                 None => {
                     td.number { "–" } td.number { "–" } td.number { "–" }
-                    td { (words::prose(&other.reason)) }
+                    td {
+                        // Said once of rows below each other.
+                        @let above = place.checked_sub(1).map(|above| &claim.under[above]);
+                        @if above.is_some_and(|above| above.statistic.is_none() && above.reason == other.reason) {
+                            "as above"
+                        } @else { (words::prose(&other.reason)) }
+                    }
                 }
             }
         }
