@@ -641,6 +641,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
         let earlier = report::Earlier {
             name: "before <b>".into(),
             table: before,
+            devices: Some(vec!["CPU (flex)".into()]),
         };
         check(&report::page_against(&now, &sample::provenance(), &earlier))
     };
@@ -648,6 +649,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
     for part in [
         "Compared with before <b>. 479 runs before, 480 now: 1 added, 0 gone; of the 479 in both 1 came out otherwise.",
+        "Trained on CPU (flex), before and now.",
         "2 of 4 changed",
         "not declared",
         "kfac, K-FAC: budget.epochs",
@@ -671,4 +673,33 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let page = against(now.clone());
     assert_eq!(all(&page, "#changes figure").len(), 1);
     assert!(text(all(&page, "#changes-verdicts")[0]).contains("none is another"));
+}
+
+#[test]
+fn results_of_other_devices_are_told_from_what_changed() {
+    let table = Study::quick().table();
+    let said = |devices: Option<&[&str]>| {
+        let earlier = report::Earlier {
+            name: "before".into(),
+            table: table.clone(),
+            devices: devices.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        };
+        let page = report::page_against(&table, &sample::provenance(), &earlier);
+        let page = check(&page);
+        let warned = all(&page, "#changes .warn").len();
+        let text = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
+        (text, warned)
+    };
+    let (text, warned) = said(Some(&["CPU (flex)", "cuda"]));
+    assert!(
+        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now"),
+        "{text}"
+    );
+    assert_eq!(warned, 1);
+    let (text, warned) = said(None);
+    assert!(
+        text.contains("On what the earlier runs were trained was not recorded; now on CPU (flex)."),
+        "{text}"
+    );
+    assert_eq!(warned, 0);
 }

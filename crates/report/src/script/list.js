@@ -3,6 +3,7 @@
 {
   const figure = document.getElementById('list-runs');
   const PAGE = 50;
+  const counted = n => n === 1 ? '1 run' : `${n} runs`;
   if (figure) {
     const [head, ...configurations] = rowsOf(figure);
     const runs = ofSeeds(head, configurations);
@@ -61,7 +62,7 @@
         if (Math.abs(Number(choice.sort)) === column && choice.sort !== '') cell.setAttribute('aria-sort', choice.sort.startsWith('-') ? 'descending' : 'ascending');
         else cell.removeAttribute('aria-sort');
       });
-      status.textContent = words.length ? `${kept.length} of ${runs.length} runs match` : `${runs.length} runs`;
+      status.textContent = words.length ? `${kept.length} of ${counted(runs.length)} match` : counted(runs.length);
       where.textContent = kept.length ? `${from + 1} to ${from + visible.length} of ${kept.length}` : 'none';
       before.disabled = choice.page === 1;
       after.disabled = choice.page === last;

@@ -177,6 +177,12 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
     browser.open(&quick.file, "");
     let status = "document.querySelector('#list-runs [role=status]').textContent";
     assert_eq!(browser.ask(status), format!("{} runs", table.runs.len()));
+    // However narrow the table, a sketch of training is as wide as it was drawn.
+    assert_eq!(
+        browser
+            .ask("document.querySelector('#list-runs td .sketch').getBoundingClientRect().width"),
+        64
+    );
     browser.ask(
         "(() => { const input = document.querySelector('#list-runs input'); input.value = 'sgd 128'; \
          input.dispatchEvent(new Event('input')); })()",
