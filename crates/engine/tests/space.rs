@@ -222,6 +222,7 @@ fn with_room_for_one_state_a_stage_still_has_its_newest() {
     });
     assert_eq!(most, STATE);
     assert_eq!(lab::step(&lab.kept()[0]), 3);
+    assert_eq!((lab.taken(), lab.believed()), (STATE, STATE));
 }
 
 #[test]
@@ -239,6 +240,7 @@ fn a_stage_that_runs_gives_up_its_own_earlier_states_first() {
     assert!(most <= 2 * STATE, "{most}");
     let steps: Vec<u64> = lab.kept().iter().map(|path| lab::step(path)).collect();
     assert_eq!(steps, [10]);
+    assert_eq!((lab.taken(), lab.believed()), (STATE, STATE));
 }
 
 #[test]

@@ -33,9 +33,9 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("dataset", "1"),
     ("train", "3"),
     ("command", "1"),
-    ("select", "1"),
+    ("select", "2"),
     ("steps_to_target", "3"),
-    ("heatmap", "2"),
+    ("heatmap", "3"),
     ("report", "3"),
 ];
 
