@@ -241,7 +241,7 @@ fn trained_in(pin: &Pin, store: &Store) -> Result<Vec<String>, Failure> {
     for key in pin.stages.values() {
         records.extend(store.lookup(*key)?.record);
     }
-    let trained = records.iter().filter(|record| {
+    let trained = records.iter().map(|record| &**record).filter(|record| {
         Manifest::parse(&record.manifest).is_ok_and(|manifest| manifest.kind() == "train")
     });
     Ok(trained_on(trained))
