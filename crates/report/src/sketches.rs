@@ -14,8 +14,9 @@ use crate::book::Book;
 const LEVELS: &[u8] =
     b"#$%()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
-/// Losses above are drawn at the top: they tell only that a run diverged.
-const HIGHEST: f32 = 1e3;
+/// Losses beyond so many times what training began with are drawn at the top: they tell only that a run
+/// diverged.
+const BEYOND: f32 = 10.0;
 
 /// The block: the logarithms of the lowest and the highest loss, the buckets' edges, the alphabet, one
 /// text a configuration (two characters a bucket, for the lowest and the highest loss of all its seeds; a
@@ -24,8 +25,12 @@ const HIGHEST: f32 = 1e3;
 pub(crate) fn block(book: &Book<'_>) -> Markup {
     let sketches = merged(book);
     let ends = || sketches.iter().flat_map(|sketch| sketch.iter().flatten());
+    let begun = sketches
+        .iter()
+        .filter_map(|sketch| Some((*sketch.first()?)?.1));
+    let highest = BEYOND * begun.fold(0.0, f32::max);
     let (low, high) = ends().fold((f32::INFINITY, 0.0_f32), |(low, high), ends| {
-        (low.min(ends.0), high.max(ends.1.min(HIGHEST)))
+        (low.min(ends.0), high.max(ends.1.min(highest)))
     });
     // A loss of 0 has no logarithm; single precision ends long before.
     let (low, high) = (low.max(1e-6).log10(), high.max(1e-6).log10());
