@@ -157,6 +157,7 @@ pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
         Unit::Plain => (plain, ""),
+        Unit::Points if points(statistic.estimate.value) == "1" => (points, "\u{a0}point"),
         Unit::Points => (points, "\u{a0}points"),
         Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
     };
