@@ -1,6 +1,6 @@
 //! Where a page's numbers come from, gathered from the records behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::{Graph, Manifest, Options, Record, Summary};
@@ -77,6 +77,12 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
         }),
         graph: stage_graph(made.graph),
     }
+}
+
+/// The devices that runs were trained on, in the order of a page.
+pub(crate) fn trained_on<'r>(records: impl IntoIterator<Item = &'r Record>) -> Vec<String> {
+    let devices: BTreeSet<String> = records.into_iter().map(device).collect();
+    devices.into_iter().collect()
 }
 
 /// The device that a run was trained on; the one asked for where its executor did not say.

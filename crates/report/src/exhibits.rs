@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::csv::{Csv, a_row_a_seed};
+use crate::csv;
 use crate::draw::plain::plain;
 use crate::draw::svg::px;
 
@@ -37,9 +37,8 @@ pub fn exhibits(page: &str) -> Vec<Exhibit> {
         }
         let data = between(figure, "<details class=\"data\"", "</details>");
         if let Some(text) = data.and_then(|data| between(data, "<pre tabindex=\"0\">", "</pre>")) {
-            let text = unescaped(text);
             let of_seeds = data.is_some_and(|data| data.starts_with(" data-seeds"));
-            exhibit("csv", if of_seeds { a_row_a_seed(&text) } else { text });
+            exhibit("csv", csv::spelled_out(&unescaped(text), of_seeds));
         } else if figure.contains("<table") {
             exhibit("csv", cells(figure));
         }
@@ -94,17 +93,17 @@ fn without_symbols(html: &str) -> String {
 
 /// The cells of a table as CSV.
 fn cells(figure: &str) -> String {
-    let mut csv = Csv::of(&[]);
-    for row in figure.split("<tr").skip(1) {
+    let rows = figure.split("<tr").skip(1).map(|row| {
         let row = without_symbols(row.split("</tr>").next().unwrap_or_default());
         let cells = row
             .split("<t")
             .skip(1)
-            .filter_map(|cell| cell.split_once('>'))
-            .map(|(_, cell)| unescaped(&without_elements(cell)));
-        csv.row(&cells.collect::<Vec<String>>());
-    }
-    csv.text()
+            .filter_map(|cell| cell.split_once('>'));
+        cells
+            .map(|(_, cell)| unescaped(&without_elements(cell)))
+            .collect()
+    });
+    csv::plain(&rows.collect::<Vec<Vec<String>>>())
 }
 
 /// Between drawings, pixels.

@@ -4,7 +4,8 @@
 //! figures are SVG. A little script adds tooltips, sorting, filtering and
 //! downloads. Equal tables give equal pages; whatever differs between two runs
 //! to the same tables (times, machines, what was cached) is in [`Provenance`]
-//! and stands in `<section id="provenance">` alone.
+//! and stands in `<section id="provenance">` alone, but for the devices of two
+//! reports that are compared.
 //!
 //! It is no analysis: every number on the page is in a table of the crate
 //! `analysis`, and this crate neither selects nor averages. It reads and writes

@@ -62,7 +62,7 @@ pub fn page_against(table: &ReportTable, provenance: &Provenance, earlier: &Earl
 fn drawn(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> String {
     let book = Book::new(table);
     let choices = claims::choices(&book);
-    let changes = earlier.map(|earlier| changes::section(&book, earlier));
+    let changes = earlier.map(|earlier| changes::section(&book, earlier, &provenance.devices));
     let figures = html! {
         (scaling::section(&book))
         (curves::section(&book))

@@ -78,6 +78,10 @@ pub(crate) fn value(value: &Value) -> String {
             Some(float) if !number.is_u64() && !number.is_i64() => exact(float),
             _ => number.to_string(),
         },
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(self::value).collect();
+            format!("[{}]", values.join(", "))
+        }
         other => other.to_string(),
     }
 }
@@ -346,7 +350,7 @@ mod tests {
         assert_eq!(setting("model.mlp.hidden"), "model.mlp.hidden");
         assert_eq!(value(&serde_json::json!(1e-4)), "1e-4");
         assert_eq!(value(&serde_json::json!(16)), "16");
-        assert_eq!(value(&serde_json::json!([32, 10])), "[32,10]");
+        assert_eq!(value(&serde_json::json!([32, 10])), "[32, 10]");
         assert_eq!(
             rule(GoodRule::Within(0.01), Metric::TestAccuracy),
             "within 1 point of the best cell"

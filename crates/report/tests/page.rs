@@ -2,12 +2,12 @@
 
 mod sample;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use analysis::heatmap::CellState;
-use analysis::report::ReportTable;
+use analysis::report::{ReportTable, RunRow};
 use analysis::targets::{Steps, TargetsTable};
-use analysis::{Interval, Metric};
+use analysis::{Interval, Metric, Outcome};
 use report::{Provenance, page};
 use sample::Study;
 use scraper::{ElementRef, Html, Selector};
@@ -291,6 +291,40 @@ fn each_selection_has_a_figure_with_its_own_seeds() {
 }
 
 #[test]
+fn selections_that_chose_alike_are_drawn_once() {
+    let once = check(&quick());
+    let mut table = Study::quick().table();
+    let mut second = table.winners[0].clone();
+    second.stage = "fastest".into();
+    let first = table.winners[0].stage.clone();
+    table.winners.push(second);
+    let mut rows = table.performance.clone();
+    for row in &mut rows {
+        row.winners = "fastest".into();
+    }
+    table.performance.extend(rows);
+    // The same trainings, confirmed by a stage of each.
+    let mut curves = table.curves.clone();
+    curves.retain(|curve| curve.winners.contains(&first));
+    for curve in &mut curves {
+        curve.stage = "fastest-confirmed".into();
+        curve.winners = vec!["fastest".into()];
+    }
+    table.curves.extend(curves);
+    let both = check(&page(&table, &sample::provenance()));
+    let figures =
+        |page: &Html| all(page, "figure[id^=fig-train], figure[id^=fig-performance]").len();
+    assert_eq!(figures(&both), figures(&once));
+    let caption = text(all(&both, "#fig-performance-1 figcaption")[0]);
+    assert!(
+        caption.contains(&format!("stages fastest and {first}, which chose alike")),
+        "{caption}"
+    );
+    let heading = text(all(&both, "#curves h3")[0]);
+    assert_eq!(heading, format!("Winners of {first} and fastest"));
+}
+
+#[test]
 fn eight_panels_of_a_wide_grid_stand_in_two_rows_and_name_their_rates_once_a_row() {
     let page = check(&page(&Study::paper().table(), &sample::provenance()));
     let style = all(&page, "#fig-heatmap-1-1 .maps")[0]
@@ -512,40 +546,50 @@ fn one_run_makes_a_page() {
 }
 
 #[test]
-fn a_page_of_9216_runs_has_less_than_three_megabytes_and_nine_targets_more_add_less_than_0_7() {
-    let more = page(&Study::large(12), &sample::provenance_of(9216)).len();
-    let table = Study::large(3);
+fn a_page_of_9216_runs_and_twelve_targets_has_less_than_three_megabytes_and_every_run() {
+    let table = Study::large(12);
     assert_eq!(table.runs.len(), 9216);
     let html = page(&table, &sample::provenance_of(9216));
-    assert!(
-        more - html.len() < 700_000,
-        "{} bytes more",
-        more - html.len()
-    );
-    let provenance = &html[html
-        .find("<section id=\"provenance\"")
-        .expect("the section")..];
-    assert!(
-        html.len() < 3_000_000,
-        "{} bytes, of them {} of provenance",
-        html.len(),
-        provenance.len()
-    );
-    // Every run is there without a script: as many seeds as runs in the list.
+    assert!(html.len() < 3_000_000, "{} bytes", html.len());
+    // Without a script a configuration is a row of text, with how to read it.
     let page = parsed(&html);
     let list = text(all(&page, "#list-runs pre")[0]);
-    let seeds: usize = list
+    assert_eq!(list.lines().count(), 1 + 9216 / 3);
+    assert!(text(all(&page, "#list-runs details p")[0]).contains("blank field is as above"));
+    // The file has a row a run, whole.
+    let files = report::exhibits(&html);
+    let file = files.iter().find(|file| file.name == "list-runs.csv");
+    let written: BTreeSet<String> = file
+        .expect("the list")
+        .text
         .lines()
         .skip(1)
-        .map(|row| {
-            row.split(',')
-                .nth(6)
-                .expect("the seed's column")
-                .split(' ')
-                .count()
-        })
-        .sum();
-    assert_eq!(seeds, 9216);
+        .map(|row| row.split(',').take(9).collect::<Vec<&str>>().join(","))
+        .collect();
+    let said = |run: &RunRow| {
+        let setting = |path: &str| {
+            let value = run.settings.get(path).and_then(serde_json::Value::as_f64);
+            value.map_or_else(String::new, |value| value.to_string())
+        };
+        let (outcome, steps) = match run.outcome {
+            Outcome::Finished => ("finished", run.budget_steps),
+            Outcome::Diverged { step } => ("diverged", step),
+            Outcome::Stopped { step } => ("stopped", step),
+        };
+        format!(
+            "{},{},{},{},{},{},{},{outcome},{steps}",
+            run.stage,
+            run.method,
+            run.batch_size,
+            run.learning_rate,
+            setting("optimizer.kfac.damping"),
+            setting("optimizer.sgd.momentum"),
+            run.seed
+        )
+    };
+    let expected: BTreeSet<String> = table.runs.iter().map(said).collect();
+    let other: Vec<&String> = written.symmetric_difference(&expected).take(3).collect();
+    assert!(other.is_empty() && written.len() == 9216, "{other:?}");
 }
 
 #[test]
@@ -597,6 +641,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
         let earlier = report::Earlier {
             name: "before <b>".into(),
             table: before,
+            devices: Some(vec!["CPU (flex)".into()]),
         };
         check(&report::page_against(&now, &sample::provenance(), &earlier))
     };
@@ -604,6 +649,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
     for part in [
         "Compared with before <b>. 479 runs before, 480 now: 1 added, 0 gone; of the 479 in both 1 came out otherwise.",
+        "Trained on CPU (flex), before and now.",
         "2 of 4 changed",
         "not declared",
         "kfac, K-FAC: budget.epochs",
@@ -627,4 +673,33 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let page = against(now.clone());
     assert_eq!(all(&page, "#changes figure").len(), 1);
     assert!(text(all(&page, "#changes-verdicts")[0]).contains("none is another"));
+}
+
+#[test]
+fn results_of_other_devices_are_told_from_what_changed() {
+    let table = Study::quick().table();
+    let said = |devices: Option<&[&str]>| {
+        let earlier = report::Earlier {
+            name: "before".into(),
+            table: table.clone(),
+            devices: devices.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        };
+        let page = report::page_against(&table, &sample::provenance(), &earlier);
+        let page = check(&page);
+        let warned = all(&page, "#changes .warn").len();
+        let text = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
+        (text, warned)
+    };
+    let (text, warned) = said(Some(&["CPU (flex)", "cuda"]));
+    assert!(
+        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now"),
+        "{text}"
+    );
+    assert_eq!(warned, 1);
+    let (text, warned) = said(None);
+    assert!(
+        text.contains("On what the earlier runs were trained was not recorded; now on CPU (flex)."),
+        "{text}"
+    );
+    assert_eq!(warned, 0);
 }

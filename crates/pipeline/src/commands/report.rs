@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use engine::{Digest, Graph, Pin, Record, StageId, Store, Summary};
-use report::Earlier;
+use engine::{Digest, Graph, Manifest, Pin, Record, StageId, Store, Summary};
+use report::{Earlier, Provenance};
 use study::Study;
 
 use crate::cli::{self, Cli};
 use crate::commands::{load, open};
-use crate::provenance::{Made, Ran, provenance};
+use crate::provenance::{Made, Ran, provenance, trained_on};
 use crate::{DONE, Failure, stages};
 
 /// Where a study's pages go, and what they quote of it.
@@ -87,18 +87,26 @@ impl Pages {
             let path = self.folder.join(format!("{name}.html"));
             replace(&path, page.as_bytes())?;
             written.push(path);
-            self.write_beside(&name, &page, &text)?;
+            self.write_beside(&name, &page, &text, &provenance)?;
         }
         Ok(written)
     }
 
-    /// The page's figures, tables and the table behind them, in a folder of the page's name. What an earlier
-    /// page left there and this one has not goes.
-    fn write_beside(&self, name: &str, page: &str, table: &[u8]) -> Result<(), Failure> {
+    /// The page's figures, tables, and the table behind them with the devices that it is from, in a folder of the
+    /// page's name. What an earlier page left there and this one has not goes.
+    fn write_beside(
+        &self,
+        name: &str,
+        page: &str,
+        table: &[u8],
+        provenance: &Provenance,
+    ) -> Result<(), Failure> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         let mut kept = BTreeSet::from([TABLE.to_owned()]);
         replace(&folder.join(TABLE), table)?;
+        let devices: Vec<&String> = provenance.devices.iter().map(|share| &share.name).collect();
+        replace(&folder.join(DEVICES), &serde_json::to_vec(&devices)?)?;
         for exhibit in report::exhibits(page) {
             replace(&folder.join(&exhibit.name), exhibit.text.as_bytes())?;
             kept.insert(exhibit.name);
@@ -123,6 +131,9 @@ impl Pages {
 
 /// The file in the folder beside a page that a later report can be held against.
 const TABLE: &str = "report.json";
+/// Beside it, the names of the devices that its runs were trained on: they are no part of the table, which is
+/// the same on every device that gives the same results.
+const DEVICES: &str = "devices.json";
 
 /// Writes a file whole or not at all; one that holds the same is left alone.
 fn replace(path: &Path, contents: &[u8]) -> Result<(), Failure> {
@@ -177,29 +188,63 @@ impl Against {
 
     /// The earlier table of a report stage.
     fn earlier(&self, store: &Store, stage: &str) -> Result<Earlier, Failure> {
-        let (name, key) = match self {
+        let (name, key, devices) = match self {
             Self::File(path) => {
                 let name = path.display().to_string();
                 let bytes =
                     fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
                 let table = serde_json::from_slice(&bytes)
                     .map_err(|error| format!("{name} is no report's table: {error}"))?;
-                return Ok(Earlier { name, table });
+                return Ok(Earlier {
+                    name,
+                    table,
+                    devices: devices_beside(path)?,
+                });
             }
             Self::Pin(name, pin) => {
                 let key = pin.stages.get(stage).copied().ok_or_else(|| {
                     Failure::Usage(format!("the pin `{name}` has no stage `{stage}`"))
                 })?;
-                (name.clone(), key)
+                (name.clone(), key, Some(trained_in(pin, store)?))
             }
-            Self::Key(key) => (key.to_string(), *key),
+            // Its record names the contents that it read, not the runs that made them.
+            Self::Key(key) => (key.to_string(), *key, None),
         };
         let record = store.lookup(key)?.record;
         let record = record
             .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
         let (table, _) = stages::read_report(store, &record)?;
-        Ok(Earlier { name, table })
+        Ok(Earlier {
+            name,
+            table,
+            devices,
+        })
     }
+}
+
+/// The devices noted beside a report's table; none beside that of an older version.
+fn devices_beside(table: &Path) -> Result<Option<Vec<String>>, Failure> {
+    let path = table.with_file_name(DEVICES);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
+    };
+    let devices = serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{} is no list of devices: {error}", path.display()))?;
+    Ok(Some(devices))
+}
+
+/// The devices that the runs of a pin were trained on.
+fn trained_in(pin: &Pin, store: &Store) -> Result<Vec<String>, Failure> {
+    let mut records = Vec::new();
+    for key in pin.stages.values() {
+        records.extend(store.lookup(*key)?.record);
+    }
+    let trained = records.iter().map(|record| &**record).filter(|record| {
+        Manifest::parse(&record.manifest).is_ok_and(|manifest| manifest.kind() == "train")
+    });
+    Ok(trained_on(trained))
 }
 
 /// The study's text; with what it extends and what was set, if there is such.

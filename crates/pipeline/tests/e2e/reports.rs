@@ -25,6 +25,7 @@ fn figures_and_tables_lie_beside_the_page_and_old_ones_go() {
         "fig-heatmap-1-1.csv",
         "list-runs.csv",
         "report.json",
+        "devices.json",
     ] {
         assert!(beside.join(name).is_file(), "{name}");
     }
@@ -49,6 +50,21 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
         changes(&lab, "before").contains("Settings: all "),
         "nothing was edited"
     );
+    // On another device they would have been trained otherwise.
+    let noted = lab.path("old/tiny/devices.json");
+    let devices = fs::read_to_string(&noted).expect("the devices");
+    let device = devices.trim_matches(['[', ']', '"']).to_owned();
+    assert!(device.starts_with("cpu"), "{devices}");
+    let same = format!("Trained on {device}, before and now.");
+    for old in ["before", "old/tiny"] {
+        assert!(changes(&lab, old).contains(&same), "{old}");
+    }
+    fs::write(&noted, "[\"cuda\"]").expect("other devices");
+    assert!(
+        changes(&lab, "old/tiny").contains(&format!("Trained on cuda before, on {device} now"))
+    );
+    fs::remove_file(&noted).expect("no devices");
+    assert!(changes(&lab, "old/tiny").contains("was not recorded"));
 
     lab.edit("seed: [100, 101]", "seed: [100, 102]");
     lab.run();

@@ -123,9 +123,14 @@ impl Scale {
             Spacing::Log2 => power_ticks(2.0, self.low, self.high, wanted),
             Spacing::Log10 => decade_ticks(self.low, self.high, wanted),
         };
-        // Less than two powers inside: a short stretch of a logarithmic axis is
-        // close to linear, so are its ticks.
-        let values = if values.len() < 2 && self.spacing != Spacing::Linear {
+        // A short stretch of a logarithmic axis is close to linear, so are its ticks. Two powers of 2 tell where
+        // the others are; two of 1, 2, 5 and 10 do not.
+        let least = match self.spacing {
+            Spacing::Linear => 0,
+            Spacing::Log2 => 2,
+            Spacing::Log10 => 3,
+        };
+        let values = if values.len() < least {
             let (low, high) = self.range();
             linear_ticks(low, high, wanted)
         } else {
@@ -232,6 +237,8 @@ mod tests {
         assert_eq!(labels(&log10, 6), "1e−4 0.001 0.01 0.1 1");
         let narrow = Scale::of(Spacing::Log10, [0.01, 0.1], 0.0);
         assert_eq!(labels(&narrow, 5), "0.01 0.02 0.05 0.1");
+        let threefold = Scale::of(Spacing::Log10, [0.95, 2.8], 0.0);
+        assert_eq!(labels(&threefold, 4), "1 1.5 2 2.5");
         let within = Scale::of(Spacing::Log10, [0.31, 0.42], 0.0);
         assert_eq!(labels(&within, 5), "0.32 0.34 0.36 0.38 0.4 0.42");
         let linear = Scale::of(Spacing::Linear, [0.9, 0.95], 0.0);

@@ -59,12 +59,36 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
             .any(|curve| timed.contains(curve.stage.as_str()))
     });
     let several = parts.len() > 1;
-    html! {
-        @for (index, (stage, curves)) in parts.iter().enumerate() {
-            @if several { h3 { "Winners of " (words::name(stage)) } }
-            (both(book, &if index == 0 { String::new() } else { format!("-{}", index + 1) }, &chosen(curves)))
+    // Selections that chose alike have one figure.
+    let mut drawn: Vec<(Vec<String>, Chosen<'_>)> = Vec::new();
+    for (stage, curves) in &parts {
+        let curves = chosen(curves);
+        match drawn.iter_mut().find(|(_, other)| alike(other, &curves)) {
+            Some((stages, _)) => stages.push((*stage).to_owned()),
+            None => drawn.push((vec![(*stage).to_owned()], curves)),
         }
     }
+    html! {
+        @for (index, (stages, curves)) in drawn.iter().enumerate() {
+            @if several { h3 { "Winners of " (words::name(&words::list(stages))) } }
+            @if stages.len() > 1 { p.note { "These selections chose the same configurations." } }
+            (both(book, &if index == 0 { String::new() } else { format!("-{}", index + 1) }, curves))
+        }
+    }
+}
+
+/// Are these the same trainings, whatever their stages are called?
+fn alike(one: &Chosen<'_>, other: &Chosen<'_>) -> bool {
+    let trainings = |chosen: &Chosen<'_>| -> Vec<_> {
+        let of = |((method, batch), curves): (&(&str, u64), &Vec<&LearningCurve>)| {
+            let seeds = curves
+                .iter()
+                .map(|c| (c.seed, c.outcome, c.loss.clone(), c.evaluations.clone()));
+            ((*method).to_owned(), *batch, seeds.collect::<Vec<_>>())
+        };
+        chosen.iter().map(of).collect()
+    };
+    trainings(one) == trainings(other)
 }
 
 /// Loss and accuracy; `tag` makes their ids unique.

@@ -52,14 +52,24 @@ pub(crate) fn figure(
 
 /// The numbers behind a figure, closed; also what the script reads them from.
 pub(crate) fn data(csv: &str) -> Markup {
-    html! { details.data { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
+    html! { details.data { (content(csv, "A blank field is as above, a hyphen is nothing.")) } }
 }
 
 /// The same with a row for what several seeds share: from the column `seed` on, fields hold a value for
 /// each of them, parted by spaces and a dash for none, or one for all. The script and the files beside the
 /// page make rows of single seeds of it.
 pub(crate) fn data_of_seeds(csv: &str) -> Markup {
-    html! { details.data data-seeds { summary { "Data (CSV)" } pre tabindex="0" { (csv) } } }
+    let reading = "A blank field is as above, a hyphen is nothing; what seeds differ in stands side by side, in their order.";
+    html! { details.data data-seeds { (content(csv, reading)) } }
+}
+
+/// `reading`: how to read it, which a script makes needless.
+fn content(csv: &str, reading: &str) -> Markup {
+    html! {
+        summary { "Data (CSV)" }
+        p { (reading) }
+        pre tabindex="0" { (csv) }
+    }
 }
 
 /// One entry of a legend: a piece of line with a marker, and what it stands for.

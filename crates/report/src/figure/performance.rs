@@ -31,16 +31,55 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
         .iter()
         .map(|row| row.winners.as_str())
         .collect();
+    // Selections that chose alike have one figure.
+    let mut drawn: Vec<(Vec<String>, Reached<'_>)> = Vec::new();
+    for selection in selections {
+        let reached = Reached::by(book, selection);
+        match drawn.iter_mut().find(|(_, other)| reached.is_as(other)) {
+            Some((selections, _)) => selections.push(selection.to_owned()),
+            None => drawn.push((vec![selection.to_owned()], reached)),
+        }
+    }
     html! {
-        @for (index, selection) in selections.iter().enumerate() {
-            @let rows: Vec<&Performance> =
-                book.table.performance.iter().filter(|row| row.winners == *selection).collect();
-            (one(book, index, selection, &rows))
+        @for (index, (selections, reached)) in drawn.iter().enumerate() {
+            (one(book, index, selections, &reached.rows))
         }
     }
 }
 
-fn one(book: &Book<'_>, index: usize, selection: &str, rows: &[&Performance]) -> Markup {
+/// What the winners of a selection reach, and each seed's curve.
+struct Reached<'a> {
+    rows: Vec<&'a Performance>,
+    seeds: Vec<&'a LearningCurve>,
+}
+
+impl<'a> Reached<'a> {
+    fn by(book: &Book<'a>, selection: &str) -> Self {
+        let rows = book.table.performance.iter();
+        let methods = book.methods().iter();
+        Reached {
+            rows: rows.filter(|row| row.winners == selection).collect(),
+            seeds: methods
+                .flat_map(|method| confirmed(book, selection, method))
+                .collect(),
+        }
+    }
+
+    /// Are these the same trainings, whatever their stages are called?
+    fn is_as(&self, other: &Self) -> bool {
+        let row = |row: &'a Performance| (&row.entry, row.seeds, row.diverged, &row.metrics);
+        let seed =
+            |seed: &'a LearningCurve| (&seed.method, seed.batch_size, seed.seed, &seed.evaluations);
+        let (rows, seeds) = (self.rows.iter(), self.seeds.iter());
+        rows.map(|r| row(r)).eq(other.rows.iter().map(|r| row(r)))
+            && seeds
+                .map(|s| seed(s))
+                .eq(other.seeds.iter().map(|s| seed(s)))
+    }
+}
+
+fn one(book: &Book<'_>, index: usize, selections: &[String], rows: &[&Performance]) -> Markup {
+    let selection = &selections[0];
     let metrics: Vec<Metric> = SHOWN
         .into_iter()
         .filter(|metric| rows.iter().any(|row| row.metrics.contains_key(metric)))
@@ -84,6 +123,13 @@ fn one(book: &Book<'_>, index: usize, selection: &str, rows: &[&Performance]) ->
         })
         .collect();
     let seeds: usize = rows.iter().map(|row| row.seeds + row.diverged).sum();
+    let curves = book
+        .methods()
+        .iter()
+        .flat_map(|method| confirmed(book, selection, method));
+    let stopped = curves
+        .filter(|c| matches!(c.outcome, Outcome::Stopped { .. }))
+        .count();
     let cut = metrics
         .iter()
         .any(|metric| is_cut(rows.iter().copied(), *metric));
@@ -100,8 +146,12 @@ fn one(book: &Book<'_>, index: usize, selection: &str, rows: &[&Performance]) ->
             div class=(class) { @for drawing in &drawings { (drawing) } }
         },
         &html! {
-            "Final performance of each batch size's winner (stage " (words::name(selection))
+            "Final performance of each batch size's winner (stage"
+            @if selections.len() > 1 { "s" }
+            " " (words::name(&words::list(selections)))
+            @if selections.len() > 1 { ", which chose alike" }
             "), trained again on fresh seeds (" (count(seeds, "run"))
+            @if stopped > 0 { ", of which " (stopped) " ended before their budget was used up" }
             "). Large markers: mean over seeds with the 95\u{a0}% t interval. "
             "Small markers: each seed at its last evaluation. "
             @if cut {

@@ -8,8 +8,11 @@ use crate::draw::svg::{px, shortened};
 use crate::page::FIGURE_STYLE;
 use crate::provenance::StageGraph;
 
-const BOX: (f64, f64) = (132.0, 40.0);
-const GAP: (f64, f64) = (46.0, 16.0);
+/// Height of a box, pixels.
+const HIGH: f64 = 40.0;
+/// Its width, as its longest name wants it, pixels: at least, at most, and a letter of the widest font.
+const WIDE: (f64, f64, f64) = (112.0, 184.0, 7.4);
+const GAP: (f64, f64) = (40.0, 16.0);
 
 /// The graph of a study's stages as an SVG file of its own.
 pub fn stage_graph_svg(graph: &StageGraph) -> String {
@@ -24,6 +27,12 @@ pub fn stage_graph_svg(graph: &StageGraph) -> String {
 
 /// The drawing; edges that point outside of the nodes are left out.
 pub(crate) fn drawing(graph: &StageGraph) -> Markup {
+    let longest = graph.nodes.iter().map(|node| node.name.chars().count());
+    let (narrow, wide, letter) = WIDE;
+    let across = (letter * longest.max().unwrap_or(0) as f64 + 14.0)
+        .clamp(narrow, wide)
+        .ceil();
+    let letters = ((across - 10.0) / letter) as usize;
     let layers = layers(graph);
     let mut in_layer = vec![0_usize; layers.iter().max().map_or(0, |last| last + 1)];
     let places: Vec<(f64, f64)> = layers
@@ -32,18 +41,18 @@ pub(crate) fn drawing(graph: &StageGraph) -> Markup {
             let row = in_layer[layer];
             in_layer[layer] += 1;
             (
-                4.0 + layer as f64 * (BOX.0 + GAP.0),
-                4.0 + row as f64 * (BOX.1 + GAP.1),
+                4.0 + layer as f64 * (across + GAP.0),
+                4.0 + row as f64 * (HIGH + GAP.1),
             )
         })
         .collect();
     let rows = in_layer.iter().max().copied().unwrap_or(0);
-    let width = 8.0 + in_layer.len() as f64 * (BOX.0 + GAP.0) - GAP.0;
-    let height = 8.0 + rows as f64 * (BOX.1 + GAP.1) - GAP.1;
+    let width = 8.0 + in_layer.len() as f64 * (across + GAP.0) - GAP.0;
+    let height = 8.0 + rows as f64 * (HIGH + GAP.1) - GAP.1;
     // A short layer stands in the middle of the tallest.
     let place = |index: usize| {
         let (x, y) = places[index];
-        let free = (rows - in_layer[layers[index]]) as f64 * (BOX.1 + GAP.1) / 2.0;
+        let free = (rows - in_layer[layers[index]]) as f64 * (HIGH + GAP.1) / 2.0;
         (x, y + free)
     };
     html! {
@@ -54,22 +63,22 @@ pub(crate) fn drawing(graph: &StageGraph) -> Markup {
             desc #stage-graph-desc { (spoken(graph)) }
             @for &(from, to) in edges(graph) {
                 @let ((x0, y0), (x1, y1)) = (place(from), place(to));
-                @let (start, end) = (x0 + BOX.0, x1);
+                @let (start, end) = (x0 + across, x1);
                 @let bend = (end - start).abs() / 2.0;
                 path.edge d={
-                    "M" (px(start)) " " (px(y0 + BOX.1 / 2.0))
-                    "C" (px(start + bend)) " " (px(y0 + BOX.1 / 2.0))
-                    " " (px(end - bend)) " " (px(y1 + BOX.1 / 2.0))
-                    " " (px(end)) " " (px(y1 + BOX.1 / 2.0))
+                    "M" (px(start)) " " (px(y0 + HIGH / 2.0))
+                    "C" (px(start + bend)) " " (px(y0 + HIGH / 2.0))
+                    " " (px(end - bend)) " " (px(y1 + HIGH / 2.0))
+                    " " (px(end)) " " (px(y1 + HIGH / 2.0))
                 } {}
             }
             @for (index, node) in graph.nodes.iter().enumerate() {
                 @let (x, y) = place(index);
                 g {
                     title { (node.name) " (" (node.kind) "), " (count(node.count, "point")) }
-                    rect.node x=(px(x)) y=(px(y)) width=(px(BOX.0)) height=(px(BOX.1)) rx="3" {}
-                    text.mid x=(px(x + BOX.0 / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, 16)) }
-                    text.mid.small.label x=(px(x + BOX.0 / 2.0)) y=(px(y + 32.0)) {
+                    rect.node x=(px(x)) y=(px(y)) width=(px(across)) height=(px(HIGH)) rx="3" {}
+                    text.mid x=(px(x + across / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, letters)) }
+                    text.mid.small.label x=(px(x + across / 2.0)) y=(px(y + 32.0)) {
                         (shortened(&node.kind, 15)) @if node.count != 1 { " × " (grouped(node.count as u64)) }
                     }
                 }

@@ -75,7 +75,7 @@ impl Panel<'_> {
         });
         let names = html! {
             @for (y, name) in self.named_levels(&plane) {
-                text.small.label x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
+                text.small.label.above x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
             }
         };
         chart.draw(&plane, &html! { (marks) (names) })

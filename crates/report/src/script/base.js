@@ -31,9 +31,16 @@ const fields = text => {
 };
 const field = text => {
   const formula = /^[=+\-@\t\r]/.test(text) && isNaN(Number(text));
-  return formula || /[",\n\r]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
+  return formula || /^'|[",\n\r]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
 };
 const csv = rows => rows.map(row => row.map(field).join(',') + '\n').join('');
+
+/** A figure's data by row, the names of the columns first; as written, a blank is as above and a hyphen nothing. */
+const rowsOf = figure => read[figure.id] ??= (([head, ...rows]) => {
+  let above = [];
+  return [head, ...rows.map(row => above = row.map((text, i) => text === '' ? above[i] : text === '-' ? '' : text))];
+})(fields(figure.querySelector('details.data pre').textContent));
+const read = {};
 
 /** Rows of single seeds with the row they came from: from the column `seed` on, a field holds one value for each seed. */
 const ofSeeds = (head, rows) => {
@@ -43,7 +50,8 @@ const ofSeeds = (head, rows) => {
     return seeds.map((_, i) => ({
       configuration,
       fields: row.map((value, column) => {
-        const parts = column < own ? [value] : value.split(' ');
+        if (column < own) return value;
+        const parts = value.split(' ');
         return (parts.length === seeds.length ? parts[i] : value).replace(/^–$/, '');
       }),
     }));

@@ -60,14 +60,19 @@ const cells = table => [...table.rows].map(row => [...row.cells].map(cell => {
 const dataOf = {};
 document.querySelectorAll('figure[id]').forEach(figure => {
   const tools = make('div', null, null, { className: 'tools' });
-  const data = figure.querySelector('details.data pre');
+  const data = figure.querySelector('details.data');
   const table = figure.querySelector('table');
   const written = () => {
     if (!data) return csv(cells(table));
-    if (!data.parentElement.hasAttribute('data-seeds')) return data.textContent;
-    const [head, ...rows] = fields(data.textContent);
-    return csv([head, ...ofSeeds(head, rows).map(row => row.fields)]);
+    const [head, ...rows] = rowsOf(figure);
+    return csv([head, ...data.hasAttribute('data-seeds') ? ofSeeds(head, rows).map(row => row.fields) : rows]);
   };
+  // Who opens the data reads every field.
+  data?.addEventListener('toggle', () => {
+    const whole = written();
+    data.querySelector('p').remove();
+    data.querySelector('pre').textContent = whole;
+  }, { once: true });
   const text = () => dataOf[figure.id]?.() ?? written();
   const named = what => ({ type: 'button', ariaLabel: `Download ${what} of ${figure.querySelector('figcaption b').textContent.replace('.', '')}` });
   if (data || table) make('button', 'Download CSV', tools, { ...named('CSV'), onclick: () => save(`${figure.id}.csv`, 'text/csv', text()) });

@@ -3,19 +3,17 @@
 
 const maps = [];
 document.querySelectorAll('figure:has(svg[data-grid])').forEach(figure => {
-  let rows = null;
-  const data = () => rows ??= fields(figure.querySelector('details.data pre').textContent);
   figure.querySelectorAll('svg[data-grid]').forEach(svg => {
     const [left, top, wide, high, columns, lines] = svg.dataset.grid.split(' ').map(Number);
-    maps.push({ figure, svg, data, left, top, wide, high, columns, lines, first: Number(svg.dataset.row) });
+    maps.push({ figure, svg, left, top, wide, high, columns, lines, first: Number(svg.dataset.row) });
   });
 });
 
 /** The cells of a map, from the lowest line as their rows in the data are. */
 const cellOf = (map, cell) => (map.cells ??= Array.from({ length: map.columns * map.lines }, (_, i) => readCell(map, i)))[cell];
 const readCell = (map, cell) => {
-  const head = map.data()[0];
-  const row = map.data()[1 + map.first + cell];
+  const head = rowsOf(map.figure)[0];
+  const row = rowsOf(map.figure)[1 + map.first + cell];
   const [from, to] = [head.indexOf('batch_size') + 1, head.lastIndexOf('state')];
   const settings = head.slice(from, to).map((name, i) => [name, row[from + i]]).filter(([name, value]) => name !== 'others' && value !== '');
   return { method: row[1], settings, metric: head[to + 1], state: row[to], value: row[to + 1], good: row[to + 2], seeds: row[to + 3].split(' ').filter(Boolean) };
@@ -55,8 +53,10 @@ const mark = (map, cell) => {
 };
 
 const training = (map, cell) => {
-  const configuration = sketches?.cells[map.svg.id]?.[cell];
-  const drawing = configuration == null ? null : sketched(configuration, 250, 96, true);
+  const distances = sketches?.cells[map.svg.id];
+  if (distances?.[cell] == null) return null;
+  const configuration = distances.slice(0, cell + 1).reduce((sum, distance) => sum + distance, 0);
+  const drawing = sketched(configuration, 250, 96, true);
   if (!drawing) return null;
   const box = make('div', null, null, { className: 'training' });
   make('div', 'Mini-batch loss (nats), lowest to highest of all seeds:', box);

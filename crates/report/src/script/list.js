@@ -3,9 +3,9 @@
 {
   const figure = document.getElementById('list-runs');
   const PAGE = 50;
-  const text = figure?.querySelector('details.data pre').textContent;
-  if (text) {
-    const [head, ...configurations] = fields(text);
+  const counted = n => n === 1 ? '1 run' : `${n} runs`;
+  if (figure) {
+    const [head, ...configurations] = rowsOf(figure);
     const runs = ofSeeds(head, configurations);
     runs.forEach(run => { run.text = run.fields.join(' ').toLowerCase(); });
     const choice = { filter: '', sort: '', page: 1 };
@@ -55,14 +55,14 @@
       body.replaceChildren(...visible.map(run => {
         const row = make('tr', null, null);
         run.fields.forEach((value, column) => make(column ? 'td' : 'th', value || '–', row, { className: numeric[column] ? 'number' : 'text', ...(column ? {} : { scope: 'row' }) }));
-        if (sketches) make('td', null, row).append(sketched(run.configuration, 90, 20) ?? '');
+        if (sketches) make('td', null, row).append(sketched(run.configuration, 64, 20) ?? '');
         return row;
       }));
       [...titles.cells].forEach((cell, column) => {
         if (Math.abs(Number(choice.sort)) === column && choice.sort !== '') cell.setAttribute('aria-sort', choice.sort.startsWith('-') ? 'descending' : 'ascending');
         else cell.removeAttribute('aria-sort');
       });
-      status.textContent = words.length ? `${kept.length} of ${runs.length} runs match` : `${runs.length} runs`;
+      status.textContent = words.length ? `${kept.length} of ${counted(runs.length)} match` : counted(runs.length);
       where.textContent = kept.length ? `${from + 1} to ${from + visible.length} of ${kept.length}` : 'none';
       before.disabled = choice.page === 1;
       after.disabled = choice.page === last;

@@ -12,6 +12,7 @@ use super::claims::{badge, written};
 use super::table;
 use crate::book::Book;
 use crate::draw::number::{count, percent, significant};
+use crate::provenance::Share;
 use crate::words;
 
 /// An earlier report to compare with.
@@ -21,6 +22,8 @@ pub struct Earlier {
     pub name: String,
     /// Its table.
     pub table: ReportTable,
+    /// The devices that its runs were trained on; none if that was not recorded.
+    pub devices: Option<Vec<String>>,
 }
 
 /// How to take the facts of one kind.
@@ -30,7 +33,7 @@ type Kind = fn(&ReportTable) -> Facts;
 type Facts = BTreeMap<String, String>;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>, earlier: &Earlier) -> Markup {
+pub(crate) fn section(book: &Book<'_>, earlier: &Earlier, devices: &[Share]) -> Markup {
     let (before, now) = (&earlier.table, book.table);
     let kinds: [(&str, &str, Kind); 6] = [
         ("settings", "Settings", settings),
@@ -44,8 +47,28 @@ pub(crate) fn section(book: &Book<'_>, earlier: &Earlier) -> Markup {
         section #changes aria-labelledby="changes-heading" {
             h2 #changes-heading { "What changed" }
             p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
+            (trained_on(earlier.devices.as_deref(), devices))
             (verdicts(book, before, now))
             @for (id, name, facts) in kinds { (differing(book, id, name, &facts(before), &facts(now))) }
+        }
+    }
+}
+
+/// On what devices runs were trained, before and now: results of different devices differ by rounding, which
+/// training makes grow.
+fn trained_on(before: Option<&[String]>, now: &[Share]) -> Markup {
+    let now: Vec<String> = now.iter().map(|share| share.name.clone()).collect();
+    let named = |devices: &[String]| {
+        html! { @if devices.is_empty() { "no device" } @else { (words::name(&words::list(devices))) } }
+    };
+    html! {
+        @match before {
+            None => p.note { "On what the earlier runs were trained was not recorded; now on " (named(&now)) "." }
+            Some(before) if before == now.as_slice() => p.note { "Trained on " (named(before)) ", before and now." }
+            Some(before) => p.warn {
+                "Trained on " (named(before)) " before, on " (named(&now))
+                " now: what differs below may come from that alone."
+            }
         }
     }
 }

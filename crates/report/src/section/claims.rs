@@ -157,6 +157,7 @@ pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
         Unit::Plain => (plain, ""),
+        Unit::Points if points(statistic.estimate.value) == "1" => (points, "\u{a0}point"),
         Unit::Points => (points, "\u{a0}points"),
         Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
     };
@@ -343,7 +344,13 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
                 }
                 None => {
                     td.number { "–" } td.number { "–" } td.number { "–" }
-                    td { (words::prose(&other.reason)) }
+                    td {
+                        // Said once of rows below each other.
+                        @let above = place.checked_sub(1).map(|above| &claim.under[above]);
+                        @if above.is_some_and(|above| above.statistic.is_none() && above.reason == other.reason) {
+                            "as above"
+                        } @else { (words::prose(&other.reason)) }
+                    }
                 }
             }
         }

@@ -114,10 +114,8 @@ fn groups(book: &Book<'_>, runs: &[RunRow]) -> Markup {
         figure.table.list id=(LIST) {
             figcaption {
                 b { a.anchor href={ "#" (LIST) } { "List of all runs." } }
-                " Settings where they differ among the runs of a stage and method (with the settings of the stage below \
-                 these are all settings of a run), and the last evaluation: losses in nats, accuracies as shares. In the \
-                 data a row is a configuration; where its seeds differ their values stand side by side, in the order of \
-                 the seeds."
+                " Settings where they differ among the runs of a stage and method (with the settings below \
+                 these are all settings of a run), and the last evaluation: losses in nats, accuracies as shares."
             }
             (data_of_seeds(&by_configuration(book)))
         }

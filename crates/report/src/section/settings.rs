@@ -1,5 +1,7 @@
-//! The settings of every stage that trains: what all its runs share, and what
-//! was swept.
+//! The settings of every stage that trains: what all runs of the page share, what all of the stage share, and
+//! what was swept.
+
+use std::collections::BTreeMap;
 
 use analysis::report::StageSettings;
 use maud::{Markup, html};
@@ -11,20 +13,49 @@ use crate::words;
 
 /// The section.
 pub(crate) fn section(book: &Book<'_>) -> Markup {
+    let stages = &book.table.stages;
+    let shared = shared(stages);
     html! {
         section #settings aria-labelledby="settings-heading" {
             h2 #settings-heading { "Settings" }
-            @if book.table.stages.is_empty() { p.empty { "No stage trains." } }
-            @for stage in &book.table.stages {
-                @let several = book.table.stages.iter().filter(|other| other.stage == stage.stage).count() > 1;
-                (one(stage, several))
+            @if stages.is_empty() { p.empty { "No stage trains." } }
+            @if !shared.is_empty() {
+                h3 { "All stages" }
+                dl.facts.columns { @for (path, value) in &shared { (fact(path, value)) } }
+            }
+            @for stage in stages {
+                @let several = stages.iter().filter(|other| other.stage == stage.stage).count() > 1;
+                (one(stage, several, &shared))
             }
         }
     }
 }
 
-/// `several`: the stage has another method, too.
-fn one(stage: &StageSettings, several: bool) -> Markup {
+/// Settings that are alike in all runs of several stages.
+fn shared(stages: &[StageSettings]) -> BTreeMap<&String, &Value> {
+    let [first, others @ ..] = stages else {
+        return BTreeMap::new();
+    };
+    let alike = |(path, value): &(&String, &Value)| {
+        !others.is_empty()
+            && others
+                .iter()
+                .all(|stage| stage.common.get(*path) == Some(*value))
+    };
+    first.common.iter().filter(alike).collect()
+}
+
+fn fact(path: &str, value: &Value) -> Markup {
+    html! {
+        div {
+            dt { code { (words::name(path)) } }
+            dd { (words::name(&words::value(value))) }
+        }
+    }
+}
+
+/// `several`: the stage has another method, too; `shared`: what has been said of all stages.
+fn one(stage: &StageSettings, several: bool, shared: &BTreeMap<&String, &Value>) -> Markup {
     html! {
         h3 {
             (words::name(&stage.stage))
@@ -42,11 +73,8 @@ fn one(stage: &StageSettings, several: bool) -> Markup {
                     dd { (words::name(&swept(values))) span.quiet { " (swept)" } }
                 }
             }
-            @for (path, value) in &stage.common {
-                div {
-                    dt { code { (words::name(path)) } }
-                    dd { (words::name(&words::value(value))) }
-                }
+            @for (path, value) in stage.common.iter().filter(|(path, _)| !shared.contains_key(path)) {
+                (fact(path, value))
             }
         }
     }

@@ -48,7 +48,7 @@ pub(crate) fn paragraph(book: &Book<'_>) -> Markup {
             @if let Some(examples) = range(&examples) { " and " (examples) " training examples" }
             "; " (count(seeds.len(), "seed")) " in all. "
             @if diverged == 0 { "No run diverged" } @else { (count(diverged, "run")) " diverged" }
-            @if stopped > 0 { ", " (count(stopped, "run")) " ended early, once nothing read what was left" }
+            @if stopped > 0 { ", " (stopped) " ended before their budget was used up" }
             ". "
             @if !table.claims.is_empty() { (verdicts(book)) }
         }

@@ -177,6 +177,12 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
     browser.open(&quick.file, "");
     let status = "document.querySelector('#list-runs [role=status]').textContent";
     assert_eq!(browser.ask(status), format!("{} runs", table.runs.len()));
+    // However narrow the table, a sketch of training is as wide as it was drawn.
+    assert_eq!(
+        browser
+            .ask("document.querySelector('#list-runs td .sketch').getBoundingClientRect().width"),
+        64
+    );
     browser.ask(
         "(() => { const input = document.querySelector('#list-runs input'); input.value = 'sgd 128'; \
          input.dispatchEvent(new Event('input')); })()",
@@ -234,37 +240,67 @@ fn a_download_is_what_lies_beside_the_page() {
     let Some(mut browser) = Chromium::start("downloads in a browser") else {
         return;
     };
-    let table = Study::quick().table();
-    let html = page(&table, &sample::provenance());
-    let files = report::exhibits(&html);
-    browser.open(&quick().file, "");
+    let mut pages = sample::edges::all();
+    pages.push(("quick", Study::quick().table(), sample::provenance()));
     let mut seen = 0;
-    for file in &files {
-        let (id, ending) = file.name.split_once('.').expect("a name with an ending");
-        let saved = saved(
-            &mut browser,
-            &format!("#{id}"),
-            &format!("Download {}", ending.to_uppercase()),
-        );
-        if ending == "csv" {
-            assert_eq!(saved, file.text, "{}", file.name);
-        } else {
-            // Laid out by different programs, they have the same drawings and no style but a file's own.
-            for text in [&saved, &file.text] {
-                assert!(
-                    !text.contains("var(") && text.contains("fill=\"#fff\""),
-                    "{}",
+    for (name, table, provenance) in &pages {
+        let files = report::exhibits(&page(table, provenance));
+        browser.open(&written(table, provenance).file, "");
+        for file in &files {
+            let (id, ending) = file.name.split_once('.').expect("a name with an ending");
+            let saved = saved(
+                &mut browser,
+                &format!("#{id}"),
+                &format!("Download {}", ending.to_uppercase()),
+            );
+            if ending == "csv" {
+                assert_eq!(saved, file.text, "{} of {name}", file.name);
+            } else {
+                // Laid out by different programs, they have the same drawings and no style but a file's own.
+                for text in [&saved, &file.text] {
+                    assert!(
+                        !text.contains("var(") && text.contains("fill=\"#fff\""),
+                        "{} of {name}",
+                        file.name
+                    );
+                }
+                let drawings = |text: &str| {
+                    text.matches("role=\"img\"").count()
+                        + text.matches("role=\"application\"").count()
+                };
+                assert_eq!(
+                    drawings(&saved),
+                    drawings(&file.text),
+                    "{} of {name}",
                     file.name
                 );
             }
-            let drawings = |text: &str| {
-                text.matches("role=\"img\"").count() + text.matches("role=\"application\"").count()
-            };
-            assert_eq!(drawings(&saved), drawings(&file.text), "{}", file.name);
+            seen += 1;
         }
-        seen += 1;
     }
-    assert!(seen > 20, "{seen} files");
+    assert!(seen > 200, "{seen} files");
+}
+
+#[test]
+fn data_that_are_opened_say_every_field() {
+    let Some(mut browser) = Chromium::start("opened data in a browser") else {
+        return;
+    };
+    let html = page(&Study::quick().table(), &sample::provenance());
+    let files = report::exhibits(&html);
+    let file = files.iter().find(|file| file.name == "list-runs.csv");
+    browser.open(&quick().file, "");
+    browser.ask("document.querySelector('#list-runs summary').click()");
+    let shown = browser.ask(
+        "new Promise(done => setTimeout(() => done(document.querySelector('#list-runs details').innerText), 100))",
+    );
+    let shown = shown.as_str().expect("text");
+    assert!(shown.starts_with("Data (CSV)"), "{shown}");
+    assert!(!shown.contains("as above"), "{shown}");
+    assert!(
+        shown.contains(file.expect("the list").text.trim()),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -144,7 +144,7 @@ pub(super) fn all(
         @if !marks.is_empty() { path.lost d=(marks) {} }
         @if !crosses.is_empty() { path.lost.thick d=(crosses) {} }
         g.values.tiny[small] {
-            @for ((pale, y), row) in &values { text.pale[*pale] y=(y) { (PreEscaped(row)) } }
+            @for ((pale, y), row) in &values { text class=[pale.then_some("pale")] y=(y) { (PreEscaped(row)) } }
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn legend(panels: &[&Panel]) -> Markup {
                 (legend_drawing(&html! { path.touch d="M14 2v10l6 -5z" {} }, "region touches the edge of the grid"))
             }
             @if panels.iter().any(|p| parts_dampings(p)) {
-                (legend_drawing(&html! { path.curvature d="M17 0V14" {} }, "dampings beyond exceed most of the curvature"))
+                (legend_drawing(&html! { path.curvature d="M17 0V14" {} }, "dampings beyond it exceed the median curvature"))
             }
             @if any(|s| matches!(s, CellState::Diverged { .. })) {
                 (legend_drawing(&html! {
