@@ -291,6 +291,36 @@ fn each_selection_has_a_figure_with_its_own_seeds() {
 }
 
 #[test]
+fn a_training_loss_over_a_part_of_the_training_set_is_called_that() {
+    let caption = |subset: &[u64]| {
+        let mut table = Study::quick().table();
+        for (stage, subset) in table.stages.iter_mut().zip(subset.iter().cycle()) {
+            let path = "evaluation.train_subset".to_owned();
+            stage.common.insert(path, (*subset).into());
+        }
+        // Of the tuning stages: the sample lists no settings of the others.
+        for curve in &mut table.curves {
+            curve.stage.clone_from(&curve.method);
+        }
+        let page = check(&page(&table, &Provenance::default()));
+        let caption = text(all(&page, "#fig-train-loss figcaption")[0]);
+        caption.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let part = caption(&[400]);
+    assert!(
+        part.contains("loss over 400 training examples at each"),
+        "{part}"
+    );
+    assert!(caption(&[400, 500]).contains("or the declared part of it"));
+    let quick = parsed(&quick());
+    let whole = text(all(&quick, "#fig-train-loss figcaption")[0]);
+    assert!(
+        whole.contains("loss over the training set at each"),
+        "{whole}"
+    );
+}
+
+#[test]
 fn selections_that_chose_alike_are_drawn_once() {
     let once = check(&quick());
     let mut table = Study::quick().table();

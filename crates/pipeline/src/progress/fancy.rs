@@ -6,7 +6,7 @@ use engine::{Event, Graph};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Renderer;
-use super::plain::{Tally, important, room_made};
+use super::plain::{Tally, important, room_made, running};
 
 pub(crate) struct Fancy<'a> {
     graph: &'a Graph,
@@ -48,18 +48,14 @@ impl Renderer for Fancy<'_> {
         for line in [important(self.graph, event), family].into_iter().flatten() {
             self.bar.println(line);
         }
+        if let Some(running) = running(self.graph, event) {
+            let diverged = match self.tally.diverged() {
+                0 => String::new(),
+                n => format!("{n} diverged  "),
+            };
+            self.bar.set_message(format!("{diverged}{running}"));
+        }
         match event {
-            Event::Progress { stage, progress } => {
-                let name = &self.graph.stage(*stage).name;
-                let diverged = match self.tally.diverged() {
-                    0 => String::new(),
-                    n => format!("{n} diverged  "),
-                };
-                self.bar.set_message(format!(
-                    "{diverged}{name} {}/{} {}",
-                    progress.done, progress.total, progress.text
-                ));
-            }
             Event::Finished { stage, seconds, .. } if self.verbose => {
                 self.bar.println(format!(
                     "finished {} in {seconds:.2} s",

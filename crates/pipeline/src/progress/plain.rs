@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use engine::{Event, Graph, StageId};
+use engine::{Event, Graph, Progress, StageId};
 
 use super::Renderer;
 use crate::commands::{cache::size, counted, plan::duration};
 use crate::stages;
 
-/// A line about a long run at most this often.
+/// A line about a long run at most this often, and at most so often over all its time so far.
 const EVERY: Duration = Duration::from_secs(10);
+const LINES: u32 = 60;
 
 pub(crate) struct Plain<'a> {
     graph: &'a Graph,
     quiet: bool,
     verbose: bool,
     tally: Tally<'a>,
+    start: Instant,
     last: Instant,
 }
 
@@ -125,6 +127,7 @@ impl<'a> Plain<'a> {
             quiet,
             verbose,
             tally: Tally::new(graph),
+            start: Instant::now(),
             last: Instant::now(),
         }
     }
@@ -147,6 +150,16 @@ impl<'a> Plain<'a> {
             _ => room_made(event),
         }
     }
+}
+
+/// How far a stage that runs is: `kfac/seed=0 120/234 loss 1.912`.
+pub(crate) fn running(graph: &Graph, event: &Event) -> Option<String> {
+    let Event::Progress { stage, progress } = event else {
+        return None;
+    };
+    let name = &graph.stage(*stage).name;
+    let Progress { done, total, text } = progress;
+    Some(format!("{name} {done}/{total} {text}"))
 }
 
 /// What went to make room, in words.
@@ -232,10 +245,11 @@ impl Renderer for Plain<'_> {
         }
         if said {
             self.last = Instant::now();
-        } else if self.last.elapsed() >= EVERY {
+        } else if self.last.elapsed() >= EVERY.max(self.start.elapsed() / LINES) {
             self.last = Instant::now();
+            let running = running(self.graph, event).map_or(String::new(), |at| format!("; {at}"));
             errln!(
-                "{} of {} stages done",
+                "{} of {} stages done{running}",
                 self.tally.settled(),
                 self.graph.len()
             );

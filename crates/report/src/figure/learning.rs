@@ -155,8 +155,7 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
     );
     let y = if loss {
         let low_high = all().flat_map(|c| c.loss.iter().filter_map(|b| Some(f64::from(b.low?))));
-        // The range of what was measured on the whole training set; single
-        // mini-batches may leave it below by decades.
+        // The range of what evaluations measured; single mini-batches may leave it below by decades.
         let values: Vec<f64> = all().flat_map(&evaluated).map(|p| p.1).collect();
         let floor = values.iter().copied().fold(f64::INFINITY, f64::min) / 3.0;
         Scale::of(
@@ -245,7 +244,7 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
     let caption = html! {
         @if loss {
             "Training loss per iteration of " (from) " (" (count(seeds, "run")) ", a panel per method); \
-             both axes to base 10. Lines: loss over the whole training set at each evaluation, strong for \
+             both axes to base 10. Lines: loss over " (evaluated_on(book, all())) " at each evaluation, strong for \
              the first seed, faint for the others. "
             @if banded {
                 "Bands: the first seed's mini-batch loss"
@@ -271,6 +270,23 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         &caption,
         &data(&csv(chosen, metric)),
     )
+}
+
+/// What the training loss at evaluations is the mean over.
+fn evaluated_on<'a>(book: &Book<'_>, curves: impl Iterator<Item = &'a LearningCurve>) -> String {
+    let subsets: BTreeSet<Option<u64>> = curves
+        .map(|curve| {
+            let mut stages = book.table.stages.iter();
+            let stage = stages.find(|it| it.stage == curve.stage && it.method == curve.method)?;
+            stage.common.get("evaluation.train_subset")?.as_u64()
+        })
+        .collect();
+    let subsets: Vec<Option<u64>> = subsets.into_iter().collect();
+    match subsets[..] {
+        [None] | [] => "the training set".to_owned(),
+        [Some(subset)] => count(subset as usize, "training example"),
+        _ => "the training set or the declared part of it".to_owned(),
+    }
 }
 
 /// The targets of a metric, each once.
