@@ -132,7 +132,7 @@ impl Scale {
         };
         let values = if values.len() < least {
             let (low, high) = self.range();
-            linear_ticks(low, high, wanted)
+            self.apart(linear_ticks(low, high, wanted), wanted)
         } else {
             values
         };
@@ -143,6 +143,22 @@ impl Scale {
                 label: number::significant(value, 6),
             })
             .collect()
+    }
+
+    /// Ascending ticks without those that would crowd the one before: on a logarithmic axis equal steps do, at its
+    /// upper end.
+    fn apart(&self, mut values: Vec<f64>, wanted: usize) -> Vec<f64> {
+        let least = 0.75 / wanted as f64 * (self.high - self.low);
+        let mut last = f64::NEG_INFINITY;
+        values.retain(|&value| {
+            let place = self.spacing.forward(value);
+            let keep = place - last >= least;
+            if keep {
+                last = place;
+            }
+            keep
+        });
+        values
     }
 }
 
@@ -239,6 +255,8 @@ mod tests {
         assert_eq!(labels(&narrow, 5), "0.01 0.02 0.05 0.1");
         let threefold = Scale::of(Spacing::Log10, [0.95, 2.8], 0.0);
         assert_eq!(labels(&threefold, 4), "1 1.5 2 2.5");
+        let fourfold = Scale::of(Spacing::Log10, [0.9, 3.2], 0.0);
+        assert_eq!(labels(&fourfold, 4), "1 1.5 2 3");
         let within = Scale::of(Spacing::Log10, [0.31, 0.42], 0.0);
         assert_eq!(labels(&within, 5), "0.32 0.34 0.36 0.38 0.4 0.42");
         let linear = Scale::of(Spacing::Linear, [0.9, 0.95], 0.0);
