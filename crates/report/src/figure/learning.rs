@@ -8,7 +8,7 @@ use analysis::{Metric, Outcome, Target};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, data, figure, legend_drawing, panel_size};
+use super::{batch_legend, data, drawn_once, figure, legend_drawing, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, measured};
 use crate::draw::number::{count, significant};
@@ -59,15 +59,9 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
             .any(|curve| timed.contains(curve.stage.as_str()))
     });
     let several = parts.len() > 1;
-    // Selections that chose alike have one figure.
-    let mut drawn: Vec<(Vec<String>, Chosen<'_>)> = Vec::new();
-    for (stage, curves) in &parts {
-        let curves = chosen(curves);
-        match drawn.iter_mut().find(|(_, other)| alike(other, &curves)) {
-            Some((stages, _)) => stages.push((*stage).to_owned()),
-            None => drawn.push((vec![(*stage).to_owned()], curves)),
-        }
-    }
+    let parts = parts.iter();
+    let parts = parts.map(|(stage, curves)| ((*stage).to_owned(), chosen(curves)));
+    let drawn = drawn_once(parts, alike);
     html! {
         @for (index, (stages, curves)) in drawn.iter().enumerate() {
             @if several { h3 { "Winners of " (words::name(&words::list(stages))) } }
@@ -79,16 +73,15 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
 
 /// Are these the same trainings, whatever their stages are called?
 fn alike(one: &Chosen<'_>, other: &Chosen<'_>) -> bool {
-    let trainings = |chosen: &Chosen<'_>| -> Vec<_> {
-        let of = |((method, batch), curves): (&(&str, u64), &Vec<&LearningCurve>)| {
-            let seeds = curves
-                .iter()
-                .map(|c| (c.seed, c.outcome, c.loss.clone(), c.evaluations.clone()));
-            ((*method).to_owned(), *batch, seeds.collect::<Vec<_>>())
-        };
-        chosen.iter().map(of).collect()
-    };
-    trainings(one) == trainings(other)
+    one.len() == other.len()
+        && one.iter().zip(other).all(|((of, curves), (at, others))| {
+            let training = |c: &&LearningCurve| (c.seed, c.outcome);
+            of == at
+                && curves.iter().map(training).eq(others.iter().map(training))
+                && curves.iter().zip(others).all(|(curve, other)| {
+                    curve.loss == other.loss && curve.evaluations == other.evaluations
+                })
+        })
 }
 
 /// Loss and accuracy; `tag` makes their ids unique.

@@ -63,6 +63,21 @@ pub(crate) fn data_of_seeds(csv: &str) -> Markup {
     html! { details.data data-seeds { (content(csv, reading)) } }
 }
 
+/// Parts with their names, those that are alike as one under all of theirs: they have one figure.
+fn drawn_once<T>(
+    parts: impl IntoIterator<Item = (String, T)>,
+    alike: impl Fn(&T, &T) -> bool,
+) -> Vec<(Vec<String>, T)> {
+    let mut drawn: Vec<(Vec<String>, T)> = Vec::new();
+    for (name, part) in parts {
+        match drawn.iter_mut().find(|(_, other)| alike(other, &part)) {
+            Some((names, _)) => names.push(name),
+            None => drawn.push((vec![name], part)),
+        }
+    }
+    drawn
+}
+
 /// `reading`: how to read it, which a script makes needless.
 fn content(csv: &str, reading: &str) -> Markup {
     html! {

@@ -7,7 +7,7 @@ use analysis::{Metric, Outcome};
 use maud::{Markup, html};
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point, Seed};
-use super::{data, figure, method_entry, panel_size};
+use super::{data, drawn_once, figure, method_entry, panel_size};
 use crate::book::{Book, Kind};
 use crate::csv::{Csv, number};
 use crate::draw::number::count;
@@ -31,15 +31,9 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
         .iter()
         .map(|row| row.winners.as_str())
         .collect();
-    // Selections that chose alike have one figure.
-    let mut drawn: Vec<(Vec<String>, Reached<'_>)> = Vec::new();
-    for selection in selections {
-        let reached = Reached::by(book, selection);
-        match drawn.iter_mut().find(|(_, other)| reached.is_as(other)) {
-            Some((selections, _)) => selections.push(selection.to_owned()),
-            None => drawn.push((vec![selection.to_owned()], reached)),
-        }
-    }
+    let reached = selections.into_iter();
+    let reached = reached.map(|name| (name.to_owned(), Reached::by(book, name)));
+    let drawn = drawn_once(reached, Reached::is_as);
     html! {
         @for (index, (selections, reached)) in drawn.iter().enumerate() {
             (one(book, index, selections, &reached.rows))
