@@ -44,6 +44,22 @@ fn moment(dim: usize, rank: usize, numbers: &mut Numbers) -> Symmetric {
     Symmetric::from_dense(dim, &entries)
 }
 
+/// Random factors of a layer of `rows` outputs and `cols` inputs.
+fn factors(
+    rows: usize,
+    cols: usize,
+    rank: usize,
+    positions: usize,
+    numbers: &mut Numbers,
+) -> KroneckerFactors {
+    KroneckerFactors {
+        layer: "layer".into(),
+        a_mean: moment(cols, rank, numbers),
+        g_mean: moment(rows, rank, numbers),
+        positions,
+    }
+}
+
 /// left (x) right + damping I solved for V, where V's rows go with `left`.
 fn dense_solve(
     left: &[f64],
@@ -73,12 +89,7 @@ proptest! {
         positions in 1..10_usize, damping in 0.01..10.0_f64,
     ) {
         let mut numbers = Numbers(seed);
-        let factors = KroneckerFactors {
-            layer: "layer".into(),
-            a_mean: moment(cols, rank, &mut numbers),
-            g_mean: moment(rows, rank, &mut numbers),
-            positions,
-        };
+        let factors = factors(rows, cols, rank, positions, &mut numbers);
         let v: Vec<f32> = (0..rows * cols).map(|_| numbers.next()).collect();
         let u = factors.preconditioner(Damping::new(damping).unwrap(), DampingMethod::Eigen).unwrap().apply(&v);
         let a: Vec<f64> = factors.a_mean.to_dense().into_iter().map(f64::from).collect();
@@ -92,12 +103,7 @@ proptest! {
         positions in 1..10_usize, damping in 0.01..10.0_f64, which in 1..5_usize,
     ) {
         let mut numbers = Numbers(seed);
-        let factors = KroneckerFactors {
-            layer: "layer".into(),
-            a_mean: moment(cols, rank, &mut numbers),
-            g_mean: moment(rows, rank, &mut numbers),
-            positions,
-        };
+        let factors = factors(rows, cols, rank, positions, &mut numbers);
         let method = DampingMethod::ALL[which];
         let DampingMethod::Factored(pi) = method else { unreachable!("the first is eigen") };
         let v: Vec<f32> = (0..rows * cols).map(|_| numbers.next()).collect();
