@@ -3,3 +3,19 @@
 //! asked for.
 //!
 //! Not here: executing a run (`training`), reading a study file (`study`), statistics (`analysis`).
+
+mod curve;
+mod error;
+mod metric;
+mod moment;
+mod outcome;
+mod record;
+mod run;
+
+pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
+pub use error::Error;
+pub use metric::{Evaluation, Metric, Part};
+pub use moment::{Moment, epochs_to_steps};
+pub use outcome::Outcome;
+pub use record::{Record, sorted};
+pub use run::{Run, RunSettings};
