@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
+use runs::settings::{BatchNorm, Optimizer};
 
 use crate::batches::Batch;
 use crate::curvature;
@@ -14,10 +15,9 @@ use crate::loss::Logits;
 use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
 use crate::noise::{self, NoiseScale};
-use crate::optimizer::{Updates, parameters};
-use crate::settings::{BatchNormStatistics, Optimizer, Settings};
+use crate::optimizer::{Updates, parameters, preconditioner};
 use crate::state::WEIGHTS;
-use crate::{Data, Error, Evaluated};
+use crate::{Data, Error, Evaluated, Settings};
 use datasets::Part;
 use datasets::random::{Purpose, Stream};
 
@@ -30,7 +30,7 @@ pub(crate) struct Learner {
     updates: Updates,
     kfac: Option<Kfac>,
     seed: u64,
-    normalisation: BatchNormStatistics,
+    normalisation: BatchNorm,
     /// Examples that BatchNorm normalises by themselves in training, if not the whole batch.
     ghost: Option<NonZeroUsize>,
     /// Whether the network has BatchNorm layers.
@@ -48,7 +48,7 @@ pub(crate) struct Learner {
 impl Learner {
     pub(crate) fn new(settings: &Settings, data: &Data, device: &Device) -> Result<Self, Error> {
         let kfac = match &settings.optimizer {
-            Optimizer::Kfac(kfac) => Some(Kfac::new(kfac.preconditioner())),
+            Optimizer::Kfac(kfac) => Some(Kfac::new(preconditioner(kfac)?)),
             _ => None,
         };
         let evaluation = &settings.evaluation;
@@ -60,15 +60,19 @@ impl Learner {
             kfac,
             seed: settings.seed,
             normalisation: settings.batch_norm,
-            ghost: settings.ghost_batch,
+            ghost: settings
+                .ghost_batch
+                .and_then(|count| NonZeroUsize::new(count.size())),
             running: Vec::new(),
             train_subset: evaluation
                 .train_subset
-                .map(|count| data.train.evenly_spread(count)),
-            statistics_subset: data.train.evenly_spread(evaluation.statistics_examples),
+                .map(|count| data.train.evenly_spread(count.size())),
+            statistics_subset: data
+                .train
+                .evenly_spread(evaluation.statistics_examples.size()),
             device: device.clone().autodiff(),
         };
-        if learner.normalisation == BatchNormStatistics::Running {
+        if learner.normalisation == BatchNorm::Running {
             let one = data.train.evenly_spread(1);
             let any = evaluate::statistics(
                 &learner.network.valid(),
@@ -163,7 +167,7 @@ impl Learner {
 
     /// The statistics that BatchNorm evaluates with now, one entry a layer.
     pub(crate) fn statistics(&self) -> Vec<Moments> {
-        if self.normalisation == BatchNormStatistics::Running || !self.is_normalised {
+        if self.normalisation == BatchNorm::Running || !self.is_normalised {
             return self.running.clone();
         }
         let device = self.device.clone().inner();
@@ -181,7 +185,7 @@ impl Learner {
         let (network, statistics) = self.network.clone().with_state_dict(state, &device)?;
         self.network = network;
         if let Some(statistics) = statistics
-            && self.normalisation == BatchNormStatistics::Running
+            && self.normalisation == BatchNorm::Running
         {
             self.running = statistics;
         }

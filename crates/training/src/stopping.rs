@@ -1,6 +1,8 @@
 //! When a run ends before its budget.
 
-use crate::settings::Stop;
+use runs::number::{Positive, Share};
+use runs::settings::Stop;
+
 use crate::{Evaluated, Score};
 
 /// Watches for two evaluations in a row at the targets.
@@ -22,11 +24,11 @@ impl Stopping {
     /// Whether the run ends with this evaluation; to be asked at each, in their order.
     pub(crate) fn is_due(&mut self, row: &Evaluated) -> bool {
         let stop = &self.stop;
-        let loss = |target: Option<f64>, score: Option<Score>| {
-            target.is_none_or(|target| score.is_some_and(|score| score.loss <= target))
+        let loss = |target: Option<Positive>, score: Option<Score>| {
+            target.is_none_or(|target| score.is_some_and(|score| score.loss <= target.get()))
         };
-        let accuracy = |target: Option<f64>, score: Option<Score>| {
-            target.is_none_or(|target| score.is_some_and(|score| score.accuracy >= target))
+        let accuracy = |target: Option<Share>, score: Option<Score>| {
+            target.is_none_or(|target| score.is_some_and(|score| score.accuracy >= target.get()))
         };
         let met = loss(stop.train_loss, Some(row.train))
             && accuracy(stop.train_accuracy, Some(row.train))

@@ -6,10 +6,9 @@ use burn::tensor::Device;
 use crate::batches::Batches;
 use crate::learner::Learner;
 use crate::models::Weight;
-use crate::settings::Settings;
 use crate::state::wrong;
 use crate::stopping::Stopping;
-use crate::{Course, Curve, Data, Error, Outcome, Run, State};
+use crate::{Course, Curve, Data, Error, Outcome, Run, Settings, State};
 
 /// A run whose mini-batch loss exceeds this many times its first has diverged.
 const DIVERGED: f64 = 1e4;
@@ -203,8 +202,8 @@ impl<'a> Training<'a> {
             };
             row.curvature = curvature;
             row.noise = self.settings.noise_scale.map(|of| {
-                let examples = self.batches.drawn(step, of.big());
-                self.learner.noise_scale(&examples, of.small)
+                let examples = self.batches.drawn(step, of.big() as usize);
+                self.learner.noise_scale(&examples, of.small.size())
             });
             self.curve.evaluations.push(row);
             if let Some(stopping) = &mut self.stopping

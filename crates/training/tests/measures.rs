@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use burn::tensor::{Tensor, TensorData};
 use burn_kfac::Tape;
 use datasets::{Data, Files, prepare};
+use runs::settings::Model;
 use serde_json::{Value, json};
 use training::models::{Network, Pass, Weight};
-use training::settings::Model;
 use training::{Evaluated, Run, Settings, train};
 
 /// 200 digits.
@@ -189,7 +189,7 @@ fn ghost_batches_matter_to_batch_norm_alone() {
 #[test]
 fn a_ghost_batch_is_normalised_as_if_it_were_alone() {
     let (device, _) = training::device::open("cpu").unwrap();
-    let cnn = Model::Cnn { channels: vec![3] };
+    let cnn: Model = serde_json::from_value(json!({"cnn": {"channels": [3]}})).unwrap();
     let network = Network::new(&cnn, &DIGITS, 0, &device).unwrap();
     let images = |range: std::ops::Range<usize>| {
         let shape = [range.len(), INPUTS];

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use burn::module::Module;
 use datasets::random::{Purpose, Stream};
 use datasets::{Data, Files, Normalisation, Part, prepare};
+use runs::settings::Model;
 use serde_json::json;
 use training::models::{Network, Weight};
-use training::settings::Model;
 use training::{Settings, train};
 
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -51,6 +51,10 @@ fn noise(examples: usize, size: usize) -> Data {
 fn network(model: &Model, data: &Data, seed: u64) -> Network {
     let (device, _) = training::device::open("cpu").unwrap();
     Network::new(model, data, seed, &device).unwrap()
+}
+
+fn mlp(hidden: usize) -> Model {
+    serde_json::from_value(json!({"mlp": {"hidden": [hidden]}})).unwrap()
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn weights_have_pytorch_names_and_shapes_and_load_again() {
     assert_eq!(shape("layer3.2.bn2.bias"), [64]);
     assert_eq!(shape("fc.weight"), [10, 64]);
 
-    let model = Model::Mlp { hidden: vec![32] };
+    let model = mlp(32);
     let (one, other) = (network(&model, &DIGITS, 1), network(&model, &DIGITS, 2));
     assert_ne!(one.weights(), other.weights());
     assert_eq!(
@@ -251,9 +255,7 @@ impl Twin {
 
 #[test]
 fn sgd_follows_its_twin_in_double_precision() {
-    let model = Model::Mlp {
-        hidden: vec![HIDDEN],
-    };
+    let model = mlp(HIDDEN);
     let (device, _) = training::device::open("cpu").unwrap();
     let mut twin = Twin::new(&network(&model, &DIGITS, 7).weights());
     let settings: Settings = serde_json::from_value(json!({

@@ -303,7 +303,7 @@ fn a_state_is_no_larger_than_was_said_before_and_not_much_smaller() {
         let settings = settings(&changes);
         let shapes = Shapes::of(&settings.model, [1, 8, 8], 10).unwrap();
         let (said, is) = (
-            settings.state_bytes(&shapes, 24, 10),
+            shapes.state_bytes(&settings, 24, 10),
             kept(&settings, 24).len() as u64,
         );
         assert!(

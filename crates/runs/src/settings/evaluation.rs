@@ -1,7 +1,8 @@
 //! When a run is evaluated and on what, and when it ends early.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::number::{Count, NonNegative, Positive, Share, Spacing};
 use crate::{Metric, epochs_to_steps};
@@ -102,10 +103,10 @@ impl NoiseScale {
     }
 }
 
-fn at_least_two<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+fn at_least_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
     let count = Count::deserialize(deserializer)?;
     if count.get() < 2 {
-        return Err(serde::de::Error::custom("must be at least 2"));
+        return Err(D::Error::custom("must be at least 2"));
     }
     Ok(count)
 }
@@ -134,7 +135,7 @@ macro_rules! stop {
     ($($metric:ident $name:ident $quantity:ident $part:ident $words:literal;)*) => {
         /// When to end before the budget does: once all of these are reached at two evaluations in a row.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
+        #[serde(remote = "Self", deny_unknown_fields)]
         pub struct Stop {
             $(
                 #[doc = reached!($quantity $words)]
@@ -156,6 +157,24 @@ macro_rules! stop {
     };
 }
 with_metrics!(stop);
+
+impl Serialize for Stop {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stop {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stop = Self::deserialize(deserializer)?;
+        if stop.levels().next().is_none() {
+            return Err(D::Error::custom(
+                "needs a level to stop at, such as `train_loss: 0.03`",
+            ));
+        }
+        Ok(stop)
+    }
+}
 
 impl Stop {
     /// The first step at which a run may stop.
@@ -214,6 +233,7 @@ mod tests {
         .unwrap();
         assert_eq!(stop.earliest(80), 960);
         assert_eq!(stop.earliest(5), 300);
+        assert!(serde_json::from_str::<Stop>(r#"{"not_before": {"epochs": 1}}"#).is_err());
         assert_eq!(
             stop.levels().collect::<Vec<_>>(),
             [(Metric::TrainLoss, 0.01)]

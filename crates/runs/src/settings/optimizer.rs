@@ -228,6 +228,18 @@ impl Default for Muon {
     }
 }
 
+impl Muon {
+    /// The rule of all that is no hidden matrix.
+    pub fn rest(&self) -> AdamW {
+        AdamW {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+        }
+    }
+}
+
 /// How lambda enters the inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
