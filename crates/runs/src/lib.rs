@@ -11,6 +11,7 @@ mod moment;
 mod outcome;
 mod record;
 mod run;
+mod target;
 
 pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
 pub use error::Error;
@@ -19,3 +20,4 @@ pub use moment::{Moment, epochs_to_steps};
 pub use outcome::Outcome;
 pub use record::{Record, sorted};
 pub use run::{Run, RunSettings};
+pub use target::Target;

@@ -12,7 +12,7 @@ use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, GradientNoise, Named, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::Truth;
+use crate::simulation::{Truth, change};
 
 /// Runs of two methods, one diverged, with losses that are not finite, an awkward name, and measurements.
 fn runs() -> Vec<Run> {
@@ -29,7 +29,7 @@ fn runs() -> Vec<Run> {
                 let mut run = truth.run();
                 if seed == 7 {
                     run.label = format!("{}\"<script>,\n ü {batch}/{second}", run.stage);
-                    run.settings["schedule"] = json!({"constant": {}});
+                    change(&mut run, |all| all["schedule"] = json!({"constant": {}}));
                 }
                 run.curvature = vec![Curvature {
                     step: 3,
@@ -111,7 +111,7 @@ fn losses_have_a_row_an_update_and_columns_even_without_runs() {
     let runs = runs();
     let coordinates = Coordinates::new(&runs);
     let frame = coordinates.losses(&runs[..2]);
-    assert_eq!(frame.rows(), runs[0].loss.len() + runs[1].loss.len());
+    assert_eq!(frame.rows(), runs[0].updates.len() + runs[1].updates.len());
     assert_eq!(column(&frame, "step")[..2], [1u64.into(), 2u64.into()]);
     assert_eq!(column(&frame, "loss")[2], Value::from(1.0f32));
     assert!(matches!(column(&frame, "loss")[3], Value::Single(loss) if loss.is_nan()));
