@@ -92,7 +92,7 @@ fn the_mean_of_many_estimates_of_the_noise_is_that_of_all_examples() {
     let gradient = mean.iter().map(|x| x * x).sum::<f64>() - trace / n;
 
     let of = |value: fn(&Evaluated) -> f64| -> (f64, f64) {
-        let values: Vec<f64> = run.evaluations.iter().map(value).collect();
+        let values: Vec<f64> = run.curve.evaluations.iter().map(value).collect();
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -119,8 +119,13 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
         let mut measured = base.clone();
         measured["noise_scale"] = json!({"small": 8, "batches": 8});
         let (plain, measured) = (run(base), run(measured));
-        assert_eq!(plain.loss, measured.loss);
-        for (a, b) in plain.evaluations.iter().zip(&measured.evaluations) {
+        assert_eq!(plain.curve.updates.loss, measured.curve.updates.loss);
+        for (a, b) in plain
+            .curve
+            .evaluations
+            .iter()
+            .zip(&measured.curve.evaluations)
+        {
             assert!(a.noise.is_none() && b.noise.is_some());
             assert_eq!((a.train, a.curvature), (b.train, b.curvature));
         }
@@ -141,13 +146,18 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
 #[test]
 fn curvature_is_that_of_kfac_from_its_first_update_on() {
     let kfac = run(json!({"optimizer": {"kfac": {"damping": 0.1}}}));
-    assert!(kfac.evaluations[0].curvature.is_none());
-    for row in &kfac.evaluations[1..] {
+    assert!(kfac.curve.evaluations[0].curvature.is_none());
+    for row in &kfac.curve.evaluations[1..] {
         let curvature = row.curvature.unwrap();
         assert!(curvature.top > curvature.median && curvature.median >= 0.0);
     }
     let sgd = run(json!({}));
-    assert!(sgd.evaluations.iter().all(|row| row.curvature.is_none()));
+    assert!(
+        sgd.curve
+            .evaluations
+            .iter()
+            .all(|row| row.curvature.is_none())
+    );
     assert!(!String::from_utf8_lossy(&sgd.to_bytes()).contains("curvature"));
 }
 
@@ -179,9 +189,18 @@ fn ghost_batches_matter_to_batch_norm_alone() {
         json!({"mlp": {"hidden": [8]}}),
     );
     let whole = with(&cnn, None);
-    assert_eq!(with(&cnn, Some(32)).loss, whole.loss);
-    assert_ne!(with(&cnn, Some(8)).loss, whole.loss);
-    assert_eq!(with(&mlp, Some(8)).loss, with(&mlp, None).loss);
+    assert_eq!(
+        with(&cnn, Some(32)).curve.updates.loss,
+        whole.curve.updates.loss
+    );
+    assert_ne!(
+        with(&cnn, Some(8)).curve.updates.loss,
+        whole.curve.updates.loss
+    );
+    assert_eq!(
+        with(&mlp, Some(8)).curve.updates.loss,
+        with(&mlp, None).curve.updates.loss
+    );
     // The sums over many ghost batches come out alike each time.
     assert!(with(&cnn, Some(5)).to_bytes() == with(&cnn, Some(5)).to_bytes());
 }

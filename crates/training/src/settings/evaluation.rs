@@ -1,5 +1,6 @@
 //! When a run is evaluated, and when it ends early.
 
+use runs::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::budget::epochs_to_steps;
@@ -126,16 +127,24 @@ pub struct NotBefore {
 }
 
 impl Stop {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let targets = [
-            self.train_loss,
-            self.train_accuracy,
-            self.validation_loss,
-            self.validation_accuracy,
-            self.test_loss,
-            self.test_accuracy,
+    /// The levels that must be reached.
+    pub(crate) fn levels(&self) -> Vec<(Metric, f64)> {
+        let levels = [
+            (Metric::TrainLoss, self.train_loss),
+            (Metric::TrainAccuracy, self.train_accuracy),
+            (Metric::ValidationLoss, self.validation_loss),
+            (Metric::ValidationAccuracy, self.validation_accuracy),
+            (Metric::TestLoss, self.test_loss),
+            (Metric::TestAccuracy, self.test_accuracy),
         ];
-        if targets.iter().all(Option::is_none) {
+        let given = levels.into_iter();
+        given
+            .filter_map(|(metric, level)| Some((metric, level?)))
+            .collect()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.levels().is_empty() {
             return Err(Error::setting("stop", "names no target"));
         }
         if !(self.not_before.epochs.is_finite() && self.not_before.epochs >= 0.0) {
