@@ -12,11 +12,10 @@
 //! - *Equal input, equal bytes.* Rows are sorted, no float is infinite or NaN, nothing is random.
 
 pub mod claims;
-mod configuration;
+pub mod configuration;
 pub mod control;
 mod error;
 mod evidence;
-pub mod frame;
 pub mod heatmap;
 pub mod noise;
 pub mod report;

@@ -355,7 +355,10 @@ mod tests {
 
     #[test]
     fn a_step_that_loss_scaling_skips_is_no_divergence() {
-        let skipped = run("c.csv", "step,loss,train_loss\n0,,2\n1,2,\n2,inf,\n3,1,0.5\n");
+        let skipped = run(
+            "c.csv",
+            "step,loss,train_loss\n0,,2\n1,2,\n2,inf,\n3,1,0.5\n",
+        );
         assert_eq!(skipped.outcome, Outcome::Finished);
         assert_eq!(skipped.evaluations.len(), 2);
     }
@@ -367,8 +370,13 @@ mod tests {
             "step,loss,train_loss,test_loss\n0,,2,\n3,1,0.5,nan\n",
         );
         assert_eq!(run.outcome, Outcome::Finished);
-        let measured = run.evaluations.iter().map(|at| Metric::TestLoss.measured(at));
-        assert!(matches!(measured.collect::<Vec<_>>()[..], [None, Some(loss)] if !loss.is_finite()));
+        let measured = run
+            .evaluations
+            .iter()
+            .map(|at| Metric::TestLoss.measured(at));
+        assert!(
+            matches!(measured.collect::<Vec<_>>()[..], [None, Some(loss)] if !loss.is_finite())
+        );
         assert_eq!(Metric::TestLoss.of(&run.evaluations[1]), None);
     }
 
@@ -377,7 +385,9 @@ mod tests {
         let mut settings = settings("c.csv");
         settings.budget_steps = 100_000_000;
         let text = "step,loss,train_loss\n0,,3\n50000000,2,2\n100000000,1,1\n";
-        let kept = settings.read(text).unwrap_or_else(|error| panic!("{error}"));
+        let kept = settings
+            .read(text)
+            .unwrap_or_else(|error| panic!("{error}"));
         assert!(kept.bytes.len() < 2000, "{} bytes", kept.bytes.len());
         let run = Run::from_bytes("sgd/seed=1", &kept.bytes).expect("a curve");
         let losses: Vec<_> = run.updates.losses().collect();

@@ -2,10 +2,10 @@
 
 use super::runs::parameters;
 use super::{Frame, Kind, Value};
-use crate::heatmap::{CellState, GoodRule, HeatmapTable, Side};
-use crate::select::{Criterion, Score, WinnersTable};
-use crate::targets::{Bounded, Steps, TargetsTable};
-use crate::{Estimate, Moment, Named};
+use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Side};
+use analysis::select::{Criterion, Score, WinnersTable};
+use analysis::targets::{Bounded, Steps, TargetsTable};
+use analysis::{Estimate, Moment, Named};
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
