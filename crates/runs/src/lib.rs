@@ -16,6 +16,7 @@ mod outcome;
 mod record;
 mod run;
 pub mod settings;
+mod target;
 
 pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
 pub use error::Error;
@@ -25,3 +26,4 @@ pub use moment::{Moment, epochs_to_steps};
 pub use outcome::Outcome;
 pub use record::{Record, sorted};
 pub use run::{Run, RunSettings};
+pub use target::Target;

@@ -47,7 +47,9 @@ pub(crate) fn train(mut run: Settings) -> Map<String, Value> {
 pub(crate) fn beside_a_winner(mut train: Train) -> Map<String, Value> {
     train.evaluation = train.evaluation.map(sorted);
     let mut settings = without_optional(&train);
-    settings.retain(|_, value| !value.is_null());
+    // Inputs and the stage's own bindings are no settings, and a warm-up is part of the schedule.
+    let elsewhere = ["dataset", "configuration", "initial_weights", "warmup"];
+    settings.retain(|key, value| !value.is_null() && !elsewhere.contains(&key.as_str()));
     if let (Some(warmup), Some(Value::Object(schedule))) =
         (&train.warmup, settings.get_mut("schedule"))
     {

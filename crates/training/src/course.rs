@@ -89,7 +89,7 @@ impl Course {
         let steps = step.min(self.steps()) as usize;
         let bits =
             |rates: &[f64]| -> Vec<u64> { rates[..steps].iter().map(|x| x.to_bits()).collect() };
-        if bits(&self.rates) != bits(&curve.learning_rate) {
+        if bits(&self.rates) != bits(&curve.updates.learning_rate) {
             return Err("it comes from other learning rates".to_owned());
         }
         let known = |point: &u64| *point < step && *point <= self.steps();

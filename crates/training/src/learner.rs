@@ -14,12 +14,13 @@ use crate::evaluate::{self, images};
 use crate::loss::Logits;
 use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
-use crate::noise::{self, NoiseScale};
+use crate::noise;
 use crate::optimizer::{Updates, parameters, preconditioner};
 use crate::state::WEIGHTS;
-use crate::{Data, Error, Evaluated, Settings};
+use crate::{Data, Error, Settings};
 use datasets::Part;
 use datasets::random::{Purpose, Stream};
+use runs::{Evaluation, GradientNoise};
 
 /// Weight of a new batch in the running averages of BatchNorm.
 const RUNNING: f64 = 0.1;
@@ -193,7 +194,7 @@ impl Learner {
     }
 
     /// Gradient noise, estimated on examples; see [`noise`].
-    pub(crate) fn noise_scale(&self, examples: &Batch, small: usize) -> NoiseScale {
+    pub(crate) fn noise_scale(&self, step: u64, examples: &Batch, small: usize) -> GradientNoise {
         let mut estimator = noise::Estimator::default();
         for batch in examples.chunks(small) {
             let x = images(batch.images, batch.labels.len(), &self.device);
@@ -203,7 +204,7 @@ impl Learner {
             let gradients = GradientsParams::from_module(&mut gradients, &self.network);
             estimator.add(&self.network, &gradients);
         }
-        estimator.estimate(small)
+        estimator.estimate(step, small)
     }
 
     /// Quantiles of the eigenvalues of K-FAC's curvature; `None` without K-FAC and before its first update.
@@ -215,25 +216,25 @@ impl Learner {
     }
 
     /// Measures the network; `None` if it or a measurement is not finite.
-    pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluated> {
+    pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluation> {
         let device = self.device.clone().inner();
         let network = self.network.valid();
         let statistics = self.statistics();
         let score = |part: &Part| evaluate::score(&network, &statistics, part, &device);
         let train = score(self.train_subset.as_ref().unwrap_or(&data.train));
-        let row = Evaluated {
+        let (validation, test) = (score(&data.validation), score(&data.test));
+        let row = Evaluation {
             step,
             examples,
-            train: train.expect("there are training examples"),
-            validation: score(&data.validation),
-            test: score(&data.test),
-            noise: None,
-            curvature: None,
+            train_loss: train.map(|score| score.loss),
+            train_accuracy: train.map(|score| score.accuracy),
+            validation_loss: validation.map(|score| score.loss),
+            validation_accuracy: validation.map(|score| score.accuracy),
+            test_loss: test.map(|score| score.loss),
+            test_accuracy: test.map(|score| score.accuracy),
         };
-        let losses = [Some(row.train), row.validation, row.test]
-            .into_iter()
-            .flatten()
-            .map(|score| score.loss);
+        let scores = [train, validation, test].into_iter().flatten();
+        let losses = scores.map(|score| score.loss);
         (losses.sum::<f64>().is_finite() && evaluate::is_finite(&network)).then_some(row)
     }
 

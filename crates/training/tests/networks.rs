@@ -92,11 +92,15 @@ fn alexnet_starts_near_guessing_and_makes_a_step_with_either_optimiser() {
         let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
         // Logits of variance at most 1 add at most about a half.
         assert!(
-            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 0.8,
+            (run.curve.evaluations[0].train_loss.unwrap() - 10_f64.ln()).abs() < 0.8,
             "{:?}",
-            run.evaluations
+            run.curve.evaluations
         );
-        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+        assert!(
+            run.curve.updates.loss[1] < run.curve.updates.loss[0],
+            "{:?}",
+            run.curve.updates.loss
+        );
     }
 }
 
@@ -113,11 +117,15 @@ fn a_residual_network_starts_near_guessing_and_makes_a_step_with_either_optimise
         let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
         // Each residual sum adds to the variance, so logits are wider than those of a plain network.
         assert!(
-            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 1.5,
+            (run.curve.evaluations[0].train_loss.unwrap() - 10_f64.ln()).abs() < 1.5,
             "{:?}",
-            run.evaluations
+            run.curve.evaluations
         );
-        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+        assert!(
+            run.curve.updates.loss[1] < run.curve.updates.loss[0],
+            "{:?}",
+            run.curve.updates.loss
+        );
     }
 }
 
@@ -278,7 +286,7 @@ fn sgd_follows_its_twin_in_double_precision() {
             .collect();
         let rate = if step < 15 { 0.1 } else { 0.05 };
         let expected = twin.step(&images, &labels, rate, 0.8, 0.01);
-        let loss = f64::from(run.loss[step]);
+        let loss = f64::from(run.curve.updates.loss[step]);
         assert!(
             (loss / expected - 1.0).abs() < 1e-4,
             "step {step}: {loss}, twin {expected}"

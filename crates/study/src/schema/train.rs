@@ -15,12 +15,10 @@ use super::Name;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Train {
     /// The `dataset` stage to train on. Required without `configuration`.
-    #[serde(skip_serializing)]
     pub(crate) dataset: Option<Name>,
     /// The `select` stage whose winners to run: one run for each winner and each combination of this
     /// stage's own sweep. Data set, model, optimizer, batch size and learning rate are the winner's; what
     /// is given here replaces the winner's setting as a whole.
-    #[serde(skip_serializing)]
     pub(crate) configuration: Option<Name>,
     /// The network. Required without `configuration`.
     pub(crate) model: Option<Model>,
@@ -33,14 +31,12 @@ pub(crate) struct Train {
     /// Weights to start from instead of drawn ones: a safetensors file with PyTorch's names of the network's
     /// parameters, as `pipeline export` writes it; relative to the folder of the study file that says so. Its contents
     /// are part of a run's key. Default: none.
-    #[serde(skip_serializing)]
     pub(crate) initial_weights: Option<String>,
     /// How long to train. Required without `configuration`.
     pub(crate) budget: Option<Budget>,
     /// How the learning rate changes. Default `constant`.
     pub(crate) schedule: Option<Shape>,
     /// If it takes W steps, the rate of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
-    #[serde(skip_serializing)]
     pub(crate) warmup: Option<Length>,
     /// The update rule. Required without `configuration`.
     pub(crate) optimizer: Option<Optimizer>,
