@@ -89,30 +89,6 @@ impl Metric {
         }
     }
 
-    /// A level in words: `93 %`, `0.03`; of losses four significant digits.
-    pub(crate) fn level(self, level: f64) -> String {
-        if self.is_loss() {
-            let rounded = format!("{level:.3e}").parse().unwrap_or(level);
-            format!("{rounded}")
-        } else {
-            format!("{} %", (level * 1e4).round() / 1e2)
-        }
-    }
-
-    /// A distance between values in words: `1 point`, `0.5 points`, `0.02`.
-    pub(crate) fn distance(self, distance: f64) -> String {
-        if self.is_loss() {
-            return self.level(distance);
-        }
-        let points = (distance * 1e4).round() / 1e2;
-        let plural = if points.total_cmp(&1.0).is_eq() {
-            ""
-        } else {
-            "s"
-        };
-        format!("{points} point{plural}")
-    }
-
     /// `value` such that larger is better, for ranking: negated for losses.
     pub(crate) fn goodness(self, value: f64) -> f64 {
         if self.is_loss() { -value } else { value }
@@ -133,13 +109,6 @@ pub struct Target {
     pub metric: Metric,
     /// The level: nats for a loss, 0 to 1 for an accuracy.
     pub level: f64,
-}
-
-impl Target {
-    /// In words, an accuracy in percent: `train loss 0.03`, `test accuracy 93 %`.
-    pub(crate) fn in_words(self) -> String {
-        format!("{} {}", self.metric, self.metric.level(self.level))
-    }
 }
 
 impl TryFrom<BTreeMap<Metric, f64>> for Target {

@@ -231,12 +231,17 @@ pub(super) fn setting(value: Option<&Json>, kind: Kind) -> Value {
 
 /// `{"damping": 0.01}` as one text, for tables whose rows have settings of their own.
 pub(super) fn parameters(parameters: &BTreeMap<String, Json>) -> Value {
-    let pairs: Vec<String> = parameters
+    fields_in_a_row(parameters).into()
+}
+
+/// `damping=0.01,learning_rate=0.1`
+pub(super) fn fields_in_a_row(fields: &BTreeMap<String, Json>) -> String {
+    let pairs: Vec<String> = fields
         .iter()
         .map(|(name, value)| match value {
             Json::String(text) => format!("{}={text}", plain_name(name)),
             value => format!("{}={value}", plain_name(name)),
         })
         .collect();
-    pairs.join(",").into()
+    pairs.join(",")
 }

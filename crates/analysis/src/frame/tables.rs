@@ -1,10 +1,14 @@
 //! Frames of the tables of `steps_to_target`, `select` and `heatmap`. `table` is the stage that made one.
 
-use super::runs::parameters;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::runs::{fields_in_a_row, parameters};
 use super::{Frame, Kind, Value};
+use crate::configuration::flatten;
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Side};
 use crate::select::{Criterion, Score, WinnersTable};
-use crate::targets::{Bounded, Steps, TargetsTable};
+use crate::targets::{Bounded, FitNote, Steps, TargetsTable};
 use crate::{Estimate, Named, Slice};
 
 const TEXT: Kind = Kind::Text;
@@ -30,6 +34,28 @@ pub(super) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
         Some(Bounded::AtMost { high }) => [Value::Null, Value::Null, high.into()],
         Some(Bounded::Undetermined) | None => [Value::Null, Value::Null, Value::Null],
     }
+}
+
+/// A typed value as its name and its fields: `steps_ratio` and `target.train_loss=0.01`.
+pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    let (name, fields) = match json {
+        Json::Object(map) => match map.into_iter().next() {
+            Some((name, fields)) => (Json::String(name), fields),
+            None => (Json::Null, Json::Null),
+        },
+        name => (name, Json::Null),
+    };
+    let fields = match fields {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        fields => {
+            let mut fields = flatten(&fields);
+            fields.retain(|_, value| !value.is_null());
+            Some(fields_in_a_row(&fields)).filter(|text| !text.is_empty())
+        }
+    };
+    [name.as_str().map(str::to_owned).into(), fields.into()]
 }
 
 /// `crossings` (a row for each run and target), `steps` (each batch size's seeds together) and `fits`.
@@ -108,7 +134,7 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
             ("slope", NUMBER),
             ("slope_low", NUMBER),
             ("slope_high", NUMBER),
-            ("note", TEXT),
+            ("notes", TEXT),
         ],
     );
     for Named { stage, table } in tables {
@@ -186,11 +212,21 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
                 .chain(bounded(fit.law.map(|law| law.critical_batch)))
                 .chain([fit.law.map(|law| law.sigma).into()])
                 .chain(estimate(fit.slope.as_ref()))
-                .chain([fit.note.as_deref().into()]);
+                .chain([notes(&fit.notes)]);
             fits.push(fields);
         }
     }
     vec![crossings, steps, fits]
+}
+
+/// The names of a fit's notes; their numbers have columns of their own.
+fn notes(notes: &[FitNote]) -> Value {
+    let names = notes.iter().map(|note| match told(note) {
+        [Value::Text(name), _] => name,
+        _ => unreachable!("a note is a variant"),
+    });
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| names.join(",")).into()
 }
 
 /// `winners`, and `trials`: what so many random draws from a group's grid are expected to find.

@@ -63,11 +63,11 @@ fn trained_on(before: Option<&[String]>, now: &[Share]) -> Markup {
     };
     html! {
         @match before {
-            None => p.note { "On what the earlier runs were trained was not recorded; now on " (named(&now)) "." }
+            None => p.note { "The device of the earlier runs was not recorded. Now they were trained on " (named(&now)) "." }
             Some(before) if before == now.as_slice() => p.note { "Trained on " (named(before)) ", before and now." }
             Some(before) => p.warn {
                 "Trained on " (named(before)) " before, on " (named(&now))
-                " now: what differs below may come from that alone."
+                " now. That alone can be why results differ below."
             }
         }
     }
@@ -91,18 +91,23 @@ fn runs(before: &ReportTable, now: &ReportTable) -> String {
         .iter()
         .filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last))
         .count();
+    let (added, removed) = (new.len() - both.len(), old.len() - both.len());
+    let same = match (both.len(), other) {
+        (0, _) => "No run is in both.".into(),
+        (_, 0) => format!(
+            "No result differs among the {} in both.",
+            count(both.len(), "run")
+        ),
+        (n, 1) => format!("1 result differs among the {} in both.", count(n, "run")),
+        (n, other) => format!(
+            "{other} results differ among the {} in both.",
+            count(n, "run")
+        ),
+    };
     format!(
-        "{} before, {} now: {} added, {} gone; of the {} in both {} came out otherwise.",
+        "{} before, {} now ({added} added, {removed} removed). {same}",
         count(old.len(), "run"),
         new.len(),
-        new.len() - both.len(),
-        old.len() - both.len(),
-        both.len(),
-        if other == 0 {
-            "none".into()
-        } else {
-            other.to_string()
-        },
     )
 }
 
@@ -150,7 +155,7 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
             @let differs = old.as_ref().map(|c| c.verdict) != new.as_ref().map(|c| c.verdict);
             tr.differs[differs] {
                 th scope="row" {
-                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&claim.sentence)) }
+                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&words::claims::statement(&claim.claim))) }
                 }
                 (side(old)) (side(new))
             }
@@ -161,8 +166,8 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
         "changes-verdicts",
         "changes",
         &html! {
-            "Verdicts before and now, with the number least in favour; "
-            @if changed == 0 { "none is another." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
+            "Verdicts before and now, with the number least in favour. "
+            @if changed == 0 { "No verdict changed." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
         },
         &[("Claim", false), ("Before", false), ("Now", false)],
         &body,
@@ -176,7 +181,7 @@ fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts)
         .partition(|fact| before.get(*fact) == now.get(*fact));
     if other.is_empty() {
         return html! {
-            @if !equal.is_empty() { p.note { (name) ": all " (equal.len()) " as before." } }
+            @if !equal.is_empty() { p.note { (name) ": no change in " (equal.len()) "." } }
         };
     }
     let side = |facts: &Facts, fact: &String| {
@@ -193,7 +198,7 @@ fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts)
         book,
         &format!("changes-{id}"),
         "changes",
-        &html! { (name) ": " (other.len()) " changed, " (equal.len()) " as before, to the digits shown on this page." },
+        &html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },
         &[("What", false), ("Before", false), ("Now", false)],
         &rows,
     )
