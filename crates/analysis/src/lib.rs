@@ -12,12 +12,11 @@
 //! - *Equal input, equal bytes.* Rows are sorted, no float is infinite or NaN, nothing is random.
 
 pub mod claims;
-mod configuration;
+pub mod configuration;
 pub mod control;
 mod curve;
 mod error;
 mod evidence;
-pub mod frame;
 pub mod heatmap;
 mod metric;
 pub mod noise;

@@ -9,12 +9,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analysis::frame::{
-    self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,
-};
 use analysis::report::ReportTable;
 use analysis::{Named, Run};
 use engine::{Digest, Graph, Record, Store, Summary};
+use report::frame::{
+    self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -202,7 +202,6 @@ fn a_reader_rests_on_the_modules_that_it_reaches_and_on_no_words() {
         ("select", "heatmap"),
         ("steps_to_target", "report"),
         ("heatmap", "targets"),
-        ("report", "frame"),
     ] {
         let modules = modules(kind);
         assert!(!modules.contains(&module.to_owned()), "{kind}: {modules:?}");

@@ -83,7 +83,9 @@ fn results_of_other_devices_are_told_from_what_changed() {
     assert_eq!(warned, 1);
     let (text, warned) = said(None);
     assert!(
-        text.contains("The device of the earlier runs was not recorded. Now they were trained on CPU (flex)."),
+        text.contains(
+            "The device of the earlier runs was not recorded. Now they were trained on CPU (flex)."
+        ),
         "{text}"
     );
     assert_eq!(warned, 0);

@@ -1,7 +1,7 @@
 //! A made-up study with the shape of a real one: two methods whose steps follow
 //! `S_min + E_min / B`, good regions that shrink or grow, some runs that diverge.
 
-#![allow(dead_code)] // The example and each test use a part.
+#![allow(dead_code, unused_imports)] // The example and each test use a part.
 
 mod claims;
 pub(crate) mod edges;

@@ -1,15 +1,15 @@
 //! Frames of the tables of `steps_to_target`, `select` and `heatmap`. `table` is the stage that made one.
 
+use analysis::configuration::flatten;
+use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Side};
+use analysis::select::{Criterion, Score, WinnersTable};
+use analysis::targets::{Bounded, FitNote, Steps, TargetsTable};
+use analysis::{Estimate, Named, Slice};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::runs::{fields_in_a_row, parameters};
 use super::{Frame, Kind, Value};
-use crate::configuration::flatten;
-use crate::heatmap::{CellState, GoodRule, HeatmapTable, Side};
-use crate::select::{Criterion, Score, WinnersTable};
-use crate::targets::{Bounded, FitNote, Steps, TargetsTable};
-use crate::{Estimate, Named, Slice};
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;

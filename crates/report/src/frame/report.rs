@@ -1,11 +1,13 @@
 //! Frames of a report: claims with their numbers and other choices, confirmed performance, noise scale,
 //! controls.
 
+use analysis::claims::{Agreement, Part, Statistic, Unit, Verdict};
+use analysis::report::ReportTable;
+use analysis::{Metric, Named};
+
 use super::tables::{bounded, estimate, told};
 use super::{Frame, Kind, Value};
-use crate::claims::{Agreement, Part, Statistic, Unit, Verdict};
-use crate::report::ReportTable;
-use crate::{Metric, Named};
+use crate::words;
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -24,12 +26,7 @@ pub fn report_frames(reports: &[Named<ReportTable>]) -> Vec<Frame> {
 }
 
 fn verdict(verdict: Verdict) -> Value {
-    match verdict {
-        Verdict::Supported => "supported",
-        Verdict::Contradicted => "contradicted",
-        Verdict::Undecided => "undecided",
-    }
-    .into()
+    words::claims::verdict(verdict).into()
 }
 
 /// The part that a number is of, as its fields.
@@ -74,7 +71,14 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
         Frame::of(name, &[first, &STATISTIC[..], last].concat())
     };
     let first = [("report", TEXT), ("claim", TEXT), ("verdict", TEXT)];
-    let reason = [("claim_of", TEXT), ("reason", TEXT), ("reason_of", TEXT)];
+    // Names and numbers for programs, and the page's words.
+    let reason = [
+        ("claim_of", TEXT),
+        ("reason", TEXT),
+        ("reason_of", TEXT),
+        ("sentence", TEXT),
+        ("found", TEXT),
+    ];
     let mut claims = with("claims", &first, &reason);
     let mut numbers = with("claim_numbers", &first, &[]);
     let choice = [
@@ -93,7 +97,11 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
             claims.push(
                 row.into_iter()
                     .chain(statistic(claim.statistic.as_ref()))
-                    .chain([of, reason, reason_of]),
+                    .chain([of, reason, reason_of])
+                    .chain([
+                        words::claims::statement(&claim.claim).into(),
+                        words::reasons::found(claim).into(),
+                    ]),
             );
             for part in &claim.parts {
                 let row = [stage.into(), name.clone(), verdict(part.verdict)];

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Frame, Kind, Value};
-use crate::configuration::{Flat, flatten, plain_name, swept_parameters};
-use crate::{Metric, Outcome, Run};
+use analysis::configuration::{Flat, flatten, plain_name, swept_parameters};
+use analysis::{Metric, Outcome, Run};
 
 /// Rows that a chunk of losses should have, about.
 pub const LOSS_ROWS: usize = 100_000;
