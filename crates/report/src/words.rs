@@ -2,7 +2,10 @@
 //! intervals, slices, targets and scores as a reader says them.
 
 pub(crate) mod claims;
+#[cfg(test)]
+mod read_aloud;
 pub(crate) mod reasons;
+mod tallies;
 pub(crate) mod targets;
 
 use std::collections::BTreeMap;

@@ -194,7 +194,7 @@ impl Against {
                 let bytes =
                     fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
                 let table = stages::report_from_json(&bytes)
-                    .map_err(|error| format!("{name} cannot be compared with: {error}"))?;
+                    .map_err(|error| format!("{name} cannot be read: {error}"))?;
                 return Ok(Earlier {
                     name,
                     table,
@@ -214,7 +214,7 @@ impl Against {
         let record = record
             .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
         let (table, _) = stages::read_report(store, &record)
-            .map_err(|error| format!("{name} cannot be compared with: {error}"))?;
+            .map_err(|error| format!("{name} cannot be read: {error}"))?;
         Ok(Earlier {
             name,
             table,

@@ -104,11 +104,11 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
         "With " a href="#other-choices" { (all) } " of " (choices_differ_in(&claim.claim))
         @if telling.is_empty() { " nothing can be said" }
         @else if agree { " the verdict is the same" }
-        @else { " it is " (words::list(&verdicts)) }
-        @if let Some(other) = turned {
-            ", for example " (word(other.verdict)) " with " (words::prose(&choice(&other.choice)))
-        }
+        @else { " the claim is " (words::list(&verdicts)) }
         "."
+        @if let Some(other) = turned {
+            " It is " (word(other.verdict)) ", for example, with " (words::prose(&choice(&other.choice))) "."
+        }
         @if !silent.is_empty() {
             " " (silent.len()) " of them " @if silent.len() == 1 { "does" } @else { "do" }
             " not count, because nearly all cells are good there, or nearly none."

@@ -1,13 +1,13 @@
 //! Why a verdict is what it is, in sentences: what was found, what is missing, what to know beside it.
 
 use analysis::claims::{
-    Claim, ClaimVerdict, Missing, Part, Quantity, Reason, Remark, SEEDS_TO_DECIDE, Slopes,
-    Statistic, Tally, Verdict,
+    Claim, ClaimVerdict, Missing, Reason, Remark, SEEDS_TO_DECIDE, Slopes, Tally,
 };
 use analysis::control::LARGE;
 use analysis::targets::ADMISSIBLE_STEPS;
 
-use super::{capital, distance, goal, list, method};
+use super::tallies::{Equal, Signs};
+use super::{capital, goal, list, method};
 use crate::draw::number::{count, exact};
 
 /// What was found, and what a reader must know beside it.
@@ -63,187 +63,16 @@ fn so_far(claim: &ClaimVerdict, estimates: Tally) -> String {
     }
 }
 
-/// How to say that two methods are equal.
-struct Equal {
-    /// Which two.
-    both: &'static str,
-    /// `1 point`.
-    margin: String,
-    /// What there is a number for.
-    each: &'static str,
-}
-
-impl Equal {
-    /// `None` if the claim is on something else.
-    fn of(claim: &Claim) -> Option<Self> {
-        let (both, metric, margin, each) = match claim {
-            Claim::ComparablePerformance { margin, metric } => {
-                ("the methods", metric, margin, "batch size")
-            }
-            Claim::LargeDampingIsSgd { margin, metric } => ("the two", metric, margin, "cell"),
-            _ => return None,
-        };
-        Some(Self {
-            both,
-            margin: distance(*metric, *margin),
-            each,
-        })
-    }
-
-    fn said(&self, claim: &ClaimVerdict, tests: Tally) -> String {
-        let Self { both, margin, each } = self;
-        let all = count(tests.of, each);
-        let equal = format!("{} are equal within {margin}", capital(both));
-        match claim.verdict {
-            Verdict::Supported if tests.of == 1 => {
-                format!(
-                    "{equal}: the 90\u{a0}% interval of their difference lies inside the margin."
-                )
-            }
-            Verdict::Supported if tests.supported == tests.of => format!(
-                "{equal} at all {all}: each 90\u{a0}% interval of their difference lies inside the margin."
-            ),
-            Verdict::Supported => format!("{equal} at {} of {all}.", tests.supported),
-            Verdict::Contradicted if matches!(claim.claim, Claim::LargeDampingIsSgd { .. }) => {
-                format!(
-                    "{} differ by more than {margin} at {} of {all}: an implementation is wrong, or the comparison is.",
-                    capital(both),
-                    tests.contradicted
-                )
-            }
-            Verdict::Contradicted => self.beyond(&claim.claim, &claim.parts, &all),
-            Verdict::Undecided if tests.supported == 0 => format!(
-                "The seeds scatter too much: at none of {all} do they show whether {both} are equal within {margin}."
-            ),
-            Verdict::Undecided if tests.supported == tests.of => format!("{equal} at {all}."),
-            Verdict::Undecided => format!(
-                "{equal} at {} of {all}. At the others the seeds do not show whether they are.",
-                tests.supported
-            ),
-        }
-    }
-
-    /// Where the difference is beyond the margin, and for whom.
-    fn beyond(&self, claim: &Claim, parts: &[Statistic], all: &str) -> String {
-        let is_loss =
-            matches!(claim, Claim::ComparablePerformance { metric, .. } if metric.is_loss());
-        let places = |better: bool| -> Vec<String> {
-            parts
-                .iter()
-                .filter(|part| part.verdict == Verdict::Contradicted)
-                .filter(|part| ((part.estimate.value > 0.0) != is_loss) == better)
-                .filter_map(|part| match part.part {
-                    Some(Part::BatchSize(batch_size)) => Some(batch_size.to_string()),
-                    _ => None,
-                })
-                .collect()
-        };
-        let sentences = [(false, "worse"), (true, "better")].map(|(better, word)| {
-            let places = places(better);
-            (!places.is_empty()).then(|| {
-                format!(
-                    "K-FAC is {word} than SGD by more than {} at {} of {all} ({}).",
-                    self.margin,
-                    places.len(),
-                    list(&places)
-                )
-            })
-        });
-        let sentences: Vec<String> = sentences.into_iter().flatten().collect();
-        sentences.join(" ")
-    }
-}
-
-/// How to say which way some numbers point: `as the batch size grows, the good region shrinks at 1 of 7 levels and
-/// grows at 4; at 2 no change is shown`.
-struct Signs {
-    /// What comes first, without a capital.
-    scene: String,
-    /// What a positive number says.
-    positive: &'static str,
-    /// What a negative one says.
-    negative: &'static str,
-    /// What there is none of where a number says neither.
-    noun: &'static str,
-    /// What there is a number for.
-    each: &'static str,
-}
-
-impl Signs {
-    fn of(claim: &ClaimVerdict) -> Self {
-        let region = |positive, negative| Self {
-            scene: "as the batch size grows, the good region".into(),
-            positive,
-            negative,
-            noun: "change",
-            each: "level",
-        };
-        match claim.claim {
-            Claim::RegionShrinksAtFixedEpochs {} => region("shrinks", "grows"),
-            Claim::RegionGrowsAtFixedIterations {} => region("grows", "shrinks"),
-            Claim::RatesAndDampingsCorrelate {} => Self {
-                scene: "as the damping rises, the good learning rates".into(),
-                positive: "rise",
-                negative: "fall",
-                noun: "slope",
-                each: "batch size",
-            },
-            _ => {
-                let target = claim.parts.iter().find_map(|part| match part.quantity {
-                    Quantity::StepsRatio { target } => Some(goal(target)),
-                    _ => None,
-                });
-                Self {
-                    scene: format!("to reach {},", target.unwrap_or("the target".into())),
-                    positive: "SGD needs fewer steps than K-FAC",
-                    negative: "K-FAC needs fewer steps than SGD",
-                    noun: "difference",
-                    each: "batch size",
-                }
-            }
-        }
-    }
-
-    fn said(&self, tally: Tally) -> String {
-        let all = count(tally.of, self.each);
-        let mut clauses = Vec::new();
-        for (n, says) in [
-            (tally.supported, self.positive),
-            (tally.contradicted, self.negative),
-        ] {
-            match n {
-                0 => {}
-                _ if tally.of == 1 => clauses.push(says.to_owned()),
-                n if n == tally.of => clauses.push(format!("{says} at all {all}")),
-                n if clauses.is_empty() => clauses.push(format!("{says} at {n} of {all}")),
-                n => clauses.push(format!("{says} at {n}")),
-            }
-        }
-        let neither = tally.of - tally.supported - tally.contradicted;
-        match (clauses.is_empty(), neither) {
-            (true, 1) => format!("no {} is shown", self.noun),
-            (true, _) => format!("at none of {all} is a {} shown", self.noun),
-            (false, 0) => format!("{} {}", self.scene, clauses.join(" and ")),
-            (false, n) => format!(
-                "{} {}; at {n} no {} is shown",
-                self.scene,
-                clauses.join(" and "),
-                self.noun
-            ),
-        }
-    }
-}
-
 fn slopes(slopes: Slopes) -> &'static str {
     match slopes {
         Slopes::KfacDepartsFurther => {
             "With both methods a batch twice as large saves less than half of the steps, and K-FAC saves less than SGD."
         }
         Slopes::KfacDepartsFurtherOneMayBeIdeal => {
-            "K-FAC is further from ideal scaling than SGD. But it is not shown that both have diminishing returns: the interval of a slope contains −1, which is ideal."
+            "K-FAC is further from ideal scaling than SGD. But the interval of a slope contains −1, which is ideal, so it is not shown that both methods have diminishing returns."
         }
         Slopes::SgdDepartsFurther => {
-            "It is SGD that is further from ideal scaling: K-FAC gains more from a larger batch."
+            "SGD is further from ideal scaling: K-FAC gains more from a larger batch."
         }
         Slopes::OneIsBetterThanIdeal => {
             "With one of the methods a batch twice as large saves more than half of the steps: its returns do not diminish."
@@ -270,7 +99,7 @@ pub(crate) fn missing(missing: &Missing, claim: &Claim) -> String {
             "No {what} can be timed: at the largest batch size each is crossed in fewer than {ADMISSIBLE_STEPS} steps."
         ),
         Missing::BatchSizesReached { needed } => format!(
-            "No target is reached at {needed} batch sizes or more by every seed that both methods have."
+            "No target is reached by all common seeds of both methods at {needed} or more batch sizes."
         ),
         Missing::TimedPairs { target } => format!(
             "At no batch size were runs of both methods with the same seeds timed to {}.",
@@ -311,7 +140,7 @@ fn below(curvature: bool) -> &'static str {
 /// What is so where a damping exceeds the curvature.
 const BUILT_IN: &str = "K-FAC is SGD with learning rate / damping, so good learning rates rise with the damping (slope 1) whatever the data are";
 
-fn remark(remark: &Remark) -> String {
+pub(super) fn remark(remark: &Remark) -> String {
     match remark {
         Remark::WinnerDiverged {
             method: name,
@@ -319,7 +148,7 @@ fn remark(remark: &Remark) -> String {
             diverged,
             seeds,
         } => format!(
-            "At batch size {batch_size} {diverged} of {} of {} diverged, so the methods cannot be called equal there.",
+            "{diverged} of {} of {} diverged at batch size {batch_size}, so the methods cannot be called equal there.",
             count(*seeds, "seed"),
             method(name)
         ),
@@ -327,12 +156,12 @@ fn remark(remark: &Remark) -> String {
             cases,
             same_with_bounds,
         } => format!(
-            "Left out: {} in which a seed did not reach the target. With that seed's whole budget as its steps, a lower bound, the verdict {}.",
+            "Left out: {} in which a seed did not reach the target. If that seed's whole budget stands for its steps (a lower bound), the verdict {}.",
             case(*cases),
             if *same_with_bounds {
-                "is the same"
+                "stays the same"
             } else {
-                "is another, so the claim is undecided"
+                "changes, so the claim is undecided"
             }
         ),
         Remark::DivergedLeftOut { cases } => {
@@ -357,14 +186,14 @@ fn remark(remark: &Remark) -> String {
             "Where the damping exceeds the curvature, {BUILT_IN}. These runs recorded no curvature, so such dampings could not be left out."
         ),
         Remark::DampingsAboveCurvature { above: 0, of, .. } => format!(
-            "All {of} dampings (of every batch size) are below the median eigenvalue of the curvature."
+            "All {of} dampings (counted at each batch size) are below the median eigenvalue of the curvature."
         ),
         Remark::DampingsAboveCurvature {
             above,
             of,
             left_out,
         } => format!(
-            "{above} of {of} dampings (of every batch size) are {}at or above the median eigenvalue of the curvature. There {BUILT_IN}.",
+            "{above} of {of} dampings (counted at each batch size) are {}at or above the median eigenvalue of the curvature. There {BUILT_IN}.",
             if *left_out {
                 "left out, because they are "
             } else {
@@ -372,14 +201,14 @@ fn remark(remark: &Remark) -> String {
             }
         ),
         Remark::BothDiverged { cells } => format!(
-            "At the other {} both diverged with every seed.",
+            "At the other {} both methods diverged with every seed.",
             match cells {
                 1 => "cell".into(),
                 cells => format!("{cells} cells"),
             }
         ),
         Remark::OneDiverged { seeds } => format!(
-            "With {} one of the two diverged and the other did not, so they cannot be called equal.",
+            "With {} one method diverged and the other did not, so they cannot be called equal.",
             count(*seeds, "seed")
         ),
         Remark::LargestDampingTaken => {
@@ -390,5 +219,5 @@ fn remark(remark: &Remark) -> String {
 
 /// Cases of a batch size and a target.
 fn case(cases: usize) -> String {
-    format!("{} (a batch size and a target)", count(cases, "case"))
+    format!("{} (each a batch size and a target)", count(cases, "case"))
 }

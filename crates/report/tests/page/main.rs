@@ -228,9 +228,9 @@ fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
     let second = said(1);
     assert!(
         second.contains(
-            "With 2 other choices of target or runs it is contradicted once and undecided once, for example \
-             contradicted with test accuracy ≥ 93 % in targets, the fastest configuration for each target on the \
-             tuning seeds."
+            "With 2 other choices of target or runs the claim is contradicted once and undecided once. It is \
+             contradicted, for example, with test accuracy ≥ 93 % in targets, the fastest configuration for each target \
+             on the tuning seeds."
         ),
         "{second}"
     );
