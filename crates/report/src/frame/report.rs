@@ -16,11 +16,16 @@ const NUMBER: Kind = Kind::Number;
 /// `claims`, `claim_numbers`, `claim_choices`, `performance`, `noise_scale`, `controls` of some reports;
 /// `report` is the stage that made one.
 pub fn report_frames(reports: &[Named<ReportTable>]) -> Vec<Frame> {
-    let mut frames = claims(reports);
+    let all = || {
+        let reports = reports.iter();
+        reports.map(|report| (report.stage.as_str(), &report.table))
+    };
+    let mut frames = claims(all());
     frames.extend([
-        performance(reports),
-        noise_scale(reports),
-        controls(reports),
+        choices(all()),
+        performance(all()),
+        noise_scale(all()),
+        controls(all()),
     ]);
     frames
 }
@@ -66,7 +71,7 @@ const STATISTIC: [(&str, Kind); 8] = [
     ("n", INTEGER),
 ];
 
-fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
+fn claims<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Vec<Frame> {
     let with = |name, first: &[(&str, Kind)], last: &[(&str, Kind)]| {
         Frame::of(name, &[first, &STATISTIC[..], last].concat())
     };
@@ -81,15 +86,7 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
     ];
     let mut claims = with("claims", &first, &reason);
     let mut numbers = with("claim_numbers", &first, &[]);
-    let choice = [
-        ("report", TEXT),
-        ("claim", TEXT),
-        ("choice", TEXT),
-        ("verdict", TEXT),
-        ("agreement", TEXT),
-    ];
-    let mut choices = with("claim_choices", &choice, &[]);
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for claim in &table.claims {
             let [name, of] = told(&claim.claim);
             let row = [stage.into(), name.clone(), verdict(claim.verdict)];
@@ -107,6 +104,24 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
                 let row = [stage.into(), name.clone(), verdict(part.verdict)];
                 numbers.push(row.into_iter().chain(statistic(Some(part))));
             }
+        }
+    }
+    vec![claims, numbers]
+}
+
+/// `claim_choices`: a row for each claim and choice of level, target or schedule; the first decides.
+pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
+    let first = [
+        ("report", TEXT),
+        ("claim", TEXT),
+        ("choice", TEXT),
+        ("verdict", TEXT),
+        ("agreement", TEXT),
+    ];
+    let mut choices = Frame::of("claim_choices", &[&first[..], &STATISTIC].concat());
+    for (stage, table) in reports {
+        for claim in &table.claims {
+            let [name, _] = told(&claim.claim);
             for other in &claim.under {
                 let agreement = match claim.agreement(other) {
                     Agreement::Agrees => "agrees",
@@ -127,10 +142,10 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
             }
         }
     }
-    vec![claims, numbers, choices]
+    choices
 }
 
-fn performance(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn performance<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "performance",
         &[
@@ -147,7 +162,7 @@ fn performance(reports: &[Named<ReportTable>]) -> Frame {
             ("high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.performance {
             for (metric, of_metric) in &row.metrics {
                 let first: [Value; 8] = [
@@ -167,7 +182,7 @@ fn performance(reports: &[Named<ReportTable>]) -> Frame {
     frame
 }
 
-fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn noise_scale<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "noise_scale",
         &[
@@ -190,7 +205,7 @@ fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
             ("b_crit_high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.noise {
             for at in &row.at_target {
                 let first: [Value; 11] = [
@@ -216,7 +231,7 @@ fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
     frame
 }
 
-fn controls(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn controls<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "controls",
         &[
@@ -236,7 +251,7 @@ fn controls(reports: &[Named<ReportTable>]) -> Frame {
             ("high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.controls {
             for metric in Metric::ALL {
                 let Some(difference) = row.differences.get(&metric) else {

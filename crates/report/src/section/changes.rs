@@ -9,10 +9,11 @@ use analysis::targets::StepsSummary;
 use maud::{Markup, html};
 
 use super::claims::{badge, written};
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, percent, significant};
+use crate::frame::{Frame, Kind as Type, Value};
 use crate::provenance::Share;
+use crate::study::Study;
 use crate::words;
 
 /// An earlier report to compare with.
@@ -33,8 +34,8 @@ type Kind = fn(&ReportTable) -> Facts;
 type Facts = BTreeMap<String, String>;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>, earlier: &Earlier, devices: &[Share]) -> Markup {
-    let (before, now) = (&earlier.table, book.table);
+pub(crate) fn section(study: &Study<'_>, earlier: &Earlier, devices: &[Share]) -> Section {
+    let (before, now) = (&earlier.table, study.table);
     let kinds: [(&str, &str, Kind); 6] = [
         ("settings", "Settings", settings),
         ("performance", "Confirmed performance", performance),
@@ -43,14 +44,21 @@ pub(crate) fn section(book: &Book<'_>, earlier: &Earlier, devices: &[Share]) -> 
         ("fits", "Scaling fits", fits),
         ("regions", "Good cells", regions),
     ];
-    html! {
-        section #changes aria-labelledby="changes-heading" {
-            h2 #changes-heading { "What changed" }
-            p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
-            (trained_on(earlier.devices.as_deref(), devices))
-            (verdicts(book, before, now))
-            @for (id, name, facts) in kinds { (differing(book, id, name, &facts(before), &facts(now))) }
-        }
+    let text = html! {
+        p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
+        (trained_on(earlier.devices.as_deref(), devices))
+    };
+    let mut blocks: Vec<Block> = vec![text.into()];
+    blocks.extend(verdicts(before, now).map(Block::Table));
+    let differences = kinds.into_iter();
+    blocks.extend(
+        differences.map(|(id, name, facts)| differing(id, name, &facts(before), &facts(now))),
+    );
+    Section {
+        id: "changes",
+        name: "Changes",
+        heading: "What changed",
+        blocks,
     }
 }
 
@@ -111,7 +119,7 @@ fn runs(before: &ReportTable, now: &ReportTable) -> String {
     )
 }
 
-fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup {
+fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
     let find = |claims: &'_ [ClaimVerdict], wanted: &ClaimVerdict| -> Option<ClaimVerdict> {
         claims
             .iter()
@@ -129,7 +137,7 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
         .chain(gone.map(|claim| (Some(claim.clone()), None)))
         .collect();
     if rows.is_empty() {
-        return html! {};
+        return None;
     }
     let changed = rows
         .iter()
@@ -161,20 +169,40 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
             }
         }
     };
-    table(
-        book,
-        "changes-verdicts",
+    let word = |claim: &Option<ClaimVerdict>| -> Value {
+        let verdict = claim.as_ref().map(|claim| claim.verdict);
+        verdict.map(words::claims::verdict).into()
+    };
+    let value = |claim: &Option<ClaimVerdict>| -> Value {
+        let statistic = claim.as_ref().and_then(|claim| claim.statistic.as_ref());
+        statistic.map(|statistic| statistic.estimate.value).into()
+    };
+    let columns = [
+        ("claim", Type::Text),
+        ("verdict_before", Type::Text),
+        ("value_before", Type::Number),
+        ("verdict_now", Type::Text),
+        ("value_now", Type::Number),
+    ];
+    let mut data = Frame::of("changes-verdicts", &columns);
+    for (old, new) in &rows {
+        let claim = new.as_ref().or(old.as_ref());
+        let claim = claim.map(|claim| words::claims::statement(&claim.claim));
+        data.push([claim.into(), word(old), value(old), word(new), value(new)]);
+    }
+    Some(Table::new(
         "changes",
-        &html! {
+        html! {
             "Verdicts before and now, with the number least in favour. "
             @if changed == 0 { "No verdict changed." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
         },
         &[("Claim", false), ("Before", false), ("Now", false)],
-        &body,
-    )
+        body,
+        data,
+    ))
 }
 
-fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts) -> Markup {
+fn differing(id: &str, name: &str, before: &Facts, now: &Facts) -> Block {
     let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let (equal, other): (Vec<&String>, Vec<&String>) = all
         .into_iter()
@@ -182,7 +210,8 @@ fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts)
     if other.is_empty() {
         return html! {
             @if !equal.is_empty() { p.note { (name) ": no change in " (equal.len()) "." } }
-        };
+        }
+        .into();
     }
     let side = |facts: &Facts, fact: &String| {
         html! {
@@ -194,14 +223,18 @@ fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts)
             tr { th scope="row" { (words::name(fact)) } (side(before, fact)) (side(now, fact)) }
         }
     };
-    table(
-        book,
-        &format!("changes-{id}"),
+    let columns = ["what", "before", "now"].map(|name| (name, Type::Text));
+    let mut data = Frame::of(&format!("changes-{id}"), &columns);
+    for &fact in &other {
+        data.push([fact.into(), before.get(fact).into(), now.get(fact).into()]);
+    }
+    Block::Table(Table::new(
         "changes",
-        &html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },
+        html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },
         &[("What", false), ("Before", false), ("Now", false)],
-        &rows,
-    )
+        rows,
+        data,
+    ))
 }
 
 fn settings(table: &ReportTable) -> Facts {

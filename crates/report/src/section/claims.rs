@@ -7,35 +7,40 @@ use analysis::claims::{
 };
 use maud::{Markup, html};
 
-use super::{cell, controls, table};
-use crate::book::{Book, Kind};
+use super::{cell, controls};
+use crate::document::{Block, Kind, References, Section, Table};
 use crate::draw::number::{count, significant};
+use crate::frame;
+use crate::study::Study;
 use crate::words::claims::{choice, choices_differ_in, quantity, statement, verdict as word};
 use crate::words::{self, reasons};
 
-/// The section, around the table of other choices. Written after all figures,
-/// so that it can name their numbers.
-pub(crate) fn section(book: &Book<'_>, choices: &Markup) -> Markup {
-    let claims = &book.table.claims;
-    html! {
-        section #claims aria-labelledby="claims-heading" {
-            h2 #claims-heading { "What was found" }
-            @if claims.is_empty() {
-                p.empty { "The study declares no claims; the figures below speak for themselves." }
-            } @else {
-                p.note {
-                    "The study file declares each claim, and a fixed rule tests it. Undecided means that the rule finds \
-                     neither answer: the seeds scatter too much, the parts of the data disagree, or there are fewer than "
-                    (SEEDS_TO_DECIDE) " seeds."
-                }
-                ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(book, index, claim)) } }
-                (choices)
+/// The section, with links to the figures that the claims rest on.
+pub(crate) fn section(study: &Study<'_>, references: &References) -> Section {
+    let claims = &study.table.claims;
+    let text = html! {
+        @if claims.is_empty() {
+            p.empty { "The study declares no claims; the figures below speak for themselves." }
+        } @else {
+            p.note {
+                "The study file declares each claim, and a fixed rule tests it. Undecided means that the rule finds \
+                 neither answer: the seeds scatter too much, the parts of the data disagree, or there are fewer than "
+                (SEEDS_TO_DECIDE) " seeds."
             }
+            ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(study, references, index, claim)) } }
         }
+    };
+    let mut blocks = vec![Block::Text(text)];
+    blocks.extend(choices(study));
+    Section {
+        id: "claims",
+        name: "Findings",
+        heading: "What was found",
+        blocks,
     }
 }
 
-fn one(book: &Book<'_>, index: usize, claim: &ClaimVerdict) -> Markup {
+fn one(study: &Study<'_>, references: &References, index: usize, claim: &ClaimVerdict) -> Markup {
     html! {
         li id={ "claim-" (index + 1) } {
             (badge(claim.verdict))
@@ -46,7 +51,7 @@ fn one(book: &Book<'_>, index: usize, claim: &ClaimVerdict) -> Markup {
                 p.note {
                     @if let Some(statistic) = &claim.statistic { (said(statistic)) " · " }
                     @else { "n = " (claim.n) " · " }
-                    (pointers(book, claim))
+                    (pointers(study, references, claim))
                 }
                 @if claim.parts.len() > 1 {
                     details {
@@ -125,8 +130,8 @@ fn times(n: usize) -> String {
 }
 
 /// Where the control stands, or else would.
-fn target(book: &Book<'_>) -> &'static str {
-    if book.table.controls.is_empty() {
+fn target(study: &Study<'_>) -> &'static str {
+    if study.table.controls.is_empty() {
         "heatmaps"
     } else {
         controls::CONTROLS
@@ -171,22 +176,22 @@ fn points(difference: f64) -> String {
     significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3)
 }
 
-fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
+fn pointers(study: &Study<'_>, references: &References, claim: &ClaimVerdict) -> Markup {
     match claim.figure {
-        Figure::Winners => book.pointer(Kind::Performance, "winners", "Winners"),
-        Figure::Scaling => book.pointer(Kind::Steps, "scaling", "Steps to target"),
+        Figure::Winners => references.pointer(Kind::Performance, "winners", "Winners"),
+        Figure::Scaling => references.pointer(Kind::Steps, "scaling", "Steps to target"),
         // Steps to a loss decide; the curves show them.
         Figure::Curves => html! {
-            (book.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
-            (book.pointer(Kind::Curves, "curves", "Training curves"))
+            (references.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
+            (references.pointer(Kind::Curves, "curves", "Training curves"))
         },
-        Figure::Controls => html! { a href={ "#" (target(book)) } { "K-FAC beside SGD" } },
+        Figure::Controls => html! { a href={ "#" (target(study)) } { "K-FAC beside SGD" } },
         Figure::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
             @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {
-                (book.pointer(Kind::Share, "heatmaps", "Share of good cells")) ", "
+                (references.pointer(Kind::Share, "heatmaps", "Share of good cells")) ", "
             }
-            (book.pointer(Kind::Heatmap, "heatmaps", "Heatmaps"))
+            (references.pointer(Kind::Heatmap, "heatmaps", "Heatmaps"))
         },
     }
 }
@@ -232,13 +237,13 @@ fn numbers(statistic: &Statistic) -> Markup {
 
 /// Each verdict under other choices of level, target or schedule; the first
 /// table of the page.
-pub(crate) fn choices(book: &Book<'_>) -> Markup {
-    let claims = &book.table.claims;
+fn choices(study: &Study<'_>) -> Option<Block> {
+    let claims = &study.table.claims;
     // The first choice is the one that decided.
     let others = |claim: &ClaimVerdict| claim.under.len().saturating_sub(1);
     let n: usize = claims.iter().map(others).sum();
     if n == 0 {
-        return html! {};
+        return None;
     }
     let of = |agreement: Agreement| -> usize {
         let counts = claims
@@ -261,35 +266,34 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
             }
         }
     };
-    html! {
-        details.choices {
-            summary {
-                "The verdicts with " (count(n, "other choice")) ": "
-                (match differ { 0 => "none is the opposite".into(), 1 => "1 is the opposite".into(), n => format!("{n} are the opposite") })
-                @if open > 0 { ", " (open) @if open == 1 { " decides" } @else { " decide" } " a claim that is undecided above" }
-            }
-            (table(
-                book,
-                "other-choices",
-                "choices",
-                &html! {
-                    "The verdicts with other choices of level, target, selection or schedule. The first choice of each claim \
-                     gives the verdict above. An opposite verdict is tinted: quote it together with its choice. Levels at \
-                     which nearly all cells are good, or nearly none, do not count. Each estimate is the one least in favour \
-                     of the claim."
-                },
-                &[
-                    ("Choice", false),
-                    ("Verdict", false),
-                    ("Estimate", true),
-                    ("Interval", true),
-                    ("n", true),
-                    ("Where", false),
-                ],
-                &rows,
-            ))
-        }
-    }
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    Some(Block::Closed {
+        class: Some("choices"),
+        summary: html! {
+            "The verdicts with " (count(n, "other choice")) ": "
+            (match differ { 0 => "none is the opposite".into(), 1 => "1 is the opposite".into(), n => format!("{n} are the opposite") })
+            @if open > 0 { ", " (open) @if open == 1 { " decides" } @else { " decide" } " a claim that is undecided above" }
+        },
+        blocks: vec![Block::Table(Table::new(
+            "choices",
+            html! {
+                "The verdicts with other choices of level, target, selection or schedule. The first choice of each claim \
+                 gives the verdict above. An opposite verdict is tinted: quote it together with its choice. Levels at \
+                 which nearly all cells are good, or nearly none, do not count. Each estimate is the one least in favour \
+                 of the claim."
+            },
+            &[
+                ("Choice", false),
+                ("Verdict", false),
+                ("Estimate", true),
+                ("Interval", true),
+                ("n", true),
+                ("Where", false),
+            ],
+            rows,
+            frame::report::choices(report).named("other-choices"),
+        ))],
+    })
 }
 
 /// What the estimates of all choices measure, if that is the same.

@@ -7,31 +7,34 @@ use analysis::report::Named;
 use analysis::targets::{Bounded, FitNote, ScalingFit, TargetsTable};
 use maud::{Markup, html};
 
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::fixed;
 use crate::figure::noise;
 use crate::figure::steps::figures;
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    html! {
-        section #scaling aria-labelledby="scaling-heading" {
-            h2 #scaling-heading { "How steps scale with the batch size" }
-            @if book.table.targets.is_empty() {
-                p.empty { "The study times no targets." }
-            }
-            @for (index, named) in book.table.targets.iter().enumerate() {
-                (of_targets(named))
-                @if named.table.summaries.is_empty() {
-                    p.empty { "No run is behind the targets of stage " (words::name(&named.stage)) "." }
-                }
-                (figures(book, index, named))
-                @if !named.table.fits.is_empty() { (fits(book, index, &named.table)) }
-            }
-            (noise::figures(book))
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let targets = &study.table.targets;
+    let mut blocks = Vec::new();
+    if targets.is_empty() {
+        blocks.push(html! { p.empty { "The study times no targets." } }.into());
+    }
+    for (index, named) in targets.iter().enumerate() {
+        blocks.push(of_targets(named).into());
+        blocks.extend(figures(study, index, named));
+        if !named.table.fits.is_empty() {
+            blocks.push(Block::Table(fits(index, named)));
         }
+    }
+    blocks.extend(noise::figures(study));
+    Section {
+        id: "scaling",
+        name: "Scaling",
+        heading: "How steps scale with the batch size",
+        blocks,
     }
 }
 
@@ -46,6 +49,9 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
         .filter_map(|note| Some((note, words::targets::target(note)?)))
         .collect();
     html! {
+        @if named.table.summaries.is_empty() {
+            p.empty { "No run is behind the targets of stage " (words::name(&named.stage)) "." }
+        }
         @if !said.is_empty() || large || after_drop {
             ul.note {
                 @for (note, said) in said {
@@ -68,8 +74,8 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
     }
 }
 
-fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
-    let fits = &targets.fits;
+fn fits(index: usize, named: &Named<TargetsTable>) -> Table {
+    let fits = &named.table.fits;
     let stages: BTreeSet<&str> = fits.iter().map(|fit| fit.stage.as_str()).collect();
     // What is to be known of all stands in the caption, once.
     let is_of_all = |note: &&FitNote| fits.iter().all(|fit| fit.notes.contains(note));
@@ -108,11 +114,9 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
         .iter()
         .filter_map(|fit| fit.law)
         .any(|law| matches!(law.least_steps, Bounded::AtMost { .. }));
-    table(
-        book,
-        &format!("fits-{}", index + 1),
+    Table::new(
         "fits",
-        &html! {
+        html! {
             "Scaling fits"
             @if let (false, Some(stage)) = (columns.stage, stages.first()) { " of stage " (words::name(stage)) }
             " with 95\u{a0}% intervals. Slope: of log steps over log batch size, −1 is ideal, 0 is no gain. "
@@ -127,7 +131,8 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
             @if !of_all.is_empty() { " All: " (words::prose(&of_all.join("; "))) "." }
         },
         &head,
-        &rows,
+        rows,
+        frame::tables::fits(std::slice::from_ref(named)).named(&format!("fits-{}", index + 1)),
     )
 }
 

@@ -1,5 +1,7 @@
 //! What a page says of an earlier report.
 
+use report::Page;
+
 use crate::sample::Study;
 use crate::{all, check, sample, text};
 
@@ -28,7 +30,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
             table: before,
             devices: Some(vec!["CPU (flex)".into()]),
         };
-        check(&report::page_against(&now, &sample::provenance(), &earlier))
+        check(&Page::new(&now, &sample::provenance(), Some(&earlier)).html())
     };
     let page = against(before);
     let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
@@ -69,8 +71,7 @@ fn results_of_other_devices_are_told_from_what_changed() {
             table: table.clone(),
             devices: devices.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
         };
-        let page = report::page_against(&table, &sample::provenance(), &earlier);
-        let page = check(&page);
+        let page = check(&Page::new(&table, &sample::provenance(), Some(&earlier)).html());
         let warned = all(&page, "#changes .warn").len();
         let text = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
         (text, warned)
