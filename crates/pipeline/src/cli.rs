@@ -10,12 +10,19 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use study::Device;
 
+use crate::version;
+
 /// Studies of how optimisers scale: one YAML file in, one report out.
 ///
 /// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted,
 /// 141 ended by SIGPIPE, because whoever read the output went away.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, max_term_width = 100)]
+#[command(
+    name = "pipeline",
+    version,
+    long_version = version::long(),
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]

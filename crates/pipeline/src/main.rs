@@ -15,6 +15,7 @@ mod provenance;
 mod site;
 mod stages;
 
+mod version;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
