@@ -6,10 +6,11 @@ pub(crate) mod keeping;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use study::Device;
 
+use crate::commands::init::EXAMPLES;
 use crate::version;
 
 /// Studies of how optimisers scale: one YAML file in, one report out.
@@ -229,9 +230,19 @@ pub(crate) enum GraphFormat {
 /// Arguments of `pipeline init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The file to write; one that is there is left alone
-    #[arg(value_name = "FILE", default_value = "study.yaml")]
-    pub(crate) file: PathBuf,
+    /// The file to write; one that is there is left alone [default: study.yaml, or the example's name]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// A study that is part of the program, instead of a short one to begin with
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(EXAMPLES.map(|example| {
+        PossibleValue::new(example.name).help(example.about)
+    })))]
+    pub(crate) example: Option<String>,
+
+    /// Only list the examples
+    #[arg(long, conflicts_with_all = ["file", "example"])]
+    pub(crate) list: bool,
 }
 
 /// Arguments of `pipeline completions`.
