@@ -79,6 +79,12 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Write a study that runs, to start from
     Init(Init),
+    /// Say what a study finds on this machine, for bug reports too
+    ///
+    /// A line for each thing: `ok`; `note`, where studies run slower or with less safety than they could; `PROBLEM`,
+    /// where none can. Exit code 1 if there is a problem, else 0. Nothing is changed, and no user, host or home folder
+    /// is named.
+    Doctor(cache::AsJson),
     /// Print the JSON Schema of study files, or of site files
     Schema(Schema),
     /// Print a script that completes this command line in a shell
@@ -103,7 +109,7 @@ pub(crate) struct StudyFile {
 }
 
 /// Where and how stages run; never part of a result's key. What is not said here the site file may say.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Site {
     /// Stages run at once [default: one for each core, or for each of --gpus]
     #[arg(short, long, value_name = "N")]

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod graph;
@@ -21,8 +22,8 @@ use study::Study;
 
 use crate::cli::{Cli, StudyFile};
 use crate::site::Site;
-
 use crate::{Failure, version};
+
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
 fn load(file: &StudyFile) -> Result<Study, Failure> {
     let study = Study::load_with(&file.study, &file.set).map_err(Failure::Mistakes)?;
