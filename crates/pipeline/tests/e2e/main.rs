@@ -4,6 +4,7 @@ mod cache;
 mod commands;
 mod crash;
 mod determinism;
+mod doctor;
 mod edits;
 mod export;
 mod interrupt;
