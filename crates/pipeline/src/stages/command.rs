@@ -7,13 +7,14 @@
 mod curves;
 mod folder;
 mod guard;
+mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Stdio;
 
 use engine::{Job, Output};
 use serde::Deserialize;
@@ -91,7 +92,7 @@ fn in_folder(
     let read = lay_out(job, settings, work)?;
     let environment = environment(job, settings, temporary);
     let status = guard.run(
-        command(settings)?
+        program::command(&settings.run)?
             .current_dir(work)
             .env_clear()
             .envs(&environment)
@@ -99,7 +100,7 @@ fn in_folder(
             .process_group(0),
     )?;
     if !status.success() {
-        return Err(format!("the program {}", in_words(status)).into());
+        return Err(program::in_words(&settings.run, status).into());
     }
     let mut output = collect(job, settings, work)?;
     output
@@ -107,22 +108,6 @@ fn in_folder(
         .insert("environment".to_owned(), json!(environment));
     let written: usize = output.blobs.values().map(Vec::len).sum();
     Ok((output, read + written))
-}
-
-fn command(settings: &Settings) -> Result<Command, Failure> {
-    Ok(match &settings.run {
-        Run::Shell(line) => {
-            let mut shell = Command::new("/bin/sh");
-            shell.args(["-e", "-c", line]);
-            shell
-        }
-        Run::Program(line) => {
-            let (program, arguments) = line.split_first().ok_or("`run` is empty")?;
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-    })
 }
 
 /// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
@@ -245,13 +230,5 @@ fn declared(work: &Path, name: &str, folder: bool) -> Result<std::path::PathBuf,
         .into()),
         (_, true, _) => Err(format!("`{name}/` is declared as a folder but is a file").into()),
         _ => Err(format!("`{name}` is neither a file nor a folder").into()),
-    }
-}
-
-fn in_words(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with exit code {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
-        (None, None) => format!("ended: {status}"),
     }
 }
