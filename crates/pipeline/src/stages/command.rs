@@ -8,6 +8,7 @@ mod curves;
 mod folder;
 mod guard;
 mod program;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -115,12 +116,16 @@ fn in_folder(
 fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Failure> {
     let mut bytes = 0;
     for name in job.manifest().inputs().keys() {
-        let contents = job.read(name)?;
-        bytes += contents.len();
         let path = work.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
+        if let Some(copied) = job.copy_folder(name, &path)? {
+            bytes += usize::try_from(copied)?;
+            continue;
+        }
+        let contents = job.read(name)?;
+        bytes += contents.len();
         let input = name.split('/').next().unwrap_or(name);
         if settings.folders.iter().any(|folder| folder == input) {
             fs::create_dir(&path)?;
@@ -131,8 +136,8 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Fai
             fs::set_permissions(&path, fs::Permissions::from_mode(0o555))?;
         }
     }
-    let curve = settings.curve.iter().map(|curve| &curve.path);
-    for path in settings.outputs.values().chain(curve) {
+    let outputs = settings.outputs.values().map(String::as_str);
+    for path in outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
             fs::create_dir_all(parent)?;
         }
@@ -168,9 +173,10 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         output.blobs.insert(name.clone(), contents);
     }
     if let Some(curve) = &settings.curve {
-        let text = fs::read_to_string(declared(work, &curve.path, false)?)
-            .map_err(|error| format!("{}: {error}", curve.path))?;
-        let curve = curve.read(&text)?;
+        let curve = curve.read(|path| {
+            let read = fs::read(declared(work, path, false)?);
+            read.map_err(|error| format!("{path}: {error}").into())
+        })?;
         output
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
@@ -188,7 +194,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
                 .values()
                 .map(|path| path.trim_end_matches('/')),
         )
-        .chain(settings.curve.iter().map(|curve| curve.path.as_str()))
+        .chain(settings.curve.iter().flat_map(curves::Settings::paths))
         .collect();
     let undeclared: Vec<String> = folder::files(work)?
         .into_iter()
