@@ -16,6 +16,7 @@ mod csv;
 mod draw;
 mod exhibits;
 mod figure;
+pub mod frame;
 mod page;
 mod provenance;
 mod section;

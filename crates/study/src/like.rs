@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use runs::settings::Optimizer;
+
 use crate::diagnostic::{Draft, Span, did_you_mean};
-use crate::schema::Optimizer;
 use crate::yaml::{Entry, Node, Value};
 
 /// A stage as written, and after merging.

@@ -12,7 +12,7 @@ use super::{KFAC, Statistic, Unit};
 use crate::heatmap::cell::of_seed as of_seed_in;
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
 use crate::statistics::{mean, slope};
-use crate::{Metric, Slice};
+use crate::{Metric, Moment};
 
 /// One seed's cells at a batch size: log2 of it, the panel, the cells' states.
 type SeedPanel<'a> = (f64, &'a Panel, Vec<CellState>);
@@ -25,7 +25,7 @@ pub(super) enum Change {
 }
 
 /// By batch size, K-FAC's panels at a slice: those of the first stage that has them at two or more.
-pub(super) fn panels(table: &HeatmapTable, at: Slice) -> BTreeMap<u64, &Panel> {
+pub(super) fn panels(table: &HeatmapTable, at: Moment) -> BTreeMap<u64, &Panel> {
     let mut stages: BTreeMap<(&str, String), BTreeMap<u64, &Panel>> = BTreeMap::new();
     for panel in table
         .panels

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::Slice;
+use analysis::Moment;
 use analysis::heatmap::{HeatmapTable, ShareCourse};
 use analysis::report::Named;
 use maud::{Markup, html};
@@ -54,7 +54,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     let cuts: Vec<f64> = slices
         .iter()
         .filter_map(|slice| match slice {
-            Slice::Iterations(steps) => Some(*steps as f64),
+            Moment::Iterations(steps) => Some(*steps as f64),
             _ => None,
         })
         .collect();
@@ -94,7 +94,9 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
             }
         });
     let dropped = drawn().any(|course| course.first_drop.is_some());
-    let epochs = slices.iter().any(|slice| matches!(slice, Slice::Epochs(_)));
+    let epochs = slices
+        .iter()
+        .any(|slice| matches!(slice, Moment::Epochs(_)));
     let body = html! {
         (batch_legend(book, &batches))
         ul.legend {
@@ -126,10 +128,10 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     )
 }
 
-fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Slice]) -> Trace {
+fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
     let point = |point: &analysis::heatmap::SharePoint| (point.step.max(1) as f64, point.share);
     let at_epochs = slices.iter().filter_map(|slice| match slice {
-        Slice::Epochs(epochs) => {
+        Moment::Epochs(epochs) => {
             let step = (epochs * course.steps_per_epoch as f64 - 1e-9).ceil();
             course.points.iter().find(|p| p.step as f64 >= step)
         }

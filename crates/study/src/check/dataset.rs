@@ -1,9 +1,11 @@
 //! A data set by itself: where its files are, and whether there are enough images.
 
+use runs::number::Count;
+
 use super::Checked;
 use crate::diagnostic::Draft;
 use crate::like::Written;
-use crate::schema::{Checksums, Count, Dataset, Source};
+use crate::schema::{Checksums, Dataset, Source};
 use crate::source::Place;
 use crate::sources::Sources;
 

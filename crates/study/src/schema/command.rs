@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runs::number::{Count, Positive};
+use runs::settings::Budget;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::number::{Count, Positive};
+use super::Name;
 use super::sweep::Scalar;
-use super::{Budget, Name};
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runs::number::Count;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-
-use super::Count;
 
 /// Images with labels: a source and how it is split. The parts are stratified by class and do not overlap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -9,23 +9,17 @@ mod separated;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runs::Metric;
 use serde::Deserialize;
 
 use super::Failure;
 use number::number;
 
 /// The columns that a curve has beside its `step`.
-pub(crate) const COLUMNS: [&str; 9] = [
-    "loss",
-    "learning_rate",
-    "examples",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-];
+fn columns() -> impl Iterator<Item = &'static str> {
+    let metrics = Metric::ALL.map(Metric::name);
+    ["loss", "learning_rate", "examples"].into_iter().chain(metrics)
+}
 
 /// How far beyond 0 and 1 an accuracy may be by rounding.
 const ROUNDING: f64 = 1e-5;
@@ -145,7 +139,7 @@ impl File {
         if is(&"step") {
             return Use::Step;
         }
-        let columns: Vec<&'static str> = COLUMNS.into_iter().filter(is).collect();
+        let columns: Vec<&'static str> = columns().filter(is).collect();
         if !columns.is_empty() {
             Use::Is(columns)
         } else if self.ignore.iter().any(|pattern| fits(pattern, name)) {
@@ -325,7 +319,7 @@ impl Reader<'_> {
             "{path} has columns that are not known: {}; say which of step, {} they are (`columns: {{ validation_loss: \
              {} }}`), or leave them out (`ignore: [{}]`)",
             quoted(&unknown),
-            COLUMNS.join(", "),
+            columns().collect::<Vec<_>>().join(", "),
             unknown[0],
             unknown.join(", ")
         )
@@ -339,7 +333,7 @@ impl File {
         match column {
             "examples" if !is_whole(value) => Err("; it counts"),
             "learning_rate" if !(value.is_finite() && value >= 0.0) => Err(""),
-            accuracy if accuracy.ends_with("_accuracy") => {
+            metric if Metric::named(metric).is_some_and(|metric| !metric.is_loss()) => {
                 let value = if self.percent { value / 100.0 } else { value };
                 if value.is_nan() || (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
                     return Ok(value.clamp(0.0, 1.0));

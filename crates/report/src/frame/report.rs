@@ -3,9 +3,9 @@
 
 use super::tables::{bounded, estimate};
 use super::{Frame, Kind, Value};
-use crate::claims::{Agreement, ClaimVerdict, Statistic, Unit, Verdict};
-use crate::report::ReportTable;
-use crate::{Metric, Named};
+use analysis::claims::{Agreement, ClaimVerdict, Statistic, Unit, Verdict};
+use analysis::report::ReportTable;
+use analysis::{Metric, Named};
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;

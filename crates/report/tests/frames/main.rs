@@ -1,47 +1,78 @@
 //! Tables as data frames, read back by other programs.
 
+#[path = "../sample/mod.rs"]
+mod sample;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use analysis::frame::{
+use analysis::{Curvature, Evaluation, GradientNoise, Named, Outcome, Run, RunSettings, Updates};
+use report::frame::{
     Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows, heatmap_frames,
     report_frames, targets_frames, to_safetensors, winners_frames,
 };
-use analysis::report::{ReportSettings, assemble};
-use analysis::{Curvature, GradientNoise, Named, Outcome, Run};
+use sample::Study;
 use serde_json::json;
-
-use crate::simulation::Truth;
 
 /// Runs of two methods, one diverged, with losses that are not finite, an awkward name, and measurements.
 fn runs() -> Vec<Run> {
     let mut runs = Vec::new();
-    for (method, second) in [("kfac", 1e-3), ("kfac", 1e-2), ("sgd", 0.9)] {
+    for (method, name, second) in [
+        ("kfac", "damping", 1e-3),
+        ("kfac", "damping", 1e-2),
+        ("sgd", "momentum", 0.9),
+    ] {
         for batch in [16, 64] {
             for seed in [0, 7] {
-                let mut truth = Truth::new(method, method, batch, seed);
-                truth.second = second;
-                truth.crosses = Some(4000.0 / batch as f64);
-                if second > 0.5 && batch == 64 {
-                    truth.outcome = Outcome::Diverged { step: 40 };
-                }
-                let mut run = truth.run();
+                let diverged = second > 0.5 && batch == 64;
+                let last: u64 = if diverged { 39 } else { 300 };
+                let evaluations = (0..=last).step_by(13).map(|step| Evaluation {
+                    step,
+                    examples: step * batch,
+                    train_loss: Some(1.0 / (1 + step) as f64),
+                    test_accuracy: Some(0.9),
+                    ..Evaluation::default()
+                });
+                let mut settings = json!({"batch_size": batch, "learning_rate": 0.1, "seed": seed,
+                    "budget": {"iterations": 300}, "optimizer": {method: {name: second}}});
+                let mut label = format!("{method}/batch_size={batch},second={second},seed={seed}");
                 if seed == 7 {
-                    run.label = format!("{}\"<script>,\n ü {batch}/{second}", run.stage);
-                    run.settings["schedule"] = json!({"constant": {}});
+                    label = format!("{method}\"<script>,\n ü {batch}/{second}");
+                    settings["schedule"] = json!({"constant": {}});
                 }
-                run.curvature = vec![Curvature {
-                    step: 3,
-                    median: 1e-4,
-                    largest: 2.0,
-                }];
-                run.noise = vec![GradientNoise {
-                    step: 5,
-                    trace: 8.0,
-                    gradient: -1.0,
-                }];
-                runs.push(run);
+                runs.push(Run {
+                    stage: method.to_owned(),
+                    label,
+                    settings: RunSettings::new(settings).expect("settings"),
+                    outcome: if diverged {
+                        Outcome::Diverged { step: 40 }
+                    } else {
+                        Outcome::Finished
+                    },
+                    train_examples: 12_800,
+                    steps_per_epoch: 12_800 / batch,
+                    budget_steps: 300,
+                    rate_drops: Vec::new(),
+                    parameters: 2410,
+                    updates: Updates::of_every_step(
+                        (0..last)
+                            .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
+                            .collect(),
+                        vec![0.1; last as usize],
+                    ),
+                    evaluations: evaluations.collect(),
+                    curvature: vec![Curvature {
+                        step: 3,
+                        median: 1e-4,
+                        largest: 2.0,
+                    }],
+                    noise: vec![GradientNoise {
+                        step: 5,
+                        trace: 8.0,
+                        gradient: -1.0,
+                    }],
+                });
             }
         }
     }
@@ -49,12 +80,7 @@ fn runs() -> Vec<Run> {
 }
 
 fn frames(runs: &[Run]) -> Vec<Frame> {
-    let mut evidence = super::report::evidence(super::report::runs());
-    evidence.runs.extend(runs.to_vec());
-    let settings: ReportSettings = serde_json::from_value(json!({"title": "A study", "claims": [
-        "comparable_performance", "diminishing_returns", "rates_and_dampings_correlate"]}))
-    .expect("valid settings");
-    let table = assemble(&settings, &evidence);
+    let table = Study::quick().table();
     let coordinates = Coordinates::new(runs);
     let mut frames = vec![coordinates.runs(runs), coordinates.evaluations(runs)];
     frames.push(coordinates.losses(runs));
@@ -111,7 +137,7 @@ fn losses_have_a_row_an_update_and_columns_even_without_runs() {
     let runs = runs();
     let coordinates = Coordinates::new(&runs);
     let frame = coordinates.losses(&runs[..2]);
-    assert_eq!(frame.rows(), runs[0].loss.len() + runs[1].loss.len());
+    assert_eq!(frame.rows(), runs[0].updates.len() + runs[1].updates.len());
     assert_eq!(column(&frame, "step")[..2], [1u64.into(), 2u64.into()]);
     assert_eq!(column(&frame, "loss")[2], Value::from(1.0f32));
     assert!(matches!(column(&frame, "loss")[3], Value::Single(loss) if loss.is_nan()));
@@ -244,7 +270,7 @@ fn pandas_polars_and_pyarrow_read_every_frame_field_by_field() {
         write("parquet", &bytes);
         write("safetensors", &to_safetensors(frame).expect("written"));
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/studies/frames.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frames/frames.py");
     let output = Command::new(python)
         .arg(script)
         .arg(&folder)

@@ -1,4 +1,4 @@
-"""Reads the frames that `frame.rs` wrote with pandas, polars, pyarrow and safetensors, and compares every
+"""Reads the frames that the tests wrote with pandas, polars, pyarrow and safetensors, and compares every
 field with `NAME.json`, the truth: `[[column, kind], ...]` and rows, in which NaN is the text "NaN".
 
 usage: frames.py FOLDER

@@ -10,8 +10,7 @@
 use std::collections::HashMap;
 
 use super::thrift::{Struct, varint};
-use super::{Column, Frame, Kind, Value};
-use crate::Error;
+use super::{Column, Error, Frame, Kind, Value};
 
 const MAGIC: &[u8] = b"PAR1";
 
@@ -70,7 +69,7 @@ impl ParquetWriter {
     /// The bytes of a chunk of rows.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a whole number beyond 2^63, which the format's signed numbers lack.
+    /// [`Error::TooLarge`] for a whole number beyond 2^63, which the format's signed numbers lack.
     ///
     /// # Panics
     /// If the frame's columns are others than those of the first one, or one takes 2 GiB or more.
@@ -222,11 +221,9 @@ fn plain(column: &Column) -> Result<Vec<Vec<u8>>, Error> {
                 bytes
             }
             Value::Integer(number) => i64::try_from(*number)
-                .map_err(|_| {
-                    Error::Invalid(format!(
-                        "{number} in column `{}` is too large for Parquet; CSV holds it",
-                        column.name
-                    ))
+                .map_err(|_| Error::TooLarge {
+                    number: *number,
+                    column: column.name.clone(),
                 })?
                 .to_le_bytes()
                 .to_vec(),

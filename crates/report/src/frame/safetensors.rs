@@ -8,8 +8,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use super::{Column, Frame, Kind, Value};
-use crate::Error;
+use super::{Column, Error, Frame, Kind, Value};
 
 /// The code of null in a text column.
 const NULL: u32 = u32::MAX;
@@ -17,7 +16,7 @@ const NULL: u32 = u32::MAX;
 /// The bytes of a file.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the frame cannot be written, which names and sizes cannot cause.
+/// [`Error::Safetensors`] if the frame cannot be written, which names and sizes cannot cause.
 pub fn to_safetensors(frame: &Frame) -> Result<Vec<u8>, Error> {
     let mut texts = HashMap::new();
     let arrays: Vec<(&str, Dtype, Vec<u8>)> = frame
@@ -28,7 +27,7 @@ pub fn to_safetensors(frame: &Frame) -> Result<Vec<u8>, Error> {
             (column.name.as_str(), dtype, bytes)
         })
         .collect();
-    let refused = |error: safetensors::SafeTensorError| Error::Invalid(error.to_string());
+    let refused = |error: safetensors::SafeTensorError| Error::Safetensors(error.to_string());
     let views = arrays
         .iter()
         .map(|(name, dtype, bytes)| {

@@ -21,6 +21,22 @@ pub use runs::{Coordinates, LOSS_ROWS};
 pub use safetensors::to_safetensors;
 pub use tables::{heatmap_frames, targets_frames, winners_frames};
 
+/// A frame that a format cannot hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+pub enum Error {
+    /// Parquet's whole numbers have a sign.
+    #[error("{number} in column `{column}` is too large for Parquet; CSV holds it")]
+    TooLarge {
+        /// The number.
+        number: u64,
+        /// The column's name.
+        column: String,
+    },
+    /// Names or sizes that safetensors refuses.
+    #[error("cannot write safetensors: {0}")]
+    Safetensors(String),
+}
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

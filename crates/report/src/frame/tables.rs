@@ -2,10 +2,10 @@
 
 use super::runs::parameters;
 use super::{Frame, Kind, Value};
-use crate::heatmap::{CellState, GoodRule, HeatmapTable, Side};
-use crate::select::{Criterion, Score, WinnersTable};
-use crate::targets::{Bounded, Steps, TargetsTable};
-use crate::{Estimate, Named, Slice};
+use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Side};
+use analysis::select::{Criterion, Score, WinnersTable};
+use analysis::targets::{Bounded, Steps, TargetsTable};
+use analysis::{Estimate, Moment, Named};
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -273,11 +273,11 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
 }
 
 /// A slice as its kind and its number, null for the end.
-fn slice(at: Slice) -> [Value; 2] {
+fn slice(at: Moment) -> [Value; 2] {
     match at {
-        Slice::End => ["end".into(), Value::Null],
-        Slice::Epochs(epochs) => ["epochs".into(), epochs.into()],
-        Slice::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
+        Moment::End => ["end".into(), Value::Null],
+        Moment::Epochs(epochs) => ["epochs".into(), epochs.into()],
+        Moment::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
     }
 }
 
