@@ -367,7 +367,10 @@ fn at_point(node: &Node, range: &Range, value: &Node) -> Node {
 
 fn put(node: &mut Node, range: &Range, value: &Node) {
     let path: Vec<&str> = range.path.iter().map(String::as_str).collect();
-    node.put(&path, range.key_span, value.clone());
+    let place = path
+        .iter()
+        .fold(node, |node, key| node.value_at(key, range.key_span));
+    *place = value.clone();
 }
 
 /// `train` with every swept setting at its first value.

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod failures;
 pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod logs;

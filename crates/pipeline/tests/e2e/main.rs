@@ -12,6 +12,7 @@ mod lab;
 mod messages;
 mod pipes;
 mod prefix;
+mod programs;
 mod reports;
 mod site;
 mod tools;

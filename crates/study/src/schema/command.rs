@@ -26,7 +26,7 @@ use super::sweep::Scalar;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
-    /// The program and its arguments, one by one; or one line for `/bin/sh`.
+    /// The program and its arguments, one by one; or one line for the shell.
     #[expect(dead_code, reason = "read from the tree, with the places of arguments")]
     pub(crate) run: Run,
     /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
@@ -89,7 +89,8 @@ pub(crate) struct CurveOf {
 pub(crate) enum Run {
     /// The program and its arguments.
     Program(#[schemars(length(min = 1))] Vec<Scalar>),
-    /// A line for `/bin/sh -e -c`.
+    /// A line for `/bin/sh -e -c`; with a pipe in it for `bash -e -o pipefail -c`, so that a failure before the
+    /// pipe is one.
     Shell(String),
 }
 

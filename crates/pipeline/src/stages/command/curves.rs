@@ -3,20 +3,12 @@
 //! The columns are those of the study file's reference (`curves` of `command`); the bytes are those that a `train`
 //! stage would give for such a run (doc/design.md).
 
-use std::collections::BTreeMap;
-
 use runs::{Curve, Evaluation, Metric, Outcome, Record, Updates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Failure;
-
-/// The columns that are no metric.
-const OTHERS: [&str; 4] = ["step", "examples", "loss", "learning_rate"];
-
-fn columns() -> impl Iterator<Item = &'static str> {
-    OTHERS.into_iter().chain(Metric::ALL.map(Metric::name))
-}
+use super::table::{File, Pace, Row, Rows};
 
 /// A rate that falls below this share of the one before fell by a step of a schedule, not by a slow decay.
 const DROP: f64 = 0.9;
@@ -29,7 +21,7 @@ const DROP: f64 = 0.9;
     reason = "the curve's own settings are called so in the study"
 )]
 pub(crate) struct Settings {
-    pub(super) path: String,
+    files: Vec<File>,
     train_examples: u64,
     steps_per_epoch: u64,
     budget_steps: u64,
@@ -45,150 +37,38 @@ pub(super) struct Kept {
     pub(super) steps: u64,
 }
 
-/// The cells of one step that are not empty.
-type Row = BTreeMap<&'static str, f64>;
-
 impl Settings {
-    /// Reads the file's text.
+    /// Reads the files, of which `contents` gives the bytes.
     ///
     /// # Errors
-    /// With the line, if it is not of the format.
-    pub(super) fn read(&self, text: &str) -> Result<Kept, Failure> {
-        let rows = if [".jsonl", ".ndjson"]
-            .iter()
-            .any(|end| self.path.ends_with(end))
-        {
-            self.json_lines(text)?
-        } else {
-            self.csv(text)?
-        };
+    /// With the file and the line, if one is not of the format.
+    pub(super) fn read(
+        &self,
+        contents: impl Fn(&str) -> Result<Vec<u8>, Failure>,
+    ) -> Result<Kept, Failure> {
+        let mut rows = Rows::new();
+        for file in &self.files {
+            file.read(&contents(&file.path)?, self.pace(), &mut rows)?;
+        }
         self.curve(&rows)
     }
 
-    fn at(&self, line: usize, message: &str) -> Failure {
-        format!("{}, line {line}: {message}", self.path).into()
+    /// The files that the program writes.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str())
     }
 
-    fn column(&self, line: usize, name: &str) -> Result<&'static str, Failure> {
-        columns().find(|known| *known == name).ok_or_else(|| {
-            let known = columns().collect::<Vec<_>>().join(", ");
-            self.at(line, &format!("no such column `{name}`; known are {known}"))
-        })
-    }
-
-    fn csv(&self, text: &str) -> Result<BTreeMap<u64, Row>, Failure> {
-        let mut lines = text.lines().enumerate();
-        let (_, header) = lines
-            .next()
-            .ok_or_else(|| format!("{} is empty", self.path))?;
-        let columns: Vec<&'static str> = cells(header)
-            .map(|name| self.column(1, name))
-            .collect::<Result<_, _>>()?;
-        let mut rows = BTreeMap::new();
-        for (index, text) in lines {
-            let line = index + 1;
-            if text.trim().is_empty() {
-                continue;
-            }
-            let written: Vec<&str> = cells(text).collect();
-            if written.len() != columns.len() {
-                let (found, wanted) = (written.len(), columns.len());
-                return Err(self.at(line, &format!("{found} cells under {wanted} columns")));
-            }
-            let mut row = Row::new();
-            for (column, cell) in columns
-                .iter()
-                .zip(written)
-                .filter(|(_, cell)| !cell.is_empty())
-            {
-                let number = cell.parse().map_err(|_| {
-                    self.at(line, &format!("`{cell}` is no number, under `{column}`"))
-                })?;
-                row.insert(*column, number);
-            }
-            self.add(line, row, &mut rows)?;
+    fn pace(&self) -> Pace {
+        let batch_size = self.settings.get("batch_size").and_then(Value::as_u64);
+        Pace {
+            batch_size: batch_size.unwrap_or(1),
+            steps_per_epoch: self.steps_per_epoch,
+            train_examples: self.train_examples,
         }
-        Ok(rows)
     }
 
-    fn json_lines(&self, text: &str) -> Result<BTreeMap<u64, Row>, Failure> {
-        let mut rows = BTreeMap::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
-            }
-            let object: Map<String, Value> = serde_json::from_str(line)
-                // Python writes numbers that JSON has not.
-                .or_else(|error| {
-                    let quoted = line
-                        .replace("-Infinity", "Infinity")
-                        .replace("NaN", "\"nan\"");
-                    serde_json::from_str(&quoted.replace("Infinity", "\"inf\"")).map_err(|_| error)
-                })
-                .map_err(|error| self.at(index + 1, &error.to_string()))?;
-            let mut cells = Row::new();
-            for (name, value) in &object {
-                let column = self.column(index + 1, name)?;
-                let number = match value {
-                    Value::Null => continue,
-                    Value::Number(number) => number.as_f64(),
-                    Value::String(text) => text.parse().ok(),
-                    _ => None,
-                };
-                let number = number.ok_or_else(|| {
-                    self.at(index + 1, &format!("{value} is no number, under `{name}`"))
-                })?;
-                cells.insert(column, number);
-            }
-            self.add(index + 1, cells, &mut rows)?;
-        }
-        Ok(rows)
-    }
-
-    /// Adds a line to the row of its step.
-    fn add(
-        &self,
-        line: usize,
-        mut cells: Row,
-        rows: &mut BTreeMap<u64, Row>,
-    ) -> Result<(), Failure> {
-        let whole = |number: f64| number >= 0.0 && number.fract() == 0.0 && number < 2f64.powi(53);
-        let step = match cells.remove("step") {
-            Some(step) if whole(step) => step as u64,
-            Some(step) => return Err(self.at(line, &format!("{step} is no step"))),
-            None => return Err(self.at(line, "no `step`")),
-        };
-        for (column, value) in &cells {
-            let fits = match *column {
-                "examples" => whole(*value),
-                "learning_rate" => value.is_finite() && *value >= 0.0,
-                metric => {
-                    let is_accuracy = Metric::named(metric).is_some_and(|metric| !metric.is_loss());
-                    !is_accuracy || value.is_nan() || (0.0..=1.0).contains(value)
-                }
-            };
-            if !fits {
-                return Err(self.at(line, &format!("{value} is no value of `{column}`")));
-            }
-            if step == 0 && matches!(*column, "loss" | "learning_rate") {
-                return Err(self.at(
-                    line,
-                    &format!("`{column}` at step 0; the first update is step 1"),
-                ));
-            }
-            if rows.get(&step).is_some_and(|row| row.contains_key(column)) {
-                return Err(self.at(
-                    line,
-                    &format!("`{column}` of step {step} for the second time"),
-                ));
-            }
-        }
-        rows.entry(step).or_default().extend(cells);
-        Ok(())
-    }
-
-    fn curve(&self, rows: &BTreeMap<u64, Row>) -> Result<Kept, Failure> {
-        let path = &self.path;
+    fn curve(&self, rows: &Rows) -> Result<Kept, Failure> {
+        let path = self.paths().collect::<Vec<_>>().join(", ");
         let steps = rows
             .keys()
             .last()
@@ -196,8 +76,9 @@ impl Settings {
             .ok_or_else(|| format!("{path} has no row"))?;
         if steps > self.budget_steps {
             return Err(format!(
-                "{path} goes on to step {steps}; the budget is {} steps",
-                self.budget_steps
+                "{path} goes on to step {steps}; the budget is {} steps, an epoch {} (`last_batch: keep` counts a last \
+                 batch that is not full; `counted_in` and `counted_from` say how the file counts)",
+                self.budget_steps, self.steps_per_epoch
             )
             .into());
         }
@@ -230,7 +111,7 @@ impl Settings {
     }
 
     /// The rows of updates, each with the rate that was last said, and the steps after which that falls.
-    fn updates(&self, rows: &BTreeMap<u64, Row>) -> (Updates, Vec<u64>) {
+    fn updates(&self, rows: &Rows) -> (Updates, Vec<u64>) {
         let start = self.settings.get("learning_rate").and_then(Value::as_f64);
         let mut rate = start.unwrap_or(f64::NAN);
         let (mut steps, mut losses, mut rates) = (Vec::new(), Vec::new(), Vec::new());
@@ -257,13 +138,13 @@ impl Settings {
         (Updates::at(steps, losses, rates), drops)
     }
 
-    fn evaluations(&self, rows: &BTreeMap<u64, Row>) -> Vec<Evaluation> {
-        let batch = self.settings.get("batch_size").and_then(Value::as_u64);
+    fn evaluations(&self, rows: &Rows) -> Vec<Evaluation> {
+        let pace = self.pace();
         let evaluation = |(&step, row): (&u64, &Row)| {
             let seen = row.get("examples").map(|seen| *seen as u64);
             let mut evaluation = Evaluation {
                 step,
-                examples: seen.unwrap_or(step * batch.unwrap_or(1)),
+                examples: seen.unwrap_or_else(|| pace.examples(step)),
                 ..Evaluation::default()
             };
             let mut measured = false;
@@ -278,11 +159,6 @@ impl Settings {
     }
 }
 
-/// The cells of a line of CSV. They are numbers or names of columns: none has a comma in it.
-fn cells(line: &str) -> impl Iterator<Item = &str> {
-    line.split(',').map(|cell| cell.trim().trim_matches('"'))
-}
-
 #[cfg(test)]
 mod tests {
     use runs::Run;
@@ -292,16 +168,19 @@ mod tests {
 
     fn settings(path: &str) -> Settings {
         serde_json::from_value(json!({
-            "path": path, "train_examples": 100, "steps_per_epoch": 10, "budget_steps": 3, "parameters": 7,
+            "files": [{"path": path}], "train_examples": 100, "steps_per_epoch": 10, "budget_steps": 3,
+            "parameters": 7,
             "settings": {"batch_size": 10, "learning_rate": 0.5, "seed": 1, "optimizer": {"sgd": {"momentum": 0.9}}},
         }))
         .expect("settings")
     }
 
+    fn read(settings: &Settings, text: &str) -> Result<Kept, Failure> {
+        settings.read(|_| Ok(text.as_bytes().to_vec()))
+    }
+
     fn run(path: &str, text: &str) -> Run {
-        let curve = settings(path)
-            .read(text)
-            .unwrap_or_else(|error| panic!("{error}"));
+        let curve = read(&settings(path), text).unwrap_or_else(|error| panic!("{error}"));
         Run::from_bytes("sgd/seed=1", &curve.bytes).expect("a curve")
     }
 
@@ -385,9 +264,7 @@ mod tests {
         let mut settings = settings("c.csv");
         settings.budget_steps = 100_000_000;
         let text = "step,loss,train_loss\n0,,3\n50000000,2,2\n100000000,1,1\n";
-        let kept = settings
-            .read(text)
-            .unwrap_or_else(|error| panic!("{error}"));
+        let kept = read(&settings, text).unwrap_or_else(|error| panic!("{error}"));
         assert!(kept.bytes.len() < 2000, "{} bytes", kept.bytes.len());
         let run = Run::from_bytes("sgd/seed=1", &kept.bytes).expect("a curve");
         let losses: Vec<_> = run.updates.losses().collect();
@@ -405,23 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_curve_is_refused_with_its_line() {
+    fn what_is_no_curve_of_the_run_is_refused() {
         let error = |text: &str| {
-            settings("c.csv")
-                .read(text)
-                .err()
-                .expect("refused")
-                .to_string()
+            let read = read(&settings("c.csv"), text);
+            read.err().expect("refused").to_string()
         };
-        assert!(error("step,los\n1,1\n").contains("line 1: no such column `los`"));
-        assert!(error("step,loss\n1,x\n").contains("line 2: `x` is no number, under `loss`"));
-        assert!(error("loss\n1\n").contains("line 2: no `step`"));
-        assert!(error("step,loss\n0,1\n").contains("the first update is step 1"));
-        assert!(error("step,test_accuracy\n1,93\n").contains("93 is no value of `test_accuracy`"));
-        assert!(
-            error("step,train_loss\n1,1\n1,2\n")
-                .contains("line 3: `train_loss` of step 1 for the second time")
-        );
         assert!(error("step,train_loss\n4,1\n").contains("the budget is 3 steps"));
         assert!(error("step,loss\n1,1\n").contains("no evaluation"));
         assert!(error("step,loss\n").contains("has no row"));
