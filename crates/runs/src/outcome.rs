@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How a run ended. Divergence is a result, no failure.
 ///
 /// A run diverged if its training stopped being finite for good: its mini-batch loss, its loss on the training set or
-/// its weights; or if its mini-batch loss left all bounds. Its curve is what was measured before. Training here ends
+/// its weights; or if its mini-batch loss stayed too high ([`Divergence`](crate::settings::Divergence)). Its curve is what was measured before. Training here ends
 /// with the first such number. A program may go on: mixed precision skips an update whose loss is not finite, and a
 /// finite training loss after one that was not says that nothing was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// With its budget.
     Finished,
-    /// With a number that is not finite, or a loss beyond all bounds.
+    /// With a number that is not finite, or a loss that stays too high.
     Diverged {
         /// The step at which it happened: nothing after it was measured.
         step: u64,

@@ -10,6 +10,7 @@
 )]
 
 mod budget;
+mod divergence;
 mod evaluation;
 mod model;
 mod optimizer;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use budget::{Budget, LastBatch, Length};
+pub use divergence::Divergence;
 pub use evaluation::{BatchNorm, Evaluation, NoiseScale, NotBefore, Stop};
 pub use model::{Augment, Cnn, Mlp, Model};
 pub use optimizer::{AdamW, BurnIn, DampingMethod, Fisher, Kfac, Lamb, Lion, Muon, Optimizer, Sgd};
@@ -64,6 +66,9 @@ pub struct Settings {
     /// What becomes of the examples left over at the end of an epoch.
     #[serde(default)]
     pub last_batch: LastBatch,
+    /// When it counts as diverged though its numbers are finite.
+    #[serde(default)]
+    pub divergence: Divergence,
     /// When to end before the budget does, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,

@@ -1,7 +1,7 @@
 //! From a stage as written to the settings of its manifest: defaults filled in, optional settings that are
 //! off left out, lists whose order means nothing sorted.
 
-use runs::settings::{Augment, BatchNorm, BurnIn, Evaluation, NotBefore, Settings};
+use runs::settings::{Augment, BatchNorm, BurnIn, Divergence, Evaluation, NotBefore, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,9 @@ pub(crate) fn train(mut run: Settings) -> Map<String, Value> {
     let mut settings = without_optional(&run);
     if run.batch_norm == BatchNorm::default() {
         settings.remove("batch_norm");
+    }
+    if run.divergence == Divergence::default() {
+        settings.remove("divergence");
     }
     settings
 }

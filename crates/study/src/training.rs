@@ -435,6 +435,7 @@ fn cases(
                 | "augment"
                 | "optimizer"
                 | "batch_norm"
+                | "divergence"
                 | "ghost_batch"
                 | "noise_scale"
         )

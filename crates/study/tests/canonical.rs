@@ -67,7 +67,8 @@ fn maximal() -> Value {
                     "stop": {"train_loss": 0.01, "train_accuracy": 0.999, "validation_loss": 0.1,
                              "validation_accuracy": 0.96, "test_loss": 0.11, "test_accuracy": 0.95,
                              "not_before": {"epochs": 30, "iterations": 700}},
-                    "last_batch": "keep"
+                    "last_batch": "keep",
+                    "divergence": {"factor": 10, "steps": 20}
                 }
             },
             "targets": {"steps_to_target": {"runs": ["kfac"], "train_loss": [0.5, 0.1], "test_accuracy": [0.9, 0.95]}}

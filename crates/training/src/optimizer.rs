@@ -1,25 +1,22 @@
 //! Update rules, from burn-optim, and what they remember of each parameter.
 
 mod muon;
+mod record;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamWConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer, OptimizerRecord,
-    SgdConfig,
+    AdamWConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer, SgdConfig,
 };
-use burn::tensor::{Bytes, DType, Tensor};
+use burn::tensor::Tensor;
 use burn_kfac::{FactorDecay, KlClip, Pi};
-use burn_pack::{Reader, Scalar, Writer};
 use runs::number::{Decay, Interval, NonNegative};
 use runs::settings::{AdamW, DampingMethod, Fisher, Kfac, Lamb, Lion, Optimizer};
 
 use crate::Error;
-use crate::memory::{Array, Memory};
 use crate::models::Network;
 
 /// A parameter of a network.
@@ -66,9 +63,6 @@ pub(crate) struct Updates {
     rule: ModuleOptimizer,
 }
 
-/// The name under which burn-optim keeps the number of dimensions of a parameter.
-const RANK: &str = "__rank";
-
 impl Updates {
     pub(crate) fn new(settings: &Optimizer, network: &Network) -> Self {
         let rule = match settings {
@@ -89,88 +83,6 @@ impl Updates {
         directions: GradientsParams,
     ) -> Network {
         self.rule.step(rate, network, directions)
-    }
-
-    /// Puts `optimizer.NAME.FIELD` for each parameter that was updated.
-    ///
-    /// # Panics
-    ///
-    /// If burn-optim keeps something else than arrays of f32 and counts.
-    pub(crate) fn save(&self, network: &Network, memory: &mut Memory) {
-        const PACKED: &str = "burn-optim reads what it wrote";
-        let packed = self.rule.to_record().into_bytes().expect(PACKED);
-        let reader = Reader::from_bytes(packed).expect(PACKED);
-        let names: BTreeMap<String, String> = parameters(network)
-            .into_iter()
-            .map(|parameter| (parameter.id.val().to_string(), parameter.name))
-            .collect();
-        let name = |entry: &str| {
-            let (id, field) = entry.split_once('.').expect("`PARAMETER.FIELD`");
-            (field != RANK).then(|| format!("optimizer.{}.{field}", names[id]))
-        };
-        for (entry, scalar) in reader.scalars() {
-            if let Some(name) = name(entry) {
-                let count = u64::try_from(*scalar).expect("update rules keep counts only");
-                memory.put_count(name, count);
-            }
-        }
-        for tensor in reader.into_tensors().expect(PACKED) {
-            let (entry, dtype, shape, _, bytes) = tensor.into_parts().expect(PACKED);
-            assert_eq!(dtype, DType::F32, "update rules keep f32");
-            let values = bytes.as_chunks().0;
-            memory.put(
-                name(&entry).expect("a rank is no array"),
-                shape.to_vec(),
-                values.iter().map(|x| f32::from_le_bytes(*x)).collect(),
-            );
-        }
-    }
-
-    /// Takes what [`save`](Self::save) put. The error says what is wrong with it.
-    pub(crate) fn restore(&mut self, network: &Network, memory: &mut Memory) -> Result<(), String> {
-        let (mut tensors, mut scalars, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-        for Named {
-            id,
-            name,
-            path,
-            shape,
-        } in parameters(network)
-        {
-            let id = id.val();
-            let prefix = format!("optimizer.{name}.");
-            for (field, Array { shape, values }) in memory.take_all(&prefix) {
-                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-                tensors.push(burn_pack::Tensor::new(
-                    format!("{id}.{field}"),
-                    DType::F32,
-                    shape,
-                    Some(id),
-                    Bytes::from_bytes_vec(bytes),
-                ));
-            }
-            for (field, count) in memory.take_all_counts(&prefix) {
-                scalars.push((format!("{id}.{field}"), Scalar::UInt(count)));
-            }
-            scalars.push((format!("{id}.{RANK}"), Scalar::UInt(shape.len() as u64)));
-            paths.push((id.to_string(), path));
-        }
-        let given = tensors.len();
-        let mut writer = Writer::new(tensors);
-        for (name, scalar) in scalars {
-            writer = writer.with_scalar(&name, scalar);
-        }
-        for (name, path) in paths {
-            writer = writer.with_metadata(&name, &path);
-        }
-        let packed = writer.into_bytes().map_err(|error| error.to_string())?;
-        let record = OptimizerRecord::from_bytes(packed).map_err(|error| error.to_string())?;
-        self.rule = self.rule.clone().load_record(record);
-        // What it does not know, it leaves out.
-        let taken = self.rule.to_record().len();
-        if taken != given || taken == 0 {
-            return Err(format!("the optimizer takes {taken} of {given} arrays"));
-        }
-        Ok(())
     }
 }
 

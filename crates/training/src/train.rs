@@ -11,9 +11,6 @@ use crate::stopping::Stopping;
 use crate::{Course, Curve, Data, Error, Outcome, Run, Settings, State};
 use runs::Curvature;
 
-/// A run whose mini-batch loss exceeds this many times its first has diverged.
-const DIVERGED: f64 = 1e4;
-
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -28,8 +25,8 @@ pub struct Progress {
 /// Trains a network and measures it. `observe` is called after every update.
 ///
 /// A run has diverged when a mini-batch loss, an evaluation, a parameter or a Kronecker factor is not
-/// finite, or a mini-batch loss exceeds 10,000 times the first one; it then ends with what was measured
-/// before, as [`Outcome::Diverged`].
+/// finite, or the mini-batch loss stays too high ([`Divergence`](runs::settings::Divergence)); it then ends with what
+/// was measured before, as [`Outcome::Diverged`].
 ///
 /// # Errors
 ///
@@ -172,8 +169,8 @@ impl<'a> Training<'a> {
         }
         let step = self.step;
         let rate = self.course.rates[step as usize];
-        let first = self.curve.updates.loss.first();
-        let bound = first.map_or(f64::INFINITY, |first| DIVERGED * f64::from(*first));
+        let (losses, classes) = (&self.curve.updates.loss, self.data.classes);
+        let bound = self.settings.divergence.bound(classes, losses);
         let batch = self.batches.at(step);
         let Some(loss) = self.learner.update(step, batch, rate, bound)? else {
             self.outcome = Some(Outcome::Diverged { step });

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
-use training::{Error, Outcome, Run, Settings, train};
+use training::{Course, Error, Outcome, Run, Settings, Training, train};
 
 /// The digits, 1,280 for training.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -256,6 +256,43 @@ fn a_rate_beyond_reason_diverges_and_leaves_only_finite_numbers() {
             );
         }
     }
+}
+
+#[test]
+fn a_warm_start_at_a_loss_of_nearly_nothing_finishes_and_a_loss_that_stays_high_does_not() {
+    let (device, _) = training::device::open("cpu").unwrap();
+    let good = settings(json!({
+        "optimizer": {"adamw": {}}, "learning_rate": 0.01, "budget": {"epochs": 100},
+        "evaluation": {"spacing": 100.0},
+    }));
+    let course = Course::new(&good, 1280).unwrap();
+    let mut trained = Training::new(&good, &course, &DIGITS, &device).unwrap();
+    while trained.advance().unwrap().is_some() {}
+    let weights = trained.state_dict();
+    let warm = |changes: &Value| {
+        let mut all = json!({"batch_size": 1, "learning_rate": 0.001, "budget": {"epochs": 1}});
+        let (all_of, more) = (all.as_object_mut().unwrap(), changes.as_object().unwrap());
+        all_of.extend(more.clone());
+        let again = settings(all);
+        let course = Course::new(&again, 1280).unwrap();
+        let run = Training::new(&again, &course, &DIGITS, &device).unwrap();
+        let mut run = run.with_initial_weights(&weights).unwrap();
+        while run.advance().unwrap().is_some() {}
+        run.into_run()
+    };
+    // By the ratio to the first loss, a mistake on one example was a divergence.
+    let mut leaps = false;
+    for seed in 0..5 {
+        let run = warm(&json!({"seed": seed}));
+        assert_eq!(run.outcome, Outcome::Finished);
+        let losses = &run.curve.updates.loss;
+        leaps |= losses.iter().any(|loss| *loss > 1e4 * losses[0]);
+    }
+    assert!(leaps);
+    // Anything is too high if the factor says so.
+    let strict = warm(&json!({"batch_size": 64, "divergence": {"factor": 1e-12, "steps": 3}}));
+    assert_eq!(strict.outcome, Outcome::Diverged { step: 2 });
+    assert_eq!(strict.curve.updates.loss.len(), 2);
 }
 
 #[test]

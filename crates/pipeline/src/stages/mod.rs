@@ -31,7 +31,7 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) const KINDS: [(&str, &str); 8] = [
     ("download", "1"),
     ("dataset", "1"),
-    ("train", "3"),
+    ("train", "4"),
     ("command", "2"),
     ("select", "2"),
     ("steps_to_target", "4"),

@@ -2,8 +2,8 @@
 
 use runs::number::{Count, Positive};
 use runs::settings::{
-    Augment, BatchNorm, Budget, Evaluation, LastBatch, Length, Model, NoiseScale, Optimizer,
-    Schedule, Settings, Shape, Stop,
+    Augment, BatchNorm, Budget, Divergence, Evaluation, LastBatch, Length, Model, NoiseScale,
+    Optimizer, Schedule, Settings, Shape, Stop,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub(crate) struct Train {
     pub(crate) ghost_batch: Option<Count>,
     /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: do not.
     pub(crate) noise_scale: Option<NoiseScale>,
+    /// When a run counts as diverged though its numbers are finite. Default: all of its defaults.
+    pub(crate) divergence: Option<Divergence>,
     /// When to end before the budget does. Default: never.
     pub(crate) stop: Option<Stop>,
     /// What becomes of the examples left over at the end of an epoch. Default `drop`.
@@ -76,6 +78,7 @@ impl Train {
             ghost_batch: self.ghost_batch,
             noise_scale: self.noise_scale,
             last_batch: self.last_batch.unwrap_or_default(),
+            divergence: self.divergence.unwrap_or_default(),
             stop: self.stop,
         })
     }
