@@ -86,6 +86,14 @@ pub enum Error {
         /// Its name.
         digest: Digest,
     },
+    /// A checkpoint does not fit beside those that unfinished stages go on from.
+    #[error("there is no room for {bytes} bytes in the {space} bytes for checkpoints")]
+    NoRoom {
+        /// Its length.
+        bytes: u64,
+        /// What all may take.
+        space: u64,
+    },
     /// A stage asked for an input that it does not have.
     #[error("the stage has no input {name:?}")]
     NoInput {
@@ -122,6 +130,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk is full, or what its user may have of it.
+    pub(crate) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {

@@ -95,21 +95,12 @@ pub enum Event {
         /// The one that failed.
         because: StageId,
     },
-    /// Kept states of stages that are done went to make room for newer ones.
-    StatesGone {
-        /// The stage whose state needed the room.
-        stage: StageId,
-        /// How many.
-        states: u64,
-        /// Bytes that they took.
-        bytes: u64,
-    },
-    /// A state is not kept: what unfinished stages need leaves no room for it. Its stage goes on.
-    NoRoom {
+    /// A checkpoint is not kept: there is no room, or the cache cannot be written. Its stage goes on.
+    CheckpointNotKept {
         /// The stage.
         stage: StageId,
-        /// Bytes of its state.
-        bytes: u64,
+        /// Why.
+        error: String,
     },
     /// A file of the cache was found damaged and set aside; what is needed of it is computed again.
     Corrupt {

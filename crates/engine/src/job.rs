@@ -44,7 +44,7 @@ pub struct Job<'a> {
     pub(crate) store: &'a Store,
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) lost: Mutex<Option<Digest>>,
-    /// States that it read, held so that they stay while it runs.
+    /// Checkpoints that it read, held so that they stay while it runs.
     pub(crate) begun_from: Mutex<Vec<File>>,
     pub(crate) wire: &'a Wire,
     pub(crate) interrupted: &'a AtomicBool,

@@ -8,7 +8,7 @@
 //! This crate knows nothing of machine learning, of study files or of terminals: it never prints.
 //! It runs on Unix (claims are file locks, workers lead process groups of their own).
 
-mod census;
+mod checkpoints;
 mod claim;
 mod clock;
 mod digest;
@@ -22,6 +22,7 @@ mod history;
 mod job;
 mod journal;
 mod kinds;
+mod layout;
 pub mod manifest;
 mod nearest;
 mod pins;
@@ -30,21 +31,22 @@ mod pool;
 mod protocol;
 mod record;
 mod resolve;
+mod roots;
 mod run;
 mod scheduler;
 mod sealed;
-mod states;
 mod store;
 mod summary;
+mod usage;
 mod verify;
 mod worker;
 
-pub use census::{Tenant, Usage};
+pub use checkpoints::{Checkpoint, CheckpointName, CheckpointPolicy, Interrupted, Keep};
 pub use clock::utc;
 pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use event::{Event, Progress};
-pub use gc::{Deletion, Policy, Sweep, Why};
+pub use gc::{Deletion, DeletionReason, GcReport, Policy};
 pub use graph::{Binding, Execution, Graph, Input, Source, Stage, StageId};
 pub use job::{Execute, Job, Output};
 pub use journal::{Begin, End, Run};
@@ -54,9 +56,8 @@ pub use pins::Pin;
 pub use plan::{Plan, Planned, Reason, Verdict, plan};
 pub use record::{Blob, Provenance, Record};
 pub use run::{Options, WorkerCommand, run};
-pub use states::{Interrupted, Keep, Keeping, KeptState, StateName};
-pub use store::room::Gone;
 pub use store::{Lookup, Problem, StageFailure, Store};
 pub use summary::{Outcome, Summary};
+pub use usage::{StudyUsage, Usage};
 pub use verify::{Flaw, Verified};
 pub use worker::serve;

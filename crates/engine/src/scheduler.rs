@@ -39,9 +39,9 @@ use crate::{
 
 /// How often the interrupt flag is looked at, at least.
 const TICK: Duration = Duration::from_millis(50);
-/// How long stages that run may go on after an interrupt, if none of them keeps its state.
+/// How long stages that run may go on after an interrupt, if none of them keeps a checkpoint.
 const LAST_MOMENT: Duration = Duration::from_secs(3);
-/// The same, while there is one that keeps its state: it ends after the step that it is in.
+/// The same, while there is one that keeps a checkpoint: it ends after the step that it is in.
 const LAST_STEP: Duration = Duration::from_secs(30);
 /// How often an output may get lost within one run before its stage counts as failed.
 const LOSSES: u8 = 3;
@@ -207,7 +207,7 @@ impl<'a> Scheduler<'a> {
 
     /// How long stages that run may go on after an interrupt.
     fn patience(&self) -> Duration {
-        if self.pool.any_keeps_states() {
+        if self.pool.any_keeps_checkpoints() {
             LAST_STEP
         } else {
             LAST_MOMENT

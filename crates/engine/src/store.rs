@@ -7,7 +7,6 @@
 //! v1/fail/ab/<key>/<n>             a failure: why, end of the log
 //! v1/log/ab/<key>                  what the stage wrote; its lock is the claim to execute it
 //! v1/ckpt/ab/<root>/<step>-<key>   how far a stage has come, to go on from
-//! v1/states                        how many bytes those take; locked while one comes or goes
 //! v1/run/<study>/last              which key and duration each stage had in the last run
 //! v1/run/<study>/<start>-<pid>     what a run did as it went
 //! v1/pin/<name>                    keys that gc keeps
@@ -26,21 +25,18 @@
 mod blobs;
 mod disk;
 pub(crate) mod presence;
-pub(crate) mod room;
-pub(crate) mod states;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Digest, Error, Provenance, Record, manifest, sealed};
-use disk::numbers;
+pub(crate) use disk::{is_held, numbers};
 
 /// A cache folder.
 #[derive(Debug)]
@@ -48,8 +44,6 @@ pub struct Store {
     root: PathBuf,
     verified: Mutex<HashSet<Digest>>,
     problems: Mutex<Vec<Problem>>,
-    /// Whether this process has counted what kept states take.
-    counted: AtomicBool,
 }
 
 /// A file of the cache that was found damaged and set aside.
@@ -109,7 +103,6 @@ impl Store {
             root,
             verified: Mutex::default(),
             problems: Mutex::default(),
-            counted: AtomicBool::new(false),
         })
     }
 

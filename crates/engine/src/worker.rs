@@ -13,9 +13,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::claim::{Claim, take_stdout};
-use crate::job::{Execute, Inputs, Job, lock};
+use crate::job::{Execute, Inputs, Job, Output, lock};
 use crate::protocol::{Reply, Request};
-use crate::store::room::Gone;
 use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
 
 /// Reports of progress are at least this far apart.
@@ -167,8 +166,12 @@ impl Worker<'_> {
             seconds: clock.elapsed().as_secs_f64(),
             executor: output.provenance,
         };
-        self.store
-            .publish(text, &output.blobs, output.notes, provenance)?;
+        let Output { blobs, notes, .. } = output;
+        let publish = || {
+            self.store
+                .publish(text, &blobs, notes.clone(), provenance.clone())
+        };
+        self.store.with_room(publish)?;
         Ok(Reply::Done { ran: true })
     }
 }
@@ -185,19 +188,15 @@ impl Wire {
         write(&mut lock(&self.0).0, reply);
     }
 
-    /// Says that the stage keeps states.
-    pub(crate) fn keeps_states(&self) {
-        self.send(&Reply::KeepsStates);
+    /// Says that the stage keeps checkpoints.
+    pub(crate) fn keeps_checkpoints(&self) {
+        self.send(&Reply::KeepsCheckpoints);
     }
 
-    /// Says which states of other stages went to make room.
-    pub(crate) fn states_gone(&self, gone: Gone) {
-        self.send(&Reply::StatesGone(gone));
-    }
-
-    /// Says that there was no room for a state of so many bytes.
-    pub(crate) fn no_room(&self, bytes: u64) {
-        self.send(&Reply::NoRoom { bytes });
+    /// Says why a checkpoint is not kept.
+    pub(crate) fn checkpoint_not_kept(&self, error: &Error) {
+        let error = with_sources(error);
+        self.send(&Reply::CheckpointNotKept { error });
     }
 
     /// Sends a report unless one was sent just now.

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
 
 use crate::batches::Batch;
+use crate::checkpoint::WEIGHTS;
 use crate::curvature;
 use crate::evaluate::{self, images};
 use crate::loss::Logits;
@@ -16,7 +17,6 @@ use crate::models::{Moments, Network, Pass, Weight};
 use crate::noise::{self, NoiseScale};
 use crate::optimizer::{Updates, parameters};
 use crate::settings::{BatchNormStatistics, Optimizer, Settings};
-use crate::state::WEIGHTS;
 use crate::{Data, Error, Evaluated};
 use datasets::Part;
 use datasets::random::{Purpose, Stream};

@@ -1,6 +1,6 @@
 //! How files come into the store and out of the way. Never half-written, never over one another.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// Creates a read-only file unless it exists: true if it did not.
-    pub(super) fn create(&self, path: &Path, contents: &[u8]) -> Result<bool, Error> {
+    pub(crate) fn create(&self, path: &Path, contents: &[u8]) -> Result<bool, Error> {
         link(&self.stage(contents, 0o444)?, path)
     }
 
@@ -61,6 +61,17 @@ impl Store {
             .persist(path)
             .map(drop)
             .map_err(|error| Error::io("write", path)(error.error))
+    }
+
+    /// Deletes a file that may have gone already.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), Error> {
+        fault::point("remove");
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("delete", path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn stage(&self, contents: &[u8], mode: u32) -> Result<NamedTempFile, Error> {
@@ -85,6 +96,11 @@ impl Store {
     }
 }
 
+/// Whether another process has a lock on a file.
+pub(crate) fn is_held(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Gives a staged file its name unless there is one of that name: true if there was not.
 pub(super) fn link(staged: &NamedTempFile, path: &Path) -> Result<bool, Error> {
     loop {
@@ -105,7 +121,7 @@ fn create_parent(path: &Path) -> Result<(), Error> {
 }
 
 /// The files of a folder that are named by a number, ascending; none if there is no folder.
-pub(super) fn numbers(folder: &Path) -> Result<Vec<u32>, Error> {
+pub(crate) fn numbers(folder: &Path) -> Result<Vec<u32>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,7 +1,6 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
 mod page;
-mod states;
 
 use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
 use serde_json::{Value, json};
@@ -14,7 +13,6 @@ use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use page::as_text;
-pub(crate) use states::States;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
@@ -22,14 +20,13 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-    let states = States::of(&graph, &plan, &store, site.keeping(None))?;
     let (runs, steps) = training(&study);
     if arguments.json {
-        let mut object = as_json(&graph, &plan, states);
+        let mut object = as_json(&graph, &plan);
         object["training"] = json!({"runs": runs, "steps": steps});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        out(as_text(&graph, &plan, arguments.verbose, states) + &in_words(runs, steps));
+        out(as_text(&graph, &plan, arguments.verbose) + &in_words(runs, steps));
     }
     Ok(DONE)
 }
@@ -72,7 +69,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// One object a stage; other stages are named, not numbered.
-fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
+fn as_json(graph: &Graph, plan: &Plan) -> Value {
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -124,8 +121,7 @@ fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "state_bytes": states.bytes, "state_space": states.space,
-        "stages": stages.collect::<Vec<_>>(),
+        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
     })
 }
 

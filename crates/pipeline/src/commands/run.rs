@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::{Graph, Keeping, Options, Outcome, Store, Summary, WorkerCommand};
+use engine::{CheckpointPolicy, Graph, Options, Outcome, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
@@ -27,11 +27,10 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
-    let keeping = site.keeping(Some(&arguments.keeping));
+    let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        let states = plan::States::of(&graph, &planned, &store, keeping)?;
-        out(plan::as_text(&graph, &planned, arguments.verbose, states));
+        out(plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
@@ -39,7 +38,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let resources = site.resources(&arguments.site, cores())?;
     let options = Options {
         keep_going: !arguments.fail_fast,
-        ..options(study.name(), &graph, resources, keeping)?
+        ..options(study.name(), &graph, resources, checkpoints)?
     };
 
     let trains = graph.stages().iter().any(|stage| stage.kind == "train");
@@ -84,7 +83,7 @@ fn options(
     study: &str,
     graph: &Graph,
     resources: Resources,
-    keeping: Keeping,
+    checkpoints: CheckpointPolicy,
 ) -> Result<Options, Failure> {
     let threads = resources.threads;
     let interrupt = Arc::new(AtomicBool::new(false));
@@ -105,7 +104,7 @@ fn options(
             threads,
             device: resources.device,
             gpu: None,
-            keeping,
+            checkpoints,
         },
         worker: WorkerCommand {
             program: std::env::current_exe()?,

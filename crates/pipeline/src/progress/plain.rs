@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::{Event, Graph, Progress, StageId};
 
 use super::Renderer;
-use crate::commands::{cache::size, counted, plan::duration};
+use crate::commands::{counted, plan::duration};
 use crate::stages;
 
 /// A line about a long run at most this often, and at most so often over all its time so far.
@@ -28,8 +28,8 @@ pub(crate) struct Tally<'a> {
     families: BTreeMap<&'a str, Family>,
     settled: usize,
     diverged: usize,
-    /// Whether it was said that there is no room for kept states.
-    no_room: bool,
+    /// Whether it was said that a checkpoint is not kept.
+    not_kept: bool,
 }
 
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl<'a> Tally<'a> {
             families,
             settled: 0,
             diverged: 0,
-            no_room: false,
+            not_kept: false,
         }
     }
 
@@ -67,16 +67,15 @@ impl<'a> Tally<'a> {
     }
 
     /// Counts an event; gives a line when it was the last of its stage of the study, and when it is the first to tell
-    /// that a state is not kept.
+    /// that a checkpoint is not kept.
     pub(crate) fn count(&mut self, event: &Event) -> Option<String> {
-        if let Event::NoRoom { stage, bytes } = event {
-            let first = !std::mem::replace(&mut self.no_room, true);
+        if let Event::CheckpointNotKept { stage, error } = event {
+            let first = !std::mem::replace(&mut self.not_kept, true);
+            let name = &self.graph.stage(*stage).name;
             return first.then(|| {
                 format!(
-                    "no room to keep the state of {} ({}): those that unfinished runs need fill the space \
-                     (--keep-space); after a crash it starts from further back",
-                    self.graph.stage(*stage).name,
-                    size(*bytes)
+                    "a checkpoint of {name} is not kept: {error}; it goes on, and after a crash it starts from \
+                     further back (--checkpoint-space)"
                 )
             });
         }
@@ -147,7 +146,7 @@ impl<'a> Plain<'a> {
                 "waiting for another process: {}",
                 self.name(*stage)
             )),
-            _ => room_made(event),
+            _ => None,
         }
     }
 }
@@ -160,18 +159,6 @@ pub(crate) fn running(graph: &Graph, event: &Event) -> Option<String> {
     let name = &graph.stage(*stage).name;
     let Progress { done, total, text } = progress;
     Some(format!("{name} {done}/{total} {text}"))
-}
-
-/// What went to make room, in words.
-pub(crate) fn room_made(event: &Event) -> Option<String> {
-    let Event::StatesGone { states, bytes, .. } = event else {
-        return None;
-    };
-    let states = counted(usize::try_from(*states).ok()?, "kept state");
-    let bytes = size(*bytes);
-    Some(format!(
-        "dropped {states} of finished runs to make room ({bytes})"
-    ))
 }
 
 /// What must be said in every form: the plan, damage and failures.
