@@ -252,7 +252,7 @@ impl Store {
             if self.trim_checkpoints(limit)? > limit {
                 return Err(Error::NoRoom { bytes, space });
             }
-            self.with_room(|| self.create(&self.checkpoint_path(name), &file))?;
+            self.create(&self.checkpoint_path(name), &file)?;
         }
         superseded.iter().try_for_each(|old| self.remove(old))
     }
@@ -289,19 +289,11 @@ impl Store {
         Ok(taken)
     }
 
-    /// Does something, and again for as long as the disk is full and there are checkpoints to delete.
-    pub(crate) fn with_room<T>(&self, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        loop {
-            match act() {
-                Err(error) if error.is_full() => {
-                    let taken = self.trim_checkpoints(u64::MAX)?;
-                    if taken == 0 || self.trim_checkpoints(taken / 2)? == taken {
-                        return Err(error);
-                    }
-                }
-                done => return done,
-            }
-        }
+    /// The disk is full: deletes checkpoints that no unfinished stage needs until half as many bytes are left of all.
+    /// False if that made no room.
+    pub(crate) fn make_room(&self) -> Result<bool, Error> {
+        let taken = self.trim_checkpoints(u64::MAX)?;
+        Ok(taken > 0 && self.trim_checkpoints(taken / 2)? < taken)
     }
 
     fn checkpoint_path(&self, name: CheckpointName) -> PathBuf {

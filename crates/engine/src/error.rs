@@ -69,10 +69,27 @@ pub enum Error {
         path: PathBuf,
     },
     /// Something must be computed, and the cache cannot be written.
-    #[error("the cache {} cannot be written, and not everything is in it", cache.display())]
+    #[error(
+        "the cache {} cannot be written, and not everything is in it; `--cache FOLDER` names another one",
+        cache.display()
+    )]
     ReadOnly {
         /// The cache folder.
         cache: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Runs on this cache could not keep out of each other's way.
+    #[error(
+        "the file system of the cache {} has no file locks, which a run needs; `--cache FOLDER` puts the cache on \
+         another one, such as a local disk",
+        cache.display()
+    )]
+    NoLocks {
+        /// The cache folder.
+        cache: PathBuf,
+        /// What it says to a lock.
+        source: io::Error,
     },
     /// Nothing can be deleted while a study runs.
     #[error("a study is running on the cache {}; `pipeline status` says which", cache.display())]
@@ -130,12 +147,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the disk is full, or what its user may have of it.
-    pub(crate) fn is_full(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
-    }
-
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {

@@ -103,15 +103,15 @@ impl Journal {
         let name = format!("{second}.{:09}-{}", since.subsec_nanos(), begin.pid);
         let path = folder.join(name);
         fault::point("begin a journal");
-        let file = fs::create_dir_all(&folder).and_then(|()| {
-            let file = File::options().append(true).create_new(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
+        let file = store.create_folder(&folder).and_then(|()| {
+            let file = File::options().append(true).create_new(true).open(&path);
+            let locked = file.and_then(|file| file.lock().map(|()| file));
+            locked.map_err(Error::io("write", &path))
         });
         let file = match file {
             Ok(file) => Some(BufWriter::new(file)),
-            Err(error) if cannot_write(&error) => None,
-            Err(error) => return Err(Error::io("write", &path)(error)),
+            Err(Error::Io { source, .. }) if cannot_write(&source) => None,
+            Err(error) => return Err(error),
         };
         let mut journal = Self {
             file,

@@ -48,7 +48,7 @@ pub use error::Error;
 pub use event::{Event, Progress};
 pub use gc::{Deletion, DeletionReason, GcReport, Policy};
 pub use graph::{Binding, Execution, Graph, Input, Source, Stage, StageId};
-pub use job::{Execute, Job, Output};
+pub use job::{Contents, Execute, Job, Output};
 pub use journal::{Begin, End, Run};
 pub use kinds::{Build, Kinds, Site};
 pub use manifest::{Change, Manifest};

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::claim::{Claim, take_stdout};
-use crate::job::{Execute, Inputs, Job, Output, lock};
+use crate::job::{Execute, Inputs, Job, lock};
 use crate::protocol::{Reply, Request};
 use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
 
@@ -138,6 +138,7 @@ impl Worker<'_> {
             store: &self.store,
             inputs: &self.inputs,
             lost: Mutex::default(),
+            unstored: AtomicBool::new(false),
             begun_from: Mutex::default(),
             wire: &self.wire,
             interrupted: &self.interrupted,
@@ -152,7 +153,7 @@ impl Worker<'_> {
             Err(error) => {
                 return Ok(Reply::Failed {
                     error: with_sources(&*error),
-                    unstored: false,
+                    unstored: job.unstored.into_inner(),
                 });
             }
         };
@@ -166,12 +167,8 @@ impl Worker<'_> {
             seconds: clock.elapsed().as_secs_f64(),
             executor: output.provenance,
         };
-        let Output { blobs, notes, .. } = output;
-        let publish = || {
-            self.store
-                .publish(text, &blobs, notes.clone(), provenance.clone())
-        };
-        self.store.with_room(publish)?;
+        self.store
+            .publish(text, output.blobs, output.notes, provenance)?;
         Ok(Reply::Done { ran: true })
     }
 }

@@ -303,7 +303,7 @@ impl Execute for Executor {
         }
         let notes = Map::from_iter([("length".to_owned(), bytes.len().into())]);
         Ok(Output {
-            blobs: BTreeMap::from([("out".to_owned(), bytes)]),
+            blobs: BTreeMap::from([("out".to_owned(), bytes.into())]),
             notes,
             provenance: Map::new(),
         })

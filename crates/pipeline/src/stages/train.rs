@@ -84,7 +84,9 @@ impl Trainer {
         if from.is_some() {
             provenance.insert("resumed_at".to_owned(), json!(first));
         }
-        output.blobs.insert("curve".to_owned(), run.to_bytes());
+        output
+            .blobs
+            .insert("curve".to_owned(), run.to_bytes().into());
         Ok(output)
     }
 

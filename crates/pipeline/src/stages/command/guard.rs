@@ -23,7 +23,7 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
 /// Working folders that are left before all are removed.
 const LEFT: usize = 8192;
 /// No larger ones are left, in bytes.
-const SMALL: usize = 16 << 10;
+const SMALL: u64 = 16 << 10;
 
 pub(super) struct Guard {
     folder: TempDir,
@@ -67,7 +67,7 @@ impl Guard {
     }
 
     /// The program that had them has ended, and its inputs and outputs are that large.
-    pub(super) fn leave(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub(super) fn leave(&mut self, bytes: u64) -> Result<(), Failure> {
         let temporary = self.folder.path().join("tmp");
         if fs::read_dir(&temporary).map_or(true, |mut files| files.next().is_some()) {
             remove(&temporary)?;
