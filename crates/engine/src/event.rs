@@ -66,6 +66,7 @@ pub enum Event {
         /// Why.
         error: String,
         /// What it wrote, where it came to run.
+        #[serde(with = "crate::lossy::option")]
         log: Option<PathBuf>,
         /// The end of that.
         tail: String,
@@ -85,8 +86,8 @@ pub enum Event {
     Interrupted {
         /// Stages that run.
         running: usize,
-        /// How long they are given, in seconds.
-        seconds: f64,
+        /// How long they are given, in seconds; none where one of them keeps a checkpoint after the step it is in.
+        seconds: Option<f64>,
     },
     /// A stage was not run because one that it reads failed.
     Skipped {
@@ -107,6 +108,7 @@ pub enum Event {
         /// What it was: `blob`, `record`.
         what: String,
         /// Where it was put.
+        #[serde(with = "crate::lossy")]
         path: PathBuf,
     },
 }

@@ -78,6 +78,7 @@ impl fmt::Display for DeletionReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deletion {
     /// The file.
+    #[serde(serialize_with = "crate::lossy::serialize")]
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,

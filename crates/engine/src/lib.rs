@@ -23,6 +23,7 @@ mod job;
 mod journal;
 mod kinds;
 mod layout;
+mod lossy;
 pub mod manifest;
 mod nearest;
 mod pins;

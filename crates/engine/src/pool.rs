@@ -135,7 +135,7 @@ impl Pool {
             killed: None,
         });
         let open = Request::Open {
-            cache: self.open.cache.clone(),
+            cache: self.open.cache.clone().into(),
             build: self.open.build.clone(),
             site: Site {
                 gpu,

@@ -1,7 +1,7 @@
 //! What engine and worker say to each other: JSON, one object a line.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,8 @@ use crate::{Build, Digest, Problem, Progress, Site};
 pub(crate) enum Request {
     /// Said once, first.
     Open {
-        cache: PathBuf,
+        /// The folder; not as a `PathBuf`, because a path need not be UTF-8, which JSON is.
+        cache: OsString,
         build: Build,
         site: Site,
     },
@@ -21,7 +22,7 @@ pub(crate) enum Request {
     Execute {
         manifest: String,
         /// Where the inputs lie that are no part of the cache.
-        files: BTreeMap<String, PathBuf>,
+        files: BTreeMap<String, OsString>,
     },
     /// End the stage as soon as its checkpoint is kept.
     Interrupt,

@@ -57,6 +57,7 @@ pub struct Problem {
     /// What it was: `blob`, `record`, `index`.
     pub what: String,
     /// Where it is now.
+    #[serde(with = "crate::lossy")]
     pub path: PathBuf,
 }
 

@@ -36,8 +36,10 @@ pub enum Flaw {
         /// What it is: `output`, `record`, `failure`, ...
         what: String,
         /// The file.
+        #[serde(serialize_with = "crate::lossy::serialize")]
         path: PathBuf,
         /// Where it was moved to; none if the cache cannot be written, or it is worth keeping.
+        #[serde(serialize_with = "crate::lossy::option::serialize")]
         aside: Option<PathBuf>,
     },
     /// An output of a result is not there.
@@ -61,6 +63,7 @@ pub enum Flaw {
     /// A file that does not belong into a cache.
     Stray {
         /// The file.
+        #[serde(serialize_with = "crate::lossy::serialize")]
         path: PathBuf,
     },
 }

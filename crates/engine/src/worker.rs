@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -51,7 +52,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             found: build.id.clone(),
         });
     }
-    let store = Store::open(&cache)?;
+    let store = Store::open(Path::new(&cache))?;
     // A worker may outlive its engine by a moment.
     let _presence = store.enter()?;
     let mut worker = Worker {
@@ -69,7 +70,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             return Err(Error::Protocol("a request out of turn".to_owned()));
         };
         let reply = worker
-            .answer(&manifest, &files)
+            .answer(&manifest, files)
             .unwrap_or_else(|error| Reply::Failed {
                 error: with_sources(&error),
                 unstored: matches!(error, Error::Io { .. }),
@@ -115,9 +116,11 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn answer(&mut self, text: &str, files: &BTreeMap<String, PathBuf>) -> Result<Reply, Error> {
+    fn answer(&mut self, text: &str, files: BTreeMap<String, OsString>) -> Result<Reply, Error> {
         let manifest = Manifest::parse(text)?;
         let key = crate::manifest::key(text);
+        let files = files.into_iter().map(|(name, path)| (name, path.into()));
+        let files: BTreeMap<String, PathBuf> = files.collect();
         let Some(mut claim) = Claim::take(&self.store, key)? else {
             return Ok(Reply::Busy);
         };
@@ -134,7 +137,7 @@ impl Worker<'_> {
         let job = Job {
             manifest: &manifest,
             site: &self.site,
-            files,
+            files: &files,
             store: &self.store,
             inputs: &self.inputs,
             lost: Mutex::default(),

@@ -63,7 +63,11 @@ fn an_interrupted_stage_keeps_its_checkpoint_and_ends_by_itself() {
         Event::Interrupted { seconds, .. } => Some(*seconds),
         _ => None,
     });
-    assert!(said.is_some_and(|seconds| seconds > 10.0), "{said:?}");
+    assert_eq!(
+        said,
+        Some(None),
+        "it may end its step, however long that takes"
+    );
     let before = made(&lab);
     assert!(before < 2000);
     assert_eq!(lab::step(lab.kept().last().unwrap()), before as u64);

@@ -96,6 +96,10 @@ impl Scheduler<'_> {
                 self.pool.release(worker);
                 self.answered(stage, reply)?;
             }
+            (Said::Gone, Some(stage)) if self.is_interrupted() => {
+                self.pool.bury(worker);
+                self.node(stage).state = State::Waiting;
+            }
             (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
                 self.failed(stage, &ended)?;
@@ -174,6 +178,8 @@ impl Scheduler<'_> {
                 }
                 None => self.failed(id, "its record is lost as soon as it is written")?,
             },
+            // What ends a run may have ended the stage's program, too: that is no failure of the stage.
+            Reply::Failed { .. } if self.is_interrupted() => self.node(id).state = State::Waiting,
             Reply::Failed { error, unstored } => {
                 // Whatever is computed from now on would be lost too.
                 self.stopping |= unstored;

@@ -140,6 +140,7 @@ impl Store {
         if path.symlink_metadata().is_ok() {
             return Ok(Some(staged));
         }
+        self.create_parent(path)?;
         match staged.persist(path) {
             Ok(_) => Ok(None),
             Err(refused) => Err(Error::io("write", path)(refused.error)),

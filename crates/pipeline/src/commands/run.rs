@@ -2,8 +2,6 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use engine::{CheckpointPolicy, Graph, Options, Outcome, Store, Summary, WorkerCommand};
@@ -15,7 +13,7 @@ use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site};
-use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
+use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 
 /// What is shown of a failed stage's log: so many lines, from so many bytes.
 const SHOWN_LINES: usize = 5;
@@ -86,16 +84,6 @@ fn options(
     checkpoints: CheckpointPolicy,
 ) -> Result<Options, Failure> {
     let threads = resources.threads;
-    let interrupt = Arc::new(AtomicBool::new(false));
-    // The second Ctrl-C ends this process at once; workers end with it.
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(INTERRUPTED),
-            Arc::clone(&interrupt),
-        )?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupt))?;
-    }
     Ok(Options {
         study: study.to_owned(),
         jobs: resources.jobs,
@@ -124,7 +112,7 @@ fn options(
             .filter(|(_, stage)| stage.kind == "report")
             .map(|(id, _)| id)
             .collect(),
-        interrupt,
+        interrupt: signals::interrupt()?,
     })
 }
 

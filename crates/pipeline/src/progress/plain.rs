@@ -202,10 +202,14 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
         )),
         Event::Interrupted { running, seconds } => Some(match running {
             0 => "interrupted".to_owned(),
-            _ => format!(
-                "interrupted: {} may finish within {seconds:.0} s; Ctrl-C again ends at once",
-                counted(*running, "running stage")
-            ),
+            _ => {
+                let until = match seconds {
+                    Some(seconds) => format!("finish within {seconds:.0} s"),
+                    None => "finish the step they are in and keep a checkpoint".to_owned(),
+                };
+                let stages = counted(*running, "running stage");
+                format!("interrupted: {stages} may {until}; Ctrl-C again ends at once")
+            }
         }),
         Event::Failed { stage, error, .. } => {
             Some(format!("failed {}: {error}", graph.stage(*stage).name))

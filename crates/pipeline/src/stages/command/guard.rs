@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use super::Failure;
 use std::fs;
 
-/// Reads the running program's group from stdin; an empty line when there is none.
-const SCRIPT: &str = r#"group=
+/// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an empty line when there is none.
+const SCRIPT: &str = r#"trap '' INT TERM HUP USR1 USR2
+group=
 while read -r line; do group=$line; done
 [ -z "$group" ] || kill -s KILL -- "-$group"
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
