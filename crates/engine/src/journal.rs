@@ -105,7 +105,11 @@ impl Journal {
         fault::point("begin a journal");
         let file = store.create_folder(&folder).and_then(|()| {
             let file = File::options().append(true).create_new(true).open(&path);
-            let locked = file.and_then(|file| file.lock().map(|()| file));
+            let locked = file.and_then(|file| {
+                file.lock()?;
+                store.share(&path, 0o644)?;
+                Ok(file)
+            });
             locked.map_err(Error::io("write", &path))
         });
         let file = match file {

@@ -182,7 +182,7 @@ impl Store {
 
     /// Where others may write to the cache's folder, they may do with the files in it what the folder says, whatever
     /// the umask of this process.
-    fn share(&self, path: &Path, mode: u32) -> io::Result<()> {
+    pub(crate) fn share(&self, path: &Path, mode: u32) -> io::Result<()> {
         match self.shared {
             Some(folder) => fs::set_permissions(path, Permissions::from_mode(mode & folder)),
             None => Ok(()),
@@ -253,4 +253,31 @@ pub(crate) fn numbers(folder: &Path) -> Result<Vec<u32>, Error> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_hard_links_or_an_exclusive_rename_one_of_many_that_come_at_once_names_its_file() {
+        let cache = tempfile::tempdir().unwrap();
+        let store = Store::open(cache.path()).unwrap();
+        let path = store.root().join("ac/ab/key/1");
+        let named = |number: u8| {
+            let staged = store.stage(&[number], 0o444).unwrap();
+            store.name_alone(staged, &path).unwrap().is_none()
+        };
+        let winners: Vec<u8> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..16)
+                .map(|n| (n, scope.spawn(move || named(n))))
+                .collect();
+            let won = all
+                .into_iter()
+                .filter_map(|(n, it)| it.join().unwrap().then_some(n));
+            won.collect()
+        });
+        assert_eq!(winners.len(), 1);
+        assert_eq!(fs::read(&path).unwrap(), winners);
+    }
 }

@@ -52,7 +52,7 @@ fn ended(run: Child) -> (Output, String) {
 }
 
 /// The processes that a process started.
-fn children(of: u32) -> Vec<String> {
+pub(crate) fn children(of: u32) -> Vec<String> {
     let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
     let list = list.unwrap_or_default();
     list.split_whitespace().map(str::to_owned).collect()
