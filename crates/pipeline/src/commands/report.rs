@@ -190,8 +190,8 @@ impl Against {
                 let name = path.display().to_string();
                 let bytes =
                     fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-                let table = serde_json::from_slice(&bytes)
-                    .map_err(|error| format!("{name} is no report's table: {error}"))?;
+                let table = stages::report_from_json(&bytes)
+                    .map_err(|error| format!("{name} cannot be read: {error}"))?;
                 return Ok(Earlier {
                     name,
                     table,
@@ -210,7 +210,8 @@ impl Against {
         let record = store.lookup(key)?.record;
         let record = record
             .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
-        let (table, _) = stages::read_report(store, &record)?;
+        let (table, _) = stages::read_report(store, &record)
+            .map_err(|error| format!("{name} cannot be read: {error}"))?;
         Ok(Earlier {
             name,
             table,

@@ -1,11 +1,13 @@
 //! Frames of a report: claims with their numbers and other choices, confirmed performance, noise scale,
 //! controls.
 
-use super::tables::{bounded, estimate};
-use super::{Frame, Kind, Value};
-use analysis::claims::{Agreement, ClaimVerdict, Statistic, Unit, Verdict};
+use analysis::claims::{Agreement, Part, Statistic, Unit, Verdict};
 use analysis::report::ReportTable;
 use analysis::{Metric, Named};
+
+use super::tables::{bounded, estimate, told};
+use super::{Frame, Kind, Value};
+use crate::words;
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -29,36 +31,38 @@ pub fn report_frames(reports: &[Named<ReportTable>]) -> Vec<Frame> {
 }
 
 fn verdict(verdict: Verdict) -> Value {
-    match verdict {
-        Verdict::Supported => "supported",
-        Verdict::Contradicted => "contradicted",
-        Verdict::Undecided => "undecided",
-    }
-    .into()
+    words::claims::verdict(verdict).into()
 }
 
-/// Name, part, unit, value, ends, n.
+/// The part that a number is of, as its fields.
+fn part(part: &Part) -> Value {
+    match part {
+        Part::BatchSize(batch_size) => format!("batch_size={batch_size}").into(),
+        others => {
+            let [_, fields] = told(others);
+            fields
+        }
+    }
+}
+
+/// What it measures and of what, part, unit, value, ends, n.
 fn statistic(statistic: Option<&Statistic>) -> impl Iterator<Item = Value> {
-    let unit = statistic.map(|statistic| match statistic.unit {
+    let [name, of] = statistic.map_or([Value::Null, Value::Null], |of| told(&of.quantity));
+    let unit = statistic.map(|statistic| match statistic.quantity.unit() {
         Unit::Plain => "plain",
-        Unit::Points => "share",
+        Unit::Share => "share",
         Unit::LogRatio => "log_ratio",
     });
-    let first: [Value; 3] = [
-        statistic.map(|statistic| statistic.name.as_str()).into(),
-        statistic
-            .and_then(|statistic| statistic.part.as_deref())
-            .into(),
-        unit.into(),
-    ];
-    first
+    let part = statistic.and_then(|statistic| statistic.part.as_ref().map(part));
+    [name, of, part.unwrap_or(Value::Null), unit.into()]
         .into_iter()
         .chain(estimate(statistic.map(|statistic| &statistic.estimate)))
         .chain([statistic.map(|statistic| statistic.n).into()])
 }
 
-const STATISTIC: [(&str, Kind); 7] = [
+const STATISTIC: [(&str, Kind); 8] = [
     ("statistic", TEXT),
+    ("statistic_of", TEXT),
     ("part", TEXT),
     ("unit", TEXT),
     ("value", NUMBER),
@@ -67,32 +71,37 @@ const STATISTIC: [(&str, Kind); 7] = [
     ("n", INTEGER),
 ];
 
-/// The claim's name, as in the study file.
-fn name(claim: &ClaimVerdict) -> Value {
-    let json = serde_json::to_value(claim.claim).unwrap_or_default();
-    json.as_object()
-        .and_then(|map| map.keys().next().cloned())
-        .into()
-}
-
 fn claims<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Vec<Frame> {
     let with = |name, first: &[(&str, Kind)], last: &[(&str, Kind)]| {
         Frame::of(name, &[first, &STATISTIC[..], last].concat())
     };
     let first = [("report", TEXT), ("claim", TEXT), ("verdict", TEXT)];
-    let mut claims = with("claims", &first, &[("sentence", TEXT), ("reason", TEXT)]);
+    // Names and numbers for programs, and the page's words.
+    let reason = [
+        ("claim_of", TEXT),
+        ("reason", TEXT),
+        ("reason_of", TEXT),
+        ("sentence", TEXT),
+        ("found", TEXT),
+    ];
+    let mut claims = with("claims", &first, &reason);
     let mut numbers = with("claim_numbers", &first, &[]);
     for (stage, table) in reports {
         for claim in &table.claims {
-            let row = [stage.into(), name(claim), verdict(claim.verdict)];
-            let words = [Value::from(&claim.sentence), (&claim.reason).into()];
+            let [name, of] = told(&claim.claim);
+            let row = [stage.into(), name.clone(), verdict(claim.verdict)];
+            let [reason, reason_of] = told(&claim.reason);
             claims.push(
                 row.into_iter()
                     .chain(statistic(claim.statistic.as_ref()))
-                    .chain(words),
+                    .chain([of, reason, reason_of])
+                    .chain([
+                        words::claims::statement(&claim.claim).into(),
+                        words::reasons::found(claim).into(),
+                    ]),
             );
             for part in &claim.parts {
-                let row = [stage.into(), name(claim), verdict(part.verdict)];
+                let row = [stage.into(), name.clone(), verdict(part.verdict)];
                 numbers.push(row.into_iter().chain(statistic(Some(part))));
             }
         }
@@ -112,6 +121,7 @@ pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTabl
     let mut choices = Frame::of("claim_choices", &[&first[..], &STATISTIC].concat());
     for (stage, table) in reports {
         for claim in &table.claims {
+            let [name, _] = told(&claim.claim);
             for other in &claim.under {
                 let agreement = match claim.agreement(other) {
                     Agreement::Agrees => "agrees",
@@ -120,10 +130,11 @@ pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTabl
                     Agreement::Contradicts => "contradicts",
                     Agreement::HasNoSay => "has_no_say",
                 };
+                let [_, choice] = told(&other.choice);
                 let row = [
                     stage.into(),
-                    name(claim),
-                    (&other.choice).into(),
+                    name.clone(),
+                    choice,
                     verdict(other.verdict),
                     agreement.into(),
                 ];

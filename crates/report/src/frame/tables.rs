@@ -1,11 +1,14 @@
 //! Frames of the tables of `steps_to_target`, `select` and `heatmap`. `table` is the stage that made one.
 
-use super::runs::parameters;
+use super::runs::{fields_in_a_row, parameters};
 use super::{Frame, Kind, Value};
+use analysis::configuration::flatten;
 use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side};
 use analysis::select::{Criterion, Score, WinnersTable};
-use analysis::targets::{Bounded, Crossing, RunSteps, Steps, TargetsTable};
-use analysis::{Estimate, Metric, Named, Slice, Target};
+use analysis::targets::{Bounded, Crossing, FitNote, RunSteps, Steps, TargetsTable};
+use analysis::{Estimate, Metric, Moment, Named, Target};
+use serde::Serialize;
+use serde_json::Value as Json;
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -30,6 +33,28 @@ pub(crate) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
         Some(Bounded::AtMost { high }) => [Value::Null, Value::Null, high.into()],
         Some(Bounded::Undetermined) | None => [Value::Null, Value::Null, Value::Null],
     }
+}
+
+/// A typed value as its name and its fields: `steps_ratio` and `target.train_loss=0.01`.
+pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    let (name, fields) = match json {
+        Json::Object(map) => match map.into_iter().next() {
+            Some((name, fields)) => (Json::String(name), fields),
+            None => (Json::Null, Json::Null),
+        },
+        name => (name, Json::Null),
+    };
+    let fields = match fields {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        fields => {
+            let mut fields = flatten(&fields);
+            fields.retain(|_, value| !value.is_null());
+            Some(fields_in_a_row(&fields)).filter(|text| !text.is_empty())
+        }
+    };
+    [name.as_str().map(str::to_owned).into(), fields.into()]
 }
 
 /// `crossings` (a row for each run and target), `steps` (each batch size's seeds together) and `fits`.
@@ -186,7 +211,7 @@ pub(crate) fn fits(tables: &[Named<TargetsTable>]) -> Frame {
             ("slope", NUMBER),
             ("slope_low", NUMBER),
             ("slope_high", NUMBER),
-            ("note", TEXT),
+            ("notes", TEXT),
         ],
     );
     for Named { stage, table } in tables {
@@ -209,11 +234,21 @@ pub(crate) fn fits(tables: &[Named<TargetsTable>]) -> Frame {
                 .chain(bounded(fit.law.map(|law| law.critical_batch)))
                 .chain([fit.law.map(|law| law.sigma).into()])
                 .chain(estimate(fit.slope.as_ref()))
-                .chain([fit.note.as_deref().into()]);
+                .chain([notes(&fit.notes)]);
             fits.push(fields);
         }
     }
     fits
+}
+
+/// The names of a fit's notes; their numbers have columns of their own.
+fn notes(notes: &[FitNote]) -> Value {
+    let names = notes.iter().map(|note| match told(note) {
+        [Value::Text(name), _] => name,
+        _ => unreachable!("a note is a variant"),
+    });
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| names.join(",")).into()
 }
 
 /// `winners`, and `trials`: what so many random draws from a group's grid are expected to find.
@@ -310,11 +345,11 @@ pub(crate) fn trials(tables: &[Named<WinnersTable>]) -> Frame {
 }
 
 /// A slice as its kind and its number, null for the end.
-fn slice(at: Slice) -> [Value; 2] {
+fn slice(at: Moment) -> [Value; 2] {
     match at {
-        Slice::End => ["end".into(), Value::Null],
-        Slice::Epochs(epochs) => ["epochs".into(), epochs.into()],
-        Slice::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
+        Moment::End => ["end".into(), Value::Null],
+        Moment::Epochs(epochs) => ["epochs".into(), epochs.into()],
+        Moment::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
     }
 }
 

@@ -8,7 +8,7 @@ use analysis::report::{ReportTable, RunRow};
 use analysis::targets::StepsSummary;
 use maud::{Markup, html};
 
-use super::claims::{badge, word, written};
+use super::claims::{badge, written};
 use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, percent, significant};
 use crate::frame::{Frame, Kind as Type, Value};
@@ -71,11 +71,11 @@ fn trained_on(before: Option<&[String]>, now: &[Share]) -> Markup {
     };
     html! {
         @match before {
-            None => p.note { "On what the earlier runs were trained was not recorded; now on " (named(&now)) "." }
+            None => p.note { "The device of the earlier runs was not recorded. Now they were trained on " (named(&now)) "." }
             Some(before) if before == now.as_slice() => p.note { "Trained on " (named(before)) ", before and now." }
             Some(before) => p.warn {
                 "Trained on " (named(before)) " before, on " (named(&now))
-                " now: what differs below may come from that alone."
+                " now. That alone can be why results differ below."
             }
         }
     }
@@ -99,18 +99,23 @@ fn runs(before: &ReportTable, now: &ReportTable) -> String {
         .iter()
         .filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last))
         .count();
+    let (added, removed) = (new.len() - both.len(), old.len() - both.len());
+    let same = match (both.len(), other) {
+        (0, _) => "No run is in both.".into(),
+        (_, 0) => format!(
+            "No result differs among the {} in both.",
+            count(both.len(), "run")
+        ),
+        (n, 1) => format!("1 result differs among the {} in both.", count(n, "run")),
+        (n, other) => format!(
+            "{other} results differ among the {} in both.",
+            count(n, "run")
+        ),
+    };
     format!(
-        "{} before, {} now: {} added, {} gone; of the {} in both {} came out otherwise.",
+        "{} before, {} now ({added} added, {removed} removed). {same}",
         count(old.len(), "run"),
         new.len(),
-        new.len() - both.len(),
-        old.len() - both.len(),
-        both.len(),
-        if other == 0 {
-            "none".into()
-        } else {
-            other.to_string()
-        },
     )
 }
 
@@ -158,14 +163,15 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
             @let differs = old.as_ref().map(|c| c.verdict) != new.as_ref().map(|c| c.verdict);
             tr.differs[differs] {
                 th scope="row" {
-                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&claim.sentence)) }
+                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&words::claims::statement(&claim.claim))) }
                 }
                 (side(old)) (side(new))
             }
         }
     };
     let word = |claim: &Option<ClaimVerdict>| -> Value {
-        claim.as_ref().map(|claim| word(claim.verdict)).into()
+        let verdict = claim.as_ref().map(|claim| claim.verdict);
+        verdict.map(words::claims::verdict).into()
     };
     let value = |claim: &Option<ClaimVerdict>| -> Value {
         let statistic = claim.as_ref().and_then(|claim| claim.statistic.as_ref());
@@ -180,14 +186,15 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
     ];
     let mut data = Frame::of("changes-verdicts", &columns);
     for (old, new) in &rows {
-        let claim = new.as_ref().or(old.as_ref()).map(|claim| &claim.sentence);
+        let claim = new.as_ref().or(old.as_ref());
+        let claim = claim.map(|claim| words::claims::statement(&claim.claim));
         data.push([claim.into(), word(old), value(old), word(new), value(new)]);
     }
     Some(Table::new(
         "changes",
         html! {
-            "Verdicts before and now, with the number least in favour; "
-            @if changed == 0 { "none is another." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
+            "Verdicts before and now, with the number least in favour. "
+            @if changed == 0 { "No verdict changed." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
         },
         &[("Claim", false), ("Before", false), ("Now", false)],
         body,
@@ -202,7 +209,7 @@ fn differing(id: &str, name: &str, before: &Facts, now: &Facts) -> Block {
         .partition(|fact| before.get(*fact) == now.get(*fact));
     if other.is_empty() {
         return html! {
-            @if !equal.is_empty() { p.note { (name) ": all " (equal.len()) " as before." } }
+            @if !equal.is_empty() { p.note { (name) ": no change in " (equal.len()) "." } }
         }
         .into();
     }
@@ -223,7 +230,7 @@ fn differing(id: &str, name: &str, before: &Facts, now: &Facts) -> Block {
     }
     Block::Table(Table::new(
         "changes",
-        html! { (name) ": " (other.len()) " changed, " (equal.len()) " as before, to the digits shown on this page." },
+        html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },
         &[("What", false), ("Before", false), ("Now", false)],
         rows,
         data,

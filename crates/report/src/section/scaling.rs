@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use analysis::report::Named;
-use analysis::targets::{Bounded, ScalingFit, TargetsTable};
+use analysis::targets::{Bounded, FitNote, ScalingFit, TargetsTable};
 use maud::{Markup, html};
 
 use crate::document::{Block, Section, Table};
@@ -46,7 +46,7 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
         .table
         .targets
         .iter()
-        .filter(|t| t.note.is_some() || !t.admissible)
+        .filter_map(|note| Some((note, words::targets::target(note)?)))
         .collect();
     html! {
         @if named.table.summaries.is_empty() {
@@ -54,14 +54,8 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
         }
         @if !said.is_empty() || large || after_drop {
             ul.note {
-                @for note in said {
-                    li.warn[!note.admissible] {
-                        (words::target(note.target)) ": "
-                        @match &note.note {
-                            Some(text) => { (words::prose(text)) }
-                            None => "crossed in fewer than 16 steps, so no claim uses it."
-                        }
-                    }
+                @for (note, said) in said {
+                    li.warn[!note.admissible] { (words::target(note.target)) ": " (words::prose(&said)) }
                 }
                 @if large {
                     li {
@@ -84,14 +78,16 @@ fn fits(index: usize, named: &Named<TargetsTable>) -> Table {
     let fits = &named.table.fits;
     let stages: BTreeSet<&str> = fits.iter().map(|fit| fit.stage.as_str()).collect();
     // What is to be known of all stands in the caption, once.
-    let of_all: Vec<&str> = notes(&fits[0])
-        .filter(|note| {
-            fits.iter()
-                .all(|fit| notes(fit).any(|other| other == *note))
-        })
+    let is_of_all = |note: &&FitNote| fits.iter().all(|fit| fit.notes.contains(note));
+    let of_all: Vec<String> = fits[0]
+        .notes
+        .iter()
+        .filter(is_of_all)
+        .map(words::targets::fit)
         .collect();
     let own = |fit: &ScalingFit| -> String {
-        let own: Vec<&str> = notes(fit).filter(|note| !of_all.contains(note)).collect();
+        let own = fit.notes.iter().filter(|note| !is_of_all(note));
+        let own: Vec<String> = own.map(words::targets::fit).collect();
         own.join("; ")
     };
     let columns = Columns {
@@ -144,11 +140,6 @@ fn fits(index: usize, named: &Named<TargetsTable>) -> Table {
 struct Columns {
     stage: bool,
     note: bool,
-}
-
-/// The notes of a fit, which come as one text.
-fn notes(fit: &ScalingFit) -> impl Iterator<Item = &str> {
-    fit.note.iter().flat_map(|note| note.split("; "))
 }
 
 fn row(fit: &ScalingFit, note: &str, columns: &Columns) -> Markup {

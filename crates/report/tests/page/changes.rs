@@ -35,14 +35,14 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     let page = against(before);
     let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
     for part in [
-        "Compared with before <b>. 479 runs before, 480 now: 1 added, 0 gone; of the 479 in both 1 came out otherwise.",
+        "Compared with before <b>. 479 runs before, 480 now (1 added, 0 removed). 1 result differs among the 479 runs in both.",
         "Trained on CPU (flex), before and now.",
         "2 of 4 changed",
         "not declared",
         "kfac, K-FAC: budget.epochs",
         &steps,
-        "Scaling fits: all 6 as before.",
-        "Winners: all 10 as before.",
+        "Scaling fits: no change in 6.",
+        "Winners: no change in 10.",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -59,7 +59,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     // The same report again.
     let page = against(now.clone());
     assert_eq!(all(&page, "#changes figure").len(), 1);
-    assert!(text(all(&page, "#changes-verdicts")[0]).contains("none is another"));
+    assert!(text(all(&page, "#changes-verdicts")[0]).contains("No verdict changed."));
 }
 
 #[test]
@@ -78,13 +78,15 @@ fn results_of_other_devices_are_told_from_what_changed() {
     };
     let (text, warned) = said(Some(&["CPU (flex)", "cuda"]));
     assert!(
-        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now"),
+        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now. That alone can be why results differ"),
         "{text}"
     );
     assert_eq!(warned, 1);
     let (text, warned) = said(None);
     assert!(
-        text.contains("On what the earlier runs were trained was not recorded; now on CPU (flex)."),
+        text.contains(
+            "The device of the earlier runs was not recorded. Now they were trained on CPU (flex)."
+        ),
         "{text}"
     );
     assert_eq!(warned, 0);
