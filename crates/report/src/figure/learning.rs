@@ -266,8 +266,7 @@ fn one(study: &Study<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Bl
         } @else {
             (words::capital(&metric.to_string())) " per iteration of the same runs, strong for the first seed, faint for the others. \
              The axis begins 25 points below the lowest final value, or at 0. Nothing is smoothed. Where lines end \
-             at the same height, a larger batch costs no accuracy; where its line gets there further left, it saves \
-             iterations."
+             at the same height, a larger batch costs no accuracy. The further left a line gets there, the fewer iterations it takes."
         }
         @if diverged { " A cross ends a run that diverged." }
         @if drops { " Triangles along the top mark where the learning rate falls." }
