@@ -47,7 +47,7 @@ pub(crate) fn without_seed(settings: &Value) -> Value {
 
 /// A text that two runs share exactly if they share their configuration.
 pub(crate) fn configuration_key(run: &Run) -> String {
-    Value::from_iter(flatten(&without_seed(&run.settings))).to_string()
+    Value::from_iter(flatten(&without_seed(&run.settings.all))).to_string()
 }
 
 /// The paths whose values, or presence, differ among some settings.
@@ -71,7 +71,7 @@ pub fn plain_name(path: &str) -> &str {
 /// By plain name, the values of the settings that differ among runs of the same method, but for those
 /// in `except`. `Value::Null` stands for a setting that is left to its default.
 pub fn swept_parameters(runs: &[&Run], except: &[&str]) -> Vec<BTreeMap<String, Value>> {
-    let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings)).collect();
+    let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings.all)).collect();
     let mut paths: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for run in runs {
         paths.entry(run.method()).or_insert_with(|| {

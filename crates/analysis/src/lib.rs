@@ -14,20 +14,19 @@
 pub mod claims;
 pub mod configuration;
 pub mod control;
-mod curve;
 mod error;
 mod evidence;
 pub mod heatmap;
-mod metric;
 pub mod noise;
 pub mod report;
-mod run;
 pub mod select;
 mod statistics;
 pub mod targets;
 
 pub use error::Error;
 pub use evidence::{Evidence, Named};
-pub use metric::{Metric, Slice, Target};
-pub use run::{Curvature, Evaluation, GradientNoise, Outcome, Run};
+pub use runs::{
+    Curvature, Evaluation, GradientNoise, Metric, Moment, Outcome, Run, RunSettings, Target,
+    Updates,
+};
 pub use statistics::{Estimate, Interval};

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use analysis::heatmap::{GoodRule, Side};
 use analysis::select::{Criterion, Score};
 use analysis::targets::Bounded;
-use analysis::{Estimate, Interval, Metric, Outcome, Slice, Target};
+use analysis::{Estimate, Interval, Metric, Moment, Outcome, Target};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -170,13 +170,13 @@ pub(crate) fn goal(target: Target) -> String {
 }
 
 /// A slice in words.
-pub(crate) fn slice(slice: Slice) -> String {
+pub(crate) fn slice(slice: Moment) -> String {
     match slice {
-        Slice::End => "at the end of each run".into(),
-        Slice::Epochs(1.0) => "after 1 epoch".into(),
-        Slice::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
-        Slice::Iterations(1) => "after 1 iteration".into(),
-        Slice::Iterations(steps) => format!("after {} iterations", grouped(steps)),
+        Moment::End => "at the end of each run".into(),
+        Moment::Epochs(1.0) => "after 1 epoch".into(),
+        Moment::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
+        Moment::Iterations(1) => "after 1 iteration".into(),
+        Moment::Iterations(steps) => format!("after {} iterations", grouped(steps)),
     }
 }
 
@@ -373,9 +373,9 @@ mod tests {
             level: 0.03,
         };
         assert_eq!(target(loss), "train loss ≤ 0.03");
-        assert_eq!(slice(Slice::Epochs(1.0)), "after 1 epoch");
-        assert_eq!(slice(Slice::Epochs(1.5)), "after 1.5 epochs");
-        assert_eq!(slice(Slice::Iterations(1)), "after 1 iteration");
+        assert_eq!(slice(Moment::Epochs(1.0)), "after 1 epoch");
+        assert_eq!(slice(Moment::Epochs(1.5)), "after 1.5 epochs");
+        assert_eq!(slice(Moment::Iterations(1)), "after 1 iteration");
         assert_eq!(setting("optimizer.kfac.inverse_every"), "inverse every");
         assert_eq!(setting("model.mlp.hidden"), "model.mlp.hidden");
         assert_eq!(value(&serde_json::json!(1e-4)), "1e-4");

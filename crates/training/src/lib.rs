@@ -10,7 +10,6 @@
 mod batches;
 mod course;
 mod curvature;
-mod curve;
 pub mod device;
 mod error;
 mod evaluate;
@@ -20,22 +19,19 @@ mod memory;
 pub mod models;
 mod noise;
 mod optimizer;
-mod run;
-pub mod settings;
 mod size;
 mod state;
 mod stopping;
 mod train;
 
-pub use burn_kfac::Spectrum;
 pub use course::Course;
-pub use curve::Curve;
 pub use datasets::Data;
 pub use error::Error;
-pub use evaluate::Score;
-pub use noise::NoiseScale;
-pub use run::{Evaluated, Outcome, Run};
-pub use settings::Settings;
+pub use runs::settings::Settings;
+pub use runs::{Curve, Evaluation, Outcome};
 pub use size::Shapes;
 pub use state::State;
 pub use train::{Progress, Training, train};
+
+/// What a training run gives.
+pub type Run = runs::Record<Settings>;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use datasets::{Normalisation, Part};
+use runs::settings::{BatchNorm, Model, Optimizer, Settings};
 
 use crate::models::Network;
-use crate::settings::{BatchNormStatistics, Model, Optimizer, Settings};
 use crate::{Data, Error};
 
 /// Bytes of an f32.
@@ -51,6 +51,26 @@ impl Shapes {
         Ok(Self(shapes.collect()))
     }
 
+    /// Bytes of a state of a run after `steps` updates, at most.
+    pub fn state_bytes(&self, settings: &Settings, steps: u64, steps_per_epoch: u64) -> u64 {
+        // Arrays that an update rule keeps of each parameter.
+        let kept = match &settings.optimizer {
+            Optimizer::Sgd(_) | Optimizer::Kfac(_) | Optimizer::Lion(_) => 1,
+            _ => 2,
+        };
+        let mut floats = self.numbers() * (1 + kept);
+        if let Optimizer::Kfac(_) = settings.optimizer {
+            floats += 2 * self.factors();
+        }
+        if settings.batch_norm == BatchNorm::Running {
+            // Two for each channel, of which there are two parameters.
+            floats += self.numbers_of_vectors();
+        }
+        let rows = settings.evaluation.points(steps, steps_per_epoch).len() as u64;
+        let entries = self.0.len() as u64 * (2 + kept) * 4 + 20;
+        floats * FLOAT + steps * STEP + rows * ROW + entries * ENTRY
+    }
+
     fn numbers(&self) -> u64 {
         let products = self.0.iter().map(|(_, shape)| product(shape));
         products.sum()
@@ -78,26 +98,4 @@ impl Shapes {
 
 fn product(shape: &[usize]) -> u64 {
     shape.iter().map(|&n| n as u64).product()
-}
-
-impl Settings {
-    /// Bytes of a state after `steps` updates, at most, on a network of these shapes.
-    pub fn state_bytes(&self, shapes: &Shapes, steps: u64, steps_per_epoch: u64) -> u64 {
-        // Arrays that an update rule keeps of each parameter.
-        let kept = match &self.optimizer {
-            Optimizer::Sgd(_) | Optimizer::Kfac(_) | Optimizer::Lion(_) => 1,
-            Optimizer::AdamW(_) | Optimizer::Lamb(_) | Optimizer::Muon(_) => 2,
-        };
-        let mut floats = shapes.numbers() * (1 + kept);
-        if let Optimizer::Kfac(_) = self.optimizer {
-            floats += 2 * shapes.factors();
-        }
-        if self.batch_norm == BatchNormStatistics::Running {
-            // Two for each channel, of which there are two parameters.
-            floats += shapes.numbers_of_vectors();
-        }
-        let rows = self.evaluation.points(steps, steps_per_epoch).len() as u64;
-        let entries = shapes.0.len() as u64 * (2 + kept) * 4 + 20;
-        floats * FLOAT + steps * STEP + rows * ROW + entries * ENTRY
-    }
 }

@@ -71,7 +71,7 @@ fn resume<'a>(settings: &'a Settings, bytes: &[u8]) -> Result<Training<'a>, Erro
 fn assert_goes_on(changes: &Value) {
     let settings = settings(changes);
     let expected = whole(&settings);
-    let steps = expected.loss.len() as u64;
+    let steps = expected.curve.updates.loss.len() as u64;
 
     let mut bytes = begin(&settings).state().unwrap().to_bytes();
     for step in 1..=steps {
@@ -222,8 +222,8 @@ fn a_shorter_run_is_the_beginning_of_a_longer_one() {
 #[test]
 fn new_targets_are_looked_for_in_what_was_trained() {
     let free = settings(&json!({}));
-    let rows = whole(&free).evaluations;
-    let target = rows[rows.len() - 3].train.loss;
+    let rows = whole(&free).curve.evaluations;
+    let target = rows[rows.len() - 3].train_loss.unwrap();
     for target in [target, 1e-9] {
         let stopping = settings(&json!({"stop": {"train_loss": target}}));
         for step in [1, 10, 24] {
@@ -303,7 +303,7 @@ fn a_state_is_no_larger_than_was_said_before_and_not_much_smaller() {
         let settings = settings(&changes);
         let shapes = Shapes::of(&settings.model, [1, 8, 8], 10).unwrap();
         let (said, is) = (
-            settings.state_bytes(&shapes, 24, 10),
+            shapes.state_bytes(&settings, 24, 10),
             kept(&settings, 24).len() as u64,
         );
         assert!(

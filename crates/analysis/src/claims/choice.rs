@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Level, Missing, Statistic, Verdict};
-use crate::{Metric, Slice, Target};
+use crate::{Metric, Moment, Target};
 
 /// One way to judge a claim.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub enum Choice {
         /// The level; `None` for all of them together.
         level: Option<Level>,
         /// Where on the curves.
-        at: Slice,
+        at: Moment,
         /// Stage of the heatmaps.
         heatmaps: String,
         /// Which dampings count; `None` where the claim is not on them.

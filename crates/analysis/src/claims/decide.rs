@@ -8,7 +8,7 @@ use super::{
 };
 use crate::control::cells;
 use crate::heatmap::HeatmapTable;
-use crate::{Evidence, Metric, Named, Slice, Target};
+use crate::{Evidence, Metric, Moment, Named, Target};
 
 /// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
 pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
@@ -16,10 +16,10 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
         Claim::ComparablePerformance { margin, metric } => compare(evidence, margin, metric),
         Claim::DiminishingReturns {} => scale(evidence),
         Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Direction::Shrinks, |at| {
-            matches!(at, Slice::Epochs(_))
+            matches!(at, Moment::Epochs(_))
         }),
         Claim::RegionGrowsAtFixedIterations {} => change(evidence, Direction::Grows, |at| {
-            matches!(at, Slice::Iterations(_))
+            matches!(at, Moment::Iterations(_))
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
         Claim::SgdFasterPerIteration {} => race(evidence),
@@ -172,8 +172,8 @@ fn agree(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<Alt
 }
 
 /// The slices of a table that a predicate takes, each once, in the order of the panels.
-fn slices(table: &HeatmapTable, takes: impl Fn(Slice) -> bool) -> Vec<Slice> {
-    let mut slices: Vec<Slice> = Vec::new();
+fn slices(table: &HeatmapTable, takes: impl Fn(Moment) -> bool) -> Vec<Moment> {
+    let mut slices: Vec<Moment> = Vec::new();
     for panel in table.panels.iter().filter(|panel| takes(panel.at)) {
         if !slices.contains(&panel.at) {
             slices.push(panel.at);
@@ -185,7 +185,7 @@ fn slices(table: &HeatmapTable, takes: impl Fn(Slice) -> bool) -> Vec<Slice> {
 fn change(
     evidence: &Evidence,
     direction: Direction,
-    takes: fn(Slice) -> bool,
+    takes: fn(Moment) -> bool,
 ) -> (Decision, Vec<Alternative>) {
     let mut decided: Option<Decision> = None;
     let mut under = Vec::new();

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::{Decision, equivalence};
 use super::{KFAC, Missing, Part, Quantity, Reason, Remark, SGD, Statistic, Tally, Verdict};
 use crate::select::WinnersTable;
-use crate::{Evidence, Metric, Outcome, Slice};
+use crate::{Evidence, Metric, Moment, Outcome};
 
 /// By seed, the last value; `None` for a diverged run.
 type Finals = BTreeMap<u64, Option<f64>>;
@@ -29,7 +29,7 @@ pub(super) fn decide(
             let value = match run.outcome {
                 Outcome::Diverged { .. } => None,
                 _ => run
-                    .evaluation_at(Slice::End.step_of(run))
+                    .evaluation_at(run.step_at(Moment::End))
                     .and_then(|last| metric.of(last)),
             };
             let seeds = finals

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Decision, positive_mean, unanimous};
 use super::{Direction, KFAC, Level, Missing, Part, Quantity, Reason, Statistic};
-use crate::Slice;
+use crate::Moment;
 use crate::heatmap::cell::of_seed as of_seed_in;
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
 use crate::statistics::{mean, slope};
@@ -18,7 +18,7 @@ use crate::statistics::{mean, slope};
 type SeedPanel<'a> = (f64, &'a Panel, Vec<CellState>);
 
 /// By batch size, K-FAC's panels at a slice: those of the first stage that has them at two or more.
-pub(super) fn panels(table: &HeatmapTable, at: Slice) -> BTreeMap<u64, &Panel> {
+pub(super) fn panels(table: &HeatmapTable, at: Moment) -> BTreeMap<u64, &Panel> {
     let mut stages: BTreeMap<(&str, String), BTreeMap<u64, &Panel>> = BTreeMap::new();
     for panel in table
         .panels

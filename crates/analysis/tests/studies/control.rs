@@ -6,7 +6,7 @@ use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, Evidence, Metric, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, change};
 
 /// K-FAC at dampings 0.01, 1 and 100 and a rate of 0.03 times that, SGD at the rate 0.03; the largest
 /// eigenvalue is 2. `difference` is what K-FAC's accuracy lacks.
@@ -25,7 +25,9 @@ fn study(difference: f64, spread: f64, seeds: u64, noise: &mut Noise) -> Vec<Run
                 let small = if damping < 10.0 { 0.1 } else { 0.0 };
                 kfac.accuracy = 0.9 + common - difference - small + spread * noise.normal();
                 let mut run = kfac.run();
-                run.settings["optimizer"]["kfac"]["momentum"] = json!(0.9);
+                change(&mut run, |all| {
+                    all["optimizer"]["kfac"]["momentum"] = json!(0.9)
+                });
                 run.curvature = vec![Curvature {
                     step: 0,
                     median: 0.1,
@@ -97,19 +99,20 @@ fn another_momentum_seed_decay_or_budget_is_no_control() {
     };
     assert_eq!(changed(|_| ()), 6);
     assert_eq!(
-        changed(|run| run.settings["optimizer"]["sgd"]["momentum"] = json!(0.5)),
+        changed(|run| change(run, |all| all["optimizer"]["sgd"]["momentum"] = json!(0.5))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["seed"] = json!(run.seed() + 50)),
+        changed(|run| change(run, |all| all["seed"] =
+            json!(all["seed"].as_u64().map(|seed| seed + 50)))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["budget"] = json!({"iterations": 7})),
+        changed(|run| change(run, |all| all["budget"] = json!({"iterations": 7}))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["learning_rate"] = json!(0.0301)),
+        changed(|run| change(run, |all| all["learning_rate"] = json!(0.0301))),
         0
     );
     let decay = json!(1e-3);
@@ -117,9 +120,13 @@ fn another_momentum_seed_decay_or_budget_is_no_control() {
         let mut runs = runs.clone();
         for run in &mut runs {
             if run.method() == "sgd" {
-                run.settings["optimizer"]["sgd"]["weight_decay"] = decay.clone();
+                change(run, |all| {
+                    all["optimizer"]["sgd"]["weight_decay"] = decay.clone()
+                });
             } else {
-                run.settings["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac);
+                change(run, |all| {
+                    all["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac)
+                });
             }
         }
         controls(&runs)

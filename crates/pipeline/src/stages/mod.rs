@@ -32,7 +32,7 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("download", "1"),
     ("dataset", "1"),
     ("train", "3"),
-    ("command", "1"),
+    ("command", "2"),
     ("select", "2"),
     ("steps_to_target", "4"),
     ("heatmap", "3"),

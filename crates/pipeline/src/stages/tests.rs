@@ -19,10 +19,7 @@ fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
     match kind {
         "download" => parse::<download::Settings>(settings).map(drop),
         "dataset" => parse::<datasets::DatasetSettings>(settings).map(drop),
-        "train" => {
-            let settings: training::Settings = parse(settings)?;
-            Ok(settings.check()?)
-        }
+        "train" => parse::<training::Settings>(settings).map(drop),
         "command" => parse::<command::Settings>(settings).map(drop),
         "select" => parse::<analysis::select::SelectSettings>(settings).map(drop),
         "steps_to_target" => parse::<steps_to_target::Settings>(settings).map(drop),
@@ -71,6 +68,7 @@ fn sources(kind: &str) -> Vec<String> {
         "dataset" => &["crates/datasets/src", "crates/datasets/data"],
         "train" => &[
             "crates/training/src",
+            "crates/runs/src",
             "crates/burn-kfac/src",
             "crates/burn-conv-kernels/src",
             "crates/conv-kernels/src",

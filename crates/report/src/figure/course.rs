@@ -1,6 +1,6 @@
 //! Share of good cells against step: fixed epochs and fixed iterations are two cuts through this picture.
 
-use analysis::Slice;
+use analysis::Moment;
 use analysis::heatmap::{HeatmapTable, ShareCourse};
 use analysis::report::Named;
 use maud::html;
@@ -54,7 +54,7 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
     let cuts: Vec<f64> = slices
         .iter()
         .filter_map(|slice| match slice {
-            Slice::Iterations(steps) => Some(*steps as f64),
+            Moment::Iterations(steps) => Some(*steps as f64),
             _ => None,
         })
         .collect();
@@ -94,7 +94,7 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
             }
         });
     let dropped = drawn().any(|course| course.first_drop.is_some());
-    let epochs = slices.iter().any(|slice| matches!(slice, Slice::Epochs(_)));
+    let epochs = slices.iter().any(|slice| matches!(slice, Moment::Epochs(_)));
     let at_epochs = epochs.then(|| entry(ring(), "the step of the heatmaps at fixed epochs"));
     let at_iterations = (!cuts.is_empty()).then(|| {
         let up = Style::Level.plain("M17 0V14");
@@ -138,10 +138,10 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
     }))
 }
 
-fn trace(study: &Study<'_>, course: &ShareCourse, slices: &[Slice]) -> Trace {
+fn trace(study: &Study<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
     let point = |point: &analysis::heatmap::SharePoint| (point.step.max(1) as f64, point.share);
     let at_epochs = slices.iter().filter_map(|slice| match slice {
-        Slice::Epochs(epochs) => {
+        Moment::Epochs(epochs) => {
             let step = (epochs * course.steps_per_epoch as f64 - 1e-9).ceil();
             course.points.iter().find(|p| p.step as f64 >= step)
         }

@@ -80,7 +80,7 @@ impl Coordinates {
 
     /// `runs`: one row a run, with its outcome and all its settings as `settings.PATH`.
     pub fn runs(&self, runs: &[Run]) -> Frame {
-        let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings)).collect();
+        let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings.all)).collect();
         let paths: BTreeSet<&String> = flats.iter().flat_map(BTreeMap::keys).collect();
         let settings: Vec<(&String, Kind)> = paths
             .into_iter()
@@ -143,14 +143,15 @@ impl Coordinates {
                     evaluation.examples.into(),
                     (evaluation.step as f64 / run.steps_per_epoch as f64).into(),
                 ];
-                let metrics = Metric::ALL.map(|metric| metric.of(evaluation).into());
+                let metrics =
+                    Metric::ALL.map(|metric| measured(metric.measured(evaluation)).into());
                 frame.push(self.row(run).chain(own).chain(metrics));
             }
         }
         frame
     }
 
-    /// `losses`: one row an update of some of the runs, the mini-batch loss before it (nats) and its
+    /// `losses`: one row an update of some of the runs that has one, the mini-batch loss before it (nats) and its
     /// learning rate (`rate`). A study's losses are many: take runs of [`LOSS_ROWS`] updates or so at a
     /// time.
     pub fn losses(&self, runs: &[Run]) -> Frame {
@@ -161,8 +162,10 @@ impl Coordinates {
         ];
         let mut frame = self.frame("losses", &more);
         for run in runs {
-            for (step, (loss, rate)) in (1u64..).zip(run.loss.iter().zip(&run.learning_rate)) {
-                let own = [step.into(), (*loss).into(), (*rate).into()];
+            for (step, loss, rate) in run.updates.rows() {
+                let known = (!loss.is_nan()).then_some(f64::from(loss));
+                let loss = measured(known).map(|loss| loss as f32);
+                let own = [step.into(), loss.into(), rate.into()];
                 frame.push(self.row(run).chain(own));
             }
         }
@@ -197,6 +200,11 @@ impl Coordinates {
         frames.retain(|frame| frame.rows() > 0);
         frames
     }
+}
+
+/// What was measured and is not finite is not a number, whichever it was.
+fn measured(value: Option<f64>) -> Option<f64> {
+    value.map(|value| if value.is_finite() { value } else { f64::NAN })
 }
 
 /// The kind that holds all values of a setting: text (of the JSON) where they differ in kind.

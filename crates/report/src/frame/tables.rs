@@ -6,7 +6,7 @@ use analysis::configuration::flatten;
 use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side};
 use analysis::select::{Criterion, Score, WinnersTable};
 use analysis::targets::{Bounded, Crossing, FitNote, RunSteps, Steps, TargetsTable};
-use analysis::{Estimate, Metric, Named, Slice, Target};
+use analysis::{Estimate, Metric, Named, Moment, Target};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -345,11 +345,11 @@ pub(crate) fn trials(tables: &[Named<WinnersTable>]) -> Frame {
 }
 
 /// A slice as its kind and its number, null for the end.
-fn slice(at: Slice) -> [Value; 2] {
+fn slice(at: Moment) -> [Value; 2] {
     match at {
-        Slice::End => ["end".into(), Value::Null],
-        Slice::Epochs(epochs) => ["epochs".into(), epochs.into()],
-        Slice::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
+        Moment::End => ["end".into(), Value::Null],
+        Moment::Epochs(epochs) => ["epochs".into(), epochs.into()],
+        Moment::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
     }
 }
 

@@ -77,7 +77,7 @@ fn regions(index: usize, named: &Named<HeatmapTable>) -> Table {
             ("Method", false),
             ("Stage", false),
             ("Batch", true),
-            ("Slice", false),
+            ("Moment", false),
             ("Good means", false),
             ("Good", true),
             ("Share", true),

@@ -6,7 +6,7 @@ use analysis::claims::{
 };
 use analysis::heatmap::GoodRule;
 use analysis::targets::{FewestSteps, FitNote, TargetNote};
-use analysis::{Estimate, Metric, Slice, Target};
+use analysis::{Estimate, Metric, Moment, Target};
 
 use super::{claims, reasons, targets};
 
@@ -159,7 +159,7 @@ fn choices() -> Vec<Choice> {
             metric: MARGIN.1,
             rule,
         }),
-        at: Slice::Epochs(6.0),
+        at: Moment::Epochs(6.0),
         heatmaps: "sensitivity".into(),
         dampings,
     };

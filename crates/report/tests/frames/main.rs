@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use analysis::{Curvature, Evaluation, GradientNoise, Named, Outcome, Run};
+use analysis::{Curvature, Evaluation, GradientNoise, Named, Outcome, Run, RunSettings, Updates};
 use report::frame::{
     Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows, heatmap_frames,
     report_frames, targets_frames, to_safetensors, winners_frames,
@@ -34,11 +34,17 @@ fn runs() -> Vec<Run> {
                     test_accuracy: Some(0.9),
                     ..Evaluation::default()
                 });
-                let mut run = Run {
+                let mut settings = json!({"batch_size": batch, "learning_rate": 0.1, "seed": seed,
+                    "budget": {"iterations": 300}, "optimizer": {method: {name: second}}});
+                let mut label = format!("{method}/batch_size={batch},second={second},seed={seed}");
+                if seed == 7 {
+                    label = format!("{method}\"<script>,\n ü {batch}/{second}");
+                    settings["schedule"] = json!({"constant": {}});
+                }
+                runs.push(Run {
                     stage: method.to_owned(),
-                    label: format!("{method}/batch_size={batch},second={second},seed={seed}"),
-                    settings: json!({"batch_size": batch, "learning_rate": 0.1, "seed": seed,
-                        "budget": {"iterations": 300}, "optimizer": {method: {name: second}}}),
+                    label,
+                    settings: RunSettings::new(settings).expect("settings"),
                     outcome: if diverged {
                         Outcome::Diverged { step: 40 }
                     } else {
@@ -49,10 +55,12 @@ fn runs() -> Vec<Run> {
                     budget_steps: 300,
                     rate_drops: Vec::new(),
                     parameters: 2410,
-                    loss: (0..last)
-                        .map(|step| if step % 7 == 3 { f32::NAN } else { 1.0 })
-                        .collect(),
-                    learning_rate: vec![0.1; last as usize],
+                    updates: Updates::of_every_step(
+                        (0..last)
+                            .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
+                            .collect(),
+                        vec![0.1; last as usize],
+                    ),
                     evaluations: evaluations.collect(),
                     curvature: vec![Curvature {
                         step: 3,
@@ -64,12 +72,7 @@ fn runs() -> Vec<Run> {
                         trace: 8.0,
                         gradient: -1.0,
                     }],
-                };
-                if seed == 7 {
-                    run.label = format!("{method}\"<script>,\n ü {batch}/{second}");
-                    run.settings["schedule"] = json!({"constant": {}});
-                }
-                runs.push(run);
+                });
             }
         }
     }
@@ -134,7 +137,7 @@ fn losses_have_a_row_an_update_and_columns_even_without_runs() {
     let runs = runs();
     let coordinates = Coordinates::new(&runs);
     let frame = coordinates.losses(&runs[..2]);
-    assert_eq!(frame.rows(), runs[0].loss.len() + runs[1].loss.len());
+    assert_eq!(frame.rows(), runs[0].updates.len() + runs[1].updates.len());
     assert_eq!(column(&frame, "step")[..2], [1u64.into(), 2u64.into()]);
     assert_eq!(column(&frame, "loss")[2], Value::from(1.0f32));
     assert!(matches!(column(&frame, "loss")[3], Value::Single(loss) if loss.is_nan()));

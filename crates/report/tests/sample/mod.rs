@@ -22,7 +22,7 @@ use analysis::targets::{
     Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
     ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
-use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
+use analysis::{Estimate, Evaluation, Interval, Metric, Moment, Outcome, Target, Updates};
 use serde_json::{Value, json};
 
 use self::claims::claims;
@@ -414,7 +414,7 @@ impl Study {
         }
         WinnersTable {
             by: Criterion::Metric(Metric::ValidationAccuracy),
-            at: Slice::End,
+            at: Moment::End,
             per: vec!["method".into(), "batch_size".into()],
             winners,
         }
@@ -534,8 +534,8 @@ impl Study {
     fn heatmap_table(&self) -> HeatmapTable {
         let mut panels = Vec::new();
         for (at, step) in [
-            (Slice::Epochs(12.0), None),
-            (Slice::Iterations(60), Some(60)),
+            (Moment::Epochs(12.0), None),
+            (Moment::Iterations(60), Some(60)),
         ] {
             for (m, method) in self.methods.iter().enumerate() {
                 for (b, &batch) in self.batches.iter().enumerate() {
@@ -560,7 +560,7 @@ impl Study {
         method: &str,
         b: usize,
         batch: u64,
-        at: Slice,
+        at: Moment,
         step: Option<u64>,
     ) -> Panel {
         let (xs, ys) = (self.x_values(m), self.y_values(m));
@@ -752,7 +752,7 @@ impl Study {
                 test_accuracy: Some(accuracy - 0.004),
                 ..Evaluation::default()
             }),
-            sketch: sketch(&loss),
+            sketch: sketch(&Updates::of_every_step(loss.clone(), vec![0.1; loss.len()])),
         }
     }
 

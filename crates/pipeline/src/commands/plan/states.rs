@@ -91,19 +91,15 @@ fn of_run(
         .entry(model)
         .or_insert_with(|| Shapes::of(&settings.model, image, CLASSES).ok())
         .as_ref()?;
-    let steps_per_epoch = settings
-        .last_batch
-        .steps_per_epoch(usize::try_from(examples).ok()?, settings.batch_size);
-    let steps = settings
-        .budget
-        .steps(settings.batch_size, steps_per_epoch)
-        .ok()?;
+    let batch_size = settings.batch_size;
+    let steps_per_epoch = settings.last_batch.steps_per_epoch(examples, batch_size);
+    let steps = settings.budget.steps(batch_size, steps_per_epoch);
     let mut ends = vec![steps];
     if what == Keep::Segments {
         ends.extend(settings.schedule.rate_drops(steps));
     }
     let bytes = ends
         .iter()
-        .map(|&end| settings.state_bytes(shapes, end, steps_per_epoch));
+        .map(|&end| shapes.state_bytes(&settings, end, steps_per_epoch));
     Some(bytes.sum())
 }

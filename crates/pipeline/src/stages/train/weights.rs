@@ -41,7 +41,10 @@ impl<'a> Weights<'a> {
             .ok_or("a run without a device")?;
         let course = Course::new(&settings, usize::try_from(run.train_examples)?)?;
         let prefix = Prefix::new(&manifest, &settings, &course, device);
-        let Some(kept) = self.store.read_state(prefix.state(run.loss.len() as u64))? else {
+        let Some(kept) = self
+            .store
+            .read_state(prefix.state(run.curve.updates.last_step()))?
+        else {
             return Err(
                 "its last state was not kept, or is gone; `pipeline run --keep-worth 0` with another --cache trains \
                  again and keeps it"

@@ -8,7 +8,7 @@ mod shades;
 
 use std::collections::BTreeSet;
 
-use analysis::Slice;
+use analysis::Moment;
 use analysis::heatmap::{HeatmapTable, Panel};
 use analysis::report::Named;
 use maud::{Markup, html};
@@ -27,7 +27,7 @@ use crate::words;
 pub(crate) fn figures(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) -> Vec<Block> {
     let table = &named.table;
     let shades = Shades::of(table);
-    let mut parts: Vec<(Slice, Vec<&Panel>)> = Vec::new();
+    let mut parts: Vec<(Moment, Vec<&Panel>)> = Vec::new();
     for slice in slices(table) {
         let here = || table.panels.iter().filter(move |p| p.at == slice);
         for group in groups(here().map(|p| (p.stage.as_str(), p.method.as_str()))) {
@@ -53,8 +53,8 @@ pub(crate) fn figures(study: &Study<'_>, index: usize, named: &Named<HeatmapTabl
 type Row<'p> = (&'p str, &'p str, Vec<(usize, &'p Panel)>);
 
 /// The slices of a table in its order.
-pub(crate) fn slices(table: &HeatmapTable) -> Vec<Slice> {
-    let mut slices: Vec<Slice> = Vec::new();
+pub(crate) fn slices(table: &HeatmapTable) -> Vec<Moment> {
+    let mut slices: Vec<Moment> = Vec::new();
     for panel in &table.panels {
         if !slices.contains(&panel.at) {
             slices.push(panel.at);
@@ -66,7 +66,7 @@ pub(crate) fn slices(table: &HeatmapTable) -> Vec<Slice> {
 fn one(
     study: &Study<'_>,
     tag: &str,
-    slice: Slice,
+    slice: Moment,
     named: &Named<HeatmapTable>,
     panels: &[&Panel],
     shades: &Shades,

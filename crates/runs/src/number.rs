@@ -1,7 +1,6 @@
-//! Numbers and names that are checked as they are read.
+//! Numbers that are checked as they are read.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
@@ -11,14 +10,14 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident($type:ty), $words:literal, |$value:ident| $ok:expr, $schema:tt) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
-        pub(crate) struct $name($type);
+        pub struct $name($type);
 
         impl $name {
             /// Checks the range.
             ///
             /// # Errors
             /// What the range is, outside it.
-            pub(crate) fn new($value: $type) -> Result<Self, String> {
+            pub fn new($value: $type) -> Result<Self, String> {
                 if $ok { Ok(Self($value)) } else { Err(format!("must be {}, is {}", $words, $value)) }
             }
 
@@ -26,13 +25,12 @@ macro_rules! number {
             ///
             /// # Panics
             /// Outside the range.
-            #[allow(dead_code, reason = "not every range has a default")]
-            pub(super) fn preset(value: $type) -> Self {
+            pub fn preset(value: $type) -> Self {
                 Self::new(value).expect("a default is within its range")
             }
 
-            #[allow(dead_code, reason = "not every number is looked at here; some are only handed on")]
-            pub(crate) const fn get(self) -> $type {
+            /// The number.
+            pub const fn get(self) -> $type {
                 self.0
             }
         }
@@ -99,53 +97,9 @@ number!(
     Finite(f64), "finite", |x| x.is_finite(), { "type": "number" }
 );
 
-/// A stage's or study's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub(crate) struct Name(String);
-
-impl Name {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a text is a name.
-    pub(crate) fn is_name(text: &str) -> bool {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        if Self::is_name(&name) {
-            Ok(Self(name))
-        } else {
-            Err(D::Error::custom(format!(
-                "a name is made of letters, digits, `-` and `_`, not `{name}`"
-            )))
-        }
-    }
-}
-
-impl JsonSchema for Name {
-    fn schema_name() -> Cow<'static, str> {
-        "Name".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" })
+impl Count {
+    /// The number, as the length of something in memory.
+    pub fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }

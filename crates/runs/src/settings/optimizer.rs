@@ -1,70 +1,75 @@
 //! Update rules.
 //!
 //! SGD and K-FAC share momentum, `v = momentum v + (u + weight_decay w)`, `w -= rate v`, and differ in `u`. Weight
-//! decay is of all parameters alike, and 0 unless asked for, whatever the rule.
+//! decay is of weights, biases and BatchNorm parameters alike, and 0 unless asked for, whatever the rule, so that a
+//! study that does not ask for it compares update rules alone. A new rule is a struct here, with its defaults, and a
+//! line in the list; `training::optimizer` says what it does.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::number::{Decay, Interval, NonNegative, Positive};
-use crate::decode::keys_of;
+use crate::keys_of;
+use crate::number::{Decay, Interval, NonNegative, Positive};
 
-/// An update rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd(Sgd),
-    /// K-FAC: the gradient times the inverse of a Kronecker-factored Fisher matrix.
-    Kfac(Kfac),
-    /// AdamW (Loshchilov and Hutter 2019, algorithm 2).
-    AdamW(AdamW),
-    /// LAMB (You et al. 2020, algorithm 2).
-    Lamb(Lamb),
-    /// Lion (Chen et al. 2023, algorithm 2).
-    Lion(Lion),
-    /// Muon (Jordan et al. 2024) for convolutions and hidden matrices, scaled to the size of AdamW's updates (Liu et
-    /// al. 2025, eq. 4); AdamW at the same rate for the last layer, biases and BatchNorm.
-    Muon(Muon),
+/// The update rules: what each is, its settings, and how a study writes it.
+macro_rules! optimizers {
+    ($($(#[$doc:meta])* $rule:ident $name:literal,)*) => {
+        /// An update rule.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub enum Optimizer {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $name)]
+                $rule($rule),
+            )*
+        }
+
+        impl Optimizer {
+            /// The methods, as a study writes them.
+            pub const METHODS: &'static [&'static str] = &[$($name),*];
+
+            /// The method's name, as a study writes it.
+            pub fn method(&self) -> &'static str {
+                match self {
+                    $(Self::$rule(_) => $name,)*
+                }
+            }
+
+            /// The settings of a method; none of a word that is no method.
+            pub fn settings_of(method: &str) -> &'static [&'static str] {
+                match method {
+                    $($name => keys_of::<$rule>(),)*
+                    _ => &[],
+                }
+            }
+        }
+    };
 }
 
-impl Optimizer {
-    /// The methods, as a study writes them.
-    pub(crate) const METHODS: [&'static str; 6] = ["sgd", "kfac", "adamw", "lamb", "lion", "muon"];
-
-    pub(crate) fn method(&self) -> &'static str {
-        match self {
-            Self::Sgd(_) => "sgd",
-            Self::Kfac(_) => "kfac",
-            Self::AdamW(_) => "adamw",
-            Self::Lamb(_) => "lamb",
-            Self::Lion(_) => "lion",
-            Self::Muon(_) => "muon",
-        }
-    }
-
-    /// The settings of a method; none of a word that is no method.
-    pub(crate) fn settings_of(method: &str) -> &'static [&'static str] {
-        match method {
-            "sgd" => keys_of::<Sgd>(),
-            "kfac" => keys_of::<Kfac>(),
-            "adamw" => keys_of::<AdamW>(),
-            "lamb" => keys_of::<Lamb>(),
-            "lion" => keys_of::<Lion>(),
-            "muon" => keys_of::<Muon>(),
-            _ => &[],
-        }
-    }
+optimizers! {
+    /// Stochastic gradient descent.
+    Sgd "sgd",
+    /// K-FAC: the gradient times the inverse of a Kronecker-factored Fisher matrix.
+    Kfac "kfac",
+    /// AdamW (Loshchilov and Hutter 2019, algorithm 2).
+    AdamW "adamw",
+    /// LAMB (You et al. 2020, algorithm 2).
+    Lamb "lamb",
+    /// Lion (Chen et al. 2023, algorithm 2).
+    Lion "lion",
+    /// Muon (Jordan et al. 2024) for convolutions and hidden matrices, scaled to the size of AdamW's updates (Liu et
+    /// al. 2025, eq. 4); AdamW at the same rate for the last layer, biases and BatchNorm.
+    Muon "muon",
 }
 
 /// Settings of stochastic gradient descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Sgd {
+pub struct Sgd {
     /// Momentum, in [0, 1).
-    pub(crate) momentum: Decay,
+    pub momentum: Decay,
     /// Weight decay, of all parameters alike.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
 }
 
 impl Default for Sgd {
@@ -79,31 +84,31 @@ impl Default for Sgd {
 /// Settings of K-FAC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Kfac {
+pub struct Kfac {
     /// lambda in (F + lambda I)^-1. Required here or in the sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) damping: Option<Positive>,
+    pub damping: Option<Positive>,
     /// Momentum, in [0, 1).
-    pub(crate) momentum: Decay,
+    pub momentum: Decay,
     /// Weight decay, added after preconditioning, of all parameters alike.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
     /// Decay of the running averages of the factors, for each update of theirs.
-    pub(crate) factor_decay: Decay,
+    pub factor_decay: Decay,
     /// Steps from one update of the factors to the next.
-    pub(crate) factor_every: Interval,
+    pub factor_every: Interval,
     /// Steps from one inversion to the next.
-    pub(crate) inverse_every: Interval,
+    pub inverse_every: Interval,
     /// How lambda enters the inverse.
-    pub(crate) damping_method: DampingMethod,
+    pub damping_method: DampingMethod,
     /// Whose labels the Fisher matrix is taken with.
-    pub(crate) fisher: Fisher,
+    pub fisher: Fisher,
     /// Bound on rate^2 <u, v>, after which u is scaled down. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kl_clip: Option<Positive>,
+    pub kl_clip: Option<Positive>,
     /// When the first inverse may be used; before, the steps are those of SGD.
     /// Default: at once.
     #[serde(skip_serializing_if = "BurnIn::is_off")]
-    pub(crate) burn_in: BurnIn,
+    pub burn_in: BurnIn,
 }
 
 impl Default for Kfac {
@@ -126,15 +131,15 @@ impl Default for Kfac {
 /// Settings of AdamW.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct AdamW {
+pub struct AdamW {
     /// Decay of the average gradient.
-    pub(crate) beta_1: Decay,
+    pub beta_1: Decay,
     /// Decay of the average squared gradient.
-    pub(crate) beta_2: Decay,
+    pub beta_2: Decay,
     /// Added to the root of the average squared gradient.
-    pub(crate) epsilon: Positive,
+    pub epsilon: Positive,
     /// Weight decay, decoupled: a step takes rate times it off every parameter.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
 }
 
 impl Default for AdamW {
@@ -151,15 +156,15 @@ impl Default for AdamW {
 /// Settings of LAMB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Lamb {
+pub struct Lamb {
     /// Decay of the average gradient.
-    pub(crate) beta_1: Decay,
+    pub beta_1: Decay,
     /// Decay of the average squared gradient.
-    pub(crate) beta_2: Decay,
+    pub beta_2: Decay,
     /// Added to the root of the average squared gradient.
-    pub(crate) epsilon: Positive,
+    pub epsilon: Positive,
     /// Weight decay, added to the update before it is scaled to the size of its parameter.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
 }
 
 impl Default for Lamb {
@@ -176,13 +181,13 @@ impl Default for Lamb {
 /// Settings of Lion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Lion {
+pub struct Lion {
     /// Weight of the average gradient in the update.
-    pub(crate) beta_1: Decay,
+    pub beta_1: Decay,
     /// Decay of the average gradient.
-    pub(crate) beta_2: Decay,
+    pub beta_2: Decay,
     /// Weight decay, decoupled.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
 }
 
 impl Default for Lion {
@@ -198,17 +203,17 @@ impl Default for Lion {
 /// Settings of Muon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Muon {
+pub struct Muon {
     /// Nesterov momentum of convolutions and hidden matrices, in [0, 1).
-    pub(crate) momentum: Decay,
+    pub momentum: Decay,
     /// AdamW's, for the rest.
-    pub(crate) beta_1: Decay,
+    pub beta_1: Decay,
     /// AdamW's, for the rest.
-    pub(crate) beta_2: Decay,
+    pub beta_2: Decay,
     /// AdamW's, for the rest.
-    pub(crate) epsilon: Positive,
+    pub epsilon: Positive,
     /// Weight decay, decoupled, of all parameters alike.
-    pub(crate) weight_decay: NonNegative,
+    pub weight_decay: NonNegative,
 }
 
 impl Default for Muon {
@@ -223,10 +228,22 @@ impl Default for Muon {
     }
 }
 
+impl Muon {
+    /// The rule of all that is no hidden matrix.
+    pub fn rest(&self) -> AdamW {
+        AdamW {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+        }
+    }
+}
+
 /// How lambda enters the inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum DampingMethod {
+pub enum DampingMethod {
     /// (F + lambda I)^-1 exactly.
     Eigen,
     /// Each factor is damped, balanced by traces (Martens and Grosse 2015, section 6.3).
@@ -242,7 +259,7 @@ pub(crate) enum DampingMethod {
 /// Whose labels the Fisher matrix is taken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Fisher {
+pub enum Fisher {
     /// Drawn from the model: the true Fisher matrix.
     Sampled,
     /// The data's.
@@ -252,23 +269,16 @@ pub(crate) enum Fisher {
 /// When the first inverse may be used: after both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct BurnIn {
+pub struct BurnIn {
     /// Updates of the factors before. Default 0.
-    #[serde(skip_serializing_if = "BurnIn::is_zero")]
-    pub(crate) batches: u32,
+    pub batches: u32,
     /// Examples for each dimension of the largest input factor before. Default 0.
-    #[serde(skip_serializing_if = "BurnIn::is_zero")]
-    pub(crate) examples_per_dimension: u32,
+    pub examples_per_dimension: u32,
 }
 
 impl BurnIn {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_off(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_off(&self) -> bool {
         *self == Self::default()
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_zero(number: &u32) -> bool {
-        *number == 0
     }
 }
