@@ -13,7 +13,7 @@ use analysis::heatmap::heatmap;
 use analysis::report::assemble;
 use analysis::select::select;
 use analysis::targets::{TargetSettings, targets};
-use analysis::{Evaluation, Evidence, Metric, Named, Outcome, Run};
+use analysis::{Evaluation, Evidence, Metric, Named, Outcome, Run, RunSettings, Updates};
 use serde_json::json;
 
 const BATCHES: [u64; 8] = [128, 256, 512, 1024, 2048, 4096, 8192, 16384];
@@ -63,21 +63,21 @@ fn run(stage: &str, method: &str, batch: u64, (i, j): (i32, i32), seed: u64, ste
         label: format!(
             "{stage}/batch_size={batch},{name}={second:.3e},learning_rate={rate:.3e},seed={seed}"
         ),
-        settings: json!({
+        settings: RunSettings::new(json!({
             "model": {"resnet": {"depth": 20}}, "batch_size": batch, "learning_rate": rate, "seed": seed,
             "budget": {"epochs": 100, "adjusted_from_batch": 128},
             "schedule": {"step": {"factor": 0.1, "at": [0.4, 0.8]}},
             "optimizer": {method: {name: second, "weight_decay": 5e-4, "factor_decay": 0.95}},
             "evaluation": {"spacing": 1.1, "epochs": [], "iterations": [400]}, "last_batch": "drop",
-        }),
+        }))
+        .expect("settings"),
         outcome,
         train_examples: 45_000,
         steps_per_epoch: 45_000 / batch,
         budget_steps: steps,
         rate_drops: vec![steps * 2 / 5, steps * 4 / 5],
         parameters: 269_722,
-        loss: (0..last).map(|step| loss_at(step) as f32).collect(),
-        learning_rate: vec![rate; last as usize],
+        updates: Updates::of_every_step((0..last).map(|step| loss_at(step) as f32).collect(), vec![rate; last as usize]),
         evaluations: at.into_iter().map(evaluation).collect(),
         curvature: Vec::new(),
         noise: Vec::new(),

@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::Run;
 
 /// Settings by dotted path. An empty object is a value of its own.
-pub(crate) type Flat = BTreeMap<String, Value>;
+pub type Flat = BTreeMap<String, Value>;
 
 /// Settings as dotted paths.
-pub(crate) fn flatten(settings: &Value) -> Flat {
+pub fn flatten(settings: &Value) -> Flat {
     fn descend(path: &str, value: &Value, into: &mut Flat) {
         match value {
             Value::Object(map) if !map.is_empty() => {
@@ -47,7 +47,7 @@ pub(crate) fn without_seed(settings: &Value) -> Value {
 
 /// A text that two runs share exactly if they share their configuration.
 pub(crate) fn configuration_key(run: &Run) -> String {
-    Value::from_iter(flatten(&without_seed(&run.settings))).to_string()
+    Value::from_iter(flatten(&without_seed(&run.settings.all))).to_string()
 }
 
 /// The paths whose values, or presence, differ among some settings.
@@ -62,7 +62,7 @@ pub(crate) fn differing<'a>(all: impl IntoIterator<Item = &'a Flat>) -> BTreeSet
 }
 
 /// The plain name of a path: `damping` for `optimizer.kfac.damping`, others as they are.
-pub(crate) fn plain_name(path: &str) -> &str {
+pub fn plain_name(path: &str) -> &str {
     path.strip_prefix("optimizer.")
         .and_then(|rest| rest.split_once('.'))
         .map_or(path, |(_, name)| name)
@@ -70,8 +70,8 @@ pub(crate) fn plain_name(path: &str) -> &str {
 
 /// By plain name, the values of the settings that differ among runs of the same method, but for those
 /// in `except`. `Value::Null` stands for a setting that is left to its default.
-pub(crate) fn swept_parameters(runs: &[&Run], except: &[&str]) -> Vec<BTreeMap<String, Value>> {
-    let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings)).collect();
+pub fn swept_parameters(runs: &[&Run], except: &[&str]) -> Vec<BTreeMap<String, Value>> {
+    let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings.all)).collect();
     let mut paths: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for run in runs {
         paths.entry(run.method()).or_insert_with(|| {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::configuration::essential_key;
 use crate::heatmap::damping::typical;
 use crate::statistics::{mean_interval, median};
-use crate::{Estimate, Metric, Run, Slice};
+use crate::{Estimate, Metric, Moment, Run};
 
 /// A damping is large if it is at least this many times the largest eigenvalue of the curvature: the
 /// update then is SGD's within a tenth in every direction.
@@ -198,7 +198,7 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell<'_>> {
         let largest = cell
             .seeds
             .values()
-            .filter_map(|(kfac, _)| typical(kfac, Slice::End))
+            .filter_map(|(kfac, _)| typical(kfac, Moment::End))
             .map(|(_, largest)| largest);
         cell.largest_curvature = median(largest.collect());
     }
@@ -207,7 +207,7 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell<'_>> {
 
 /// What must be equal: all but optimiser, learning rate, seed and evaluations; and the momentum.
 fn key(run: &Run) -> String {
-    let mut settings = run.settings.clone();
+    let mut settings = run.settings.all.clone();
     if let Some(map) = settings.as_object_mut() {
         map.remove("learning_rate");
         let momentum = run.parameter("momentum").cloned().unwrap_or(Value::Null);

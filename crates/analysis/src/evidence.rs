@@ -47,7 +47,7 @@ impl Evidence {
         let mut by_settings: BTreeMap<String, Vec<&Run>> = BTreeMap::new();
         for run in &self.runs {
             by_settings
-                .entry(essential_key(&run.settings))
+                .entry(essential_key(&run.settings.all))
                 .or_default()
                 .push(run);
         }

@@ -12,23 +12,21 @@
 //! - *Equal input, equal bytes.* Rows are sorted, no float is infinite or NaN, nothing is random.
 
 pub mod claims;
-mod configuration;
+pub mod configuration;
 pub mod control;
-mod curve;
 mod error;
 mod evidence;
-pub mod frame;
 pub mod heatmap;
-mod metric;
 pub mod noise;
 pub mod report;
-mod run;
 pub mod select;
 mod statistics;
 pub mod targets;
 
 pub use error::Error;
 pub use evidence::{Evidence, Named};
-pub use metric::{Metric, Slice, Target};
-pub use run::{Curvature, Evaluation, GradientNoise, Outcome, Run};
+pub use runs::{
+    Curvature, Evaluation, GradientNoise, Metric, Moment, Outcome, Run, RunSettings, Target,
+    Updates,
+};
 pub use statistics::{Estimate, Interval};

@@ -117,6 +117,20 @@ pub enum Error {
         /// The name asked for.
         name: String,
     },
+    /// There is no input file at a path.
+    #[error("there is no file {}", path.display())]
+    NoInputFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is at the path of an input cannot be read as one.
+    #[error("{} cannot be an input: {why}", path.display())]
+    UnfitInput {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
     /// An input file is not what it was when the run started.
     #[error("{} changed while the study ran", path.display())]
     InputChanged {

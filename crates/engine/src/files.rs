@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::folders::{self, There};
 use crate::{Digest, Error, Store, sealed};
 
 const DISTRUSTED: i128 = 2_000_000_000;
@@ -48,16 +49,20 @@ impl Looks {
 }
 
 impl Store {
-    /// The digest of the contents of an input file.
+    /// The digest of the contents of an input: a file, a folder, or a pattern such as `data/*.csv`.
     ///
     /// # Errors
     ///
     /// If it cannot be read, or changes while it is.
-    ///
-    /// # Panics
-    ///
-    /// Never: entries are plain JSON.
     pub fn digest_file(&self, path: &Path) -> Result<Digest, Error> {
+        match folders::there(path)? {
+            There::File => self.digest_of_file(path),
+            There::Folder(entries) => folders::digest(self, &entries),
+        }
+    }
+
+    /// The digest of one file.
+    pub(crate) fn digest_of_file(&self, path: &Path) -> Result<Digest, Error> {
         let absolute = fs::canonicalize(path).map_err(Error::io("read the input file", path))?;
         let look = || {
             fs::metadata(&absolute)
@@ -197,6 +202,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let error = store.digest_file(Path::new("no/such.tar")).unwrap_err();
-        assert_eq!(error.to_string(), "cannot read the input file no/such.tar");
+        assert_eq!(error.to_string(), "there is no file no/such.tar");
     }
 }

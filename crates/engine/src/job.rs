@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::files::hash_file;
+use crate::folders::{self, There};
 use crate::worker::Wire;
 use crate::{Blob, Digest, Error, Manifest, Progress, Site, Store};
 
@@ -191,6 +192,26 @@ impl Job<'_> {
             *lock(&self.lost) = Some(digest);
         }
         given
+    }
+
+    /// Copies an input into a new folder, if it is one that is no part of the cache: a folder, or what fits a pattern.
+    /// Gives the length of its files in bytes; none where it is one file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or copied, or is not what it was when the run started.
+    pub fn copy_folder(&self, name: &str, to: &Path) -> Result<Option<u64>, Error> {
+        let Some(path) = self.files.get(name) else {
+            return Ok(None);
+        };
+        let There::Folder(entries) = folders::there(path)? else {
+            return Ok(None);
+        };
+        let (digest, bytes) = folders::copy(&entries, to)?;
+        let unchanged = self.manifest.inputs().get(name) == Some(&digest);
+        unchanged
+            .then_some(Some(bytes))
+            .ok_or_else(|| Error::InputChanged { path: path.clone() })
     }
 
     /// A file in the cache for what is worth keeping if this attempt fails or is killed: the next one finds it there, on

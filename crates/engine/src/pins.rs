@@ -44,7 +44,11 @@ impl Store {
         let file = path(self, name);
         let is_cut = history::study(&file).as_deref() != Some(name);
         let pin = Pin {
-            name: if is_cut { name.to_owned() } else { String::new() },
+            name: if is_cut {
+                name.to_owned()
+            } else {
+                String::new()
+            },
             study: study.to_owned(),
             at: journal::now(),
             stages,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::worker::with_sources;
 use crate::{Blob, Digest, Error, Graph, Kinds, Manifest, Record, Source, Stage, StageId, Store};
 
 /// Everything that manifests are made from. Input files are hashed once, at the start.
@@ -14,8 +15,8 @@ pub(crate) struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
     kinds: &'a Kinds,
-    /// Input files; none where there is no such file.
-    files: HashMap<PathBuf, Option<Digest>>,
+    /// Input files and folders, or why one cannot be read: that is the fault of who reads it alone.
+    files: HashMap<PathBuf, Result<Digest, String>>,
     /// The JSON outputs that bindings read, or why one is none.
     parsed: HashMap<Digest, Arc<serde_json::Result<Value>>>,
 }
@@ -31,7 +32,7 @@ pub(crate) enum Unresolved {
 impl<'a> Resolver<'a> {
     /// # Errors
     ///
-    /// If nobody executes a stage's kind, or an input file that is there cannot be read.
+    /// If nobody executes a stage's kind.
     pub(crate) fn new(graph: &'a Graph, store: &'a Store, kinds: &'a Kinds) -> Result<Self, Error> {
         let mut files = HashMap::new();
         for stage in graph.stages() {
@@ -45,11 +46,8 @@ impl<'a> Resolver<'a> {
                 if let Source::File(path) = &input.source
                     && !files.contains_key(path)
                 {
-                    let there = path
-                        .try_exists()
-                        .map_err(Error::io("read the input file", path))?;
-                    let digest = there.then(|| store.digest_file(path)).transpose()?;
-                    files.insert(path.clone(), digest);
+                    let digest = store.digest_file(path);
+                    files.insert(path.clone(), digest.map_err(|error| with_sources(&error)));
                 }
             }
         }
@@ -106,14 +104,10 @@ impl<'a> Resolver<'a> {
         let mut inputs = BTreeMap::new();
         for input in &stage.inputs {
             let digest = match &input.source {
-                Source::File(path) => {
-                    if let Some(digest) = self.files[path] {
-                        digest
-                    } else {
-                        let missing = format!("there is no file {}", path.display());
-                        return Ok(Err(Unresolved::Unfit(missing)));
-                    }
-                }
+                Source::File(path) => match &self.files[path] {
+                    Ok(digest) => *digest,
+                    Err(error) => return Ok(Err(Unresolved::Unfit(error.clone()))),
+                },
                 Source::Stage { stage, output } => {
                     match self.output(record(*stage), *stage, output) {
                         Ok(blob) => blob.digest,

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::sync::atomic;
 use std::time::{Duration, Instant};
 
-use dispatch::end_of_log;
 use node::{Need, Node, Ready, State};
 
 use crate::history::{Entry, History};
@@ -34,7 +33,7 @@ use crate::resolve::{self, Resolver, Unresolved};
 use crate::run::Known;
 use crate::{
     Digest, Error, Event, Graph, Options, Outcome, Record, StageId, Store, Summary, Verdict,
-    manifest,
+    end_of_log, manifest,
 };
 
 /// How often the interrupt flag is looked at, at least.

@@ -238,7 +238,7 @@ pub(crate) fn host() -> String {
         .into_owned()
 }
 
-fn with_sources(error: &dyn StdError) -> String {
+pub(crate) fn with_sources(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -7,7 +7,6 @@ mod toy;
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

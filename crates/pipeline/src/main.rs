@@ -10,11 +10,13 @@
 mod output;
 mod cli;
 mod commands;
+mod machine;
 mod progress;
 mod provenance;
 mod signals;
 mod site;
 mod stages;
+mod version;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Cache(command) => commands::cache::cache(&cli, command),
         Command::Graph(arguments) => commands::graph::graph(arguments),
         Command::Init(arguments) => commands::init::init(arguments),
+        Command::Doctor(arguments) => commands::doctor::doctor(&cli, arguments),
         Command::Schema(arguments) => commands::schema::schema(arguments),
         Command::Completions(arguments) => commands::completions::completions(arguments),
         Command::Man(arguments) => commands::man::man(arguments),

@@ -7,24 +7,30 @@
 //! and stands in `<section id="provenance">` alone, but for the devices of two
 //! reports that are compared.
 //!
+//! A [`Page`] is a value, a list of sections with figures and tables; the HTML
+//! and the files beside it (SVG, CSV) are renderings of that list. [`frame`]
+//! has the data frames of `pipeline export`, of which the page's are a part.
+//!
 //! It is no analysis: every number on the page is in a table of the crate
 //! `analysis`, and this crate neither selects nor averages. It reads and writes
 //! no file.
 
-mod book;
-mod csv;
+mod document;
 mod draw;
-mod exhibits;
+mod embedded;
 mod figure;
+pub mod frame;
+mod html;
 mod page;
 mod provenance;
 mod section;
+mod sheet;
 mod sketches;
+mod study;
 mod words;
 
-pub use exhibits::{Exhibit, exhibits};
 pub use figure::stage_graph::stage_graph_svg;
-pub use page::{page, page_against};
+pub use page::{File, Page};
 pub use provenance::{
     DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,

@@ -1,12 +1,19 @@
 //! Tables in words: names of methods and settings, estimates with their
 //! intervals, slices, targets and scores as a reader says them.
 
+pub(crate) mod claims;
+#[cfg(test)]
+mod read_aloud;
+pub(crate) mod reasons;
+mod tallies;
+pub(crate) mod targets;
+
 use std::collections::BTreeMap;
 
 use analysis::heatmap::{GoodRule, Side};
 use analysis::select::{Criterion, Score};
 use analysis::targets::Bounded;
-use analysis::{Estimate, Interval, Metric, Outcome, Slice, Target};
+use analysis::{Estimate, Interval, Metric, Moment, Outcome, Target};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -130,14 +137,46 @@ pub(crate) fn target(target: Target) -> String {
     }
 }
 
+/// A level of a metric: `93 %`, `0.03`; of losses four significant digits.
+pub(crate) fn level(metric: Metric, level: f64) -> String {
+    if metric.is_loss() {
+        significant(level, 4)
+    } else {
+        format!("{}\u{a0}%", exact((level * 1e4).round() / 1e2))
+    }
+}
+
+/// A distance between values of a metric: `1 point`, `0.5 points`, `0.02`.
+pub(crate) fn distance(metric: Metric, distance: f64) -> String {
+    if metric.is_loss() {
+        return level(metric, distance);
+    }
+    let points = (distance * 1e4).round() / 1e2;
+    let plural = if points.total_cmp(&1.0).is_eq() {
+        ""
+    } else {
+        "s"
+    };
+    format!("{}\u{a0}point{plural}", exact(points))
+}
+
+/// A target as what is to be reached: `a train loss of 0.03`.
+pub(crate) fn goal(target: Target) -> String {
+    format!(
+        "a {} of {}",
+        target.metric,
+        level(target.metric, target.level)
+    )
+}
+
 /// A slice in words.
-pub(crate) fn slice(slice: Slice) -> String {
+pub(crate) fn slice(slice: Moment) -> String {
     match slice {
-        Slice::End => "at the end of each run".into(),
-        Slice::Epochs(1.0) => "after 1 epoch".into(),
-        Slice::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
-        Slice::Iterations(1) => "after 1 iteration".into(),
-        Slice::Iterations(steps) => format!("after {} iterations", grouped(steps)),
+        Moment::End => "at the end of each run".into(),
+        Moment::Epochs(1.0) => "after 1 epoch".into(),
+        Moment::Epochs(epochs) => format!("after {} epochs", exact(epochs)),
+        Moment::Iterations(1) => "after 1 iteration".into(),
+        Moment::Iterations(steps) => format!("after {} iterations", grouped(steps)),
     }
 }
 
@@ -145,17 +184,8 @@ pub(crate) fn slice(slice: Slice) -> String {
 pub(crate) fn rule(rule: GoodRule, metric: Metric) -> String {
     match rule {
         GoodRule::AtLeast(level) => self::target(Target { metric, level }),
-        GoodRule::Within(distance) if metric.is_loss() => {
-            format!("within {} of the best cell", exact(distance))
-        }
-        GoodRule::Within(distance) => {
-            let points = round(distance * 100.0);
-            let plural = if (points - 1.0).abs() < 1e-12 {
-                ""
-            } else {
-                "s"
-            };
-            format!("within {} point{plural} of the best cell", exact(points))
+        GoodRule::Within(margin) => {
+            format!("within {} of the best cell", distance(metric, margin))
         }
     }
 }
@@ -343,9 +373,9 @@ mod tests {
             level: 0.03,
         };
         assert_eq!(target(loss), "train loss ≤ 0.03");
-        assert_eq!(slice(Slice::Epochs(1.0)), "after 1 epoch");
-        assert_eq!(slice(Slice::Epochs(1.5)), "after 1.5 epochs");
-        assert_eq!(slice(Slice::Iterations(1)), "after 1 iteration");
+        assert_eq!(slice(Moment::Epochs(1.0)), "after 1 epoch");
+        assert_eq!(slice(Moment::Epochs(1.5)), "after 1.5 epochs");
+        assert_eq!(slice(Moment::Iterations(1)), "after 1 iteration");
         assert_eq!(setting("optimizer.kfac.inverse_every"), "inverse every");
         assert_eq!(setting("model.mlp.hidden"), "model.mlp.hidden");
         assert_eq!(value(&serde_json::json!(1e-4)), "1e-4");
@@ -353,7 +383,7 @@ mod tests {
         assert_eq!(value(&serde_json::json!([32, 10])), "[32, 10]");
         assert_eq!(
             rule(GoodRule::Within(0.01), Metric::TestAccuracy),
-            "within 1 point of the best cell"
+            "within 1\u{a0}point of the best cell"
         );
         let open = Interval {
             low: Some(2.0),

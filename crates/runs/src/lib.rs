@@ -3,3 +3,27 @@
 //! asked for.
 //!
 //! Not here: executing a run (`training`), reading a study file (`study`), statistics (`analysis`).
+
+#[macro_use]
+mod metric;
+
+mod curve;
+mod error;
+mod keys;
+mod moment;
+pub mod number;
+mod outcome;
+mod record;
+mod run;
+pub mod settings;
+mod target;
+
+pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
+pub use error::Error;
+pub use keys::keys_of;
+pub use metric::{Evaluation, Metric, Part};
+pub use moment::{Moment, epochs_to_steps};
+pub use outcome::Outcome;
+pub use record::{Record, sorted};
+pub use run::{Run, RunSettings};
+pub use target::Target;

@@ -56,11 +56,6 @@ pub(crate) fn decode<T: DeserializeOwned>(
     None
 }
 
-/// The keys of a serde struct, as written in a study.
-pub(crate) fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
-    fault::keys_of::<T>()
-}
-
 /// What was found wrong so far.
 #[derive(Default)]
 struct Marks {

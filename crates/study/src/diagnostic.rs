@@ -211,6 +211,16 @@ impl Draft {
     pub(crate) fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+
+    /// Puts the first place that fits before the others; says whether there is one.
+    pub(crate) fn lead_with(&mut self, fits: impl Fn(Span) -> bool) -> bool {
+        let at = self.labels.iter().position(|(span, _)| fits(*span));
+        if let Some(at) = at {
+            let label = self.labels.remove(at);
+            self.labels.insert(0, label);
+        }
+        at.is_some()
+    }
 }
 
 /// Ties drafts to their files, sorted by place, each said once.

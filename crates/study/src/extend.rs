@@ -1,11 +1,11 @@
-//! `extends: OTHER.yaml`, `include: {NAME: OTHER.yaml}` and `--set PATH=VALUE`: the tree of a study from several texts.
+//! `extends: OTHER.yaml` and `include: {NAME: OTHER.yaml}`: the tree of a study from several texts.
 //!
 //! As with `like`, trees are merged before anything is decoded, and every part keeps its place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::diagnostic::Draft;
 use crate::include;
 use crate::like;
 use crate::sources::Sources;
@@ -150,82 +150,4 @@ pub(crate) fn stages(tree: &mut Node, own: &Node) {
         }
     }
     tree.span = own.span;
-}
-
-/// Sets what `PATH=VALUE` says: `kfac.train.budget.epochs=5`.
-pub(crate) fn set(
-    tree: &mut Node,
-    assignment: &str,
-    folder: &Path,
-    sources: &mut Sources,
-    mistakes: &mut Vec<Draft>,
-) {
-    let start = sources.add("--set", assignment, folder);
-    let at = |from: usize, to: usize| Span {
-        start: start + from,
-        end: start + to,
-    };
-    let Some((path, value)) = assignment.split_once('=') else {
-        mistakes.push(
-            Draft::error("`--set` without `=`")
-                .at(at(0, assignment.len()), "no value")
-                .help("write it as `--set PATH=VALUE`, such as `--set kfac.train.budget.epochs=5`"),
-        );
-        return;
-    };
-    let node = match yaml::parse(value, start + path.len() + 1, mistakes) {
-        Ok(Some(node)) => node,
-        Ok(None) => {
-            mistakes.push(
-                Draft::error("`--set` without a value")
-                    .at(at(0, assignment.len()), "nothing after `=`")
-                    .help("`null` takes the key away"),
-            );
-            return;
-        }
-        Err(draft) => {
-            mistakes.push(draft);
-            return;
-        }
-    };
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    if !matches!(keys[0], "study" | "stages" | "extends") {
-        let known = tree.get("stages").map_or(&[][..], Node::entries);
-        if !known.iter().any(|stage| stage.key == keys[0]) {
-            mistakes.push(
-                Draft::error(format!("no such stage `{}`", keys[0]))
-                    .at(at(0, keys[0].len()), "not a stage of this study")
-                    .help(did_you_mean(
-                        keys[0],
-                        known.iter().map(|stage| stage.key.as_str()),
-                    )),
-            );
-            return;
-        }
-        keys.insert(0, "stages");
-    }
-    let keys = existing(tree, &keys);
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    if matches!(node.value, Value::Null) {
-        tree.remove(&keys);
-    } else {
-        tree.put(&keys, at(0, path.len()), node);
-    }
-}
-
-/// The path with the keys that have dots in them: those of a sweep may (`budget.epochs`).
-fn existing(tree: &Node, keys: &[&str]) -> Vec<String> {
-    let mut path = Vec::new();
-    let (mut node, mut rest) = (Some(tree), keys);
-    while !rest.is_empty() {
-        let longest = (1..=rest.len())
-            .rev()
-            .find(|&n| node.is_some_and(|node| node.get(&rest[..n].join(".")).is_some()))
-            .unwrap_or(1);
-        let key = rest[..longest].join(".");
-        node = node.and_then(|node| node.get(&key));
-        path.push(key);
-        rest = &rest[longest..];
-    }
-    path
 }

@@ -60,7 +60,7 @@ pub(crate) fn include(
     if let Some((_, own)) = &own {
         extend::stages(&mut stages, own);
     }
-    tree.put(&["stages"], key_span, stages);
+    *tree.value_at("stages", key_span) = stages;
     Ok(())
 }
 

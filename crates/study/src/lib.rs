@@ -18,6 +18,7 @@ mod like;
 mod program;
 mod reference;
 mod schema;
+mod set;
 mod settings;
 mod site;
 mod size;
@@ -40,6 +41,7 @@ pub use size::Size;
 use check::Checked;
 use diagnostic::{Draft, Span};
 use sources::Sources;
+use yaml::Node;
 
 /// A study that can be run.
 pub struct Study {
@@ -75,7 +77,8 @@ impl Study {
     }
 
     /// As [`load`](Self::load), with some values set anew: each is `PATH=VALUE`, the path from a stage's name
-    /// on (`kfac.train.budget.epochs=5`), the value YAML; `null` takes a key away.
+    /// on (`kfac.train.budget.epochs=5`), the value a plain scalar, a quoted text, or a list or mapping in YAML's flow
+    /// style; `null` takes a key away.
     ///
     /// # Errors
     ///
@@ -112,26 +115,14 @@ impl Study {
                 return Err(Diagnostics::new(name, &sources, drafts));
             }
         };
+        let read = drafts.len();
+        let mut versions = vec![(root.clone(), root.span)];
         for assignment in set {
-            extend::set(&mut root, assignment, folder, &mut sources, &mut drafts);
+            let span = set::set(&mut root, assignment, folder, &mut sources, &mut drafts);
+            versions.push((root.clone(), span));
         }
-        let top = Span {
-            start: root.span.start,
-            end: root.span.start,
-        };
-        let file =
-            decode::decode::<schema::File<IgnoredAny>>(&root, "study file", top, &mut drafts);
-        let entries = root.get("stages").map_or(&[][..], yaml::Node::entries);
-        if file.as_ref().is_some_and(|file| file.stages.is_empty()) {
-            drafts.push(
-                Draft::error("no stages")
-                    .at(root.span_at(&["stages"]), "empty")
-                    .help("a study needs a stage"),
-            );
-        }
-        let written = like::resolve(entries, &mut drafts);
-        let checked = check::check(written, &mut drafts);
-        check::missing_files(&checked, &sources, &mut drafts);
+        let (file, checked) = examine(&root, &sources, &mut drafts);
+        blame_set(&versions, &sources, &mut drafts[read..]);
         if drafts.iter().any(Draft::is_error) {
             return Err(Diagnostics::new(name, &sources, drafts));
         }
@@ -181,5 +172,58 @@ impl Study {
     /// numbers, anchors or copies, order of a sweep's values (but for the order of stages).
     pub fn expand(&self) -> engine::Graph {
         expand::expand(&self.checked, &self.name, &self.sources)
+    }
+}
+
+/// Decodes and checks a study's tree.
+fn examine(
+    root: &Node,
+    sources: &Sources,
+    drafts: &mut Vec<Draft>,
+) -> (Option<schema::File<IgnoredAny>>, Checked) {
+    let top = Span {
+        start: root.span.start,
+        end: root.span.start,
+    };
+    let file = decode::decode::<schema::File<IgnoredAny>>(root, "study file", top, drafts);
+    let entries = root.get("stages").map_or(&[][..], Node::entries);
+    if file.as_ref().is_some_and(|file| file.stages.is_empty()) {
+        drafts.push(
+            Draft::error("no stages")
+                .at(root.span_at(&["stages"]), "empty")
+                .help("a study needs a stage"),
+        );
+    }
+    let written = like::resolve(entries, drafts);
+    let checked = check::check(written, drafts);
+    check::missing_files(&checked, sources, drafts);
+    (file, checked)
+}
+
+/// Shows what was set where that is what makes a mistake: correct lines of a file are not to blame.
+///
+/// `versions` are the tree as it was read and after each `--set`, with the place of the path that was set.
+fn blame_set(versions: &[(Node, Span)], sources: &Sources, drafts: &mut [Draft]) {
+    let mut elsewhere: Vec<&mut Draft> = drafts
+        .iter_mut()
+        .filter_map(|draft| (!draft.lead_with(|span| sources.is_set(span))).then_some(draft))
+        .collect();
+    if versions.len() == 1 || elsewhere.is_empty() {
+        return;
+    }
+    let before: Vec<Vec<Draft>> = versions[..versions.len() - 1]
+        .iter()
+        .map(|(root, _)| {
+            let mut drafts = Vec::new();
+            examine(root, sources, &mut drafts);
+            drafts
+        })
+        .collect();
+    for draft in &mut elsewhere {
+        let first = before.iter().position(|drafts| drafts.contains(draft));
+        match first.unwrap_or(before.len()) {
+            0 => {}
+            at => **draft = draft.clone().at(versions[at].1, "since this is set"),
+        }
     }
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use runs::settings::Optimizer;
+
 use crate::diagnostic::{Draft, Span, did_you_mean};
-use crate::schema::Optimizer;
 use crate::yaml::{Entry, Node, Value};
 
 /// A stage as written, and after merging.
@@ -114,7 +115,7 @@ pub(crate) fn merge(node: &mut Node, own: &Node, path: &[&str]) {
 }
 
 /// Whether mappings at `path` are merged key by key.
-fn key_by_key(path: &[&str], entries: &[Entry], more: &[Entry]) -> bool {
+pub(crate) fn key_by_key(path: &[&str], entries: &[Entry], more: &[Entry]) -> bool {
     match path {
         // The stage, its kind, its sweep.
         []

@@ -288,7 +288,7 @@ impl Program {
         if let (Some(path), Some(curves)) = (&command.curves, &self.curves) {
             let case = curves.case(self, point, "");
             let mut curve = Map::from_iter([
-                ("path".to_owned(), json!(path)),
+                ("files".to_owned(), json!([{ "path": path }])),
                 ("train_examples".to_owned(), json!(curves.train_examples)),
                 ("parameters".to_owned(), json!(curves.of.parameters)),
                 (

@@ -1,13 +1,11 @@
 //! From a stage as written to the settings of its manifest: defaults filled in, optional settings that are
 //! off left out, lists whose order means nothing sorted.
 
+use runs::settings::{Augment, BatchNorm, BurnIn, Evaluation, NotBefore, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::schema::{
-    Augment, BatchNorm, Claim, Dataset, Evaluation, Heatmap, LastBatch, Report, Schedule, Select,
-    StepsToTarget, Train,
-};
+use crate::schema::{Claim, Dataset, Heatmap, Report, Select, StepsToTarget, Train};
 
 fn json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value)
@@ -35,55 +33,74 @@ pub(crate) fn download(url: &str, sha256: &str) -> Map<String, Value> {
     ])
 }
 
-/// Fills in what a stage without `configuration` leaves out.
-pub(crate) fn with_defaults(mut train: Train) -> Train {
-    train.seed.get_or_insert(0);
-    train.schedule.get_or_insert(Schedule::Constant {});
-    train.evaluation.get_or_insert_with(Evaluation::default);
-    train.last_batch.get_or_insert(LastBatch::Drop);
-    train.augment = train
-        .augment
-        .filter(|augment| *augment != Augment::default());
-    train.batch_norm = train
-        .batch_norm
-        .filter(|statistics| *statistics != BatchNorm::Recompute);
-    train
+/// Settings of kind `train`, all of them.
+pub(crate) fn train(mut run: Settings) -> Map<String, Value> {
+    run.evaluation = sorted(run.evaluation);
+    let mut settings = without_optional(&run);
+    if run.batch_norm == BatchNorm::default() {
+        settings.remove("batch_norm");
+    }
+    settings
 }
 
-/// Settings of kind `train`: what `train` says, no more.
-pub(crate) fn train(train: &Train) -> Map<String, Value> {
-    let mut settings = Map::new();
-    let mut put = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            settings.insert(key.to_owned(), value);
-        }
-    };
-    put("model", train.model.as_ref().map(json));
-    put("batch_size", train.batch_size.as_ref().map(json));
-    put("learning_rate", train.learning_rate.as_ref().map(json));
-    put("seed", train.seed.as_ref().map(json));
-    put("budget", train.budget.as_ref().map(json));
-    put("schedule", train.schedule.as_ref().map(json));
-    put("optimizer", train.optimizer.as_ref().map(json));
-    put("augment", train.augment.as_ref().map(json));
-    put(
-        "evaluation",
-        train
-            .evaluation
-            .as_ref()
-            .map(|evaluation| json(&sorted(evaluation))),
-    );
-    put("batch_norm", train.batch_norm.as_ref().map(json));
-    put("ghost_batch", train.ghost_batch.as_ref().map(json));
-    put("noise_scale", train.noise_scale.as_ref().map(json));
-    put("stop", train.stop.as_ref().map(json));
-    put("last_batch", train.last_batch.as_ref().map(json));
+/// Settings of kind `train` that a stage states beside those of a winner.
+pub(crate) fn beside_a_winner(mut train: Train) -> Map<String, Value> {
+    train.evaluation = train.evaluation.map(sorted);
+    let mut settings = without_optional(&train);
+    // Inputs and the stage's own bindings are no settings, and a warm-up is part of the schedule.
+    let elsewhere = ["dataset", "configuration", "initial_weights", "warmup"];
+    settings.retain(|key, value| !value.is_null() && !elsewhere.contains(&key.as_str()));
     if let (Some(warmup), Some(Value::Object(schedule))) =
         (&train.warmup, settings.get_mut("schedule"))
     {
         schedule.insert("warmup".to_owned(), json(warmup));
     }
     settings
+}
+
+fn without_optional<T: Serialize>(settings: &T) -> Map<String, Value> {
+    let Value::Object(mut settings) = json(settings) else {
+        unreachable!("settings are an object")
+    };
+    for (key, defaults) in optional() {
+        if let Some(own) = settings.get_mut(key) {
+            leave_out(own, &defaults);
+        }
+    }
+    settings
+}
+
+/// Optional settings that are left out of a manifest at their defaults, so that what ran before there was such a
+/// setting keeps its key.
+fn optional() -> [(&'static str, Value); 4] {
+    let mut evaluation = json(&Evaluation::default());
+    if let Value::Object(evaluation) = &mut evaluation {
+        // It stands in every manifest.
+        evaluation.remove("spacing");
+    }
+    [
+        ("augment", json(&Augment::default())),
+        ("evaluation", evaluation),
+        ("stop", json!({ "not_before": NotBefore::default() })),
+        (
+            "optimizer",
+            json!({ "kfac": { "burn_in": BurnIn::default() } }),
+        ),
+    ]
+}
+
+/// Takes away what is inside and as in `defaults`.
+fn leave_out(settings: &mut Value, defaults: &Value) {
+    let (Value::Object(own), Value::Object(defaults)) = (settings, defaults) else {
+        return;
+    };
+    for (key, default) in defaults {
+        if own.get(key) == Some(default) {
+            own.remove(key);
+        } else if let Some(inner) = own.get_mut(key) {
+            leave_out(inner, default);
+        }
+    }
 }
 
 /// Where in the settings the value at `path` of `train` is.
@@ -97,8 +114,7 @@ pub(crate) fn path_in_settings(path: &[String]) -> Vec<String> {
     }
 }
 
-fn sorted(evaluation: &Evaluation) -> Evaluation {
-    let mut evaluation = evaluation.clone();
+fn sorted(mut evaluation: Evaluation) -> Evaluation {
     evaluation
         .epochs
         .sort_by(|a, b| a.get().total_cmp(&b.get()));

@@ -9,13 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use runs::number::{Count, NonNegative};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::decode;
 use crate::diagnostic::{Diagnostics, Draft, Span};
-use crate::schema::{Count, NonNegative};
 use crate::size::Size;
 use crate::sources::Sources;
 use crate::yaml;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use miette::NamedSource;
 
 use crate::diagnostic::Span;
+use crate::set;
 
 /// Files and settings of the command line, in the order in which they were read.
 #[derive(Default)]
@@ -48,6 +49,11 @@ impl Sources {
     pub(crate) fn of(&self, span: Span) -> &Text {
         let after = self.0.partition_point(|text| text.start <= span.start);
         &self.0[after.max(1) - 1]
+    }
+
+    /// Whether a span is in something that was set on the command line.
+    pub(crate) fn is_set(&self, span: Span) -> bool {
+        self.of(span).name == set::NAME
     }
 
     /// The texts, the study file first.

@@ -4,9 +4,10 @@ mod case;
 
 use std::sync::Arc;
 
+use runs::settings::{Optimizer, Shape};
 use serde_json::{Map, Value};
 
-pub(crate) use case::{Case, epochs_to_steps, missing_part};
+pub(crate) use case::{Case, missing_part};
 
 use case::check_case;
 
@@ -14,7 +15,7 @@ use crate::decode::decode;
 use crate::diagnostic::{Draft, Span};
 use crate::grid::Grid;
 use crate::like::Written;
-use crate::schema::{Count, Dataset, LastBatch, Optimizer, Schedule, Stage, Sweep, Train};
+use crate::schema::{Dataset, Stage, Sweep, Train};
 use crate::settings;
 use crate::sweep::{self, MOST_RUNS, Range};
 use crate::yaml::{Entry, Node};
@@ -139,29 +140,23 @@ pub(crate) fn own(
     }
     let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, ranges, true, mistakes);
-    let (base, axes) = (settings::with_defaults(base?), axes?);
+    let axes = axes(node, key, ranges, settings_of_own, mistakes);
+    let (base, axes) = (base?, axes?);
     if mistakes.len() > before {
         return None;
     }
     let counted = cases(node, key, &grid, |train| {
-        let steps_per_epoch = |batch: Count| {
-            let examples = data.train_examples()?;
-            Some(match train.last_batch {
-                Some(LastBatch::Keep) => examples.div_ceil(batch.get()),
-                _ => examples / batch.get(),
-            })
-        };
-        let batch_size = train.batch_size?;
+        let run = train.settings()?;
+        let steps_per_epoch = |examples| run.last_batch.steps_per_epoch(examples, run.batch_size);
         Some(Case {
-            method: train.optimizer.as_ref()?.method().to_owned(),
-            batch_size: batch_size.get(),
-            budget: train.budget?,
-            constant_rate: matches!(train.schedule, None | Some(Schedule::Constant {})),
-            evaluation: Some(train.evaluation.clone().unwrap_or_default()),
-            stop: train.stop,
+            method: run.optimizer.method().to_owned(),
+            batch_size: run.batch_size,
+            budget: run.budget,
+            constant_rate: run.schedule.shape == Shape::Constant {},
+            steps_per_epoch: data.train_examples().map(steps_per_epoch),
+            evaluation: Some(run.evaluation),
+            stop: run.stop,
             stop_from: name.to_owned(),
-            steps_per_epoch: steps_per_epoch(batch_size),
         })
     });
     for (case, _) in &counted {
@@ -171,7 +166,7 @@ pub(crate) fn own(
         .iter()
         .map(|(case, runs)| case.steps()?.checked_mul(*runs))
         .try_fold(0_u64, |sum, steps| sum.checked_add(steps?));
-    let mut settings = settings::train(&base);
+    let mut settings = settings_of_own(&base)?;
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
     }
@@ -244,7 +239,7 @@ pub(crate) fn confirmed(
     }
     let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, ranges, false, mistakes);
+    let axes = axes(node, key, ranges, settings_of_confirmed, mistakes);
     let (base, axes) = (base?, axes?);
     if mistakes.len() > before {
         return None;
@@ -252,7 +247,7 @@ pub(crate) fn confirmed(
     let mut entries: Vec<(String, u64)> = winners
         .cases
         .iter()
-        .map(|case| (case.method.clone(), case.batch_size))
+        .map(|case| (case.method.clone(), case.batch_size.get()))
         .collect();
     entries.sort();
     entries.dedup();
@@ -266,7 +261,7 @@ pub(crate) fn confirmed(
                 budget: train.budget.unwrap_or(winner.budget),
                 constant_rate: match &train.schedule {
                     None => winner.constant_rate,
-                    Some(schedule) => matches!(schedule, Schedule::Constant {}),
+                    Some(schedule) => matches!(schedule, Shape::Constant {}),
                 },
                 evaluation: train
                     .evaluation
@@ -284,7 +279,7 @@ pub(crate) fn confirmed(
     });
     let cases: Vec<Case> = cases.map(|(case, _)| case).collect();
     let steps = longest(&entries, &cases, grid.count());
-    let mut settings = settings::train(&base);
+    let mut settings = settings_of_confirmed(&base)?;
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
     }
@@ -305,6 +300,16 @@ pub(crate) fn confirmed(
     })
 }
 
+/// All settings of the run of a stage that states them.
+fn settings_of_own(train: &Train) -> Option<Map<String, Value>> {
+    Some(settings::train(train.settings()?))
+}
+
+/// The settings that a stage states beside those of a winner.
+fn settings_of_confirmed(train: &Train) -> Option<Map<String, Value>> {
+    Some(settings::beside_a_winner(train.clone()))
+}
+
 fn initial_weights(node: &Node, train: &Train) -> Option<(String, Span)> {
     let file = train.initial_weights.clone()?;
     Some((file, node.span_at(&["initial_weights"])))
@@ -323,7 +328,13 @@ pub(crate) fn check_sweep(name: &str, written: &Written, mistakes: &mut Vec<Draf
         sweep::path_in_train(entry, &train.node, mistakes)
     };
     if let Some(grid) = sweep::grid(name, &sweep.node, &decoded, &resolve, mistakes) {
-        axes(&train.node, train.key_span, &grid.ranges, true, mistakes);
+        axes(
+            &train.node,
+            train.key_span,
+            &grid.ranges,
+            settings_of_own,
+            mistakes,
+        );
     }
 }
 
@@ -356,7 +367,10 @@ fn at_point(node: &Node, range: &Range, value: &Node) -> Node {
 
 fn put(node: &mut Node, range: &Range, value: &Node) {
     let path: Vec<&str> = range.path.iter().map(String::as_str).collect();
-    node.put(&path, range.key_span, value.clone());
+    let place = path
+        .iter()
+        .fold(node, |node, key| node.value_at(key, range.key_span));
+    *place = value.clone();
 }
 
 /// `train` with every swept setting at its first value.
@@ -373,7 +387,7 @@ fn axes(
     node: &Node,
     key: Span,
     ranges: &[Range],
-    defaults: bool,
+    settings_of: impl Fn(&Train) -> Option<Map<String, Value>>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Vec<Axis>> {
     let before = mistakes.len();
@@ -388,15 +402,9 @@ fn axes(
                 .filter_map(|value| {
                     let train: Train =
                         decode(&at_point(&first, range, value), "train", key, mistakes)?;
-                    let train = if defaults {
-                        settings::with_defaults(train)
-                    } else {
-                        train
-                    };
-                    let settings = settings::train(&train);
                     Some(Point {
                         text: sweep::text_of(value),
-                        value: settings::get(&settings, &path).cloned(),
+                        value: settings::get(&settings_of(&train)?, &path).cloned(),
                     })
                 })
                 .collect();
@@ -451,7 +459,7 @@ fn longest(entries: &[(String, u64)], cases: &[Case], runs: usize) -> Option<u64
     entries.iter().try_fold(0_u64, |sum, (method, batch_size)| {
         let own = cases
             .iter()
-            .filter(|case| case.method == *method && case.batch_size == *batch_size);
+            .filter(|case| case.method == *method && case.batch_size.get() == *batch_size);
         let steps: Option<Vec<u64>> = own.map(Case::steps).collect();
         sum.checked_add(steps?.into_iter().max()?.checked_mul(runs as u64)?)
     })

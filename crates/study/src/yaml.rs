@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use crate::diagnostic::{Draft, Span};
-use scalar::plain;
+pub(crate) use scalar::plain;
 
 /// Nodes that a file may come to once its aliases are expanded: a study of some pages has hundreds.
 const MOST_NODES: usize = 100_000;
@@ -90,52 +90,46 @@ impl Node {
         }
     }
 
-    /// Puts `value` at `path`, making mappings on the way; new keys stand at `key_span`.
-    pub(crate) fn put(&mut self, path: &[&str], key_span: Span, value: Node) {
-        let Some((first, rest)) = path.split_first() else {
-            *self = value;
-            return;
-        };
-        // `optimizer: kfac` is short for `optimizer: {kfac: {}}`.
-        let mut entries = match std::mem::replace(&mut self.value, Value::Null) {
-            Value::Mapping(entries) => entries,
-            Value::Text(text) if text == *first => vec![Entry {
-                key: text,
+    /// The value under `key`, made (with its mapping) where it is not there; what is new stands at `span`.
+    pub(crate) fn value_at(&mut self, key: &str, span: Span) -> &mut Node {
+        if !matches!(self.value, Value::Mapping(_)) {
+            // `optimizer: kfac` is short for `optimizer: {kfac: {}}`.
+            let short = matches!(&self.value, Value::Text(text) if text == key);
+            let entries = short.then(|| Entry {
+                key: key.to_owned(),
                 key_span: self.span,
                 node: Node {
                     span: self.span,
                     value: Value::Null,
                 },
-            }],
-            _ => Vec::new(),
-        };
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *first) {
-            entry.node.put(rest, key_span, value);
-        } else {
-            let mut node = Node {
-                span: key_span,
-                value: Value::Null,
-            };
-            node.put(rest, key_span, value);
-            entries.push(Entry {
-                key: (*first).to_owned(),
-                key_span,
-                node,
             });
+            *self = Node {
+                span: if short { self.span } else { span },
+                value: Value::Mapping(entries.into_iter().collect()),
+            };
         }
-        self.value = Value::Mapping(entries);
+        let Value::Mapping(entries) = &mut self.value else {
+            unreachable!("it was made one")
+        };
+        let at = entries.iter().position(|entry| entry.key == key);
+        let at = at.unwrap_or_else(|| {
+            entries.push(Entry {
+                key: key.to_owned(),
+                key_span: span,
+                node: Node {
+                    span,
+                    value: Value::Null,
+                },
+            });
+            entries.len() - 1
+        });
+        &mut entries[at].node
     }
 
-    /// Takes the value at `path` away, if it is there.
-    pub(crate) fn remove(&mut self, path: &[&str]) {
-        let (Value::Mapping(entries), Some((first, rest))) = (&mut self.value, path.split_first())
-        else {
-            return;
-        };
-        if rest.is_empty() {
-            entries.retain(|entry| entry.key != *first);
-        } else if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *first) {
-            entry.node.remove(rest);
+    /// Takes the entry under `key` away, if it is there.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Value::Mapping(entries) = &mut self.value {
+            entries.retain(|entry| entry.key != key);
         }
     }
 

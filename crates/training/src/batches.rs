@@ -2,9 +2,10 @@
 //!
 //! Both are functions of (seed, epoch, example) alone, so batches do not depend on the optimiser.
 
-use crate::Data;
-use crate::settings::{Augment, LastBatch, Settings};
 use datasets::random::{Purpose, Stream};
+use runs::settings::{Augment, LastBatch, Settings};
+
+use crate::Data;
 
 /// The mini-batches of a run.
 pub(crate) struct Batches<'a> {
@@ -58,12 +59,12 @@ impl<'a> Batches<'a> {
         Self {
             data,
             seed: settings.seed,
-            batch_size: settings.batch_size,
+            batch_size: settings.batch_size.size(),
             last_batch: settings.last_batch,
             augment: settings.augment,
             steps_per_epoch: settings
                 .last_batch
-                .steps_per_epoch(data.train.len(), settings.batch_size),
+                .steps_per_epoch(data.train.len() as u64, settings.batch_size),
             epoch: None,
         }
     }
@@ -150,7 +151,8 @@ impl<'a> Batches<'a> {
     /// Appends the window of the padded image `index` whose corner is `down` and `right` of the padded corner,
     /// flipped after the crop.
     fn extend_changed(&self, images: &mut Vec<f32>, index: usize, change: Change) {
-        let (height, width, pad) = (self.data.height, self.data.width, self.augment.pad_crop);
+        let (height, width) = (self.data.height, self.data.width);
+        let pad = self.augment.pad_crop as usize;
         let train = &self.data.train;
         for (plane, channel) in train.image(index).chunks_exact(height * width).zip(0..) {
             let value = train.normalisation.of_channel(channel);

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::memory::{Array, Memory};
 use crate::models::Weight;
-use crate::run::sorted;
 use crate::{Curve, Error};
+use runs::sorted;
 
 const FORMAT: u32 = 1;
 const CURVE: &str = "curve.";
@@ -77,8 +77,7 @@ impl Checkpoint {
             step: self.step,
         };
         let description = serde_json::to_value(description).expect("a checkpoint is JSON");
-        let curve = &self.curve;
-        let columns = Curve::columns(&curve.loss, &curve.learning_rate, &curve.evaluations, CURVE);
+        let columns = self.curve.columns(CURVE);
         let arrays: Vec<(&str, &[usize], Vec<u8>)> = self
             .memory
             .arrays
@@ -136,7 +135,7 @@ impl Checkpoint {
             arrays.insert(name.to_owned(), array);
         }
         let step = description.step;
-        if curve.loss.len() as u64 != step || curve.learning_rate.len() as u64 != step {
+        if curve.updates.len() as u64 != step || curve.updates.last_step() != step {
             return Err(format!("the curve has not {step} updates"));
         }
         if curve.evaluations.iter().any(|row| row.step >= step) {

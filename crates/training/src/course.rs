@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use runs::settings::NoiseScale;
+
 use crate::{Curve, Error, Settings};
 
 /// What a run does at which step.
@@ -24,26 +26,39 @@ impl Course {
     ///
     /// [`Error::Setting`], [`Error::BatchLargerThanData`].
     pub fn new(settings: &Settings, train_examples: usize) -> Result<Self, Error> {
-        settings.check()?;
-        if settings.batch_size > train_examples {
+        let batch_size = settings.batch_size;
+        if batch_size.size() > train_examples {
             return Err(Error::BatchLargerThanData {
-                batch_size: settings.batch_size,
+                batch_size: batch_size.size(),
                 examples: train_examples,
             });
         }
-        if let Some(noise_scale) = &settings.noise_scale {
-            noise_scale.check_examples(train_examples)?;
+        if let Some(NoiseScale { small, batches }) = settings.noise_scale
+            && small.size().saturating_mul(batches.size()) > train_examples
+        {
+            return Err(Error::setting(
+                "noise_scale",
+                format!(
+                    "{} batches of {} are more than the {train_examples} training examples",
+                    batches.get(),
+                    small.get()
+                ),
+            ));
         }
         let steps_per_epoch = settings
             .last_batch
-            .steps_per_epoch(train_examples, settings.batch_size);
-        let steps = settings
-            .budget
-            .steps(settings.batch_size, steps_per_epoch)?;
+            .steps_per_epoch(train_examples as u64, batch_size);
+        let steps = settings.budget.steps(batch_size, steps_per_epoch);
+        if steps == 0 {
+            return Err(Error::setting(
+                "budget",
+                format!("is no step at all at batch size {}", batch_size.get()),
+            ));
+        }
         let schedule = &settings.schedule;
         Ok(Self {
             steps_per_epoch,
-            rates: schedule.rates(settings.learning_rate, steps, steps_per_epoch),
+            rates: schedule.rates(settings.learning_rate.get(), steps, steps_per_epoch),
             points: settings.evaluation.points(steps, steps_per_epoch),
             rate_drops: schedule.rate_drops(steps),
         })
@@ -74,7 +89,7 @@ impl Course {
         let steps = step.min(self.steps()) as usize;
         let bits =
             |rates: &[f64]| -> Vec<u64> { rates[..steps].iter().map(|x| x.to_bits()).collect() };
-        if bits(&self.rates) != bits(&curve.learning_rate) {
+        if bits(&self.rates) != bits(&curve.updates.learning_rate) {
             return Err("it comes from other learning rates".to_owned());
         }
         let known = |point: &u64| *point < step && *point <= self.steps();

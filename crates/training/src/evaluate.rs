@@ -11,12 +11,12 @@ use datasets::Part;
 const CHUNK: usize = 1024;
 
 /// How well a network does on a part of the data.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
+#[derive(Clone, Copy)]
+pub(crate) struct Score {
     /// Mean cross-entropy, in nats.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// Fraction of examples whose label has the largest logit.
-    pub accuracy: f64,
+    pub(crate) accuracy: f64,
 }
 
 /// Images `[n, size]` from host values.

@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
+use runs::settings::{BatchNorm, Optimizer};
 
 use crate::batches::Batch;
 use crate::checkpoint::WEIGHTS;
@@ -14,12 +15,12 @@ use crate::evaluate::{self, images};
 use crate::loss::Logits;
 use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
-use crate::noise::{self, NoiseScale};
-use crate::optimizer::{Updates, parameters};
-use crate::settings::{BatchNormStatistics, Optimizer, Settings};
-use crate::{Data, Error, Evaluated};
+use crate::noise;
+use crate::optimizer::{Updates, parameters, preconditioner};
+use crate::{Data, Error, Settings};
 use datasets::Part;
 use datasets::random::{Purpose, Stream};
+use runs::{Evaluation, GradientNoise};
 
 /// Weight of a new batch in the running averages of BatchNorm.
 const RUNNING: f64 = 0.1;
@@ -30,7 +31,7 @@ pub(crate) struct Learner {
     updates: Updates,
     kfac: Option<Kfac>,
     seed: u64,
-    normalisation: BatchNormStatistics,
+    normalisation: BatchNorm,
     /// Examples that BatchNorm normalises by themselves in training, if not the whole batch.
     ghost: Option<NonZeroUsize>,
     /// Whether the network has BatchNorm layers.
@@ -48,7 +49,7 @@ pub(crate) struct Learner {
 impl Learner {
     pub(crate) fn new(settings: &Settings, data: &Data, device: &Device) -> Result<Self, Error> {
         let kfac = match &settings.optimizer {
-            Optimizer::Kfac(kfac) => Some(Kfac::new(kfac.preconditioner())),
+            Optimizer::Kfac(kfac) => Some(Kfac::new(preconditioner(kfac)?)),
             _ => None,
         };
         let evaluation = &settings.evaluation;
@@ -60,15 +61,19 @@ impl Learner {
             kfac,
             seed: settings.seed,
             normalisation: settings.batch_norm,
-            ghost: settings.ghost_batch,
+            ghost: settings
+                .ghost_batch
+                .and_then(|count| NonZeroUsize::new(count.size())),
             running: Vec::new(),
             train_subset: evaluation
                 .train_subset
-                .map(|count| data.train.evenly_spread(count)),
-            statistics_subset: data.train.evenly_spread(evaluation.statistics_examples),
+                .map(|count| data.train.evenly_spread(count.size())),
+            statistics_subset: data
+                .train
+                .evenly_spread(evaluation.statistics_examples.size()),
             device: device.clone().autodiff(),
         };
-        if learner.normalisation == BatchNormStatistics::Running {
+        if learner.normalisation == BatchNorm::Running {
             let one = data.train.evenly_spread(1);
             let any = evaluate::statistics(
                 &learner.network.valid(),
@@ -163,7 +168,7 @@ impl Learner {
 
     /// The statistics that BatchNorm evaluates with now, one entry a layer.
     pub(crate) fn statistics(&self) -> Vec<Moments> {
-        if self.normalisation == BatchNormStatistics::Running || !self.is_normalised {
+        if self.normalisation == BatchNorm::Running || !self.is_normalised {
             return self.running.clone();
         }
         let device = self.device.clone().inner();
@@ -181,7 +186,7 @@ impl Learner {
         let (network, statistics) = self.network.clone().with_state_dict(state, &device)?;
         self.network = network;
         if let Some(statistics) = statistics
-            && self.normalisation == BatchNormStatistics::Running
+            && self.normalisation == BatchNorm::Running
         {
             self.running = statistics;
         }
@@ -189,7 +194,7 @@ impl Learner {
     }
 
     /// Gradient noise, estimated on examples; see [`noise`].
-    pub(crate) fn noise_scale(&self, examples: &Batch, small: usize) -> NoiseScale {
+    pub(crate) fn noise_scale(&self, step: u64, examples: &Batch, small: usize) -> GradientNoise {
         let mut estimator = noise::Estimator::default();
         for batch in examples.chunks(small) {
             let x = images(batch.images, batch.labels.len(), &self.device);
@@ -199,7 +204,7 @@ impl Learner {
             let gradients = GradientsParams::from_module(&mut gradients, &self.network);
             estimator.add(&self.network, &gradients);
         }
-        estimator.estimate(small)
+        estimator.estimate(step, small)
     }
 
     /// Quantiles of the eigenvalues of K-FAC's curvature; `None` without K-FAC and before its first update.
@@ -211,25 +216,25 @@ impl Learner {
     }
 
     /// Measures the network; `None` if it or a measurement is not finite.
-    pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluated> {
+    pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluation> {
         let device = self.device.clone().inner();
         let network = self.network.valid();
         let statistics = self.statistics();
         let score = |part: &Part| evaluate::score(&network, &statistics, part, &device);
         let train = score(self.train_subset.as_ref().unwrap_or(&data.train));
-        let row = Evaluated {
+        let (validation, test) = (score(&data.validation), score(&data.test));
+        let row = Evaluation {
             step,
             examples,
-            train: train.expect("there are training examples"),
-            validation: score(&data.validation),
-            test: score(&data.test),
-            noise: None,
-            curvature: None,
+            train_loss: train.map(|score| score.loss),
+            train_accuracy: train.map(|score| score.accuracy),
+            validation_loss: validation.map(|score| score.loss),
+            validation_accuracy: validation.map(|score| score.accuracy),
+            test_loss: test.map(|score| score.loss),
+            test_accuracy: test.map(|score| score.accuracy),
         };
-        let losses = [Some(row.train), row.validation, row.test]
-            .into_iter()
-            .flatten()
-            .map(|score| score.loss);
+        let scores = [train, validation, test].into_iter().flatten();
+        let losses = scores.map(|score| score.loss);
         (losses.sum::<f64>().is_finite() && evaluate::is_finite(&network)).then_some(row)
     }
 

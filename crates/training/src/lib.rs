@@ -11,7 +11,6 @@ mod batches;
 mod checkpoint;
 mod course;
 mod curvature;
-mod curve;
 pub mod device;
 mod error;
 mod evaluate;
@@ -21,19 +20,16 @@ mod memory;
 pub mod models;
 mod noise;
 mod optimizer;
-mod run;
-pub mod settings;
 mod stopping;
 mod train;
 
-pub use burn_kfac::Spectrum;
 pub use checkpoint::Checkpoint;
 pub use course::Course;
-pub use curve::Curve;
 pub use datasets::Data;
 pub use error::Error;
-pub use evaluate::Score;
-pub use noise::NoiseScale;
-pub use run::{Evaluated, Outcome, Run};
-pub use settings::Settings;
+pub use runs::settings::Settings;
+pub use runs::{Curve, Evaluation, Outcome};
 pub use train::{Progress, Training, train};
+
+/// What a training run gives.
+pub type Run = runs::Record<Settings>;

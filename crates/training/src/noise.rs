@@ -15,17 +15,9 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use runs::GradientNoise;
 
 use crate::models::Network;
-
-/// Estimates at one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NoiseScale {
-    /// Of the trace of the covariance of the gradient of one example.
-    pub trace: f64,
-    /// Of the squared norm of the gradient.
-    pub gradient: f64,
-}
 
 /// Takes the gradients of small batches, one after the other.
 #[derive(Default)]
@@ -70,7 +62,7 @@ impl Estimator {
     /// # Panics
     ///
     /// If there were not at least two batches.
-    pub(crate) fn estimate(&self, small: usize) -> NoiseScale {
+    pub(crate) fn estimate(&self, step: u64, small: usize) -> GradientNoise {
         assert!(self.batches > 1, "two batch sizes");
         let batches = self.batches as f64;
         let of_small = self.squares / batches;
@@ -81,7 +73,8 @@ impl Estimator {
             .sum::<f64>();
         let small = small as f64;
         let big = small * batches;
-        NoiseScale {
+        GradientNoise {
+            step,
             // Both lines of equation (A.2).
             trace: (of_small - of_big) / (1.0 / small - 1.0 / big),
             gradient: (big * of_big - small * of_small) / (big - small),
@@ -162,7 +155,7 @@ mod tests {
                     };
                     estimator.add_vector(&[of(0), of(1)]);
                 }
-                let estimate = estimator.estimate(small);
+                let estimate = estimator.estimate(0, small);
                 means.0 += estimate.trace / samples.len() as f64;
                 means.1 += estimate.gradient / samples.len() as f64;
             }

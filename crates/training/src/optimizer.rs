@@ -3,6 +3,7 @@
 mod muon;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::decay::WeightDecayConfig;
@@ -12,11 +13,14 @@ use burn::optim::{
     SgdConfig,
 };
 use burn::tensor::{Bytes, DType, Tensor};
+use burn_kfac::{FactorDecay, KlClip, Pi};
 use burn_pack::{Reader, Scalar, Writer};
+use runs::number::{Decay, Interval, NonNegative};
+use runs::settings::{AdamW, DampingMethod, Fisher, Kfac, Lamb, Lion, Optimizer};
 
+use crate::Error;
 use crate::memory::{Array, Memory};
 use crate::models::Network;
-use crate::settings::{AdamW, Optimizer};
 
 /// A parameter of a network.
 pub(crate) struct Named {
@@ -70,19 +74,10 @@ impl Updates {
         let rule = match settings {
             Optimizer::Sgd(it) => sgd(it.momentum, it.weight_decay),
             Optimizer::Kfac(it) => sgd(it.momentum, it.weight_decay),
-            Optimizer::AdamW(it) => adamw(*it).init(),
-            Optimizer::Lamb(it) => LambConfig::new()
-                .with_beta_1(it.beta_1 as f32)
-                .with_beta_2(it.beta_2 as f32)
-                .with_epsilon(it.epsilon as f32)
-                .with_weight_decay(it.weight_decay as f32)
-                .init(),
-            Optimizer::Lion(it) => LionConfig::new()
-                .with_beta_1(it.beta_1 as f32)
-                .with_beta_2(it.beta_2 as f32)
-                .with_weight_decay(it.weight_decay as f32)
-                .init(),
-            Optimizer::Muon(it) => muon::init(*it, &parameters(network)),
+            Optimizer::AdamW(it) => adamw(it).init(),
+            Optimizer::Lamb(it) => lamb(it),
+            Optimizer::Lion(it) => lion(it),
+            Optimizer::Muon(it) => muon::init(it, &parameters(network)),
         };
         Self { rule }
     }
@@ -179,23 +174,80 @@ impl Updates {
     }
 }
 
-fn sgd(momentum: f64, weight_decay: f64) -> ModuleOptimizer {
-    let momentum = MomentumConfig::new()
-        .with_momentum(momentum)
-        .with_dampening(0.0);
-    let mut sgd = SgdConfig::new().with_momentum(Some(momentum));
-    if weight_decay > 0.0 {
-        sgd = sgd.with_weight_decay(Some(WeightDecayConfig::new(weight_decay as f32)));
-    }
-    sgd.init()
+/// What K-FAC does to a gradient before momentum.
+///
+/// # Errors
+///
+/// [`Error::Setting`] without a damping, which has no default.
+pub(crate) fn preconditioner(settings: &Kfac) -> Result<burn_kfac::Settings, Error> {
+    let damping = settings
+        .damping
+        .ok_or_else(|| Error::setting("optimizer.kfac.damping", "is missing"))?;
+    let every = |interval: Interval| NonZeroU32::new(interval.get()).expect("1 or more");
+    let kl_clip = settings.kl_clip.map(|bound| KlClip::new(bound.get()));
+    Ok(burn_kfac::Settings {
+        damping: burn_kfac::Damping::new(damping.get()).map_err(Error::Kfac)?,
+        damping_method: match settings.damping_method {
+            DampingMethod::Eigen => burn_kfac::DampingMethod::Eigen,
+            DampingMethod::Factored => burn_kfac::DampingMethod::Factored(Pi::Trace),
+            DampingMethod::FactoredFrobenius => burn_kfac::DampingMethod::Factored(Pi::Frobenius),
+            DampingMethod::FactoredSpectral => burn_kfac::DampingMethod::Factored(Pi::Spectral),
+            DampingMethod::FactoredUnbalanced => burn_kfac::DampingMethod::Factored(Pi::One),
+        },
+        fisher: match settings.fisher {
+            Fisher::Sampled => burn_kfac::Fisher::Sampled,
+            Fisher::Empirical => burn_kfac::Fisher::Empirical,
+        },
+        factor_decay: FactorDecay::new(settings.factor_decay.get()).map_err(Error::Kfac)?,
+        factor_every: every(settings.factor_every),
+        inverse_every: every(settings.inverse_every),
+        kl_clip: kl_clip.transpose().map_err(Error::Kfac)?,
+        burn_in: burn_kfac::BurnIn {
+            batches: settings.burn_in.batches,
+            examples_per_dimension: settings.burn_in.examples_per_dimension,
+        },
+    })
 }
 
-fn adamw(settings: AdamW) -> AdamWConfig {
+fn sgd(momentum: Decay, weight_decay: NonNegative) -> ModuleOptimizer {
+    let momentum = MomentumConfig::new()
+        .with_momentum(momentum.get())
+        .with_dampening(0.0);
+    SgdConfig::new()
+        .with_momentum(Some(momentum))
+        .with_weight_decay(decay(weight_decay))
+        .init()
+}
+
+fn adamw(settings: &AdamW) -> AdamWConfig {
     AdamWConfig::new()
-        .with_beta_1(settings.beta_1 as f32)
-        .with_beta_2(settings.beta_2 as f32)
-        .with_epsilon(settings.epsilon as f32)
-        .with_weight_decay(settings.weight_decay as f32)
+        .with_beta_1(settings.beta_1.get() as f32)
+        .with_beta_2(settings.beta_2.get() as f32)
+        .with_epsilon(settings.epsilon.get() as f32)
+        .with_weight_decay(settings.weight_decay.get() as f32)
+}
+
+fn lamb(settings: &Lamb) -> ModuleOptimizer {
+    LambConfig::new()
+        .with_beta_1(settings.beta_1.get() as f32)
+        .with_beta_2(settings.beta_2.get() as f32)
+        .with_epsilon(settings.epsilon.get() as f32)
+        .with_weight_decay(settings.weight_decay.get() as f32)
+        .init()
+}
+
+fn lion(settings: &Lion) -> ModuleOptimizer {
+    LionConfig::new()
+        .with_beta_1(settings.beta_1.get() as f32)
+        .with_beta_2(settings.beta_2.get() as f32)
+        .with_weight_decay(settings.weight_decay.get() as f32)
+        .init()
+}
+
+/// Weight decay, if there is any.
+fn decay(weight_decay: NonNegative) -> Option<WeightDecayConfig> {
+    let decay = weight_decay.get();
+    (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32))
 }
 
 #[cfg(test)]
@@ -235,6 +287,25 @@ mod tests {
         let mut register = Register(GradientsParams::new());
         as_weights.unwrap().visit(&mut register);
         register.0
+    }
+
+    #[test]
+    fn the_defaults_of_kfac_are_those_of_its_library() {
+        let given: Kfac = serde_json::from_value(json!({"damping": 0.03})).unwrap();
+        let damping = burn_kfac::Damping::new(0.03).unwrap();
+        let ours = preconditioner(&given).unwrap();
+        assert_eq!(ours, burn_kfac::Settings::new(damping));
+        let without = preconditioner(&Kfac::default()).unwrap_err();
+        assert_eq!(without.to_string(), "optimizer.kfac.damping: is missing");
+    }
+
+    #[test]
+    fn the_methods_of_damping_have_one_name() {
+        for method in burn_kfac::DampingMethod::ALL {
+            let given = json!({"damping": 1, "damping_method": method.name()});
+            let given = serde_json::from_value(given).unwrap();
+            assert_eq!(preconditioner(&given).unwrap().damping_method, method);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! When a run ends before its budget.
 
-use crate::settings::Stop;
-use crate::{Evaluated, Score};
+use runs::Evaluation;
+use runs::settings::Stop;
 
 /// Watches for two evaluations in a row at the targets.
 pub(crate) struct Stopping {
@@ -20,20 +20,11 @@ impl Stopping {
     }
 
     /// Whether the run ends with this evaluation; to be asked at each, in their order.
-    pub(crate) fn is_due(&mut self, row: &Evaluated) -> bool {
-        let stop = &self.stop;
-        let loss = |target: Option<f64>, score: Option<Score>| {
-            target.is_none_or(|target| score.is_some_and(|score| score.loss <= target))
-        };
-        let accuracy = |target: Option<f64>, score: Option<Score>| {
-            target.is_none_or(|target| score.is_some_and(|score| score.accuracy >= target))
-        };
-        let met = loss(stop.train_loss, Some(row.train))
-            && accuracy(stop.train_accuracy, Some(row.train))
-            && loss(stop.validation_loss, row.validation)
-            && accuracy(stop.validation_accuracy, row.validation)
-            && loss(stop.test_loss, row.test)
-            && accuracy(stop.test_accuracy, row.test);
+    pub(crate) fn is_due(&mut self, row: &Evaluation) -> bool {
+        let met = self.stop.levels().all(|(metric, level)| {
+            let value = metric.of(row);
+            value.is_some_and(|value| metric.is_at_or_past(value, level))
+        });
         let due = met && self.met_before && row.step >= self.earliest;
         self.met_before = met;
         due

@@ -7,9 +7,9 @@ use crate::batches::Batches;
 use crate::checkpoint::wrong;
 use crate::learner::Learner;
 use crate::models::Weight;
-use crate::settings::Settings;
 use crate::stopping::Stopping;
-use crate::{Checkpoint, Course, Curve, Data, Error, Outcome, Run};
+use crate::{Checkpoint, Course, Curve, Data, Error, Outcome, Run, Settings};
+use runs::Curvature;
 
 /// A run whose mini-batch loss exceeds this many times its first has diverged.
 const DIVERGED: f64 = 1e4;
@@ -172,15 +172,14 @@ impl<'a> Training<'a> {
         }
         let step = self.step;
         let rate = self.course.rates[step as usize];
-        let first = self.curve.loss.first();
+        let first = self.curve.updates.loss.first();
         let bound = first.map_or(f64::INFINITY, |first| DIVERGED * f64::from(*first));
         let batch = self.batches.at(step);
         let Some(loss) = self.learner.update(step, batch, rate, bound)? else {
             self.outcome = Some(Outcome::Diverged { step });
             return Ok(None);
         };
-        self.curve.loss.push(loss as f32);
-        self.curve.learning_rate.push(rate);
+        self.curve.updates.push(loss as f32, rate);
         self.step += 1;
         Ok(Some(Progress {
             step: self.step,
@@ -194,18 +193,22 @@ impl<'a> Training<'a> {
         let step = self.step;
         if self.course.is_point(step) {
             let examples = self.batches.examples_before(step);
-            let Some(mut row) = self.learner.evaluate(step, examples, self.data) else {
+            let Some(row) = self.learner.evaluate(step, examples, self.data) else {
                 return Some(Outcome::Diverged { step });
             };
             // A factor without eigenvalues would not have an inverse either.
             let Ok(curvature) = self.learner.spectrum() else {
                 return Some(Outcome::Diverged { step });
             };
-            row.curvature = curvature;
-            row.noise = self.settings.noise_scale.map(|of| {
-                let examples = self.batches.drawn(step, of.big());
-                self.learner.noise_scale(&examples, of.small)
-            });
+            self.curve.curvature.extend(curvature.map(|of| Curvature {
+                step,
+                median: of.median,
+                largest: of.top,
+            }));
+            self.curve.noise.extend(self.settings.noise_scale.map(|of| {
+                let examples = self.batches.drawn(step, of.big() as usize);
+                self.learner.noise_scale(step, &examples, of.small.size())
+            }));
             self.curve.evaluations.push(row);
             if let Some(stopping) = &mut self.stopping
                 && stopping.is_due(&row)
@@ -237,15 +240,9 @@ impl<'a> Training<'a> {
             Outcome::Finished => self.course.steps(),
             Outcome::Diverged { step } | Outcome::Stopped { step } => step,
         };
-        let Curve {
-            mut loss,
-            mut learning_rate,
-            mut evaluations,
-        } = self.curve;
+        let mut curve = self.curve;
         // A checkpoint that it went on from may have been beyond its end.
-        loss.truncate(last as usize);
-        learning_rate.truncate(last as usize);
-        evaluations.retain(|row| row.step <= last);
+        curve.truncate(last);
         Run {
             settings: self.settings.clone(),
             outcome,
@@ -254,9 +251,7 @@ impl<'a> Training<'a> {
             budget_steps: self.course.steps(),
             rate_drops: self.course.rate_drops.clone(),
             parameters: self.learner.parameters(),
-            loss,
-            learning_rate,
-            evaluations,
+            curve,
         }
     }
 }

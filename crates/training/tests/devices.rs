@@ -70,24 +70,28 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
         ),
     ] {
         let (a, b) = (run(&cpu, &optimizer), run(&wgpu, &optimizer));
-        let losses = |run: &Run| run.loss.clone().into_iter().map(f64::from);
+        let losses = |run: &Run| run.curve.updates.loss.clone().into_iter().map(f64::from);
         // Weights, images and batches are drawn on the host: both start alike.
         let first = apart(losses(&a).take(1), losses(&b).take(1));
         let all = apart(losses(&a), losses(&b));
         let evaluated = |run: &Run| {
-            let rows = run.evaluations.clone().into_iter();
-            rows.flat_map(|row| [row.train.loss, row.test.unwrap().loss])
+            let rows = run.curve.evaluations.clone().into_iter();
+            rows.flat_map(|row| [row.train_loss.unwrap(), row.test_loss.unwrap()])
         };
         let evaluations = apart(evaluated(&a), evaluated(&b));
         let trace = |run: &Run| {
-            let rows = run.evaluations.clone().into_iter();
+            let rows = run.curve.evaluations.clone().into_iter();
             rows.map(|row| row.noise.unwrap().trace)
         };
         let noise = apart(trace(&a), trace(&b));
         eprintln!(
             "{name}: first {first:.1e}, losses {all:.1e}, evaluations {evaluations:.1e}, noise {noise:.1e}"
         );
-        assert_eq!((a.loss.len(), b.loss.len()), (6, 6), "{name}");
+        assert_eq!(
+            (a.curve.updates.loss.len(), b.curve.updates.loss.len()),
+            (6, 6),
+            "{name}"
+        );
         assert!(first < 1e-5, "{name}: {first}");
         assert!(all < tolerance, "{name}: {all}");
         assert!(evaluations < tolerance, "{name}: {evaluations}");

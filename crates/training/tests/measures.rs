@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use burn::tensor::{Tensor, TensorData};
 use burn_kfac::Tape;
 use datasets::{Data, Files, prepare};
+use runs::GradientNoise;
+use runs::settings::Model;
 use serde_json::{Value, json};
 use training::models::{Network, Pass, Weight};
-use training::settings::Model;
-use training::{Evaluated, Run, Settings, train};
+use training::{Run, Settings, train};
 
 /// 200 digits.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -91,16 +92,16 @@ fn the_mean_of_many_estimates_of_the_noise_is_that_of_all_examples() {
     let trace = squares.map(|(g, mean)| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let gradient = mean.iter().map(|x| x * x).sum::<f64>() - trace / n;
 
-    let of = |value: fn(&Evaluated) -> f64| -> (f64, f64) {
-        let values: Vec<f64> = run.evaluations.iter().map(value).collect();
+    let of = |value: fn(&GradientNoise) -> f64| -> (f64, f64) {
+        let values: Vec<f64> = run.curve.noise.iter().map(value).collect();
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
         (mean, (variance / count).sqrt())
     };
     for (what, exact, (mean, error)) in [
-        ("trace", trace, of(|row| row.noise.unwrap().trace)),
-        ("gradient", gradient, of(|row| row.noise.unwrap().gradient)),
+        ("trace", trace, of(|noise| noise.trace)),
+        ("gradient", gradient, of(|noise| noise.gradient)),
     ] {
         assert!(
             (mean - exact).abs() < 4.0 * error && error < 0.05 * exact,
@@ -119,11 +120,12 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
         let mut measured = base.clone();
         measured["noise_scale"] = json!({"small": 8, "batches": 8});
         let (plain, measured) = (run(base), run(measured));
-        assert_eq!(plain.loss, measured.loss);
-        for (a, b) in plain.evaluations.iter().zip(&measured.evaluations) {
-            assert!(a.noise.is_none() && b.noise.is_some());
-            assert_eq!((a.train, a.curvature), (b.train, b.curvature));
-        }
+        assert_eq!(plain.curve.updates.loss, measured.curve.updates.loss);
+        assert!(plain.curve.noise.is_empty());
+        let rows = measured.curve.evaluations.iter().map(|row| row.step);
+        assert!(rows.eq(measured.curve.noise.iter().map(|row| row.step)));
+        assert_eq!(plain.curve.evaluations, measured.curve.evaluations);
+        assert_eq!(plain.curve.curvature, measured.curve.curvature);
         let bytes = measured.to_bytes();
         assert_eq!(Run::from_bytes(&bytes).unwrap(), measured);
         let text = String::from_utf8_lossy(&bytes);
@@ -141,13 +143,13 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
 #[test]
 fn curvature_is_that_of_kfac_from_its_first_update_on() {
     let kfac = run(json!({"optimizer": {"kfac": {"damping": 0.1}}}));
-    assert!(kfac.evaluations[0].curvature.is_none());
-    for row in &kfac.evaluations[1..] {
-        let curvature = row.curvature.unwrap();
-        assert!(curvature.top > curvature.median && curvature.median >= 0.0);
+    let rows = kfac.curve.evaluations[1..].iter().map(|row| row.step);
+    assert!(rows.eq(kfac.curve.curvature.iter().map(|row| row.step)));
+    for curvature in &kfac.curve.curvature {
+        assert!(curvature.largest > curvature.median && curvature.median >= 0.0);
     }
     let sgd = run(json!({}));
-    assert!(sgd.evaluations.iter().all(|row| row.curvature.is_none()));
+    assert!(sgd.curve.curvature.is_empty());
     assert!(!String::from_utf8_lossy(&sgd.to_bytes()).contains("curvature"));
 }
 
@@ -179,9 +181,18 @@ fn ghost_batches_matter_to_batch_norm_alone() {
         json!({"mlp": {"hidden": [8]}}),
     );
     let whole = with(&cnn, None);
-    assert_eq!(with(&cnn, Some(32)).loss, whole.loss);
-    assert_ne!(with(&cnn, Some(8)).loss, whole.loss);
-    assert_eq!(with(&mlp, Some(8)).loss, with(&mlp, None).loss);
+    assert_eq!(
+        with(&cnn, Some(32)).curve.updates.loss,
+        whole.curve.updates.loss
+    );
+    assert_ne!(
+        with(&cnn, Some(8)).curve.updates.loss,
+        whole.curve.updates.loss
+    );
+    assert_eq!(
+        with(&mlp, Some(8)).curve.updates.loss,
+        with(&mlp, None).curve.updates.loss
+    );
     // The sums over many ghost batches come out alike each time.
     assert!(with(&cnn, Some(5)).to_bytes() == with(&cnn, Some(5)).to_bytes());
 }
@@ -189,7 +200,7 @@ fn ghost_batches_matter_to_batch_norm_alone() {
 #[test]
 fn a_ghost_batch_is_normalised_as_if_it_were_alone() {
     let (device, _) = training::device::open("cpu").unwrap();
-    let cnn = Model::Cnn { channels: vec![3] };
+    let cnn: Model = serde_json::from_value(json!({"cnn": {"channels": [3]}})).unwrap();
     let network = Network::new(&cnn, &DIGITS, 0, &device).unwrap();
     let images = |range: std::ops::Range<usize>| {
         let shape = [range.len(), INPUTS];

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use burn::module::Module;
 use datasets::random::{Purpose, Stream};
 use datasets::{Data, Files, Normalisation, Part, prepare};
+use runs::settings::Model;
 use serde_json::json;
 use training::models::{Network, Weight};
-use training::settings::Model;
 use training::{Settings, train};
 
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -53,6 +53,10 @@ fn network(model: &Model, data: &Data, seed: u64) -> Network {
     Network::new(model, data, seed, &device).unwrap()
 }
 
+fn mlp(hidden: usize) -> Model {
+    serde_json::from_value(json!({"mlp": {"hidden": [hidden]}})).unwrap()
+}
+
 #[test]
 fn residual_networks_have_the_parameters_of_the_paper() {
     let data = colour(10);
@@ -88,11 +92,15 @@ fn alexnet_starts_near_guessing_and_makes_a_step_with_either_optimiser() {
         let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
         // Logits of variance at most 1 add at most about a half.
         assert!(
-            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 0.8,
+            (run.curve.evaluations[0].train_loss.unwrap() - 10_f64.ln()).abs() < 0.8,
             "{:?}",
-            run.evaluations
+            run.curve.evaluations
         );
-        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+        assert!(
+            run.curve.updates.loss[1] < run.curve.updates.loss[0],
+            "{:?}",
+            run.curve.updates.loss
+        );
     }
 }
 
@@ -109,11 +117,15 @@ fn a_residual_network_starts_near_guessing_and_makes_a_step_with_either_optimise
         let run = train(&settings, &data, &device, &mut |_| ()).unwrap();
         // Each residual sum adds to the variance, so logits are wider than those of a plain network.
         assert!(
-            (run.evaluations[0].train.loss - 10_f64.ln()).abs() < 1.5,
+            (run.curve.evaluations[0].train_loss.unwrap() - 10_f64.ln()).abs() < 1.5,
             "{:?}",
-            run.evaluations
+            run.curve.evaluations
         );
-        assert!(run.loss[1] < run.loss[0], "{:?}", run.loss);
+        assert!(
+            run.curve.updates.loss[1] < run.curve.updates.loss[0],
+            "{:?}",
+            run.curve.updates.loss
+        );
     }
 }
 
@@ -134,7 +146,7 @@ fn weights_have_pytorch_names_and_shapes_and_load_again() {
     assert_eq!(shape("layer3.2.bn2.bias"), [64]);
     assert_eq!(shape("fc.weight"), [10, 64]);
 
-    let model = Model::Mlp { hidden: vec![32] };
+    let model = mlp(32);
     let (one, other) = (network(&model, &DIGITS, 1), network(&model, &DIGITS, 2));
     assert_ne!(one.weights(), other.weights());
     assert_eq!(
@@ -251,9 +263,7 @@ impl Twin {
 
 #[test]
 fn sgd_follows_its_twin_in_double_precision() {
-    let model = Model::Mlp {
-        hidden: vec![HIDDEN],
-    };
+    let model = mlp(HIDDEN);
     let (device, _) = training::device::open("cpu").unwrap();
     let mut twin = Twin::new(&network(&model, &DIGITS, 7).weights());
     let settings: Settings = serde_json::from_value(json!({
@@ -276,7 +286,7 @@ fn sgd_follows_its_twin_in_double_precision() {
             .collect();
         let rate = if step < 15 { 0.1 } else { 0.05 };
         let expected = twin.step(&images, &labels, rate, 0.8, 0.01);
-        let loss = f64::from(run.loss[step]);
+        let loss = f64::from(run.curve.updates.loss[step]);
         assert!(
             (loss / expected - 1.0).abs() < 1e-4,
             "step {step}: {loss}, twin {expected}"

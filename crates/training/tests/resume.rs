@@ -71,7 +71,7 @@ fn resume<'a>(settings: &'a Settings, bytes: &[u8]) -> Result<Training<'a>, Erro
 fn assert_goes_on(changes: &Value) {
     let settings = settings(changes);
     let expected = whole(&settings);
-    let steps = expected.loss.len() as u64;
+    let steps = expected.curve.updates.loss.len() as u64;
 
     let mut bytes = begin(&settings).checkpoint().unwrap().to_bytes();
     for step in 1..=steps {
@@ -229,8 +229,8 @@ fn a_shorter_run_is_the_beginning_of_a_longer_one() {
 #[test]
 fn new_targets_are_looked_for_in_what_was_trained() {
     let free = settings(&json!({}));
-    let rows = whole(&free).evaluations;
-    let target = rows[rows.len() - 3].train.loss;
+    let rows = whole(&free).curve.evaluations;
+    let target = rows[rows.len() - 3].train_loss.unwrap();
     for target in [target, 1e-9] {
         let stopping = settings(&json!({"stop": {"train_loss": target}}));
         for step in [1, 10, 24] {

@@ -140,9 +140,13 @@ fn the_first_twenty_losses_are_those_of_pytorch() {
         let run = run(&data, rate, &optimizer);
         let theirs = losses(&format!("{name}.single"));
         let exact = losses(&format!("{name}.double"));
-        assert_eq!((run.loss.len(), theirs.len()), (20, 20), "{name}");
+        assert_eq!(
+            (run.curve.updates.loss.len(), theirs.len()),
+            (20, 20),
+            "{name}"
+        );
         let mut worst = [0.0_f64; 3];
-        for ((ours, theirs), exact) in run.loss.iter().zip(&theirs).zip(&exact) {
+        for ((ours, theirs), exact) in run.curve.updates.loss.iter().zip(&theirs).zip(&exact) {
             let ours = f64::from(*ours);
             let from = |a: f64, b: f64| (a / b - 1.0).abs();
             for (worst, now) in worst.iter_mut().zip([

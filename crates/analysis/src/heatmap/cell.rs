@@ -1,17 +1,17 @@
 //! What is known at a cell.
 
 use super::{CellState, SeedCell};
-use crate::{Metric, Outcome, Run, Slice};
+use crate::{Metric, Moment, Outcome, Run};
 
 /// What one run says at a slice. Nothing is interpolated: the evaluation is at exactly that step.
-pub(super) fn state(run: &Run, at: Slice, metric: Metric) -> CellState {
-    if at.is_after_divergence(run) {
+pub(super) fn state(run: &Run, at: Moment, metric: Metric) -> CellState {
+    if run.has_diverged_by(at) {
         return CellState::Diverged {
             diverged: 1,
             seeds: 1,
         };
     }
-    let step = at.step_of(run);
+    let step = run.step_at(at);
     if let Some(mean) = run
         .evaluation_at(step)
         .and_then(|evaluation| metric.of(evaluation))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::grid::Grid;
 use super::{CellState, GoodRule, SeedCell, ShareCourse, SharePoint, cell, region};
-use crate::{Metric, Slice};
+use crate::{Metric, Moment};
 
 /// The courses of a grid, one per rule. A step is on it if every run of the grid was evaluated at
 /// exactly that step or had diverged: over cells of which some have no result yet, or none any more
@@ -39,7 +39,7 @@ pub(super) fn courses(grid: &Grid<'_>, rules: &[GoodRule], metric: Metric) -> Ve
         y: &grid.y_values,
     };
     for &step in &evaluated {
-        let parts = seed_cells(grid, Slice::Iterations(step), metric);
+        let parts = seed_cells(grid, Moment::Iterations(step), metric);
         if !parts.iter().flatten().all(|part| part.state.is_known()) {
             for course in &mut courses {
                 course.left_out += 1;
@@ -80,7 +80,7 @@ pub(super) fn courses(grid: &Grid<'_>, rules: &[GoodRule], metric: Metric) -> Ve
 }
 
 /// What each run of each cell says at a slice.
-pub(super) fn seed_cells(grid: &Grid<'_>, at: Slice, metric: Metric) -> Vec<Vec<SeedCell>> {
+pub(super) fn seed_cells(grid: &Grid<'_>, at: Moment, metric: Metric) -> Vec<Vec<SeedCell>> {
     grid.cells
         .iter()
         .map(|(_, _, runs)| {

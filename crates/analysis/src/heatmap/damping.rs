@@ -3,11 +3,11 @@
 use super::DampingLevel;
 use super::grid::Grid;
 use crate::statistics::median;
-use crate::{Run, Slice};
+use crate::{Moment, Run};
 
 /// The levels of the axis `damping` with the curvature of their runs up to a slice, ascending. Empty
 /// without such an axis, or if no run recorded its curvature.
-pub(super) fn levels(grid: &Grid<'_>, at: Slice) -> Vec<DampingLevel> {
+pub(super) fn levels(grid: &Grid<'_>, at: Moment) -> Vec<DampingLevel> {
     let dampings = match (grid.x.as_str(), grid.y.as_str()) {
         ("damping", _) => &grid.x_values,
         (_, "damping") => &grid.y_values,
@@ -37,8 +37,8 @@ pub(super) fn levels(grid: &Grid<'_>, at: Slice) -> Vec<DampingLevel> {
 }
 
 /// Medians over a run's records up to a slice of the (median, largest) eigenvalue.
-pub(crate) fn typical(run: &Run, at: Slice) -> Option<(f64, f64)> {
-    let step = at.step_of(run);
+pub(crate) fn typical(run: &Run, at: Moment) -> Option<(f64, f64)> {
+    let step = run.step_at(at);
     let records = || run.curvature.iter().filter(|record| record.step <= step);
     Some((
         median(records().map(|record| record.median).collect())?,

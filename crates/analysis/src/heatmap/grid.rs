@@ -44,7 +44,7 @@ pub(super) fn grids<'a>(
     for run in runs {
         let (x_name, y_name) = axis_names(settings, run)?;
         let (x, y) = (number(run, x_name)?, number(run, y_name)?);
-        let others: Flat = flatten(&run.settings)
+        let others: Flat = flatten(&run.settings.all)
             .into_iter()
             .filter(|(path, _)| {
                 let name = plain_name(path);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Metric, Run, Slice};
+use crate::{Error, Metric, Moment, Run};
 
 pub use table::{
     Cell, CellState, CentrePoint, DampingLevel, GoodRegion, GoodRule, HeatmapTable, Panel,
@@ -52,7 +52,7 @@ pub struct HeatmapSettings {
     /// What the cells show.
     pub value: Metric,
     /// Where on the curves.
-    pub at: Vec<Slice>,
+    pub at: Vec<Moment>,
     /// What counts as good.
     #[serde(default)]
     pub good: Good,
@@ -134,7 +134,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
     })
 }
 
-fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel {
+fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Moment) -> Panel {
     let cells: Vec<Cell> = grid
         .cells
         .iter()
@@ -151,8 +151,8 @@ fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Slice) -> Panel 
         .cells
         .iter()
         .flat_map(|(_, _, runs)| runs)
-        .filter(|run| at != Slice::End || run.diverged_at().is_none())
-        .map(|run| at.step_of(run))
+        .filter(|run| at != Moment::End || run.diverged_at().is_none())
+        .map(|run| run.step_at(at))
         .collect();
     let shape = region::Shape {
         x: &grid.x_values,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::heatmap::Good;
-use crate::{Metric, Slice};
+use crate::{Metric, Moment};
 
 /// What is known at a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -137,7 +137,7 @@ pub struct Panel {
     /// usually empty.
     pub others: BTreeMap<String, Value>,
     /// Where on the curves.
-    pub at: Slice,
+    pub at: Moment,
     /// The step that this means, in updates; `None` for the end of runs of several lengths.
     pub step: Option<u64>,
     /// Name of the horizontal setting.

@@ -1,5 +1,6 @@
 //! What the page shows, but provenance: assembled from runs and tables, ready to be drawn.
 
+mod format;
 mod sketch;
 mod table;
 mod thinning;
@@ -13,9 +14,10 @@ use crate::claims::{Claim, decide};
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
-use crate::{Evidence, Metric, Outcome, Run, Slice, control, noise};
+use crate::{Evidence, Metric, Moment, Outcome, Run, control, noise};
 
 pub use crate::Named;
+pub use format::{FORMAT, ReadError};
 pub use sketch::{Sketch, edge, sketch};
 pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};
 pub use thinning::thin;
@@ -64,7 +66,7 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     for runs in series.values() {
         let flats: Vec<Flat> = runs
             .iter()
-            .map(|run| named(flatten(&run.settings)))
+            .map(|run| named(flatten(&run.settings.all)))
             .collect();
         let varying = differing(&flats);
         stages.push(stage_settings(runs, &flats, &varying));
@@ -76,6 +78,7 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     }
     let (curves, curves_left_out) = curves(evidence, &runs);
     ReportTable {
+        format: FORMAT,
         title: settings.title.clone(),
         study: settings.study.clone(),
         claims: settings
@@ -169,7 +172,7 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
         outcome: run.outcome,
         budget_steps: run.budget_steps,
         last: run.evaluations.last().copied(),
-        sketch: sketch(&run.loss),
+        sketch: sketch(&run.updates),
     }
 }
 
@@ -193,7 +196,7 @@ fn performance(evidence: &Evidence) -> Vec<Performance> {
         let metric = |metric: Metric| {
             let values: Vec<f64> = ended
                 .iter()
-                .filter_map(|run| metric.of(run.evaluation_at(Slice::End.step_of(run))?))
+                .filter_map(|run| metric.of(run.evaluation_at(run.step_at(Moment::End))?))
                 .collect();
             Some((metric, mean_interval(&values, 0.95)?))
         };
@@ -223,7 +226,7 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
         let own = runs.iter().copied().filter(|run| {
             run.stage == winner.stage
                 && run.batch_size() == winner.batch_size
-                && crate::configuration::without_seed(&run.settings) == winner.settings
+                && crate::configuration::without_seed(&run.settings.all) == winner.settings
         });
         let runs: Vec<&Run> = if confirmed.is_empty() {
             own.collect()
@@ -259,7 +262,7 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
 }
 
 fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
-    let (loss, steps_per_bucket) = thin(&run.loss);
+    let (loss, steps_per_bucket) = thin(&run.updates);
     LearningCurve {
         label: run.label.clone(),
         stage: run.stage.clone(),

@@ -1,6 +1,8 @@
 //! A run's mini-batch losses in a few buckets that grow with the step: enough to see how a run went
 //! beside thousands of others.
 
+use crate::Updates;
+
 /// Smallest and largest loss (nats, three significant digits) of each bucket; `None` where no loss is
 /// finite. Bucket i holds the steps from [`edge`]`(i)` up to before [`edge`]`(i + 1)`, for every run the
 /// same: two buckets for each doubling of the step.
@@ -15,22 +17,25 @@ pub fn edge(bucket: usize) -> u64 {
     }
 }
 
-/// Sketches mini-batch losses (`[steps]`, nats). Not smoothed: every peak and trough keeps its height.
-pub fn sketch(loss: &[f32]) -> Sketch {
-    let mut buckets = Vec::new();
-    loop {
-        let (from, to) = (
-            edge(buckets.len()) as usize,
-            edge(buckets.len() + 1) as usize,
-        );
-        if from > loss.len() {
-            return buckets;
+/// Sketches mini-batch losses. Not smoothed: every peak and trough keeps its height.
+pub fn sketch(updates: &Updates) -> Sketch {
+    let mut buckets: Sketch = Vec::new();
+    for (step, loss) in updates.losses() {
+        while edge(buckets.len()) <= step {
+            buckets.push(None);
         }
-        let bucket = &loss[from - 1..loss.len().min(to - 1)];
-        let finite = || bucket.iter().copied().filter(|loss| loss.is_finite());
-        let ends = finite().reduce(f32::min).zip(finite().reduce(f32::max));
-        buckets.push(ends.map(|(low, high)| (rounded(low), rounded(high))));
+        if let Some(bucket) = buckets.last_mut()
+            && loss.is_finite()
+        {
+            let (low, high) = bucket.unwrap_or((loss, loss));
+            *bucket = Some((low.min(loss), high.max(loss)));
+        }
     }
+    let rounded = |(low, high)| (rounded(low), rounded(high));
+    buckets
+        .into_iter()
+        .map(|bucket| bucket.map(rounded))
+        .collect()
 }
 
 /// To three significant digits, so that tables of thousands of runs stay small.
@@ -49,6 +54,10 @@ mod tests {
         let mut loss = vec![0.5_f32; 1000];
         loss[700] = 9.25;
         loss[0] = f32::NAN;
+        let sketch = |loss: &[f32]| {
+            let rates = vec![0.1; loss.len()];
+            sketch(&Updates::of_every_step(loss.to_vec(), rates))
+        };
         let buckets = sketch(&loss);
         // The last begins at step 768; step 701 lies in [512, 768).
         assert_eq!(buckets.len(), 19);
@@ -62,6 +71,25 @@ mod tests {
         assert_eq!(
             sketch(&[1.2345, 2.0]),
             vec![Some((1.23, 1.23)), Some((2.0, 2.0))]
+        );
+    }
+
+    #[test]
+    fn a_sketch_has_as_many_buckets_as_doublings_however_few_the_losses() {
+        let steps = vec![50_000_000, 100_000_000];
+        let buckets = sketch(&Updates::at(steps, vec![2.0, 1.0], vec![0.1, 0.1]));
+        let known = buckets.iter().enumerate();
+        let known: Vec<_> = known
+            .filter_map(|(i, ends)| Some((edge(i), (*ends)?)))
+            .collect();
+        let (early, late) = (3 << 24, 3 << 25);
+        assert_eq!(buckets.len(), 52);
+        assert_eq!(
+            known,
+            [
+                (early - (1 << 24), (2.0, 2.0)),
+                (late - (1 << 25), (1.0, 1.0))
+            ]
         );
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::configuration::{compare_parameters, configuration_key, swept_parameters, without_seed};
 use crate::statistics::mean;
 use crate::targets::{Steps, median, steps_to};
-use crate::{Error, Metric, Run, Slice, Target};
+use crate::{Error, Metric, Moment, Run, Target};
 
 pub use table::{Candidate, Edge, ExpectedBest, Score, Winner, WinnersTable};
 
@@ -40,15 +40,15 @@ pub struct SelectSettings {
     pub by: Criterion,
     /// Where on the curves a metric is read; steps to a target ignore it.
     #[serde(default = "end")]
-    pub at: Slice,
+    pub at: Moment,
     /// One winner for each combination of values of these: `method`, `batch_size`, `stage`, or any
     /// setting's name.
     #[serde(default = "method_and_batch_size")]
     pub per: Vec<String>,
 }
 
-fn end() -> Slice {
-    Slice::End
+fn end() -> Moment {
+    Moment::End
 }
 
 fn method_and_batch_size() -> Vec<String> {
@@ -187,7 +187,7 @@ fn winner(settings: &SelectSettings, values: &[Value], members: &[&Run]) -> Winn
         method: first.method().into(),
         batch_size: first.batch_size(),
         stage: first.stage.clone(),
-        settings: without_seed(&first.settings),
+        settings: without_seed(&first.settings.all),
         parameters: best.parameters.clone(),
         score: best.score,
         seeds: seeds.into_iter().collect(),
@@ -220,14 +220,14 @@ fn score(settings: &SelectSettings, runs: &[&Run]) -> Score {
             match median(&steps) {
                 Steps::Reached { after, by } => Score::Steps { after, by },
                 _ => Score::NotReached {
-                    value: mean_at(runs, Slice::End, target.metric),
+                    value: mean_at(runs, Moment::End, target.metric),
                 },
             }
         }
         Criterion::Metric(metric) => {
             let diverged = runs
                 .iter()
-                .filter(|run| settings.at.is_after_divergence(run))
+                .filter(|run| run.has_diverged_by(settings.at))
                 .count();
             if diverged > 0 {
                 return Score::Diverged { seeds: diverged };
@@ -238,10 +238,10 @@ fn score(settings: &SelectSettings, runs: &[&Run]) -> Score {
 }
 
 /// Mean over the runs of a metric at exactly the slice's step; `None` unless every run has it.
-fn mean_at(runs: &[&Run], at: Slice, metric: Metric) -> Option<f64> {
+fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
     let values: Option<Vec<f64>> = runs
         .iter()
-        .map(|run| metric.of(run.evaluation_at(at.step_of(run))?))
+        .map(|run| metric.of(run.evaluation_at(run.step_at(at))?))
         .collect();
     mean(&values?)
 }

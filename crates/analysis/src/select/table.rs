@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Slice;
+use crate::Moment;
 use crate::select::Criterion;
 
 /// How a configuration did, its seeds taken together. Better ones first: this order, then the value.
@@ -106,7 +106,7 @@ pub struct WinnersTable {
     /// What was selected by.
     pub by: Criterion,
     /// Where on the curves.
-    pub at: Slice,
+    pub at: Moment,
     /// The names whose values make a group.
     pub per: Vec<String>,
     /// One winner per group, by method and ascending batch size.

@@ -1,12 +1,12 @@
 //! K-FAC at a large damping beside SGD at learning rate / damping.
 
-use analysis::claims::{Claim, ClaimVerdict, Verdict, decide};
+use analysis::claims::{Claim, ClaimVerdict, Missing, Reason, Remark, Tally, Verdict, decide};
 use analysis::control::DampingControl;
 use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, Evidence, Metric, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, change};
 
 /// K-FAC at dampings 0.01, 1 and 100 and a rate of 0.03 times that, SGD at the rate 0.03; the largest
 /// eigenvalue is 2. `difference` is what K-FAC's accuracy lacks.
@@ -25,7 +25,9 @@ fn study(difference: f64, spread: f64, seeds: u64, noise: &mut Noise) -> Vec<Run
                 let small = if damping < 10.0 { 0.1 } else { 0.0 };
                 kfac.accuracy = 0.9 + common - difference - small + spread * noise.normal();
                 let mut run = kfac.run();
-                run.settings["optimizer"]["kfac"]["momentum"] = json!(0.9);
+                change(&mut run, |all| {
+                    all["optimizer"]["kfac"]["momentum"] = json!(0.9)
+                });
                 run.curvature = vec![Curvature {
                     step: 0,
                     median: 0.1,
@@ -97,19 +99,20 @@ fn another_momentum_seed_decay_or_budget_is_no_control() {
     };
     assert_eq!(changed(|_| ()), 6);
     assert_eq!(
-        changed(|run| run.settings["optimizer"]["sgd"]["momentum"] = json!(0.5)),
+        changed(|run| change(run, |all| all["optimizer"]["sgd"]["momentum"] = json!(0.5))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["seed"] = json!(run.seed() + 50)),
+        changed(|run| change(run, |all| all["seed"] =
+            json!(all["seed"].as_u64().map(|seed| seed + 50)))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["budget"] = json!({"iterations": 7})),
+        changed(|run| change(run, |all| all["budget"] = json!({"iterations": 7}))),
         0
     );
     assert_eq!(
-        changed(|run| run.settings["learning_rate"] = json!(0.0301)),
+        changed(|run| change(run, |all| all["learning_rate"] = json!(0.0301))),
         0
     );
     let decay = json!(1e-3);
@@ -117,9 +120,13 @@ fn another_momentum_seed_decay_or_budget_is_no_control() {
         let mut runs = runs.clone();
         for run in &mut runs {
             if run.method() == "sgd" {
-                run.settings["optimizer"]["sgd"]["weight_decay"] = decay.clone();
+                change(run, |all| {
+                    all["optimizer"]["sgd"]["weight_decay"] = decay.clone()
+                });
             } else {
-                run.settings["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac);
+                change(run, |all| {
+                    all["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac)
+                });
             }
         }
         controls(&runs)
@@ -139,19 +146,24 @@ fn the_control_comes_out_each_way_and_rests_on_large_dampings_only() {
     assert_eq!(
         (yes.verdict, yes.n, yes.parts.len()),
         (Verdict::Supported, 5, 2),
-        "{}",
+        "{:?}",
         yes.reason
     );
     let no = verdict(study(0.03, 0.003, 5, &mut noise));
-    assert_eq!(no.verdict, Verdict::Contradicted, "{}", no.reason);
-    assert!(no.reason.contains("at 2 of 2 cells"), "{}", no.reason);
+    assert_eq!(no.verdict, Verdict::Contradicted, "{:?}", no.reason);
+    let both = Tally {
+        supported: 0,
+        contradicted: 2,
+        of: 2,
+    };
+    assert_eq!(no.reason, Reason::Parts(both));
     let open = verdict(study(0.0, 0.03, 5, &mut noise));
-    assert_eq!(open.verdict, Verdict::Undecided, "{}", open.reason);
+    assert_eq!(open.verdict, Verdict::Undecided, "{:?}", open.reason);
     let few = verdict(study(0.0, 0.003, 4, &mut noise));
     assert_eq!(
         (few.verdict, few.n),
         (Verdict::Undecided, 4),
-        "{}",
+        "{:?}",
         few.reason
     );
     // Without curvature the largest damping counts, and that is said.
@@ -160,12 +172,8 @@ fn the_control_comes_out_each_way_and_rests_on_large_dampings_only() {
         run.curvature.clear();
     }
     let untold = verdict(untold);
-    assert_eq!(untold.verdict, Verdict::Supported, "{}", untold.reason);
-    assert!(
-        untold.reason.contains("recorded no curvature"),
-        "{}",
-        untold.reason
-    );
+    assert_eq!(untold.verdict, Verdict::Supported, "{:?}", untold.reason);
+    assert_eq!(untold.remarks, [Remark::LargestDampingTaken]);
     let mut small = study(0.0, 0.003, 5, &mut noise);
     for run in &mut small {
         run.curvature.iter_mut().for_each(|at| at.largest = 1e3);
@@ -173,8 +181,8 @@ fn the_control_comes_out_each_way_and_rests_on_large_dampings_only() {
     let small = verdict(small);
     assert_eq!((small.verdict, small.n), (Verdict::Undecided, 0));
     assert!(
-        small.reason.contains("10 times the largest curvature"),
-        "{}",
+        matches!(small.reason, Reason::Missing(Missing::LargeDamping { .. })),
+        "{:?}",
         small.reason
     );
 }
@@ -192,18 +200,14 @@ fn a_seed_of_which_one_diverged_forbids_agreement_and_one_of_which_both_did_does
     };
     lose(&mut runs, "sgd");
     let one = verdict(runs.clone());
-    assert_eq!(one.verdict, Verdict::Undecided, "{}", one.reason);
-    assert!(
-        one.reason.contains("Of 2 seeds one of the two diverged"),
-        "{}",
-        one.reason
-    );
+    assert_eq!(one.verdict, Verdict::Undecided, "{:?}", one.reason);
+    assert_eq!(one.remarks, [Remark::OneDiverged { seeds: 2 }]);
     lose(&mut runs, "kfac");
     let both = verdict(runs);
     assert_eq!(
         (both.verdict, both.n),
         (Verdict::Supported, 5),
-        "{}",
+        "{:?}",
         both.reason
     );
 }

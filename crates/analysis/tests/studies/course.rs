@@ -1,12 +1,12 @@
 //! The share of good cells against the step.
 
 use analysis::heatmap::{CellState, HeatmapSettings, HeatmapTable, heatmap};
-use analysis::{Outcome, Run, Slice};
+use analysis::{Moment, Outcome, Run};
 use serde_json::json;
 
 use crate::simulation::{Noise, Truth};
 
-fn settings(at: &[Slice]) -> HeatmapSettings {
+fn settings(at: &[Moment]) -> HeatmapSettings {
     serde_json::from_value(json!({
         "x": "damping", "y": "learning_rate", "value": "test_accuracy", "at": at,
         "good": {"at_least": 0.8, "within": 0.1}
@@ -42,7 +42,7 @@ fn study() -> Vec<Run> {
 }
 
 fn at_end(runs: &[Run]) -> HeatmapTable {
-    heatmap(&settings(&[Slice::End]), runs).expect("a table")
+    heatmap(&settings(&[Moment::End]), runs).expect("a table")
 }
 
 #[test]
@@ -57,7 +57,8 @@ fn every_point_of_a_course_is_the_share_of_the_heatmap_cut_there() {
         assert_eq!(course.left_out, 0);
         assert_eq!(course.steps_per_epoch, 12_800 / course.batch_size);
         for point in &course.points {
-            let cut = heatmap(&settings(&[Slice::Iterations(point.step)]), &runs).expect("a table");
+            let cut =
+                heatmap(&settings(&[Moment::Iterations(point.step)]), &runs).expect("a table");
             let panel = cut
                 .panels
                 .iter()
@@ -86,7 +87,7 @@ fn every_point_of_a_course_is_the_share_of_the_heatmap_cut_there() {
                     .cloned()
                     .collect();
                 let cut =
-                    heatmap(&settings(&[Slice::Iterations(point.step)]), &alone).expect("a table");
+                    heatmap(&settings(&[Moment::Iterations(point.step)]), &alone).expect("a table");
                 let panel = cut
                     .panels
                     .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analysis::targets::{Bounded, ScalingFit, Steps, TargetSettings, TargetsTable, targets};
-use analysis::{Estimate, Metric};
+use analysis::{Estimate, Metric, Updates};
 
 use crate::simulation::{Noise, Truth};
 
@@ -300,7 +300,7 @@ fn the_slope_of_finely_timed_runs_is_least_squares_and_its_interval_covers() {
                 let by = steps.ceil() as u64;
                 let middle = ((by - 1) as f64 * by as f64).sqrt().ln();
                 points.push(((batch as f64).ln(), middle));
-                run.loss.clear();
+                run.updates = Updates::default();
                 run.evaluations
                     .retain(|evaluation| evaluation.step < by - 1);
                 for step in by - 1..=by + 1 {

@@ -4,7 +4,7 @@ use analysis::heatmap::{CellState, GoodRule, HeatmapSettings, HeatmapTable, Side
 use analysis::{Error, Evaluation, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::Truth;
+use crate::simulation::{Truth, change};
 
 fn settings(at: &serde_json::Value) -> HeatmapSettings {
     serde_json::from_value(json!({
@@ -208,7 +208,7 @@ fn methods_have_their_own_axes_and_other_settings_their_own_panels() {
     let mut runs = study([[0.5; 3]; 3]);
     runs.push(Truth::new("sgd", "sgd", 16, 0).run());
     let mut other = Truth::new("sgd", "sgd", 16, 0).run();
-    other.settings["schedule"] = json!({"cosine": {}});
+    change(&mut other, |all| all["schedule"] = json!({"cosine": {}}));
     runs.push(other);
     let table = at_end(&runs);
     let panels: Vec<(&str, &str, usize)> = table

@@ -6,7 +6,6 @@ mod course;
 mod crossing;
 mod curvature;
 mod fit;
-mod frame;
 mod heatmap;
 mod noise;
 mod rates;

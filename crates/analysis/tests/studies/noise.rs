@@ -8,7 +8,7 @@ use analysis::targets::{Bounded, TargetSettings, targets};
 use analysis::{Evidence, GradientNoise, Metric, Named, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, change};
 
 /// A measurement as a run makes it: squared norms of the gradients of a small batch and of one of
 /// `times` as many examples, in `dimension` directions, with the unbiased differences of McCandlish et
@@ -145,7 +145,9 @@ fn one_measurement_tells_nothing_and_none_makes_no_row() {
 fn the_plain_metric_speaks_for_sgd_only() {
     let mut evidence = study(40.0, 0.5, 5, &mut Noise::new(5));
     for run in &mut evidence.runs {
-        run.settings["optimizer"] = json!({"kfac": {"damping": 0.1}});
+        change(run, |all| {
+            all["optimizer"] = json!({"kfac": {"damping": 0.1}})
+        });
     }
     let levels = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
     evidence.targets[0].table = targets(&levels, &evidence.runs).expect("a table");

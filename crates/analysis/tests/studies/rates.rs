@@ -12,7 +12,9 @@ use analysis::claims::{Claim, Verdict, decide};
 use analysis::heatmap::{Cell, CellState, Good, HeatmapTable, Panel, SeedCell};
 use analysis::select::{Score, Winner, WinnersTable};
 use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
-use analysis::{Evaluation, Evidence, Metric, Named, Outcome, Run, Slice, Target};
+use analysis::{
+    Evaluation, Evidence, Metric, Moment, Named, Outcome, Run, RunSettings, Target, Updates,
+};
 use serde_json::{Value, json};
 
 use crate::simulation::{Noise, evaluation_steps};
@@ -92,15 +94,15 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
                 evidence.runs.push(Run {
                     stage: "confirmed".into(),
                     label: format!("confirmed/{method}/{batch}/{seed}"),
-                    settings: settings(method, batch, Some(seed)),
+                    settings: RunSettings::new(settings(method, batch, Some(seed)))
+                        .expect("settings"),
                     outcome: Outcome::Finished,
                     train_examples: 1280,
                     steps_per_epoch: 10,
                     budget_steps: 100,
                     rate_drops: Vec::new(),
                     parameters: 10,
-                    loss: Vec::new(),
-                    learning_rate: Vec::new(),
+                    updates: Updates::default(),
                     evaluations: vec![Evaluation {
                         step: 100,
                         test_accuracy: Some(accuracy + 0.005 * noise.normal()),
@@ -116,7 +118,7 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
         stage: "best".into(),
         table: WinnersTable {
             by: serde_json::from_value(json!("validation_accuracy")).expect("valid"),
-            at: Slice::End,
+            at: Moment::End,
             per: Vec::new(),
             winners,
         },
@@ -231,8 +233,7 @@ fn timed(shift: f64, slope: f64, batches: &[u64], noise: &mut Noise) -> Evidence
                 targets: vec![TargetNote {
                     target,
                     admissible: true,
-                    fewest_steps: None,
-                    note: None,
+                    fewest: None,
                 }],
                 runs,
                 summaries,
@@ -296,7 +297,7 @@ fn steps_rates(studies: usize, noise: &mut Noise) {
 /// K-FAC's 8x8 heatmaps: accuracy falls off with the distance of log10 rate from a line of `slope` over
 /// log10 damping, `width` wide, times `growth` for each doubling of the batch size. Seeds differ by 10 %
 /// in the growth and by 0.1 in the slope at each batch size.
-fn region(slope: f64, growth: f64, batches: &[u64], at: Slice, noise: &mut Noise) -> Evidence {
+fn region(slope: f64, growth: f64, batches: &[u64], at: Moment, noise: &mut Noise) -> Evidence {
     let axis = |from: f64| -> Vec<f64> {
         (0..8)
             .map(|i| 10f64.powf(from + 0.5 * f64::from(i)))
@@ -370,10 +371,10 @@ fn region(slope: f64, growth: f64, batches: &[u64], at: Slice, noise: &mut Noise
 fn region_rates(studies: usize, noise: &mut Noise) {
     let rare = at_most(0.025, studies);
     for (claim, at, effect) in [
-        ("region_shrinks_at_fixed_epochs", Slice::Epochs(1.0), 0.75),
+        ("region_shrinks_at_fixed_epochs", Moment::Epochs(1.0), 0.75),
         (
             "region_grows_at_fixed_iterations",
-            Slice::Iterations(100),
+            Moment::Iterations(100),
             1.33,
         ),
     ] {
@@ -392,7 +393,7 @@ fn region_rates(studies: usize, noise: &mut Noise) {
         assert!(no >= at_least(0.65, studies) && yes == 0, "{yes} {no}");
     }
     let claim = json!("rates_and_dampings_correlate");
-    let at = Slice::Epochs(1.0);
+    let at = Moment::Epochs(1.0);
     let (yes, no) = count(&claim, studies, noise, |noise| {
         region(0.0, 1.0, &[64], at, noise)
     });

@@ -10,7 +10,7 @@ use analysis::targets::{TargetSettings, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
 use serde_json::{Value, json};
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, change};
 
 fn settings() -> ReportSettings {
     serde_json::from_value(json!({"title": "A study", "claims": [
@@ -61,8 +61,8 @@ pub(crate) fn evidence(mut runs: Vec<Run>) -> Evidence {
                 .clone();
             run.stage = "confirmed".into();
             run.label = format!("confirmed/{},seed={seed}", winner.entry);
-            run.settings["seed"] = json!(seed);
-            run.settings["schedule"] = json!({"constant": {}});
+            change(&mut run, |all| all["seed"] = json!(seed));
+            change(&mut run, |all| all["schedule"] = json!({"constant": {}}));
             runs.push(run);
         }
     }
@@ -109,8 +109,8 @@ fn every_run_is_in_the_table_and_its_settings_are_all_there() {
             .iter()
             .find(|run| run.label == row.label)
             .expect("its run");
-        assert_eq!(all["learning_rate"], run.settings["learning_rate"]);
-        assert_eq!(all["seed"], run.settings["seed"]);
+        assert_eq!(all["learning_rate"], run.settings.all["learning_rate"]);
+        assert_eq!(all["seed"], run.settings.all["seed"]);
         assert_eq!(all["model.mlp.hidden"], json!([32]));
         let second = if row.method == "kfac" {
             "damping"
@@ -194,7 +194,7 @@ fn a_winner_is_confirmed_by_the_stage_that_ran_all_winners_and_each_seed_counts_
         .map(|(mut run, seed)| {
             run.stage = "another".into();
             run.label = format!("another/seed={seed}");
-            run.settings["seed"] = json!(seed);
+            change(&mut run, |all| all["seed"] = json!(seed));
             for evaluation in &mut run.evaluations {
                 evaluation.test_accuracy = Some(0.1);
             }
@@ -262,7 +262,7 @@ fn the_table_reads_back_and_does_not_depend_on_the_order_of_the_runs() {
 fn no_number_of_a_study_full_of_nan_is_lost_in_the_json() {
     let mut runs = runs();
     for run in &mut runs {
-        run.loss.fill(f32::NAN);
+        run.updates.loss.fill(f32::NAN);
         for evaluation in &mut run.evaluations {
             evaluation.train_loss = None;
         }

@@ -1,6 +1,6 @@
 //! Runs with a known truth, and a small deterministic source of noise.
 
-use analysis::{Evaluation, Outcome, Run};
+use analysis::{Evaluation, Outcome, Run, RunSettings, Updates};
 use serde_json::{Value, json};
 
 /// Noise from splitmix64 (Steele et al. 2014) by the method of Box & Muller 1958.
@@ -105,17 +105,19 @@ impl Truth {
                 "{}/batch_size={},rate={},second={},seed={}",
                 self.stage, self.batch, self.rate, self.second, self.seed
             ),
-            settings: self.settings(),
+            settings: RunSettings::new(self.settings()).expect("settings"),
             outcome: self.outcome,
             train_examples: 12_800,
             steps_per_epoch: 12_800 / self.batch,
             budget_steps: self.budget,
             rate_drops: self.rate_drops.clone(),
             parameters: 2410,
-            loss: (0..steps)
-                .map(|step| if step % 7 == 3 { f32::NAN } else { 1.0 })
-                .collect(),
-            learning_rate: vec![self.rate; steps as usize],
+            updates: Updates::of_every_step(
+                (0..steps)
+                    .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
+                    .collect(),
+                vec![self.rate; steps as usize],
+            ),
             evaluations,
             curvature: Vec::new(),
             noise: Vec::new(),
@@ -137,4 +139,11 @@ impl Truth {
             "optimizer": {self.method: {second: self.second}},
         })
     }
+}
+
+/// Changes settings as a manifest would have them.
+pub(crate) fn change(run: &mut Run, change: impl FnOnce(&mut Value)) {
+    let mut all = run.settings.all.clone();
+    change(&mut all);
+    run.settings = RunSettings::new(all).expect("settings");
 }

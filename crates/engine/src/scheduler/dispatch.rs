@@ -1,6 +1,5 @@
 //! What concerns the workers: giving them stages, and taking in what they answer.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Scheduler;
@@ -8,14 +7,12 @@ use super::node::{Ready, State};
 use crate::journal::{self, Line};
 use crate::pool::{KILLED, Said, WorkerId};
 use crate::protocol::{Reply, Request};
-use crate::{Error, Event, StageId, resolve};
+use crate::{Error, Event, StageId, end_of_log, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How many workers in a row may be killed as they start, or end as they are given a stage.
 const STARTS: u32 = 3;
-/// How much of a log is quoted, in bytes.
-const TAIL: usize = 4096;
 
 impl Scheduler<'_> {
     /// Gives ready stages to idle workers, and starts workers where they are too few.
@@ -255,17 +252,4 @@ impl Scheduler<'_> {
         }
         Ok(())
     }
-}
-
-/// The last whole lines of a log, or nothing where there is none.
-pub(super) fn end_of_log(log: &Path) -> String {
-    let bytes = std::fs::read(log).unwrap_or_default();
-    let start = bytes.len().saturating_sub(TAIL);
-    let text = String::from_utf8_lossy(&bytes[start..]);
-    let text = if start == 0 {
-        &*text
-    } else {
-        text.split_once('\n').map_or(&*text, |(_, rest)| rest)
-    };
-    text.trim_end().to_owned()
 }

@@ -9,12 +9,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analysis::frame::{
+use analysis::report::ReportTable;
+use analysis::{Named, Run, Updates};
+use engine::{Digest, Graph, Record, Store, Summary};
+use report::frame::{
     self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,
 };
-use analysis::report::ReportTable;
-use analysis::{Named, Run};
-use engine::{Digest, Graph, Record, Store, Summary};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -221,12 +221,12 @@ impl Found {
     /// Losses are read once more, some runs at a time: there may be too many for the memory.
     fn write_curves(&self, store: &Store, folder: &mut Folder<'_>) -> Result<(), Failure> {
         let run = |(label, digest): &(String, Digest)| -> Result<Run, Failure> {
-            Ok(Run::from_safetensors(label, &store.read(*digest)?)?)
+            Ok(Run::from_bytes(label, &store.read(*digest)?)?)
         };
         let mut runs = Vec::with_capacity(self.curves.len());
         for curve in &self.curves {
             let mut run = run(curve)?;
-            (run.loss, run.learning_rate) = (Vec::new(), Vec::new());
+            run.updates = Updates::default();
             runs.push(run);
         }
         let coordinates = Coordinates::new(&runs);
@@ -249,7 +249,7 @@ impl Found {
                 rest = others;
                 match run(curve) {
                     Ok(run) => {
-                        rows += run.loss.len();
+                        rows += run.updates.len();
                         some.push(run);
                     }
                     Err(failure) => return Some(Err(failure)),

@@ -1,23 +1,19 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use engine::{CheckpointPolicy, Graph, Options, Outcome, Store, Summary, WorkerCommand};
+use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
-use crate::commands::{build, counted, load, plan};
+use crate::commands::{build, counted, failures, load, plan};
+use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
-
-/// What is shown of a failed stage's log: so many lines, from so many bytes.
-const SHOWN_LINES: usize = 5;
-const SHOWN_BYTES: usize = 2000;
 
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
@@ -49,12 +45,30 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
+        if let Event::Planned {
+            run,
+            new,
+            maybe,
+            seconds,
+            ..
+        } = &event
+            && !arguments.quiet
+        {
+            let ahead = plan::Ahead {
+                study: &study,
+                graph: &graph,
+                stages: run + new + maybe,
+                seconds: *seconds,
+                jobs: options.jobs,
+            };
+            crate::output::err(&ahead.in_words(store.cache()));
+        }
         progress.event(&event);
     });
     drop(progress);
     let summary = summary?;
 
-    list_failures(&graph, &summary);
+    failures::list(&graph, &summary);
     let ran = Ran {
         options: &options,
         begun,
@@ -71,10 +85,6 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         (false, true) => DONE,
         (false, false) => FAILED,
     })
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn options(
@@ -114,29 +124,6 @@ fn options(
             .collect(),
         interrupt: signals::interrupt()?,
     })
-}
-
-fn list_failures(graph: &Graph, summary: &Summary) {
-    for (id, stage) in graph.iter() {
-        if let Outcome::Failed { error, log } = summary.outcome(id) {
-            errln!("failed: {}: {error}", stage.name);
-            if let Some(log) = log {
-                for line in end_of(log) {
-                    errln!("  | {line}");
-                }
-                errln!("  log: {}", log.display());
-            }
-        }
-    }
-}
-
-/// The last lines of a log; none of one that cannot be read.
-fn end_of(log: &Path) -> Vec<String> {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN_BYTES)..]);
-    let lines: Vec<&str> = text.lines().collect();
-    let first = lines.len().saturating_sub(SHOWN_LINES);
-    lines[first..].iter().map(|&line| line.to_owned()).collect()
 }
 
 /// Results go to stdout, for scripts; on a terminal the last line names them.

@@ -1,10 +1,12 @@
 //! `pipeline status`: what runs on the cache now, and how the last runs ended.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use engine::{Run, utc};
 use serde_json::{Value, json};
 
+use super::failures::without_numbers;
 use super::plan::duration;
 use crate::cli::Cli;
 use crate::cli::cache::AsJson;
@@ -58,9 +60,27 @@ fn print_running(run: &Run) {
     for (stage, at) in &run.running {
         outln!("  {stage} for {}", duration(since(*at)));
     }
-    for (stage, error) in &run.failed {
-        outln!("  failed {stage}: {error}");
+    for (stage, error, others) in alike(&run.failed) {
+        let others = match others {
+            0 => String::new(),
+            others => format!(" (and {} alike)", counted(others, "more stage")),
+        };
+        outln!("  failed {stage}: {error}{others}");
     }
+}
+
+/// The first stage of each reason to fail, and how many more have it.
+fn alike(failed: &[(String, String)]) -> Vec<(&str, &str, usize)> {
+    let mut first: Vec<(&str, &str, usize)> = Vec::new();
+    let mut known = BTreeMap::new();
+    for (stage, error) in failed {
+        let at = *known.entry(without_numbers(error)).or_insert(first.len());
+        match first.get_mut(at) {
+            Some((.., others)) => *others += 1,
+            None => first.push((stage, error, 0)),
+        }
+    }
+    first
 }
 
 /// One line on a run that is over.

@@ -45,15 +45,22 @@ impl Renderer for Fancy<'_> {
         let family = self.tally.count(event);
         let settled = self.tally.settled().min(self.graph.len());
         self.bar.set_position(settled as u64);
-        for line in [important(self.graph, event), family].into_iter().flatten() {
+        let news = self.tally.is_news(event) || self.verbose;
+        let important = important(self.graph, event).filter(|_| news);
+        for line in [important, family].into_iter().flatten() {
             self.bar.println(line);
         }
         if let Some(running) = running(self.graph, event) {
-            let diverged = match self.tally.diverged() {
-                0 => String::new(),
-                n => format!("{n} diverged  "),
-            };
-            self.bar.set_message(format!("{diverged}{running}"));
+            let counts = [
+                (self.tally.failed(), "failed"),
+                (self.tally.diverged(), "diverged"),
+            ];
+            let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+            let mut parts: Vec<String> = counts
+                .map(|(count, what)| format!("{count} {what}"))
+                .collect();
+            parts.push(running);
+            self.bar.set_message(parts.join("  "));
         }
         if let Event::Finished { stage, seconds, .. } = event
             && self.verbose

@@ -1,12 +1,12 @@
 //! Lines that read well in a log: the plan, each stage of the study as it is done, and a line now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use engine::{Event, Graph, Progress, StageId};
 
 use super::Renderer;
-use crate::commands::{counted, plan::duration};
+use crate::commands::{counted, failures::without_numbers, plan::duration};
 use crate::stages;
 
 /// A line about a long run at most this often, and at most so often over all its time so far.
@@ -28,6 +28,9 @@ pub(crate) struct Tally<'a> {
     families: BTreeMap<&'a str, Family>,
     settled: usize,
     diverged: usize,
+    failed: usize,
+    /// Reasons to fail that were said.
+    told: BTreeSet<String>,
     /// Whether it was said that a checkpoint is not kept.
     not_kept: bool,
 }
@@ -52,6 +55,8 @@ impl<'a> Tally<'a> {
             families,
             settled: 0,
             diverged: 0,
+            failed: 0,
+            told: BTreeSet::new(),
             not_kept: false,
         }
     }
@@ -64,6 +69,23 @@ impl<'a> Tally<'a> {
     /// Runs that diverged in this run of the study.
     pub(crate) fn diverged(&self) -> usize {
         self.diverged
+    }
+
+    /// Stages that failed in this run of the study.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// Whether an event tells what was not told before: stages that fail alike are one piece of news, and counted.
+    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Failed { error, .. } | Event::Retrying { error, .. } => {
+                let kind = matches!(event, Event::Failed { .. });
+                self.told
+                    .insert(format!("{kind} {}", without_numbers(error)))
+            }
+            _ => true,
+        }
     }
 
     /// Counts an event; gives a line when it was the last of its stage of the study, and when it is the first to tell
@@ -100,6 +122,7 @@ impl<'a> Tally<'a> {
                     self.diverged += 1;
                 }
             }
+            Event::Failed { .. } => self.failed += 1,
             _ => {}
         }
         // A stage that was settled and is made again is counted twice; the family is then done already.
@@ -221,7 +244,8 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
 impl Renderer for Plain<'_> {
     fn event(&mut self, event: &Event) {
         let family = self.tally.count(event);
-        let important = important(self.graph, event);
+        let news = self.tally.is_news(event) || self.verbose;
+        let important = important(self.graph, event).filter(|_| news);
         if self.quiet {
             if let (Some(line), false) = (important, matches!(event, Event::Planned { .. })) {
                 errln!("{line}");
@@ -239,8 +263,12 @@ impl Renderer for Plain<'_> {
         } else if self.last.elapsed() >= EVERY.max(self.start.elapsed() / LINES) {
             self.last = Instant::now();
             let running = running(self.graph, event).map_or(String::new(), |at| format!("; {at}"));
+            let failed = match self.tally.failed() {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
             errln!(
-                "{} of {} stages done{running}",
+                "{} of {} stages done{failed}{running}",
                 self.tally.settled(),
                 self.graph.len()
             );

@@ -7,14 +7,16 @@
 mod curves;
 mod folder;
 mod guard;
+mod program;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Stdio;
 
 use engine::{Contents, Job, Output};
 use serde::Deserialize;
@@ -92,7 +94,7 @@ fn in_folder(
     let read = lay_out(job, settings, work)?;
     let environment = environment(job, settings, temporary);
     let status = guard.run(
-        command(settings)?
+        program::command(&settings.run)?
             .current_dir(work)
             .env_clear()
             .envs(&environment)
@@ -100,7 +102,7 @@ fn in_folder(
             .process_group(0),
     )?;
     if !status.success() {
-        return Err(format!("the program {}", in_words(status)).into());
+        return Err(program::in_words(&settings.run, status).into());
     }
     let mut output = collect(job, settings, work)?;
     output
@@ -108,22 +110,6 @@ fn in_folder(
         .insert("environment".to_owned(), json!(environment));
     let written: u64 = output.blobs.values().map(Contents::bytes).sum();
     Ok((output, read + written))
-}
-
-fn command(settings: &Settings) -> Result<Command, Failure> {
-    Ok(match &settings.run {
-        Run::Shell(line) => {
-            let mut shell = Command::new("/bin/sh");
-            shell.args(["-e", "-c", line]);
-            shell
-        }
-        Run::Program(line) => {
-            let (program, arguments) = line.split_first().ok_or("`run` is empty")?;
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-    })
 }
 
 /// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
@@ -134,6 +120,10 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
         let path = work.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
+        }
+        if let Some(copied) = job.copy_folder(name, &path)? {
+            bytes += copied;
+            continue;
         }
         let input = name.split('/').next().unwrap_or(name);
         if settings.folders.iter().any(|folder| folder == input) {
@@ -147,8 +137,8 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
             fs::set_permissions(&path, fs::Permissions::from_mode(0o555))?;
         }
     }
-    let curve = settings.curve.iter().map(|curve| &curve.path);
-    for path in settings.outputs.values().chain(curve) {
+    let outputs = settings.outputs.values().map(String::as_str);
+    for path in outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
             fs::create_dir_all(parent)?;
         }
@@ -185,9 +175,10 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         paths.push((name, declared(work, path, is_folder)?, is_folder));
     }
     if let Some(curve) = &settings.curve {
-        let text = fs::read_to_string(declared(work, &curve.path, false)?)
-            .map_err(|error| format!("{}: {error}", curve.path))?;
-        let curve = curve.read(&text)?;
+        let curve = curve.read(|path| {
+            let read = fs::read(declared(work, path, false)?);
+            read.map_err(|error| format!("{path}: {error}").into())
+        })?;
         output
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
@@ -221,7 +212,7 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
                 .values()
                 .map(|path| path.trim_end_matches('/')),
         )
-        .chain(settings.curve.iter().map(|curve| curve.path.as_str()))
+        .chain(settings.curve.iter().flat_map(curves::Settings::paths))
         .collect();
     let undeclared: Vec<String> = folder::files(work)?
         .into_iter()
@@ -263,13 +254,5 @@ fn declared(work: &Path, name: &str, folder: bool) -> Result<std::path::PathBuf,
         .into()),
         (_, true, _) => Err(format!("`{name}/` is declared as a folder but is a file").into()),
         _ => Err(format!("`{name}` is neither a file nor a folder").into()),
-    }
-}
-
-fn in_words(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with exit code {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
-        (None, None) => format!("ended: {status}"),
     }
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub(crate) use report::read as read_report;
+pub(crate) use report::{from_json as report_from_json, read as read_report};
 pub(crate) use train::{Weights, notes_say_diverged};
 
 /// Why a stage failed.
@@ -32,11 +32,11 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("download", "1"),
     ("dataset", "1"),
     ("train", "3"),
-    ("command", "1"),
+    ("command", "2"),
     ("select", "2"),
-    ("steps_to_target", "3"),
+    ("steps_to_target", "4"),
     ("heatmap", "3"),
-    ("report", "3"),
+    ("report", "4"),
 ];
 
 /// The kinds as the engine wants them.

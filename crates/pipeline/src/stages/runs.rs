@@ -1,7 +1,7 @@
 //! The curves that a stage reads: every input named `STAGE/COORDINATES`.
 
-use analysis::Run;
 use engine::Job;
+use runs::Run;
 
 use super::Failure;
 
@@ -16,8 +16,8 @@ pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
     let runs = labels.map(|label| -> Result<Run, Failure> {
         let bytes = job.read(label)?;
         let mut run =
-            Run::from_safetensors(label, &bytes).map_err(|error| format!("{label}: {error}"))?;
-        run.learning_rate = Vec::new();
+            Run::from_bytes(label, &bytes).map_err(|error| format!("{label}: {error}"))?;
+        run.updates.learning_rate = Vec::new();
         Ok(run)
     });
     runs.collect()

@@ -77,7 +77,7 @@ impl Trainer {
             .insert("outcome".to_owned(), serde_json::to_value(run.outcome)?);
         output
             .notes
-            .insert("steps".to_owned(), json!(run.loss.len()));
+            .insert("steps".to_owned(), json!(run.curve.updates.len()));
         let provenance = &mut output.provenance;
         provenance.insert("device".to_owned(), json!(name));
         provenance.insert("trained_steps".to_owned(), json!(trained));

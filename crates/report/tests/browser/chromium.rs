@@ -119,9 +119,18 @@ impl Chromium {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
-        let offline = json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        browser.call("Network.emulateNetworkConditions", &offline);
+        browser.network(false);
         Some(browser)
+    }
+
+    /// Lets pages be loaded from elsewhere than the disk.
+    pub(crate) fn online(&mut self) {
+        self.network(true);
+    }
+
+    fn network(&mut self, on: bool) {
+        let conditions = json!({ "offline": !on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.call("Network.emulateNetworkConditions", &conditions);
     }
 
     /// Sends a command and waits for its result.
@@ -159,9 +168,15 @@ impl Chromium {
         self.load("about:blank");
         self.events.clear();
         self.load(&format!("file://{}{place}", file.display()));
+        // Data that a page holds compressed are unpacked a moment later.
+        self.ask(
+            "new Promise((done, failed) => { const until = Date.now() + 20000; const look = () => \
+             'ready' in document.body.dataset ? done(null) : Date.now() > until ? failed('the script never ends') : setTimeout(look, 5); look(); })",
+        );
     }
 
-    fn load(&mut self, url: &str) {
+    /// Goes to an address and waits until it is loaded, whatever its scripts do.
+    pub(crate) fn load(&mut self, url: &str) {
         let reply = self.call("Page.navigate", &json!({ "url": url }));
         assert!(reply["errorText"].is_null(), "{url}: {reply}");
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";

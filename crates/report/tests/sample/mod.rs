@@ -1,7 +1,7 @@
 //! A made-up study with the shape of a real one: two methods whose steps follow
 //! `S_min + E_min / B`, good regions that shrink or grow, some runs that diverge.
 
-#![allow(dead_code)] // The example and each test use a part.
+#![allow(dead_code, unused_imports)] // The example and each test use a part.
 
 mod claims;
 pub(crate) mod edges;
@@ -14,14 +14,15 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
+    FORMAT, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow,
+    StageSettings, sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
-    StepsInterval, StepsSummary, TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
+    ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
-use analysis::{Estimate, Evaluation, Interval, Metric, Outcome, Slice, Target};
+use analysis::{Estimate, Evaluation, Interval, Metric, Moment, Outcome, Target, Updates};
 use serde_json::{Value, json};
 
 use self::claims::claims;
@@ -182,6 +183,7 @@ impl Study {
     /// The whole table.
     pub(crate) fn table(&self) -> ReportTable {
         ReportTable {
+            format: FORMAT,
             title: "K-FAC and SGD at growing batch sizes on handwritten digits".into(),
             study: Some("quickstart".into()),
             claims: claims(),
@@ -249,8 +251,12 @@ impl Study {
                 .map(|t| TargetNote {
                     target: Self::target(t),
                     admissible: t != 0,
-                    fewest_steps: Some(14),
-                    note: (t == 0).then(|| "The median K-FAC run crosses it in 15 steps at batch size 256, so no claim or fit uses it.".into()),
+                    fewest: Some(FewestSteps {
+                        stage: "confirmed".into(),
+                        method: self.methods[0].clone(),
+                        batch_size: 256,
+                        by: if t == 0 { 15 } else { 40 },
+                    }),
                 })
                 .collect(),
             runs,
@@ -350,7 +356,11 @@ impl Study {
                 log_likelihood: -40.2,
             }),
             slope: Some(around(-0.71 + 0.04 * m as f64, -0.06)),
-            note: (t == 0).then(|| "inadmissible target: no law is fitted".into()),
+            notes: if t == 0 {
+                vec![FitNote::NoLaw { batch_sizes: 2 }]
+            } else {
+                vec![]
+            },
         }
     }
 
@@ -404,7 +414,7 @@ impl Study {
         }
         WinnersTable {
             by: Criterion::Metric(Metric::ValidationAccuracy),
-            at: Slice::End,
+            at: Moment::End,
             per: vec!["method".into(), "batch_size".into()],
             winners,
         }
@@ -524,8 +534,8 @@ impl Study {
     fn heatmap_table(&self) -> HeatmapTable {
         let mut panels = Vec::new();
         for (at, step) in [
-            (Slice::Epochs(12.0), None),
-            (Slice::Iterations(60), Some(60)),
+            (Moment::Epochs(12.0), None),
+            (Moment::Iterations(60), Some(60)),
         ] {
             for (m, method) in self.methods.iter().enumerate() {
                 for (b, &batch) in self.batches.iter().enumerate() {
@@ -550,7 +560,7 @@ impl Study {
         method: &str,
         b: usize,
         batch: u64,
-        at: Slice,
+        at: Moment,
         step: Option<u64>,
     ) -> Panel {
         let (xs, ys) = (self.x_values(m), self.y_values(m));
@@ -742,7 +752,7 @@ impl Study {
                 test_accuracy: Some(accuracy - 0.004),
                 ..Evaluation::default()
             }),
-            sketch: sketch(&loss),
+            sketch: sketch(&Updates::of_every_step(loss.clone(), vec![0.1; loss.len()])),
         }
     }
 
@@ -790,6 +800,7 @@ impl Study {
 /// A table with nothing in it.
 pub(crate) fn empty() -> ReportTable {
     ReportTable {
+        format: FORMAT,
         title: String::new(),
         study: None,
         claims: vec![],

@@ -1,10 +1,12 @@
 //! A data set by itself: where its files are, and whether there are enough images.
 
+use runs::number::Count;
+
 use super::Checked;
 use crate::diagnostic::Draft;
 use crate::like::Written;
-use crate::schema::{Checksums, Count, Dataset, Source};
-use crate::source::Place;
+use crate::schema::{Checksums, Dataset, Source};
+use crate::source::{Place, contents_in_words};
 use crate::sources::Sources;
 
 pub(super) fn check(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
@@ -194,16 +196,23 @@ pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut
                 Place::Disk(path) if !path.exists() => Some(path),
                 _ => None,
             });
-        if let Some(path) = missing {
-            mistakes.push(
-                Draft::warning(format!("there is no {}", path.display()))
-                    .at(span, "needed to run the study")
-                    .help(format!(
-                        "`{}` is at {}; put it there, or give `url:` and `sha256:` instead of `path:`",
-                        dataset.source.name(),
-                        dataset.source.home()
-                    )),
-            );
-        }
+        let Some(path) = missing else {
+            continue;
+        };
+        let given = dataset.path.as_ref();
+        let given = given.map(|given| sources.of(span).folder.join(given));
+        let help = match given.and_then(|given| contents_in_words(&given)) {
+            Some(there) => format!("{there}; wanted is {}", dataset.source.files_in_words()),
+            None => format!(
+                "`{}` is at {}; put it there, or give `url:` and `sha256:` instead of `path:`",
+                dataset.source.name(),
+                dataset.source.home()
+            ),
+        };
+        mistakes.push(
+            Draft::warning(format!("there is no {}", path.display()))
+                .at(span, "needed to run the study")
+                .help(help),
+        );
     }
 }

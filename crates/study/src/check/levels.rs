@@ -1,7 +1,9 @@
 //! A run that stops at a level cannot be timed to a harder one.
 
+use runs::settings::Stop;
+
 use crate::diagnostic::{Draft, Span};
-use crate::schema::{Metric, Stop};
+use crate::schema::Metric;
 use crate::training::Training;
 
 /// Checks one level of a metric against where the runs stop.
@@ -50,11 +52,7 @@ enum Obstacle {
 }
 
 fn obstacle(stop: &Stop, metric: Metric, level: f64) -> Option<Obstacle> {
-    match stop
-        .levels()
-        .into_iter()
-        .find(|(stopped, _)| *stopped == metric)
-    {
+    match stop.levels().find(|(stopped, _)| *stopped == metric) {
         None => Some(Obstacle::OtherMetrics),
         Some((_, stopped)) => {
             let harder = if metric.is_loss() {

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use runs::settings::Stop;
+
 use crate::diagnostic::{Draft, Span};
-use crate::schema::{Evaluation, Moment, Stop};
+use crate::schema::Moment;
 use crate::training::{Case, Training};
 
 /// Whether and why not a run can be read, from the best to the worst.
@@ -30,7 +32,7 @@ pub(super) fn check(
     for (name, training) in trainings {
         for case in &training.cases {
             let found = (readable(case, at), *name);
-            best.entry((case.method.as_str(), case.batch_size))
+            best.entry((case.method.as_str(), case.batch_size.get()))
                 .and_modify(|known| *known = (*known).min(found))
                 .or_insert(found);
         }
@@ -154,22 +156,10 @@ fn is_evaluated(case: &Case, at: Moment) -> bool {
     };
     named
         || case.step_of(at).is_some_and(|step| {
-            evaluated_steps(case, evaluation).any(|evaluated| evaluated == step)
+            evaluation
+                .named(case.steps_per_epoch)
+                .any(|evaluated| evaluated == step)
         })
-}
-
-/// The steps that the study names, as far as they are known.
-fn evaluated_steps<'a>(
-    case: &'a Case,
-    evaluation: &'a Evaluation,
-) -> impl Iterator<Item = u64> + use<'a> {
-    let epochs = evaluation.epochs.iter().filter_map(|epochs| {
-        Some(crate::training::epochs_to_steps(
-            epochs.get(),
-            case.steps_per_epoch?,
-        ))
-    });
-    epochs.chain(evaluation.iterations.iter().copied())
 }
 
 fn may_stop_before(case: &Case, stop: &Stop, at: Moment) -> bool {
@@ -185,9 +175,6 @@ fn may_stop_before(case: &Case, stop: &Stop, at: Moment) -> bool {
     // Both bounds hold, so either is enough.
     let earliest = case
         .steps_per_epoch
-        .map_or(0, |steps| {
-            crate::training::epochs_to_steps(bound.epochs.get(), steps)
-        })
-        .max(bound.iterations);
+        .map_or(bound.iterations, |steps| stop.earliest(steps));
     case.step_of(at).is_none_or(|step| step > earliest)
 }

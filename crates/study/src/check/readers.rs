@@ -1,9 +1,11 @@
 //! Each stage against what it reads: the settings that it needs there, moments, levels, parts of the data.
 
+use runs::settings::Optimizer;
+
 use super::{Checked, Decoded, dataset, levels, moments};
 use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::like::Written;
-use crate::schema::{Axis, By, Heatmap, Metric, Optimizer, Report, Select, StepsToTarget};
+use crate::schema::{Axis, By, Heatmap, Metric, Report, Select, StepsToTarget};
 use crate::training::{Training, missing_part};
 
 impl Checked {

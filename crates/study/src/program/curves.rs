@@ -1,11 +1,13 @@
 //! What the curves of a `command` stage are curves of.
 
+use runs::number::Count;
+use runs::settings::LastBatch;
 use serde_json::{Map, Value, json};
 
 use super::Program;
 use crate::diagnostic::{Draft, Span};
 use crate::grid::Grid;
-use crate::schema::{Count, CurveOf, Name};
+use crate::schema::{CurveOf, Name};
 use crate::sweep::text_of;
 use crate::training::Case;
 use crate::yaml::{Node, Value as Yaml};
@@ -97,11 +99,12 @@ impl Curves {
             .unwrap_or_default()
     }
 
-    fn batch_size(&self, program: &Program, point: &[u32]) -> u64 {
+    fn batch_size(&self, program: &Program, point: &[u32]) -> Count {
         let swept = program
             .swept(point, "batch_size")
-            .and_then(|size| size.as_u64());
-        swept.or(self.of.batch_size.map(Count::get)).unwrap_or(1)
+            .and_then(|size| Count::new(size.as_u64()?).ok());
+        let batch_size = swept.or(self.of.batch_size);
+        batch_size.expect("it was checked that the settings or the sweep have it")
     }
 
     pub(super) fn case(&self, program: &Program, point: &[u32], stage: &str) -> Case {
@@ -114,7 +117,11 @@ impl Curves {
             evaluation: None,
             stop: None,
             stop_from: stage.to_owned(),
-            steps_per_epoch: Some((self.train_examples / batch_size).max(1)),
+            steps_per_epoch: Some(
+                LastBatch::Drop
+                    .steps_per_epoch(self.train_examples, batch_size)
+                    .max(1),
+            ),
         }
     }
 

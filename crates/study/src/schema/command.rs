@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runs::number::{Count, Positive};
+use runs::settings::Budget;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::number::{Count, Positive};
+use super::Name;
 use super::sweep::Scalar;
-use super::{Budget, Name};
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///
@@ -25,7 +26,7 @@ use super::{Budget, Name};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
-    /// The program and its arguments, one by one; or one line for `/bin/sh`.
+    /// The program and its arguments, one by one; or one line for the shell.
     #[expect(dead_code, reason = "read from the tree, with the places of arguments")]
     pub(crate) run: Run,
     /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
@@ -88,7 +89,8 @@ pub(crate) struct CurveOf {
 pub(crate) enum Run {
     /// The program and its arguments.
     Program(#[schemars(length(min = 1))] Vec<Scalar>),
-    /// A line for `/bin/sh -e -c`.
+    /// A line for `/bin/sh -e -c`; with a pipe in it for `bash -e -o pipefail -c`, so that a failure before the
+    /// pipe is one.
     Shell(String),
 }
 

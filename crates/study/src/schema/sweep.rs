@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runs::number::{Count, Finite, Positive};
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
-use super::number::{Count, Finite, Positive};
 
 /// Settings to run over: every combination of their values, but for what the four keys below say. Every
 /// other key names a setting. In `train` that is one of its keys (`batch_size`, `learning_rate`, `seed`, ...),

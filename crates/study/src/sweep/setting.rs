@@ -1,8 +1,10 @@
 //! Which setting of `train` a name in a sweep means.
 
-use crate::decode::keys_of;
+use runs::keys_of;
+use runs::settings::Optimizer;
+
 use crate::diagnostic::{Draft, did_you_mean};
-use crate::schema::{Optimizer, Train};
+use crate::schema::Train;
 use crate::yaml::{Entry, Node};
 
 /// Where in `train` the setting is that a sweep names.
@@ -68,15 +70,14 @@ fn method_keys(train: &Node) -> (Option<&'static str>, &'static [&'static str]) 
     let word = optimizer
         .text()
         .or_else(|| optimizer.entries().first().map(|entry| entry.key.as_str()));
-    let method = Optimizer::METHODS
-        .into_iter()
-        .find(|method| Some(*method) == word);
+    let methods = Optimizer::METHODS.iter().copied();
+    let method = methods.into_iter().find(|method| Some(*method) == word);
     (method, method.map_or(&[], Optimizer::settings_of))
 }
 
 fn in_some_optimizer(name: &str) -> bool {
-    let mut settings = Optimizer::METHODS.into_iter().map(Optimizer::settings_of);
-    settings.any(|settings| settings.contains(&name))
+    let mut methods = Optimizer::METHODS.iter();
+    methods.any(|method| Optimizer::settings_of(method).contains(&name))
 }
 
 pub(super) fn short_name(path: &[String]) -> String {

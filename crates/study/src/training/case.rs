@@ -1,14 +1,18 @@
 //! What the readers of runs must know of them: how long they train, where they are evaluated, when they stop.
 
+use runs::epochs_to_steps;
+use runs::number::Count;
+use runs::settings::{Budget, Evaluation, Stop};
+
 use crate::diagnostic::{Draft, Span};
 use crate::like::Written;
-use crate::schema::{Budget, Dataset, Evaluation, Metric, Moment, Stop};
+use crate::schema::{Dataset, Metric, Moment};
 
 /// Runs that look alike to what reads them.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) method: String,
-    pub(crate) batch_size: u64,
+    pub(crate) batch_size: Count,
     pub(crate) budget: Budget,
     pub(crate) constant_rate: bool,
     /// Where it is evaluated, if the study says so.
@@ -39,12 +43,12 @@ pub(super) fn check_case(
         )
     };
     if let Some(examples) = data.train_examples()
-        && case.batch_size > examples
+        && case.batch_size.get() > examples
     {
         mistakes.push(
             Draft::error(format!(
                 "batch size {} with {examples} training examples",
-                case.batch_size
+                case.batch_size.get()
             ))
             .at(batch_span(), "larger than the training set")
             .help(format!("at most {examples}")),
@@ -59,7 +63,7 @@ pub(super) fn check_case(
         mistakes.push(
             Draft::error(format!(
                 "`{name}` has no budget at batch size {}",
-                case.batch_size
+                case.batch_size.get()
             ))
             .at(
                 written.node.span_at(&["train", "budget"]),
@@ -97,24 +101,14 @@ pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option
 impl Case {
     /// The budget in epochs, if it is given so.
     pub(crate) fn epochs(&self) -> Option<f64> {
-        match self.budget {
-            Budget::Epochs {
-                epochs,
-                adjusted_from_batch: None,
-            } => Some(epochs.get()),
-            Budget::Epochs {
-                epochs,
-                adjusted_from_batch: Some(from),
-            } => Some(((self.batch_size as f64 / from.get() as f64).log2() + 1.0) * epochs.get()),
-            Budget::Iterations(_) => None,
-        }
+        self.budget.epochs(self.batch_size)
     }
 
     /// The budget in steps, where that is known.
     pub(crate) fn steps(&self) -> Option<u64> {
-        match self.budget {
-            Budget::Iterations(iterations) => Some(iterations.get()),
-            Budget::Epochs { .. } => Some(epochs_to_steps(self.epochs()?, self.steps_per_epoch?)),
+        match (self.budget, self.steps_per_epoch) {
+            (Budget::Iterations(iterations), _) => Some(iterations.get()),
+            (_, steps_per_epoch) => Some(self.budget.steps(self.batch_size, steps_per_epoch?)),
         }
     }
 
@@ -126,9 +120,4 @@ impl Case {
             Moment::Iterations(iterations) => Some(iterations.get()),
         }
     }
-}
-
-/// The first step at or after a number of epochs, as training rounds.
-pub(crate) fn epochs_to_steps(epochs: f64, steps_per_epoch: u64) -> u64 {
-    (epochs * steps_per_epoch as f64 - 1e-9).ceil().max(0.0) as u64
 }

@@ -18,6 +18,8 @@ use std::num::NonZeroUsize;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_kfac::Tape;
+use runs::number::Count;
+use runs::settings::Model;
 
 pub use alexnet::AlexNet;
 pub use batch_norm::{BatchNorm, Moments, Normalisation};
@@ -26,7 +28,6 @@ pub use mlp::Mlp;
 pub use resnet::{Block, ResNet};
 pub use weights::Weight;
 
-use crate::settings::Model;
 use crate::{Data, Error};
 use datasets::random::{Purpose, Stream};
 use initial::Initial;
@@ -107,8 +108,15 @@ impl Network {
         };
         let shape = [data.channels, data.height, data.width];
         Ok(match model {
-            Model::Mlp { hidden } => Self::Mlp(Mlp::new(shape, hidden, data.classes, initial)),
-            Model::Cnn { channels } => Self::Cnn(Cnn::new(shape, channels, data.classes, initial)),
+            Model::Mlp(mlp) => {
+                Self::Mlp(Mlp::new(shape, &sizes(&mlp.hidden), data.classes, initial))
+            }
+            Model::Cnn(cnn) => Self::Cnn(Cnn::new(
+                shape,
+                &sizes(&cnn.channels),
+                data.classes,
+                initial,
+            )),
             Model::ResNet20 => Self::ResNet(ResNet::new(shape, 3, data.classes, initial)?),
             Model::ResNet32 => Self::ResNet(ResNet::new(shape, 5, data.classes, initial)?),
             Model::AlexNet => Self::AlexNet(AlexNet::new(shape, data.classes, initial)),
@@ -124,4 +132,8 @@ impl Network {
             Self::AlexNet(alexnet) => alexnet.forward(x, pass),
         }
     }
+}
+
+fn sizes(counts: &[Count]) -> Vec<usize> {
+    counts.iter().map(|count| count.size()).collect()
 }

@@ -6,29 +6,26 @@
 //! size of AdamW's, so that one learning rate serves both.
 
 use burn::module::ParamGroup;
-use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdjustLrFn, ModuleOptimizer, MuonConfig, Optimizer};
 use burn::tensor::{Device, Tensor};
+use runs::settings::Muon;
 
-use super::{Named, adamw};
-use crate::settings::Muon;
+use super::{Named, adamw, decay};
 
 /// Muon for hidden matrices, AdamW for the rest.
-pub(super) fn init(settings: Muon, parameters: &[Named]) -> ModuleOptimizer {
+pub(super) fn init(settings: &Muon, parameters: &[Named]) -> ModuleOptimizer {
     let momentum = MomentumConfig::new()
-        .with_momentum(settings.momentum)
+        .with_momentum(settings.momentum.get())
         .with_dampening(0.0)
         .with_nesterov(true);
-    let decay =
-        (settings.weight_decay > 0.0).then(|| WeightDecayConfig::new(settings.weight_decay as f32));
     let matrices = MuonConfig::new()
         .with_momentum(momentum)
-        .with_weight_decay(decay)
+        .with_weight_decay(decay(settings.weight_decay))
         .with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW)
         .build();
     let hidden = ParamGroup::from_paths(hidden(parameters));
-    adamw(settings.rest())
+    adamw(&settings.rest())
         .init()
         .with_group(hidden, Flattened(matrices), None)
 }

@@ -11,7 +11,7 @@ use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::Failure;
+use super::{Failure, program};
 use std::fs;
 
 /// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an empty line when there is none.
@@ -92,10 +92,9 @@ impl Guard {
     /// Runs a program that leads a process group, and ends what is left of the group after it.
     pub(super) fn run(&mut self, command: &mut Command) -> Result<ExitStatus, Failure> {
         let mut child = command.spawn().map_err(|error| {
-            format!(
-                "cannot start `{}`: {error}",
-                command.get_program().display()
-            )
+            let program = command.get_program().to_string_lossy();
+            let work = command.get_current_dir().unwrap_or(Path::new(""));
+            program::not_started(&program, work, &error)
         })?;
         writeln!(self.stdin, "{}", child.id())?;
         let status = child.wait()?;

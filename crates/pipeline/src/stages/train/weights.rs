@@ -43,7 +43,7 @@ impl<'a> Weights<'a> {
         let prefix = Prefix::new(&manifest, &settings, &course, device);
         let Some(kept) = self
             .store
-            .read_checkpoint(prefix.checkpoint(run.loss.len() as u64))?
+            .read_checkpoint(prefix.checkpoint(run.curve.updates.last_step()))?
         else {
             return Err(
                 "its last checkpoint was not kept, or is gone; `pipeline run --checkpoint-worth 0` with another --cache \

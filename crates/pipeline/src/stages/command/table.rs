@@ -1,0 +1,376 @@
+//! Curves as programs log them: comma-separated values with a header, or JSON, one record a row.
+//!
+//! What a file means is told by the study ([`File`]): which column is which, in what steps are counted. Here it
+//! becomes rows by step, with the metrics' own names. Every number is read by one rule, whatever the format.
+
+mod json;
+mod number;
+mod separated;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runs::Metric;
+use serde::Deserialize;
+
+use super::Failure;
+use number::number;
+
+/// The columns that a curve has beside its `step`.
+fn columns() -> impl Iterator<Item = &'static str> {
+    let metrics = Metric::ALL.map(Metric::name);
+    ["loss", "learning_rate", "examples"]
+        .into_iter()
+        .chain(metrics)
+}
+
+/// How far beyond 0 and 1 an accuracy may be by rounding.
+const ROUNDING: f64 = 1e-5;
+
+/// A file with curves, as the study describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    /// What a column is called in the file.
+    #[serde(default)]
+    columns: BTreeMap<String, String>,
+    /// Columns of no use; `*` stands for any text.
+    #[serde(default)]
+    ignore: Vec<String>,
+    #[serde(default)]
+    counted_in: Unit,
+    /// What the file calls the first step, or the first epoch.
+    #[serde(default = "one")]
+    counted_from: u64,
+    #[serde(default)]
+    tokens_per_example: u64,
+    /// Whether accuracies are in percent.
+    #[serde(default)]
+    percent: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What the file counts its steps in.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    #[default]
+    Steps,
+    Epochs,
+    Examples,
+    Tokens,
+}
+
+/// How long steps and epochs are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) batch_size: u64,
+    pub(crate) steps_per_epoch: u64,
+    pub(crate) train_examples: u64,
+}
+
+impl Pace {
+    /// Examples seen after a step: the last batch of an epoch may be a small one.
+    pub(crate) fn examples(self, step: u64) -> u64 {
+        if self.steps_per_epoch * self.batch_size <= self.train_examples {
+            return step * self.batch_size;
+        }
+        let (epochs, rest) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        epochs * self.train_examples + rest * self.batch_size
+    }
+
+    /// The step after which so many examples were seen.
+    fn step_of(self, examples: f64) -> f64 {
+        if self.steps_per_epoch * self.batch_size <= self.train_examples {
+            return examples / self.batch_size as f64;
+        }
+        let epochs = (examples / self.train_examples as f64).floor();
+        let rest = examples - epochs * self.train_examples as f64;
+        epochs * self.steps_per_epoch as f64 + (rest / self.batch_size as f64).ceil()
+    }
+}
+
+/// The cells of one step that are not empty.
+pub(crate) type Row = BTreeMap<&'static str, f64>;
+/// Rows by the number of updates made; the loss and the rate are those of the last of these.
+pub(crate) type Rows = BTreeMap<u64, Row>;
+
+/// What becomes of a column of the file.
+enum Use {
+    /// It has these columns of the curve.
+    Is(Vec<&'static str>),
+    Step,
+    Ignored,
+    Unknown,
+}
+
+impl File {
+    /// Adds the rows of the file to those of others.
+    ///
+    /// # Errors
+    /// What is wrong, with the line.
+    pub(crate) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), Failure> {
+        let text = text(bytes).map_err(|error| format!("{}: {error}", self.path))?;
+        let mut reader = Reader {
+            file: self,
+            pace,
+            rows,
+            uses: BTreeMap::new(),
+        };
+        let lines = if text.trim_start().starts_with(['{', '[']) {
+            json::read(text, &mut reader)
+        } else {
+            separated::read(text, &mut reader)
+        };
+        lines?;
+        reader.check_columns()
+    }
+
+    fn at(&self, line: usize, message: &str) -> Failure {
+        format!("{}, line {line}: {message}", self.path).into()
+    }
+
+    fn use_of(&self, name: &str) -> Use {
+        let is = |column: &&str| match self.columns.get(*column) {
+            Some(mapped) => mapped == name,
+            None => *column == name,
+        };
+        if is(&"step") {
+            return Use::Step;
+        }
+        let columns: Vec<&'static str> = columns().filter(is).collect();
+        if !columns.is_empty() {
+            Use::Is(columns)
+        } else if self.ignore.iter().any(|pattern| fits(pattern, name)) {
+            Use::Ignored
+        } else {
+            Use::Unknown
+        }
+    }
+
+    /// What the file calls the step.
+    fn step_name(&self) -> &str {
+        self.columns.get("step").map_or("step", String::as_str)
+    }
+
+    /// The number of updates made, of what the file says.
+    fn step(&self, said: f64, pace: Pace) -> Option<u64> {
+        let done = said - self.counted_from as f64 + 1.0;
+        let (steps, exact) = match self.counted_in {
+            Unit::Steps => (done, true),
+            Unit::Epochs => (done * pace.steps_per_epoch as f64, false),
+            Unit::Examples => (pace.step_of(said), false),
+            Unit::Tokens => (pace.step_of(said / self.tokens_per_example as f64), false),
+        };
+        let whole = if exact { steps } else { steps.round() };
+        is_whole(whole).then_some(whole as u64)
+    }
+}
+
+/// Whether a pattern, in which `*` stands for any text, is this name.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
+    let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    ends.any(|at| fits(after, &rest[at..]))
+}
+
+fn is_whole(number: f64) -> bool {
+    number >= 0.0 && number.fract() == 0.0 && number < 2f64.powi(53)
+}
+
+/// The text of a file, without the mark that some programs begin it with.
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if wide || bytes.iter().take(4).any(|byte| *byte == 0) {
+        return Err("it is UTF-16, as PowerShell's `>` writes; write UTF-8".to_owned());
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = 1 + before.matches('\n').count();
+        format!("line {line} is not UTF-8")
+    })?;
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text)
+}
+
+/// Takes in records one by one.
+struct Reader<'a> {
+    file: &'a File,
+    pace: Pace,
+    rows: &'a mut Rows,
+    /// What becomes of each column met so far.
+    uses: BTreeMap<String, Use>,
+}
+
+impl Reader<'_> {
+    fn meet(&mut self, name: &str) {
+        if !self.uses.contains_key(name) {
+            self.uses.insert(name.to_owned(), self.file.use_of(name));
+        }
+    }
+
+    /// Takes in one record: names of columns with what stands there.
+    fn record<'c>(
+        &mut self,
+        line: usize,
+        decimal_comma: bool,
+        cells: impl Iterator<Item = (&'c str, &'c str)>,
+    ) -> Result<(), Failure> {
+        let file = self.file;
+        let mut step = None;
+        let mut row = Row::new();
+        for (name, cell) in cells {
+            self.meet(name);
+            let columns = match &self.uses[name] {
+                Use::Ignored | Use::Unknown => continue,
+                Use::Step => &[][..],
+                Use::Is(columns) => columns,
+            };
+            let Some(value) = number(cell, decimal_comma).map_err(|help| {
+                file.at(
+                    line,
+                    &format!("`{cell}` is no number, under `{name}`{help}"),
+                )
+            })?
+            else {
+                continue;
+            };
+            if columns.is_empty() {
+                let made = file.step(value, self.pace);
+                step = Some(made.ok_or_else(|| file.at(line, &no_step(value, file)))?);
+            }
+            for column in columns {
+                let value = file.fitting(column, value).map_err(|error| {
+                    file.at(line, &format!("{value} is no value of `{column}`{error}"))
+                })?;
+                row.insert(column, value);
+            }
+        }
+        if row.is_empty() {
+            return Ok(());
+        }
+        let step = step.ok_or_else(|| {
+            let name = file.step_name();
+            file.at(
+                line,
+                &format!(
+                    "no `{name}` beside `{}`",
+                    row.keys().next().unwrap_or(&"loss")
+                ),
+            )
+        })?;
+        let known = self.rows.entry(step).or_default();
+        for (column, value) in row {
+            if step == 0 && matches!(column, "loss" | "learning_rate") {
+                let counted = match file.counted_from {
+                    1 => "; where the file calls that one 0, say `counted_from: 0`",
+                    _ => "",
+                };
+                let message = format!("`{column}` at step 0; the first update is step 1{counted}");
+                return Err(file.at(line, &message));
+            }
+            if known.insert(column, value).is_some() {
+                let message = format!(
+                    "`{column}` of step {step} for the second time; did two runs write to one file?"
+                );
+                return Err(file.at(line, &message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every column of the file is one that the study knows, and every one that it names is there.
+    fn check_columns(&self) -> Result<(), Failure> {
+        let path = &self.file.path;
+        let names = |keep: fn(&Use) -> bool| -> Vec<&str> {
+            let uses = self.uses.iter().filter(|(_, of)| keep(of));
+            uses.map(|(name, _)| name.as_str()).collect()
+        };
+        let missing: BTreeSet<&str> = self
+            .file
+            .columns
+            .values()
+            .map(String::as_str)
+            .filter(|name| !self.uses.contains_key(*name))
+            .collect();
+        if !missing.is_empty() {
+            let known: Vec<&str> = self.uses.keys().map(String::as_str).collect();
+            return Err(format!(
+                "{path} has no column {}, which `columns` names; it has {}",
+                quoted(&missing.into_iter().collect::<Vec<_>>()),
+                quoted(&known)
+            )
+            .into());
+        }
+        let unknown = names(|of| matches!(of, Use::Unknown));
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{path} has columns that are not known: {}; say which of step, {} they are (`columns: {{ validation_loss: \
+             {} }}`), or leave them out (`ignore: [{}]`)",
+            quoted(&unknown),
+            columns().collect::<Vec<_>>().join(", "),
+            unknown[0],
+            unknown.join(", ")
+        )
+        .into())
+    }
+}
+
+impl File {
+    /// The value as it is kept, if it can be one of the column.
+    fn fitting(&self, column: &str, value: f64) -> Result<f64, &'static str> {
+        match column {
+            "examples" if !is_whole(value) => Err("; it counts"),
+            "learning_rate" if !(value.is_finite() && value >= 0.0) => Err(""),
+            metric if Metric::named(metric).is_some_and(|metric| !metric.is_loss()) => {
+                let value = if self.percent { value / 100.0 } else { value };
+                if value.is_nan() || (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
+                    return Ok(value.clamp(0.0, 1.0));
+                }
+                Err(match value {
+                    1.0..=100.0 => {
+                        ", a fraction; where the file has percentages, say `percent: true`"
+                    }
+                    _ => ", a fraction",
+                })
+            }
+            _ => Ok(value),
+        }
+    }
+}
+
+fn no_step(value: f64, file: &File) -> String {
+    let name = file.step_name();
+    match file.counted_in {
+        Unit::Steps if value.fract() != 0.0 => {
+            format!(
+                "{value} is no step, under `{name}`; where it counts epochs, say `counted_in: epochs`"
+            )
+        }
+        _ => format!("{value} is no step, under `{name}`"),
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests;

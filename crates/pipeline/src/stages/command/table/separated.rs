@@ -1,0 +1,93 @@
+//! Values with separators between them, under a header: commas, semicolons or tabs.
+//!
+//! Where a semicolon or a tab separates, a comma is a decimal one, as spreadsheets of half the world write.
+
+use std::collections::BTreeSet;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use super::{Reader, quoted};
+use crate::stages::Failure;
+
+/// Reads a header and the lines below it.
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
+    let file = reader.file;
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    let separator = separator(first.unwrap_or_default());
+    let mut lines = ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes());
+    let mut record = StringRecord::new();
+    let mut header: Option<Vec<String>> = None;
+    while lines
+        .read_record(&mut record)
+        .map_err(|error| format!("{}: {error}", file.path))?
+    {
+        let line = record.position().map_or(0, |at| at.line() as usize);
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        let Some(names) = &header else {
+            let names: Vec<String> = record.iter().map(str::to_owned).collect();
+            check_header(&names).map_err(|error| file.at(line, &error))?;
+            for name in &names {
+                reader.meet(name);
+            }
+            header = Some(names);
+            continue;
+        };
+        if record.iter().eq(names.iter().map(String::as_str)) {
+            let message = "the header again: two runs wrote to one file, or a run went on in it; write each run's \
+                           curve to a new file";
+            return Err(file.at(line, message));
+        }
+        if record.len() != names.len() {
+            let (found, wanted) = (record.len(), names.len());
+            return Err(file.at(line, &format!("{found} cells under {wanted} columns")));
+        }
+        let cells = names.iter().map(String::as_str).zip(record.iter());
+        reader.record(line, separator != b',', cells)?;
+    }
+    Ok(())
+}
+
+/// What separates the names in a header.
+fn separator(header: &str) -> u8 {
+    let counted = |separator: char| header.matches(separator).count();
+    let all = [b',', b';', b'\t'];
+    all.into_iter()
+        .rev()
+        .max_by_key(|separator| counted(char::from(*separator)))
+        .unwrap_or(b',')
+}
+
+fn check_header(names: &[String]) -> Result<(), String> {
+    if let Some(number) = names.iter().find(|name| name.parse::<f64>().is_ok()) {
+        return Err(format!(
+            "`{number}` stands where the first line names the columns, such as `step,train_loss`"
+        ));
+    }
+    if let [one] = names
+        && one.contains([' ', '|'])
+    {
+        return Err(format!(
+            "one column, `{one}`; separate columns by commas, semicolons or tabs"
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<&str> = names
+        .iter()
+        .filter(|name| !seen.insert(name.as_str()))
+        .map(String::as_str)
+        .collect();
+    if twice.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "more than one column is called {}: which one is meant?",
+        quoted(&twice.into_iter().collect::<Vec<_>>())
+    ))
+}

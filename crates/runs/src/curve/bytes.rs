@@ -1,0 +1,241 @@
+//! The bytes of a curve: one-dimensional arrays of safetensors.
+//!
+//! `loss` f32 and `learning_rate` f64 `[rows]`; `loss.step` u64 `[rows]` where there is not a row for every update;
+//! `step`, `examples` u64 and a metric f64 each `[evaluations]`, metrics that were never measured left out;
+//! `curvature.step` u64, `curvature.median`, `curvature.largest` f64, and `noise.step` u64, `noise.trace`,
+//! `noise.gradient` f64, all three or none. A loss or a metric is NaN where it is not known, and infinite where what
+//! was measured is not finite.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::{Curvature, Curve, GradientNoise, Updates};
+use crate::{Evaluation, Metric};
+
+/// One-dimensional arrays by name.
+#[derive(Default)]
+pub struct Columns(BTreeMap<String, (Dtype, Vec<u8>)>);
+
+impl Columns {
+    fn reals(&mut self, name: String, values: impl Iterator<Item = f64>) {
+        let bytes = values.flat_map(f64::to_le_bytes).collect();
+        self.0.insert(name, (Dtype::F64, bytes));
+    }
+
+    fn integers(&mut self, name: String, values: impl Iterator<Item = u64>) {
+        let bytes = values.flat_map(u64::to_le_bytes).collect();
+        self.0.insert(name, (Dtype::U64, bytes));
+    }
+
+    /// The columns as what `safetensors::serialize` takes.
+    ///
+    /// # Panics
+    ///
+    /// Never: the shapes are those of the bytes.
+    pub fn views(&self) -> impl Iterator<Item = (&str, TensorView<'_>)> {
+        self.0.iter().map(|(name, (dtype, bytes))| {
+            let length = bytes.len() / (dtype.bitsize() / 8);
+            let view = TensorView::new(*dtype, vec![length], bytes);
+            (
+                name.as_str(),
+                view.expect("the length is that of the bytes"),
+            )
+        })
+    }
+}
+
+impl Curve {
+    /// The curve as columns whose names begin with `prefix`.
+    pub fn columns(&self, prefix: &str) -> Columns {
+        let mut columns = Columns::default();
+        let name = |name: &str| format!("{prefix}{name}");
+        let updates = &self.updates;
+        let losses = updates.loss.iter().flat_map(|loss| loss.to_le_bytes());
+        columns
+            .0
+            .insert(name("loss"), (Dtype::F32, losses.collect()));
+        columns.reals(name("learning_rate"), updates.learning_rate.iter().copied());
+        if let Some(steps) = &updates.steps {
+            columns.integers(name("loss.step"), steps.iter().copied());
+        }
+        let rows = || self.evaluations.iter();
+        columns.integers(name("step"), rows().map(|row| row.step));
+        columns.integers(name("examples"), rows().map(|row| row.examples));
+        for metric in Metric::ALL {
+            if rows().any(|row| metric.measured(row).is_some()) {
+                let values = rows().map(|row| match metric.measured(row) {
+                    None => f64::NAN,
+                    Some(value) if value.is_nan() => f64::INFINITY,
+                    Some(value) => value,
+                });
+                columns.reals(name(metric.name()), values);
+            }
+        }
+        if !self.curvature.is_empty() {
+            let rows = || self.curvature.iter();
+            columns.integers(name("curvature.step"), rows().map(|at| at.step));
+            columns.reals(name("curvature.median"), rows().map(|at| at.median));
+            columns.reals(name("curvature.largest"), rows().map(|at| at.largest));
+        }
+        if !self.noise.is_empty() {
+            let rows = || self.noise.iter();
+            columns.integers(name("noise.step"), rows().map(|at| at.step));
+            columns.reals(name("noise.trace"), rows().map(|at| at.trace));
+            columns.reals(name("noise.gradient"), rows().map(|at| at.gradient));
+        }
+        columns
+    }
+
+    /// Reads the columns whose names begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn from_columns(tensors: &SafeTensors<'_>, prefix: &str) -> Result<Self, String> {
+        Reader { tensors, prefix }.curve()
+    }
+}
+
+/// Two numbers by step, where they were recorded.
+type Measured = Vec<(u64, f64, f64)>;
+
+struct Reader<'a> {
+    tensors: &'a SafeTensors<'a>,
+    prefix: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn has(&self, name: &str) -> bool {
+        self.tensors
+            .tensor(&format!("{}{name}", self.prefix))
+            .is_ok()
+    }
+
+    fn column(&self, name: &str, dtype: Dtype) -> Result<&'a [u8], String> {
+        let name = format!("{}{name}", self.prefix);
+        let tensor = self
+            .tensors
+            .tensor(&name)
+            .map_err(|error| error.to_string())?;
+        if tensor.dtype() != dtype || tensor.shape().len() != 1 {
+            return Err(format!("`{name}` is not one-dimensional {dtype:?}"));
+        }
+        Ok(tensor.data())
+    }
+
+    fn reals(&self, name: &str) -> Result<impl ExactSizeIterator<Item = f64> + use<'a>, String> {
+        let numbers = self.column(name, Dtype::F64)?.as_chunks().0;
+        Ok(numbers.iter().map(|number| f64::from_le_bytes(*number)))
+    }
+
+    fn integers(&self, name: &str) -> Result<Vec<u64>, String> {
+        let numbers = self.column(name, Dtype::U64)?.as_chunks().0;
+        Ok(numbers
+            .iter()
+            .map(|number| u64::from_le_bytes(*number))
+            .collect())
+    }
+
+    /// Steps, in strictly ascending order.
+    fn steps(&self, name: &str) -> Result<Vec<u64>, String> {
+        let steps = self.integers(name)?;
+        if steps.is_sorted_by(|a, b| a < b) {
+            Ok(steps)
+        } else {
+            Err(format!("`{name}` does not ascend"))
+        }
+    }
+
+    fn curve(&self) -> Result<Curve, String> {
+        let measured = |[step, first, second]: [&str; 3]| -> Result<Measured, String> {
+            if !self.has(step) {
+                return Ok(Vec::new());
+            }
+            let steps = self.steps(step)?;
+            let (first_values, second_values) = (self.reals(first)?, self.reals(second)?);
+            if first_values.len() != steps.len() || second_values.len() != steps.len() {
+                return Err(format!(
+                    "`{step}`, `{first}` and `{second}` differ in length"
+                ));
+            }
+            let values = first_values.zip(second_values);
+            Ok(steps
+                .into_iter()
+                .zip(values)
+                .map(|(step, (a, b))| (step, a, b))
+                .collect())
+        };
+        let curvature = measured(["curvature.step", "curvature.median", "curvature.largest"])?;
+        let noise = measured(["noise.step", "noise.trace", "noise.gradient"])?;
+        Ok(Curve {
+            updates: self.updates()?,
+            evaluations: self.evaluations()?,
+            curvature: curvature
+                .into_iter()
+                .map(|(step, median, largest)| Curvature {
+                    step,
+                    median,
+                    largest,
+                })
+                .collect(),
+            noise: noise
+                .into_iter()
+                .map(|(step, trace, gradient)| GradientNoise {
+                    step,
+                    trace,
+                    gradient,
+                })
+                .collect(),
+        })
+    }
+
+    fn updates(&self) -> Result<Updates, String> {
+        let losses = self.column("loss", Dtype::F32)?.as_chunks().0;
+        let loss: Vec<f32> = losses
+            .iter()
+            .map(|loss| f32::from_le_bytes(*loss))
+            .collect();
+        let learning_rate: Vec<f64> = self.reals("learning_rate")?.collect();
+        if learning_rate.len() != loss.len() {
+            return Err("`loss` and `learning_rate` differ in length".to_owned());
+        }
+        if !self.has("loss.step") {
+            return Ok(Updates::of_every_step(loss, learning_rate));
+        }
+        let steps = self.steps("loss.step")?;
+        if steps.len() != loss.len() || steps.first() == Some(&0) {
+            return Err("`loss.step` does not go with `loss`".to_owned());
+        }
+        Ok(Updates::at(steps, loss, learning_rate))
+    }
+
+    fn evaluations(&self) -> Result<Vec<Evaluation>, String> {
+        let (steps, examples) = (self.steps("step")?, self.integers("examples")?);
+        let mismatch = |name: &str| format!("`{name}` and `step` differ in length");
+        if examples.len() != steps.len() {
+            return Err(mismatch("examples"));
+        }
+        let rows = steps.into_iter().zip(examples);
+        let mut evaluations: Vec<Evaluation> = rows
+            .map(|(step, examples)| Evaluation {
+                step,
+                examples,
+                ..Evaluation::default()
+            })
+            .collect();
+        for metric in Metric::ALL {
+            if !self.has(metric.name()) {
+                continue;
+            }
+            let values = self.reals(metric.name())?;
+            if values.len() != evaluations.len() {
+                return Err(mismatch(metric.name()));
+            }
+            for (evaluation, value) in evaluations.iter_mut().zip(values) {
+                *metric.of_mut(evaluation) = (!value.is_nan()).then_some(value);
+            }
+        }
+        Ok(evaluations)
+    }
+}

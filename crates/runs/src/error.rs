@@ -1,0 +1,22 @@
+//! What can be wrong with the bytes of a run.
+
+/// An expected failure: the input, not this crate, is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no safetensors file, or an array or the metadata of the format is not there.
+    #[error("{label} is not a curve: {reason}")]
+    NotACurve {
+        /// Name of the input.
+        label: String,
+        /// What is missing or malformed.
+        reason: String,
+    },
+    /// The run's settings lack one that every reader needs.
+    #[error("the settings of {label} have no valid `{setting}`")]
+    Setting {
+        /// Name of the input.
+        label: String,
+        /// The setting.
+        setting: &'static str,
+    },
+}

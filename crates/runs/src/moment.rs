@@ -1,0 +1,63 @@
+//! A time in a run.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A time in a run: its end, or a number of epochs or steps. In JSON `"end"`, `{"epochs": 12}` or
+/// `{"iterations": 300}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    /// After the whole budget.
+    #[default]
+    End,
+    /// After this many passes over the training set.
+    Epochs(f64),
+    /// After this many steps.
+    Iterations(u64),
+}
+
+/// The first step at or after a time in epochs: `ceil(epochs * steps an epoch)`, where a product less than 1e-9 above
+/// a whole number counts as that number, so that 0.1 of 30 steps is 3.
+pub fn epochs_to_steps(epochs: f64, steps_per_epoch: u64) -> u64 {
+    (epochs * steps_per_epoch as f64 - 1e-9).ceil().max(0.0) as u64
+}
+
+impl Moment {
+    /// The first step at or after the moment, of a run that ends after `end` steps.
+    pub fn step(self, steps_per_epoch: u64, end: u64) -> u64 {
+        match self {
+            Self::End => end,
+            Self::Epochs(epochs) => epochs_to_steps(epochs, steps_per_epoch),
+            Self::Iterations(steps) => steps,
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    /// In words: `at the end`, `after 12 epochs`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::End => f.write_str("at the end"),
+            Self::Epochs(1.0) => f.write_str("after 1 epoch"),
+            Self::Epochs(epochs) => write!(f, "after {epochs} epochs"),
+            Self::Iterations(1) => f.write_str("after 1 iteration"),
+            Self::Iterations(steps) => write!(f, "after {steps} iterations"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_epochs_becomes_the_first_step_at_or_after_it() {
+        assert_eq!(epochs_to_steps(0.1, 30), 3);
+        assert_eq!(epochs_to_steps(0.1, 31), 4);
+        assert_eq!(epochs_to_steps(1.5, 7), 11);
+        assert_eq!(epochs_to_steps(0.0, 7), 0);
+        assert_eq!(Moment::End.step(30, 77), 77);
+    }
+}
