@@ -20,14 +20,15 @@ mod train;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub(crate) use command::{Command, CurveOf};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use number::{Count, Name, NonNegative};
 pub(crate) use optimizer::Optimizer;
-pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use runs::Metric;
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::{Augment, BatchNorm, Budget, Evaluation, LastBatch, Schedule, Stop, Train};
 
@@ -87,40 +88,6 @@ pub(crate) struct Stage {
     pub(crate) heatmap: Option<Heatmap>,
     /// The page.
     pub(crate) report: Option<Report>,
-}
-
-/// What an evaluation measures. Losses are mean cross-entropies in nats, accuracies fractions.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Metric {
-    TrainLoss,
-    TrainAccuracy,
-    ValidationLoss,
-    ValidationAccuracy,
-    TestLoss,
-    TestAccuracy,
-}
-
-impl Metric {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::TrainLoss => "train_loss",
-            Self::TrainAccuracy => "train_accuracy",
-            Self::ValidationLoss => "validation_loss",
-            Self::ValidationAccuracy => "validation_accuracy",
-            Self::TestLoss => "test_loss",
-            Self::TestAccuracy => "test_accuracy",
-        }
-    }
-
-    pub(crate) fn is_loss(self) -> bool {
-        matches!(
-            self,
-            Self::TrainLoss | Self::ValidationLoss | Self::TestLoss
-        )
-    }
 }
 
 /// A list of at least one.

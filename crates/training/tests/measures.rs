@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use burn::tensor::{Tensor, TensorData};
 use burn_kfac::Tape;
 use datasets::{Data, Files, prepare};
+use runs::GradientNoise;
 use serde_json::{Value, json};
 use training::models::{Network, Pass, Weight};
 use training::settings::Model;
-use training::{Evaluated, Run, Settings, train};
+use training::{Run, Settings, train};
 
 /// 200 digits.
 static DIGITS: LazyLock<Data> = LazyLock::new(|| {
@@ -91,16 +92,16 @@ fn the_mean_of_many_estimates_of_the_noise_is_that_of_all_examples() {
     let trace = squares.map(|(g, mean)| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let gradient = mean.iter().map(|x| x * x).sum::<f64>() - trace / n;
 
-    let of = |value: fn(&Evaluated) -> f64| -> (f64, f64) {
-        let values: Vec<f64> = run.curve.evaluations.iter().map(value).collect();
+    let of = |value: fn(&GradientNoise) -> f64| -> (f64, f64) {
+        let values: Vec<f64> = run.curve.noise.iter().map(value).collect();
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
         (mean, (variance / count).sqrt())
     };
     for (what, exact, (mean, error)) in [
-        ("trace", trace, of(|row| row.noise.unwrap().trace)),
-        ("gradient", gradient, of(|row| row.noise.unwrap().gradient)),
+        ("trace", trace, of(|at| at.trace)),
+        ("gradient", gradient, of(|at| at.gradient)),
     ] {
         assert!(
             (mean - exact).abs() < 4.0 * error && error < 0.05 * exact,
@@ -120,15 +121,10 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
         measured["noise_scale"] = json!({"small": 8, "batches": 8});
         let (plain, measured) = (run(base), run(measured));
         assert_eq!(plain.curve.updates.loss, measured.curve.updates.loss);
-        for (a, b) in plain
-            .curve
-            .evaluations
-            .iter()
-            .zip(&measured.curve.evaluations)
-        {
-            assert!(a.noise.is_none() && b.noise.is_some());
-            assert_eq!((a.train, a.curvature), (b.train, b.curvature));
-        }
+        assert_eq!(plain.curve.evaluations, measured.curve.evaluations);
+        assert_eq!(plain.curve.curvature, measured.curve.curvature);
+        assert!(plain.curve.noise.is_empty());
+        assert_eq!(measured.curve.noise.len(), measured.curve.evaluations.len());
         let bytes = measured.to_bytes();
         assert_eq!(Run::from_bytes(&bytes).unwrap(), measured);
         let text = String::from_utf8_lossy(&bytes);
@@ -146,18 +142,14 @@ fn measuring_changes_no_step_and_survives_the_bytes_of_a_run() {
 #[test]
 fn curvature_is_that_of_kfac_from_its_first_update_on() {
     let kfac = run(json!({"optimizer": {"kfac": {"damping": 0.1}}}));
-    assert!(kfac.curve.evaluations[0].curvature.is_none());
-    for row in &kfac.curve.evaluations[1..] {
-        let curvature = row.curvature.unwrap();
-        assert!(curvature.top > curvature.median && curvature.median >= 0.0);
+    let steps = |run: &Run| -> Vec<u64> { run.curve.curvature.iter().map(|at| at.step).collect() };
+    let evaluated = kfac.curve.evaluations.iter().map(|row| row.step);
+    assert_eq!(steps(&kfac), evaluated.skip(1).collect::<Vec<_>>());
+    for at in &kfac.curve.curvature {
+        assert!(at.largest > at.median && at.median >= 0.0);
     }
     let sgd = run(json!({}));
-    assert!(
-        sgd.curve
-            .evaluations
-            .iter()
-            .all(|row| row.curvature.is_none())
-    );
+    assert!(steps(&sgd).is_empty());
     assert!(!String::from_utf8_lossy(&sgd.to_bytes()).contains("curvature"));
 }
 

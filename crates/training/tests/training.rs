@@ -250,9 +250,9 @@ fn a_rate_beyond_reason_diverges_and_leaves_only_finite_numbers() {
         assert!(run.curve.updates.loss.iter().all(|loss| loss.is_finite()));
         for row in &run.curve.evaluations {
             assert!(
-                [row.train, row.validation.unwrap(), row.test.unwrap()]
+                [row.train_loss, row.validation_loss, row.test_loss]
                     .iter()
-                    .all(|s| s.loss.is_finite())
+                    .all(|loss| loss.is_some_and(f64::is_finite))
             );
         }
     }
@@ -329,8 +329,8 @@ fn recomputing_statistics_changes_the_evaluations_but_not_the_training() {
     assert_eq!(recomputed.curve.updates.loss, running.curve.updates.loss);
     assert_eq!(recomputed.curve.updates.loss, seldom.curve.updates.loss);
     assert_ne!(
-        recomputed.curve.evaluations[3].train,
-        running.curve.evaluations[3].train
+        recomputed.curve.evaluations[3].train_loss,
+        running.curve.evaluations[3].train_loss
     );
     assert_eq!(
         recomputed.curve.evaluations.last(),
@@ -367,14 +367,14 @@ fn training_metrics_can_be_taken_over_a_subset() {
     let subset = run(json!({"evaluation": {"train_subset": 100}}));
     assert_eq!(all.curve.updates.loss, subset.curve.updates.loss);
     assert_eq!(
-        all.curve.evaluations[5].test,
-        subset.curve.evaluations[5].test
+        all.curve.evaluations[5].test_loss,
+        subset.curve.evaluations[5].test_loss
     );
     let hundredths = subset.curve.evaluations[5].train_accuracy.unwrap() * 100.0;
     assert!((hundredths - hundredths.round()).abs() < 1e-9);
     assert_ne!(
-        all.curve.evaluations[5].train,
-        subset.curve.evaluations[5].train
+        all.curve.evaluations[5].train_loss,
+        subset.curve.evaluations[5].train_loss
     );
 }
 

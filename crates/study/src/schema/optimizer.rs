@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::{Decay, Interval, NonNegative, Positive};
-use crate::decode::keys_of;
+use runs::keys_of;
 
 /// An update rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

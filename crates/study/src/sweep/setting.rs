@@ -1,9 +1,9 @@
 //! Which setting of `train` a name in a sweep means.
 
-use crate::decode::keys_of;
 use crate::diagnostic::{Draft, did_you_mean};
 use crate::schema::{Optimizer, Train};
 use crate::yaml::{Entry, Node};
+use runs::keys_of;
 
 /// Where in `train` the setting is that a sweep names.
 pub(crate) fn path_in_train(
