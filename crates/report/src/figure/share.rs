@@ -1,6 +1,7 @@
 //! Share of good cells against batch size: how a method's tolerance grows or
 //! shrinks.
 
+use analysis::heatmap::GoodRule;
 use analysis::heatmap::HeatmapTable;
 use analysis::report::Named;
 use maud::{Markup, html};
