@@ -404,9 +404,9 @@ fn names(list: &[Name]) -> BTreeSet<&str> {
 /// The kind of a stage with a table, and the runs it reads.
 fn read_by(stage: &Stage) -> (&'static str, &[Name]) {
     match (&stage.select, &stage.steps_to_target, &stage.heatmap) {
-        (Some(select), ..) => ("select", &select.runs),
-        (_, Some(targets), _) => ("steps_to_target", &targets.runs),
-        (.., Some(heatmap)) => ("heatmap", &heatmap.runs),
+        (Some(select), ..) => ("select", &*select.runs),
+        (_, Some(targets), _) => ("steps_to_target", &*targets.runs),
+        (.., Some(heatmap)) => ("heatmap", &*heatmap.runs),
         _ => unreachable!("a report includes tables"),
     }
 }

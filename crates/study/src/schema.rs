@@ -26,7 +26,7 @@ pub(crate) use command::{Command, CurveOf};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
-pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::Train;

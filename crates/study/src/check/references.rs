@@ -51,23 +51,23 @@ fn links<'a>(stage: &'a Stage, kinds: &BTreeMap<String, Option<&'static str>>) -
         stage
             .select
             .as_ref()
-            .map(|select| ("select", "runs", &select.runs, TRAIN)),
+            .map(|select| ("select", "runs", &*select.runs, TRAIN)),
         stage
             .steps_to_target
             .as_ref()
-            .map(|targets| ("steps_to_target", "runs", &targets.runs, TRAIN)),
+            .map(|targets| ("steps_to_target", "runs", &*targets.runs, TRAIN)),
         stage
             .heatmap
             .as_ref()
-            .map(|heatmap| ("heatmap", "runs", &heatmap.runs, TRAIN)),
+            .map(|heatmap| ("heatmap", "runs", &*heatmap.runs, TRAIN)),
         stage
             .report
             .as_ref()
-            .map(|report| ("report", "include", &report.include, TABLES)),
+            .map(|report| ("report", "include", &*report.include, TABLES)),
         stage
             .report
             .as_ref()
-            .map(|report| ("report", "runs", &report.runs, TRAIN)),
+            .map(|report| ("report", "runs", &*report.runs, TRAIN)),
     ];
     for (kind, key, names, kinds) in lists.into_iter().flatten() {
         links.extend(names.iter().enumerate().map(|(index, to)| Link {
