@@ -112,26 +112,27 @@ impl Source {
 impl Dataset {
     /// The files of the source where they are in a folder.
     pub(crate) fn files(&self) -> impl Iterator<Item = &'static SourceFile> + use<> {
-        let files = match self.source {
+        let files = match *self.source {
             Source::Digits => &[],
             Source::Cifar10 => CIFAR10,
             Source::Svhn => SVHN,
             Source::Mnist | Source::FashionMnist => MNIST,
         };
-        let extra = self.extra;
+        let extra = *self.extra;
         files.iter().filter(move |file| extra || file.name != EXTRA)
     }
 
     /// Whether `path` is the archive itself, which its ending says, so that a study means the same wherever it is read.
     fn path_is_archive(&self) -> bool {
-        let path = self.path.as_deref().unwrap_or("").to_ascii_lowercase();
+        let path = self.path.as_deref().map_or("", String::as_str);
+        let path = path.to_ascii_lowercase();
         let endings = [".tar.gz", ".tgz", ".tar"];
-        self.source == Source::Cifar10 && endings.iter().any(|ending| path.ends_with(ending))
+        *self.source == Source::Cifar10 && endings.iter().any(|ending| path.ends_with(ending))
     }
 
     /// How many files are downloaded.
     pub(crate) fn downloads(&self) -> u64 {
-        match (&self.path, &self.url, &self.sha256) {
+        match (&self.path, &self.url, self.sha256.as_deref()) {
             (None, Some(_), Some(Checksums::Of(_))) => 1,
             (None, Some(_), Some(Checksums::ByName(_))) => self.files().count() as u64,
             _ => 0,
@@ -141,7 +142,7 @@ impl Dataset {
     /// The files by the names that the reader of the source knows them by, each with its place. `folder` is what
     /// `path` is relative to. Of a file that may have one name or another, the one that is there.
     pub(crate) fn places(&self, folder: &Path) -> Vec<(&'static str, Place)> {
-        match (&self.path, &self.url, &self.sha256) {
+        match (&self.path, &self.url, self.sha256.as_deref()) {
             (Some(path), ..) => {
                 let path = folder.join(path.strip_prefix("./").unwrap_or(path));
                 if self.path_is_archive() {
@@ -157,7 +158,7 @@ impl Dataset {
                 self.files().filter_map(on_disk).collect()
             }
             (None, Some(url), Some(Checksums::Of(sha256))) => {
-                vec![(CIFAR10_ARCHIVE, web(url.clone(), sha256))]
+                vec![(CIFAR10_ARCHIVE, web(String::clone(url), sha256))]
             }
             (None, Some(url), Some(Checksums::ByName(named))) => {
                 let on_web = |file: &'static SourceFile| {

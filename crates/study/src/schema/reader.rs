@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{Count, Finite, Positive, Share};
 use super::{Metric, Name, not_empty};
+use crate::spanned::Spanned;
 
 /// The best configurations among runs, seeds taken together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -18,7 +19,7 @@ pub(crate) struct Select {
     /// The `train` stages to choose from.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub(crate) runs: Vec<Name>,
+    pub(crate) runs: Vec<Spanned<Name>>,
     /// What is best: a metric, or the fewest steps to a target, as `{steps_to: {train_loss: 0.03}}`.
     pub(crate) by: By,
     /// Where on the curves the metric is read.
@@ -123,7 +124,7 @@ pub(crate) struct StepsToTarget {
     /// The `train` stages.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub(crate) runs: Vec<Name>,
+    pub(crate) runs: Vec<Spanned<Name>>,
     /// Losses on the training set to reach, nats.
     #[serde(default)]
     pub(crate) train_loss: Vec<Positive>,
@@ -170,7 +171,7 @@ pub(crate) struct Heatmap {
     /// The `train` stages.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub(crate) runs: Vec<Name>,
+    pub(crate) runs: Vec<Spanned<Name>>,
     /// The horizontal setting.
     pub(crate) x: Axis,
     /// The vertical setting.
@@ -263,10 +264,10 @@ pub(crate) struct Report {
     /// The `select`, `steps_to_target` and `heatmap` stages to show.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub(crate) include: Vec<Name>,
+    pub(crate) include: Vec<Spanned<Name>>,
     /// More `train` stages to show, beside those that the included stages read.
     #[serde(default)]
-    pub(crate) runs: Vec<Name>,
+    pub(crate) runs: Vec<Spanned<Name>>,
     /// Claims to decide, each by its name or as `{name: {settings}}`.
     #[serde(default)]
     pub(crate) claims: Vec<Claim>,
