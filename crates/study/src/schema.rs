@@ -18,18 +18,16 @@ mod train;
 
 use std::collections::BTreeMap;
 
-use runs::number;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diagnostic::Span;
 use crate::spanned::Spanned;
 
 pub(crate) use command::{Command, CurveOf};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
-pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::Train;
@@ -129,13 +127,6 @@ macro_rules! kinds {
             pub(crate) fn name(&self) -> &'static str {
                 match self {
                     $(Self::$kind(_) => stringify!($key),)*
-                }
-            }
-
-            /// The key that says it.
-            pub(crate) fn key(&self) -> Span {
-                match self {
-                    $(Self::$kind(content) => content.key,)*
                 }
             }
         }

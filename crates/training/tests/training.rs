@@ -252,7 +252,7 @@ fn a_rate_beyond_reason_diverges_and_leaves_only_finite_numbers() {
             assert!(
                 [row.train_loss, row.validation_loss, row.test_loss]
                     .iter()
-                    .all(|loss| loss.unwrap().is_finite())
+                    .all(|loss| loss.is_some_and(f64::is_finite))
             );
         }
     }

@@ -1,5 +1,7 @@
 //! Each claim with its evidence: what decides, what is shown beside it, the sentence.
 
+use runs::reader::Comparison;
+
 use super::correlation::Dampings;
 use super::judge::Decision;
 use super::region::{Change, panels};
@@ -9,13 +11,15 @@ use super::{
     returns,
 };
 use crate::control::cells;
-use crate::heatmap::HeatmapTable;
+use crate::heatmap::{GoodRule, HeatmapTable};
 use crate::{Evidence, Metric, Moment, Named, Target};
 
 /// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
 pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
     let (decision, under) = match *claim {
-        Claim::ComparablePerformance { margin, metric } => compare(evidence, margin, metric),
+        Claim::ComparablePerformance(Comparison { margin, metric }) => {
+            compare(evidence, margin, metric)
+        }
         Claim::DiminishingReturns {} => scale(evidence),
         Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Change::Shrinks, |at| {
             matches!(at, Moment::Epochs(_))
@@ -25,62 +29,60 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
         Claim::SgdFasterPerIteration {} => race(evidence),
-        Claim::LargeDampingIsSgd { margin, metric } => agree(evidence, margin, metric),
+        Claim::LargeDampingIsSgd(Comparison { margin, metric }) => agree(evidence, margin, metric),
     };
     ClaimVerdict {
         claim: *claim,
-        sentence: claim.sentence(),
+        sentence: sentence(claim),
         verdict: decision.verdict,
         statistic: decision.least_in_favour().cloned(),
         n: decision.seeds(),
-        figure: claim.figure(),
+        figure: figure(claim),
         reason: decision.reason,
         parts: decision.parts,
         under,
     }
 }
 
-impl Claim {
-    /// The claim in words.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::ComparablePerformance { margin, metric } => format!(
+/// The claim in words.
+fn sentence(claim: &Claim) -> String {
+    match claim {
+            Claim::ComparablePerformance(Comparison { margin, metric }) => format!(
                 "After tuning, K-FAC's {metric} is comparable to SGD's: within {} at every batch size.",
                 metric.distance(*margin)
             ),
-            Self::DiminishingReturns {} => {
+            Claim::DiminishingReturns {} => {
                 "Both methods have diminishing returns in the batch size, and K-FAC departs from ideal scaling further than SGD.".into()
             }
-            Self::RegionShrinksAtFixedEpochs {} => {
+            Claim::RegionShrinksAtFixedEpochs {} => {
                 "At fixed epochs, K-FAC's region of good hyperparameters shrinks as the batch grows.".into()
             }
-            Self::RegionGrowsAtFixedIterations {} => {
+            Claim::RegionGrowsAtFixedIterations {} => {
                 "At fixed iterations, K-FAC's region of good hyperparameters grows with the batch size.".into()
             }
-            Self::RatesAndDampingsCorrelate {} => {
+            Claim::RatesAndDampingsCorrelate {} => {
                 "Good learning rates and dampings of K-FAC are positively correlated.".into()
             }
-            Self::SgdFasterPerIteration {} => {
+            Claim::SgdFasterPerIteration {} => {
                 "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
             }
-            Self::LargeDampingIsSgd { margin, metric } => format!(
+            Claim::LargeDampingIsSgd(Comparison { margin, metric }) => format!(
                 "Control: at a large damping, K-FAC is SGD with learning rate / damping: {metric} within {}.",
                 metric.distance(*margin)
             ),
         }
-    }
+}
 
-    /// The figure that the verdict rests on.
-    pub fn figure(&self) -> Figure {
-        match self {
-            Self::ComparablePerformance { .. } => Figure::Winners,
-            Self::DiminishingReturns {} => Figure::Scaling,
-            Self::RegionShrinksAtFixedEpochs {}
-            | Self::RegionGrowsAtFixedIterations {}
-            | Self::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
-            Self::LargeDampingIsSgd { .. } => Figure::Controls,
-            Self::SgdFasterPerIteration {} => Figure::Curves,
-        }
+/// The figure that the verdict rests on.
+fn figure(claim: &Claim) -> Figure {
+    match claim {
+        Claim::ComparablePerformance { .. } => Figure::Winners,
+        Claim::DiminishingReturns {} => Figure::Scaling,
+        Claim::RegionShrinksAtFixedEpochs {}
+        | Claim::RegionGrowsAtFixedIterations {}
+        | Claim::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
+        Claim::LargeDampingIsSgd { .. } => Figure::Controls,
+        Claim::SgdFasterPerIteration {} => Figure::Curves,
     }
 }
 
@@ -264,7 +266,7 @@ fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
                 if dampings == Dampings::BelowCurvature && !is_told {
                     continue;
                 }
-                for rule in table.good.rules() {
+                for rule in GoodRule::of(table.good) {
                     let rule_in_words = region::describe(rule, table.value);
                     let which = match (dampings, is_told) {
                         (Dampings::BelowCurvature, _) => ", dampings below the median curvature",

@@ -2,7 +2,7 @@
 //! those who tune it little.
 
 use analysis::report::Named;
-use analysis::select::{Criterion, WinnersTable};
+use analysis::select::{By, WinnersTable};
 use maud::{Markup, html};
 
 use super::traces::{Panel, Trace};
@@ -15,7 +15,7 @@ use crate::words;
 /// The figure of a table of winners; nothing for a selection by steps, which
 /// has no expected best.
 pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Markup {
-    let Criterion::Metric(metric) = named.table.by else {
+    let By::Metric(metric) = named.table.by else {
         return html! {};
     };
     let winners = || {

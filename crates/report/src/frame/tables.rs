@@ -3,7 +3,7 @@
 use super::runs::parameters;
 use super::{Frame, Kind, Value};
 use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Side};
-use analysis::select::{Criterion, Score, WinnersTable};
+use analysis::select::{By, Score, WinnersTable};
 use analysis::targets::{Bounded, Steps, TargetsTable};
 use analysis::{Estimate, Moment, Named};
 
@@ -228,8 +228,8 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
     );
     for Named { stage, table } in tables {
         let by = match table.by {
-            Criterion::Metric(metric) => format!("{} {}", metric.name(), table.at),
-            Criterion::StepsTo { steps_to } => format!("steps to {steps_to}"),
+            By::Metric(metric) => format!("{} {}", metric.name(), table.at),
+            By::StepsTo { steps_to } => format!("steps to {steps_to}"),
         };
         for winner in &table.winners {
             let (score, value, after, step) = match winner.score {

@@ -1,6 +1,8 @@
 //! Claims of the made-up study, one of each verdict.
 
-use analysis::claims::{Alternative, Claim, ClaimVerdict, Figure, Statistic, Unit, Verdict};
+use analysis::claims::{
+    Alternative, Claim, ClaimVerdict, Comparison, Figure, Statistic, Unit, Verdict,
+};
 use analysis::{Estimate, Interval, Metric};
 
 pub(super) fn claims() -> Vec<ClaimVerdict> {
@@ -44,7 +46,7 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
     faster.unit = Unit::LogRatio;
     vec![
         ClaimVerdict {
-            claim: Claim::ComparablePerformance { margin: 0.01, metric: Metric::TestAccuracy },
+            claim: Claim::ComparablePerformance(Comparison::default()),
             sentence: "K-FAC's final test accuracy is comparable to SGD's, within 1 point.".into(),
             verdict: Verdict::Supported,
             reason: "At every batch size the interval of the difference lies within the margin.".into(),

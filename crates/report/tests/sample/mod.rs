@@ -16,7 +16,7 @@ use analysis::heatmap::{
 use analysis::report::{
     LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
 };
-use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
+use analysis::select::{By, Candidate, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
     Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
     StepsInterval, StepsSummary, TargetNote, TargetsTable,
@@ -403,7 +403,7 @@ impl Study {
             }
         }
         WinnersTable {
-            by: Criterion::Metric(Metric::ValidationAccuracy),
+            by: By::Metric(Metric::ValidationAccuracy),
             at: Moment::End,
             per: vec!["method".into(), "batch_size".into()],
             winners,

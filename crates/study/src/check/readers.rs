@@ -29,7 +29,7 @@ impl Checked {
             return;
         };
         let span = written.node.span_at(&["select", "by"]);
-        if let Some(metric) = select.by.metric() {
+        if let By::Metric(metric) = select.by {
             self.metric(metric, &trainings, span, mistakes);
             let select_node = written
                 .node
@@ -40,10 +40,9 @@ impl Checked {
                 .get("at")
                 .map_or(select_node.key_span, |at| at.span);
             moments::check(&trainings, select.at, at, mistakes);
-        } else if let By::StepsTo(target) = select.by {
-            let (metric, level) = target.level();
-            self.metric(metric, &trainings, span, mistakes);
-            levels::check(&trainings, metric, level, span, mistakes);
+        } else if let By::StepsTo { steps_to: target } = select.by {
+            self.metric(target.metric, &trainings, span, mistakes);
+            levels::check(&trainings, target.metric, target.level, span, mistakes);
         }
         for (index, name) in select.per.iter().enumerate() {
             let known: Vec<&str> = ["method", "batch_size", "stage"]
@@ -74,7 +73,7 @@ impl Checked {
         written: &Written,
         mistakes: &mut Vec<Draft>,
     ) {
-        if targets.levels().iter().all(|(_, levels)| levels.is_empty()) {
+        if targets.levels.is_empty() {
             mistakes.push(
                 Draft::error(format!("`{name}` has no target"))
                     .at(
@@ -90,8 +89,8 @@ impl Checked {
         let Some(trainings) = self.trainings_of(&targets.runs) else {
             return;
         };
-        for (metric, list) in targets.levels() {
-            for (index, level) in list.into_iter().enumerate() {
+        for (&metric, list) in &targets.levels {
+            for (index, &level) in list.iter().enumerate() {
                 let span =
                     written
                         .node

@@ -49,7 +49,9 @@ pub(crate) struct Command {
     /// made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
     /// at evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
     /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty.
-    /// Losses are nats, accuracies fractions. A loss that is not finite says that the run diverged.
+    /// Losses are nats, accuracies fractions. A run whose `loss` or `train_loss` is not finite from some step on, to
+    /// its last, diverged at that step, and what follows is left out; with a finite one later (mixed precision skips
+    /// such a step) it did not. A metric that is not finite is worse than any level of it.
     /// Default: none.
     pub(crate) curves: Option<Spanned<String>>,
     /// What the curves are curves of. Required with `curves`.

@@ -1,8 +1,8 @@
 //! What the readers of runs must know of them: how long they train, where they are evaluated, when they stop.
 
-use runs::epochs_to_steps;
 use runs::number::Count;
 use runs::settings::{Budget, Evaluation, Stop};
+use runs::{Part, epochs_to_steps};
 
 use crate::diagnostic::{Draft, Span};
 use crate::schema::{Dataset, Metric, Moment};
@@ -78,12 +78,10 @@ pub(super) fn check_case(
 /// The mistake of asking for a metric of a part that the data set lacks.
 pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option<Draft> {
     let name = metric.name();
-    let (part, present) = if name.starts_with("validation") {
-        ("validation", data.validation > 0)
-    } else if name.starts_with("test") {
-        ("test", data.test_examples() > 0)
-    } else {
-        return None;
+    let (part, present) = match metric.part() {
+        Part::Train => return None,
+        Part::Validation => ("validation", data.validation > 0),
+        Part::Test => ("test", data.test_examples() > 0),
     };
     (!present).then(|| {
         Draft::error(format!("`{name}` without {part} images"))
@@ -112,8 +110,8 @@ impl Case {
     pub(crate) fn step_of(&self, moment: Moment) -> Option<u64> {
         match moment {
             Moment::End => self.steps(),
-            Moment::Epochs(epochs) => Some(epochs_to_steps(epochs.get(), self.steps_per_epoch?)),
-            Moment::Iterations(iterations) => Some(iterations.get()),
+            Moment::Epochs(epochs) => Some(epochs_to_steps(epochs, self.steps_per_epoch?)),
+            Moment::Iterations(iterations) => Some(iterations),
         }
     }
 }
