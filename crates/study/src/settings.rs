@@ -12,10 +12,12 @@ fn json<T: Serialize>(value: &T) -> Value {
         .unwrap_or_else(|error| unreachable!("settings are plain data: {error}"))
 }
 
-fn object<T: Serialize>(settings: &T) -> Map<String, Value> {
-    let Value::Object(settings) = json(settings) else {
+/// Settings of a kind that reads runs; the runs themselves are inputs.
+fn without_runs<T: Serialize>(settings: &T) -> Map<String, Value> {
+    let Value::Object(mut settings) = json(settings) else {
         unreachable!("settings are an object")
     };
+    settings.remove("runs");
     settings
 }
 
@@ -133,7 +135,7 @@ fn sorted(mut evaluation: Evaluation) -> Evaluation {
 
 /// Settings of kind `select`.
 pub(crate) fn select(select: &Select) -> Map<String, Value> {
-    let mut settings = object(select);
+    let mut settings = without_runs(select);
     // Steps to a target are not read at one point.
     if matches!(select.by, By::StepsTo { .. }) {
         settings.remove("at");
@@ -148,7 +150,7 @@ pub(crate) fn steps_to_target(targets: &StepsToTarget) -> Map<String, Value> {
 
 /// Settings of kind `heatmap`.
 pub(crate) fn heatmap(heatmap: &Heatmap) -> Map<String, Value> {
-    object(heatmap)
+    without_runs(heatmap)
 }
 
 /// Settings of kind `report`.

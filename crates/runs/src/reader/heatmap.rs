@@ -19,7 +19,6 @@ use crate::{Metric, Moment};
 #[schemars(rename = "Heatmap")]
 pub struct Heatmap<R = AsInputs> {
     /// The `train` stages.
-    #[serde(skip_serializing)]
     pub runs: R,
     /// The horizontal setting.
     pub x: Axis,

@@ -12,7 +12,6 @@ use crate::{Metric, Moment, Target};
 #[schemars(rename = "Select")]
 pub struct Select<R = AsInputs> {
     /// The `train` stages to choose from.
-    #[serde(skip_serializing)]
     pub runs: R,
     /// What is best: a metric, or the fewest steps to a target, as `{steps_to: {train_loss: 0.03}}`.
     pub by: By,

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use runs::reader;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Name, not_empty};
 use crate::spanned::Spanned;
@@ -19,7 +19,7 @@ pub(crate) type StepsToTarget = reader::StepsToTarget<Stages>;
 pub(crate) type Heatmap = reader::Heatmap<Stages>;
 
 /// The stages whose runs are read, at least one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Stages(Vec<Spanned<Name>>);
 
 impl Deref for Stages {
