@@ -5,7 +5,7 @@ use runs::settings::Optimizer;
 use super::{Checked, Decoded, dataset, levels, moments};
 use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::like::Written;
-use crate::schema::{Axis, By, Heatmap, Metric, Report, Select, StepsToTarget};
+use crate::schema::{Axis, By, Heatmap, Kind, Metric, Report, Select, StepsToTarget};
 use crate::training::{Training, missing_part};
 
 impl Checked {
@@ -14,20 +14,13 @@ impl Checked {
         let Some(Decoded { written, stage }) = self.stages.get(name) else {
             return;
         };
-        if let Some(dataset) = &stage.dataset {
-            dataset::check(dataset, written, mistakes);
-        }
-        if let Some(select) = &stage.select {
-            self.select(select, written, mistakes);
-        }
-        if let Some(targets) = &stage.steps_to_target {
-            self.steps_to_target(name, targets, written, mistakes);
-        }
-        if let Some(heatmap) = &stage.heatmap {
-            self.heatmap(heatmap, written, mistakes);
-        }
-        if let Some(report) = &stage.report {
-            check_report(report, written, mistakes);
+        match &stage.kind {
+            Kind::Dataset(dataset) => dataset::check(dataset, mistakes),
+            Kind::Select(select) => self.select(select, written, mistakes),
+            Kind::StepsToTarget(targets) => self.steps_to_target(name, targets, written, mistakes),
+            Kind::Heatmap(heatmap) => self.heatmap(heatmap, written, mistakes),
+            Kind::Report(report) => check_report(report, written, mistakes),
+            Kind::Train(_) | Kind::Command(_) => {}
         }
     }
 

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Name, not_empty};
+use crate::spanned::Spanned;
 
 pub(crate) use reader::{Axis, By, Claim};
 pub(crate) use runs::Moment;
@@ -19,12 +20,12 @@ pub(crate) type Heatmap = reader::Heatmap<Stages>;
 
 /// The stages whose runs are read, at least one.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Stages(Vec<Name>);
+pub(crate) struct Stages(Vec<Spanned<Name>>);
 
 impl Deref for Stages {
-    type Target = [Name];
+    type Target = [Spanned<Name>];
 
-    fn deref(&self) -> &[Name] {
+    fn deref(&self) -> &[Spanned<Name>] {
         &self.0
     }
 }
@@ -60,10 +61,10 @@ pub(crate) struct Report {
     /// The `select`, `steps_to_target` and `heatmap` stages to show.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub(crate) include: Vec<Name>,
+    pub(crate) include: Vec<Spanned<Name>>,
     /// More `train` stages to show, beside those that the included stages read.
     #[serde(default)]
-    pub(crate) runs: Vec<Name>,
+    pub(crate) runs: Vec<Spanned<Name>>,
     /// Claims to decide, each by its name or as `{name: {settings}}`.
     #[serde(default)]
     pub(crate) claims: Vec<Claim>,

@@ -1,10 +1,11 @@
 //! Which setting of `train` a name in a sweep means.
 
+use runs::keys_of;
 use runs::settings::Optimizer;
+
 use crate::diagnostic::{Draft, did_you_mean};
 use crate::schema::Train;
 use crate::yaml::{Entry, Node};
-use runs::keys_of;
 
 /// Where in `train` the setting is that a sweep names.
 pub(crate) fn path_in_train(

@@ -5,7 +5,6 @@ use runs::settings::{Budget, Evaluation, Stop};
 use runs::{Part, epochs_to_steps};
 
 use crate::diagnostic::{Draft, Span};
-use crate::like::Written;
 use crate::schema::{Dataset, Metric, Moment};
 
 /// Runs that look alike to what reads them.
@@ -24,24 +23,22 @@ pub(crate) struct Case {
     pub(crate) steps_per_epoch: Option<u64>,
 }
 
+/// Where a stage says what a run of it is.
+pub(super) struct Places {
+    pub(super) batch_size: Span,
+    pub(super) budget: Span,
+    /// If it stops.
+    pub(super) stop: Option<Span>,
+}
+
 /// Checks what a run needs of its data set and budget.
 pub(super) fn check_case(
     name: &str,
     case: &Case,
+    at: &Places,
     data: &Dataset,
-    written: &Written,
     mistakes: &mut Vec<Draft>,
 ) {
-    let batch_span = || {
-        let sweep = written
-            .node
-            .get("sweep")
-            .and_then(|sweep| sweep.get("batch_size"));
-        sweep.map_or_else(
-            || written.node.span_at(&["train", "batch_size"]),
-            |node| node.span,
-        )
-    };
     if let Some(examples) = data.train_examples()
         && case.batch_size.get() > examples
     {
@@ -50,7 +47,7 @@ pub(super) fn check_case(
                 "batch size {} with {examples} training examples",
                 case.batch_size.get()
             ))
-            .at(batch_span(), "larger than the training set")
+            .at(at.batch_size, "larger than the training set")
             .help(format!("at most {examples}")),
         );
     }
@@ -66,16 +63,15 @@ pub(super) fn check_case(
                 case.batch_size.get()
             ))
             .at(
-                written.node.span_at(&["train", "budget"]),
+                at.budget,
                 "log2(B / adjusted_from_batch) + 1 is not above 0",
             )
             .help("set `adjusted_from_batch` to the smallest batch size"),
         );
     }
-    for (metric, _) in case.stop.iter().flat_map(Stop::levels) {
-        if let Some(draft) = missing_part(metric, data, written.node.span_at(&["train", "stop"])) {
-            mistakes.push(draft);
-        }
+    for (stop, span) in case.stop.iter().zip(at.stop) {
+        let levels = stop.levels();
+        mistakes.extend(levels.filter_map(|(metric, _)| missing_part(metric, data, span)));
     }
 }
 
