@@ -309,7 +309,7 @@ fn a_run_stops_at_the_second_evaluation_in_a_row_at_its_targets() {
                 == step
     );
 
-    let never = with_stop(json!({"train_loss": target, "test_accuracy": 1.01}));
+    let never = with_stop(json!({"train_loss": target, "test_loss": 1e-9}));
     assert_eq!(never.outcome, Outcome::Finished);
 }
 
