@@ -165,10 +165,12 @@ impl Dataset {
 
     /// The name by which the reader knows the archive that `path` or `url` is.
     fn archive(name: &str) -> &'static str {
-        match name.to_ascii_lowercase().contains("python") {
-            true => CIFAR10_PYTHON_ARCHIVE[0].name,
-            false => CIFAR10_ARCHIVE[0].name,
-        }
+        let form = if name.to_ascii_lowercase().contains("python") {
+            CIFAR10_PYTHON_ARCHIVE
+        } else {
+            CIFAR10_ARCHIVE
+        };
+        form[0].name
     }
 
     /// Whether `path` is the archive itself, which its ending says, so that a study means the same wherever it is read.
