@@ -9,6 +9,7 @@ mod edits;
 mod export;
 mod interrupt;
 mod lab;
+mod memory;
 mod messages;
 mod pipes;
 mod prefix;
