@@ -35,51 +35,32 @@ pub(crate) struct Program {
 pub(crate) fn program(
     name: &str,
     written: &Written,
-    stage: &Stage,
+    command: &Command,
     grid: Grid,
     reads: Vec<Read>,
     train_examples: Option<u64>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Program> {
-    let command = stage.command.as_ref()?;
     let before = mistakes.len();
-    let entry = written
-        .node
-        .entry("command")
-        .expect("a stage that was decoded as `command` has the key");
     let curves = match (&command.curves, &command.settings) {
         (None, None) => None,
-        (None, Some(_)) => {
+        (None, Some(of)) => {
             mistakes.push(
                 Draft::error("`settings` without `curves`")
-                    .at(
-                        entry.node.entry("settings").map_or(entry.key_span, |e| e.key_span),
-                        "settings of which curve?",
-                    )
+                    .at(of.key, "settings of which curve?")
                     .help("name the file with curves that the program writes under `curves`, or remove it"),
             );
             None
         }
-        (Some(_), None) => {
+        (Some(path), None) => {
             mistakes.push(
                 Draft::error(format!("`{name}` has `curves` without `settings`"))
-                    .at(
-                        entry.node.entry("curves").map_or(entry.key_span, |e| e.key_span),
-                        "curves of what?",
-                    )
+                    .at(path.key, "curves of what?")
                     .help("add `settings: { method: …, batch_size: …, learning_rate: …, budget: … }`; what is swept may be left out"),
             );
             None
         }
-        (Some(_), Some(of)) => curves(
-            name,
-            of,
-            &entry.node,
-            entry.key_span,
-            &grid,
-            train_examples,
-            mistakes,
-        ),
+        (Some(_), Some(of)) => curves(name, of, &grid, train_examples, mistakes),
     };
     let program = Program {
         grid: Arc::new(grid),
@@ -88,8 +69,14 @@ pub(crate) fn program(
     };
     // What is wrong with `settings` has been told; what they would give is not known.
     let complete = program.curves.is_some() || command.curves.is_none();
-    program.check_placeholders(&entry.node, complete, mistakes);
+    program.check_placeholders(command_node(written), complete, mistakes);
     (mistakes.len() == before).then_some(program)
+}
+
+/// The node under `command`, which has the places of arguments.
+fn command_node(written: &Written) -> &Node {
+    let node = written.node.get("command");
+    node.expect("a stage that was decoded as `command` has the key")
 }
 
 /// The combinations of a `command` stage's sweep.
@@ -248,10 +235,7 @@ impl Program {
         command: &Command,
         point: &[u32],
     ) -> Map<String, Value> {
-        let node = written
-            .node
-            .get("command")
-            .expect("a stage that was decoded as `command` has the key");
+        let node = command_node(written);
         let filled = |text: &str| fill(text, &|word| self.value(point, word));
         let argument = |node: &Node| match node.text() {
             Some(text) => filled(text),

@@ -1,51 +1,42 @@
 //! Where a command's inputs and outputs lie in its working folder.
 
 use crate::diagnostic::{Draft, Span};
-use crate::like::Written;
 use crate::schema::{Command, Name};
-use crate::yaml::Node;
 
 /// Paths in the working folder stay in it and do not meet.
-pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut Vec<Draft>) {
-    let Some(node) = written.node.get("command") else {
-        return;
-    };
-    for entry in node.get("inputs").map_or(&[][..], Node::entries) {
-        if !is_file_name(&entry.key) {
+pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
+    for (name, input) in &command.inputs {
+        if !is_file_name(name) {
             mistakes.push(
-                Draft::error(format!("`{}` is no name for an input", entry.key))
-                    .at(entry.key_span, "its name in the working folder")
+                Draft::error(format!("`{name}` is no name for an input"))
+                    .at(input.key, "its name in the working folder")
                     .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
             );
         }
     }
-    let mut taken: Vec<(&str, Span)> = node
-        .get("inputs")
-        .map_or(&[][..], Node::entries)
-        .iter()
-        .map(|entry| (entry.key.as_str(), entry.key_span))
+    let inputs = command.inputs.iter();
+    let mut taken: Vec<(&str, Span)> = inputs
+        .map(|(name, input)| (name.as_str(), input.key))
         .collect();
-    let outputs = node.get("outputs").map_or(&[][..], Node::entries);
-    for entry in outputs {
-        if Name::is_name(&entry.key) && !(entry.key == "curve" && command.curves.is_some()) {
+    for (name, path) in &command.outputs {
+        if Name::is_name(name) && !(name == "curve" && command.curves.is_some()) {
             continue;
         }
         mistakes.push(
-            Draft::error(format!("`{}` is no name for an output", entry.key))
-                .at(entry.key_span, "here")
-                .help(if entry.key == "curve" {
+            Draft::error(format!("`{name}` is no name for an output"))
+                .at(path.key, "here")
+                .help(if name == "curve" {
                     "`curve` is what `curves` becomes; choose another name"
                 } else {
                     "use letters, digits, `-` and `_`"
                 }),
         );
     }
-    let paths = outputs
-        .iter()
-        .map(|entry| &entry.node)
-        .chain(node.get("curves"));
+    // In the order of the file: the later of two is in the way.
+    let mut paths: Vec<_> = command.outputs.values().chain(&command.curves).collect();
+    paths.sort_by_key(|path| path.span);
     for path in paths {
-        let Some(text) = path.text() else { continue };
+        let text = path.as_str();
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
         if text.trim_end_matches('/').is_empty()
             || text.contains(['\0', '\\', '\n'])

@@ -12,6 +12,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::Name;
 use super::sweep::Scalar;
+use crate::spanned::Spanned;
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///
@@ -34,11 +35,11 @@ pub(crate) struct Command {
     /// with a sweep it reads the runs that agree in every setting which both sweep: a file if that is always
     /// one run, else a folder with a file for each, named by its other coordinates (`batch_size=16,seed=0`).
     #[serde(default)]
-    pub(crate) inputs: BTreeMap<String, String>,
+    pub(crate) inputs: BTreeMap<String, Spanned<String>>,
     /// What it makes: the path in the working folder by the name that readers use. A path that ends in `/` is
     /// a folder: kept as a tar file, and a folder again where another command reads it.
     #[serde(default)]
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) outputs: BTreeMap<String, Spanned<String>>,
     /// Variables of its environment.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, with the places of values")]
@@ -48,11 +49,13 @@ pub(crate) struct Command {
     /// made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
     /// at evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
     /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty.
-    /// Losses are nats, accuracies fractions. A loss that is not finite says that the run diverged.
+    /// Losses are nats, accuracies fractions. A run whose `loss` or `train_loss` is not finite from some step on, to
+    /// its last, diverged at that step, and what follows is left out; with a finite one later (mixed precision skips
+    /// such a step) it did not. A metric that is not finite is worse than any level of it.
     /// Default: none.
-    pub(crate) curves: Option<String>,
+    pub(crate) curves: Option<Spanned<String>>,
     /// What the curves are curves of. Required with `curves`.
-    pub(crate) settings: Option<CurveOf>,
+    pub(crate) settings: Option<Spanned<CurveOf>>,
 }
 
 /// What curves are curves of. A swept setting need not be here: what is none of these keys counts as one
