@@ -8,6 +8,7 @@
 //! This crate knows nothing of machine learning, of study files or of terminals: it never prints.
 //! It runs on Unix (claims are file locks, workers lead process groups of their own).
 
+mod address;
 mod census;
 mod claim;
 mod clock;
@@ -41,6 +42,7 @@ mod summary;
 mod verify;
 mod worker;
 
+pub use address::mask_users;
 pub use census::{Tenant, Usage};
 pub use clock::utc;
 pub use digest::{Digest, NotADigest};

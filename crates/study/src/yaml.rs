@@ -65,6 +65,15 @@ impl Node {
         self.entry(key).map(|entry| &entry.node)
     }
 
+    /// As [`get`](Self::get), to change it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Mapping(entries) => entries.iter_mut().find(|entry| entry.key == key),
+            _ => None,
+        }
+        .map(|entry| &mut entry.node)
+    }
+
     /// Where the value at `path` stands (keys of mappings, indices of sequences), or as much of the path
     /// as there is.
     pub(crate) fn span_at(&self, path: &[&str]) -> Span {
@@ -181,9 +190,20 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
         .at(offsets.shifted(start, end), "the reader stopped here");
     if text[line_start..line_end].contains('\t') {
         draft.help("YAML is indented with spaces; this line has a tab")
+    } else if has_placeholder(&text[line_start..line_end]) {
+        draft.help("put a text with `{…}` in quotes: without, a brace begins a mapping")
     } else {
         draft.help("check the indentation, the `:` after each key, and that brackets and quotes are closed")
     }
+}
+
+/// Whether a line has a `{word}`.
+fn has_placeholder(line: &str) -> bool {
+    line.match_indices('{').any(|(at, _)| {
+        let word = line[at + 1..].split('}').next().unwrap_or_default();
+        let closed = line[at + 1 + word.len()..].starts_with('}');
+        closed && !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
 }
 
 /// From the parser's count of characters to bytes of the text, and to places among all texts.

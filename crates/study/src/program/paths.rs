@@ -3,7 +3,8 @@
 use crate::diagnostic::{Draft, Span};
 use crate::like::Written;
 use crate::schema::{Command, Name};
-use crate::yaml::Node;
+use crate::sweep::items;
+use crate::yaml::{Node, Value};
 
 /// Paths in the working folder stay in it and do not meet.
 pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut Vec<Draft>) {
@@ -40,10 +41,18 @@ pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut V
                 }),
         );
     }
+    let discarded = items(node, "discard");
+    let is_discarded = |path: &str| {
+        let folders = discarded.iter().filter_map(|node| node.text());
+        folders
+            .filter(|folder| folder.ends_with('/'))
+            .any(|folder| path.starts_with(folder))
+    };
     let paths = outputs
         .iter()
         .map(|entry| &entry.node)
-        .chain(node.get("curves"));
+        .chain(curve_paths(node))
+        .chain(discarded);
     for path in paths {
         let Some(text) = path.text() else { continue };
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
@@ -62,7 +71,11 @@ pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut V
             let (a, b) = (text.trim_end_matches('/'), other.trim_end_matches('/'));
             a == b || a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/"))
         };
-        if let Some((other, span)) = taken.iter().find(|(other, _)| meets(other)) {
+        // What is read of a folder that is thrown away is read before.
+        let in_the_way = taken.iter().find(|(other, _)| {
+            meets(other) && !(is_discarded(text) || text.ends_with('/') && is_discarded(other))
+        });
+        if let Some((other, span)) = in_the_way {
             mistakes.push(
                 Draft::error(format!("`{text}` and `{other}` are in each other's way"))
                     .at(path.span, "here")
@@ -72,6 +85,20 @@ pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut V
         }
         taken.push((text, path.span));
     }
+}
+
+/// Where the paths of the files with curves stand.
+pub(super) fn curve_paths(command: &Node) -> Vec<&Node> {
+    let curves = command.get("curves");
+    let files = match curves.map(|curves| &curves.value) {
+        Some(Value::Sequence(files)) => files.as_slice(),
+        _ => curves.map_or(&[][..], std::slice::from_ref),
+    };
+    let path = |file| match Node::text(file) {
+        Some(_) => Some(file),
+        None => file.get("path"),
+    };
+    files.iter().filter_map(path).collect()
 }
 
 fn is_file_name(name: &str) -> bool {

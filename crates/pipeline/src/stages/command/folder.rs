@@ -7,15 +7,21 @@ use std::path::Path;
 
 use super::Failure;
 
-/// The paths of all files below a folder, relative to it, sorted; links are an error.
-pub(super) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+/// The paths of all files below a folder, relative to it, sorted, but for those that are passed over; links are an
+/// error.
+pub(super) fn files(folder: &Path, over: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
-    descend(folder, "", &mut found)?;
+    descend(folder, "", over, &mut found)?;
     found.sort();
     Ok(found)
 }
 
-fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Failure> {
+fn descend(
+    folder: &Path,
+    path: &str,
+    over: &dyn Fn(&str) -> bool,
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
     for entry in fs::read_dir(folder.join(path))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -27,9 +33,12 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
         } else {
             format!("{path}/{name}")
         };
+        if over(&inner) {
+            continue;
+        }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            descend(folder, &inner, found)?;
+            descend(folder, &inner, over, found)?;
         } else if kind.is_file() {
             found.push(inner);
         } else {
@@ -44,7 +53,7 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
 /// The folder's files as a tar file. Folders in it that are empty are left out.
 pub(super) fn pack(folder: &Path) -> Result<Vec<u8>, Failure> {
     let mut tar = tar::Builder::new(Vec::new());
-    for name in files(folder)? {
+    for name in files(folder, &|_| false)? {
         let path = folder.join(&name);
         let contents = fs::read(&path)?;
         let executable = path.metadata()?.permissions().mode() & 0o111 != 0;
@@ -83,7 +92,8 @@ mod tests {
         assert_eq!(bytes, other);
         let copy = tempfile::tempdir().expect("a folder");
         unpack(&bytes, copy.path()).expect("it can be unpacked");
-        assert_eq!(files(copy.path()).expect("files"), ["a", "b/c", "d"]);
+        let found = files(copy.path(), &|_| false).expect("files");
+        assert_eq!(found, ["a", "b/c", "d"]);
         assert_eq!(
             fs::read_to_string(copy.path().join("b/c")).expect("a file"),
             "b/c"
