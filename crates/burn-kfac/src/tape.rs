@@ -11,7 +11,6 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::module::{batch_norm_train, conv2d, linear};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Gradients, Tensor};
-use burn_conv_kernels::Geometry;
 
 use crate::capture::{Capture, Signals};
 use crate::window::Window;
@@ -192,8 +191,8 @@ impl Tape {
     }
 }
 
-/// A layer's convolution with weights that may be constants, and a probe at its output: by the CPU's
-/// own kernels where they do it.
+/// A layer's convolution with weights that may be constants, and a probe at its output: by the kernels of
+/// `burn-conv-kernels` where they do it and are built in.
 fn convolution(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -202,13 +201,8 @@ fn convolution(
     layer: &Conv2d,
     window: &Window,
 ) -> Tensor<4> {
-    let plain = layer.groups == 1 && layer.dilation == [1, 1];
-    let same = |[before, after]: [usize; 2]| before == after;
-    if plain && window.padding.into_iter().all(same) {
-        let geometry = Geometry {
-            stride: layer.stride,
-            padding: window.padding.map(|[before, _]| before),
-        };
+    #[cfg(feature = "kernels")]
+    if let Some(geometry) = geometry(layer, window) {
         return match probe {
             None => burn_conv_kernels::conv2d(x, weight, bias, geometry),
             Some(probe) => burn_conv_kernels::probed_conv2d(x, weight, bias, probe, geometry),
@@ -225,6 +219,17 @@ fn convolution(
         None => y,
         Some(probe) => y + probe,
     }
+}
+
+/// What the kernels need to know of a convolution, if they do it.
+#[cfg(feature = "kernels")]
+fn geometry(layer: &Conv2d, window: &Window) -> Option<burn_conv_kernels::Geometry> {
+    let plain = layer.groups == 1 && layer.dilation == [1, 1];
+    let same = |[before, after]: [usize; 2]| before == after;
+    (plain && window.padding.into_iter().all(same)).then(|| burn_conv_kernels::Geometry {
+        stride: layer.stride,
+        padding: window.padding.map(|[before, _]| before),
+    })
 }
 
 impl Record {

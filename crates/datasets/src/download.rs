@@ -7,10 +7,12 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
-use ureq::{Agent, AgentBuilder, Response};
+use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, Timeout};
 
 use crate::Error;
 
@@ -21,6 +23,11 @@ const READ: Duration = Duration::from_mins(1);
 const LIMIT: u64 = 1 << 33;
 /// How often a transfer that breaks off is taken up again before the download fails.
 const RESUMED: u32 = 5;
+/// Redirects that are followed.
+const REDIRECTS: u32 = 10;
+/// How long a busy server is waited for: at once, and in all.
+const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE_IN_ALL: Duration = Duration::from_mins(15);
 /// Bytes read at once.
 const PIECE: usize = 1 << 16;
 
@@ -48,10 +55,7 @@ pub fn download(
     partial: &Path,
     observe: &mut dyn FnMut(Received),
 ) -> Result<Vec<u8>, Error> {
-    let failed = |problem: String| Error::Download {
-        url: url.to_owned(),
-        problem,
-    };
+    let failed = |problem: String| Error::download(url, problem);
     let disk = |error: io::Error| Error::Partial {
         file: partial.display().to_string(),
         error,
@@ -63,17 +67,7 @@ pub fn download(
             remove(partial).map_err(disk)?;
         }
         let begun = length(partial);
-        let mut attempt = 0;
-        while let Some(broken) = fetch(&agent, url, partial, observe)? {
-            attempt += 1;
-            if attempt > RESUMED {
-                return Err(failed(format!(
-                    "the transfer breaks off again and again ({broken}); {} bytes are kept, and a next run goes on \
-                     from there",
-                    length(partial)
-                )));
-            }
-        }
+        complete(&agent, url, partial, observe)?;
         let contents = fs::read(partial).map_err(disk)?;
         let found = digest(&contents);
         if found == sha256 {
@@ -82,26 +76,109 @@ pub fn download(
         }
         if begun == 0 {
             remove(partial).map_err(disk)?;
-            return Err(failed(format!(
-                "it is another file than the study means: {} bytes with SHA-256 {found}, expected {sha256}",
-                contents.len()
-            )));
+            return Err(failed(match web_page(&contents) {
+                Some(title) => format!(
+                    "the server sends a web page{title} and not the file; open the address in a browser to see what it \
+                     asks for"
+                ),
+                None => format!(
+                    "it is another file than the study means: {} bytes with SHA-256 {found}, expected {sha256}",
+                    contents.len()
+                ),
+            }));
         }
     }
     unreachable!("the second time begins with nothing")
 }
 
-/// Asks for the rest of the file and appends it. How the transfer broke off; none if it is complete.
+/// Asks for the file until all of it is there.
+fn complete(
+    agent: &Agent,
+    url: &str,
+    partial: &Path,
+    observe: &mut dyn FnMut(Received),
+) -> Result<(), Error> {
+    let (mut attempt, mut waited) = (0, Duration::ZERO);
+    loop {
+        let problem = match fetch(agent, url, partial, observe)? {
+            Came::Whole => return Ok(()),
+            Came::Broken(problem) => format!("the transfer breaks off again and again ({problem})"),
+            Came::Busy { status, after } => {
+                let wait = after.unwrap_or(Duration::from_secs(1 << attempt));
+                if wait > PATIENCE || waited + wait > PATIENCE_IN_ALL {
+                    return Err(Error::download(
+                        url,
+                        format!(
+                            "the server answers {status} and asks to come back in {} seconds",
+                            wait.as_secs()
+                        ),
+                    ));
+                }
+                std::thread::sleep(wait);
+                waited += wait;
+                format!("the server answers {status} again and again")
+            }
+        };
+        attempt += 1;
+        if attempt > RESUMED {
+            let kept = match length(partial) {
+                0 => String::new(),
+                bytes => format!("; {bytes} bytes are kept, and a next run goes on from there"),
+            };
+            return Err(Error::download(url, problem + &kept));
+        }
+    }
+}
+
+/// The title of a web page, in brackets, if that is what the bytes are.
+fn web_page(contents: &[u8]) -> Option<String> {
+    let start = String::from_utf8_lossy(&contents[..contents.len().min(PIECE)]);
+    let lower = start
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .to_ascii_lowercase();
+    if !["<!doctype html", "<html", "<head"]
+        .iter()
+        .any(|tag| lower.starts_with(tag))
+    {
+        return None;
+    }
+    let title = lower
+        .split("<title>")
+        .nth(1)
+        .and_then(|rest| rest.split("</title>").next());
+    let title: Option<String> = title.map(|title| {
+        let words: Vec<&str> = title.split_whitespace().collect();
+        words
+            .join(" ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(80)
+            .collect()
+    });
+    Some(title.map_or_else(String::new, |title| format!(" (\"{title}\")")))
+}
+
+/// How one request came out, where it did not fail for good.
+enum Came {
+    Whole,
+    /// It broke off, and may go on from there.
+    Broken(String),
+    /// The server asks to come back later; after so long, where it says so.
+    Busy {
+        status: String,
+        after: Option<Duration>,
+    },
+}
+
+/// Asks for the rest of the file and appends it.
 fn fetch(
     agent: &Agent,
     url: &str,
     partial: &Path,
     observe: &mut dyn FnMut(Received),
-) -> Result<Option<io::Error>, Error> {
-    let failed = |problem: String| Error::Download {
-        url: url.to_owned(),
-        problem,
-    };
+) -> Result<Came, Error> {
+    let failed = |problem: String| Error::download(url, problem);
     let disk = |error: io::Error| Error::Partial {
         file: partial.display().to_string(),
         error,
@@ -109,33 +186,44 @@ fn fetch(
     let there = length(partial);
     let mut request = agent.get(url);
     if there > 0 {
-        request = request.set("Range", &format!("bytes={there}-"));
+        request = request.header("Range", format!("bytes={there}-"));
     }
     let response = match request.call() {
         Ok(response) => response,
-        // All of it is there, or more than all: the checksum tells.
-        Err(ureq::Error::Status(416, _)) if there > 0 => return Ok(None),
-        Err(ureq::Error::Status(code, response)) => {
+        Err(error) if connected(&error) => return Ok(Came::Broken(error.to_string())),
+        Err(ureq::Error::TooManyRedirects) => {
+            return Err(failed(format!("more than {REDIRECTS} redirects")));
+        }
+        Err(error) if error.to_string().contains("certificate") => {
             return Err(failed(format!(
-                "the server answers {code} {}",
-                response.status_text()
+                "its certificate is not trusted ({error}); the authorities are those of the system, or those of the \
+                 file that SSL_CERT_FILE names"
             )));
         }
-        Err(ureq::Error::Transport(error)) => {
-            let cause = error.to_string();
-            let cause = cause.strip_prefix(&format!("{url}: ")).unwrap_or(&cause);
+        Err(error) => {
             return Err(failed(format!(
-                "cannot be reached ({cause}); without a connection, get the file by other means and name it under \
+                "cannot be reached ({error}); without a connection, get the file by other means and name it under \
                  `path:`"
             )));
         }
     };
-    let goes_on = there > 0 && response.status() == 206 && starts_at(&response) == Some(there);
+    let status = response.status();
+    match status.as_u16() {
+        200 | 206 => {}
+        // All of it is there, or more than all: the checksum tells.
+        416 if there > 0 => return Ok(Came::Whole),
+        429 | 502 | 503 | 504 => {
+            return Ok(Came::Busy {
+                status: status.to_string(),
+                after: retry_after(&response),
+            });
+        }
+        _ => return Err(failed(format!("the server answers {status}"))),
+    }
+    let goes_on = there > 0 && status == 206 && starts_at(&response) == Some(there);
     let begin = if goes_on { there } else { 0 };
-    let length: Option<u64> = response
-        .header("Content-Length")
-        .and_then(|length| length.parse().ok());
-    let of = length.map(|length| begin + length);
+    let length: Option<u64> = header(&response, "Content-Length").and_then(|n| n.parse().ok());
+    let of = length.map(|length| begin.saturating_add(length));
     if of.is_some_and(|of| of > LIMIT) {
         return Err(failed(format!("larger than {LIMIT} bytes")));
     }
@@ -145,13 +233,13 @@ fn fetch(
         .open(partial)
         .map_err(disk)?;
     file.set_len(begin).map_err(disk)?;
-    let mut reader = response.into_reader();
+    let mut reader = response.into_body().into_reader();
     let (mut bytes, mut piece) = (begin, vec![0; PIECE]);
     loop {
         observe(Received { bytes, of });
         match reader.read(&mut piece) {
-            Ok(0) if of.is_none_or(|of| of == bytes) => return Ok(None),
-            Ok(0) => return Ok(Some(io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) if of.is_none_or(|of| of == bytes) => return Ok(Came::Whole),
+            Ok(0) => return Ok(Came::Broken("the connection was closed".to_owned())),
             Ok(read) => {
                 file.write_all(&piece[..read]).map_err(disk)?;
                 bytes += read as u64;
@@ -160,27 +248,76 @@ fn fetch(
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Ok(Some(error)),
+            Err(error) => return Ok(Came::Broken(error.to_string())),
         }
     }
 }
 
-/// Proxies are those of the environment (`HTTPS_PROXY` and so on); this machine is asked directly.
+/// Whether there was a server, which did not answer as it should: worth another attempt.
+fn connected(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+        ),
+        ureq::Error::Timeout(what) => !matches!(what, Timeout::Connect | Timeout::Resolve),
+        ureq::Error::Protocol(_) => true,
+        _ => false,
+    }
+}
+
+/// Certificates are those of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), or Mozilla's where it has none;
+/// proxies those of the environment (`HTTPS_PROXY`, `NO_PROXY` and so on). This machine is asked directly.
 fn agent(url: &str) -> Agent {
     let host = url.split("://").nth(1).unwrap_or("");
     let local = ["localhost", "127.0.0.1", "[::1]"];
-    AgentBuilder::new()
-        .try_proxy_from_env(!local.iter().any(|name| host.starts_with(name)))
-        .timeout_connect(CONNECT)
-        .timeout_read(READ)
+    let proxy = match local.iter().any(|name| host.starts_with(name)) {
+        true => None,
+        false => Proxy::try_from_env(),
+    };
+    let certificates = rustls_native_certs::load_native_certs().certs;
+    let roots = match certificates.is_empty() {
+        true => RootCerts::WebPki,
+        false => certificates
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned())
+            .collect::<Vec<_>>()
+            .into(),
+    };
+    Agent::config_builder()
+        .proxy(proxy)
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .timeout_connect(Some(CONNECT))
+        .timeout_per_read(Some(READ))
+        .max_redirects(REDIRECTS)
+        .http_status_as_error(false)
+        .accept_encoding("identity")
         .user_agent(concat!("pipeline/", env!("CARGO_PKG_VERSION")))
         .build()
+        .new_agent()
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
 }
 
 /// Where a partial answer starts, from `Content-Range: bytes 100-199/200`.
-fn starts_at(response: &Response) -> Option<u64> {
-    let range = response.header("Content-Range")?.strip_prefix("bytes ")?;
+fn starts_at(response: &Response<Body>) -> Option<u64> {
+    let range = header(response, "Content-Range")?.strip_prefix("bytes ")?;
     range.split('-').next()?.parse().ok()
+}
+
+/// How long a server asks to wait, given in seconds or as a date. Source: RFC 9110, section 10.2.3.
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let value = header(response, "Retry-After")?.trim();
+    let until = |date: SystemTime| date.duration_since(SystemTime::now()).unwrap_or_default();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok().map(until),
+    }
 }
 
 /// Bytes of a file; 0 if there is none.

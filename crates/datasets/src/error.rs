@@ -69,6 +69,13 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn download(url: &str, problem: String) -> Self {
+        Self::Download {
+            url: url.to_owned(),
+            problem,
+        }
+    }
+
     pub(crate) fn setting(setting: &'static str, problem: impl Into<String>) -> Self {
         Self::Setting {
             setting,

@@ -7,6 +7,7 @@ mod cifar10;
 mod digits;
 mod idx;
 mod mat;
+mod pickle;
 mod svhn;
 
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ const CLASSES: u8 = 10;
 pub enum Source {
     /// The 1,797 handwritten digits of 8x8 pixels that this crate holds. No files.
     Digits,
-    /// CIFAR-10, binary version: `cifar-10-binary.tar.gz`, or what it holds, `data_batch_1.bin` to
-    /// `data_batch_5.bin` and `test_batch.bin`.
+    /// CIFAR-10: `cifar-10-binary.tar.gz` or `cifar-10-python.tar.gz`, or what they hold, `data_batch_1.bin` to
+    /// `data_batch_5.bin` and `test_batch.bin`, or the same without `.bin`.
     Cifar10,
     /// SVHN, cropped digits: `train_32x32.mat`, `test_32x32.mat`; with `extra_32x32.mat` there are more to train on.
     Svhn,

@@ -37,7 +37,8 @@ impl Server {
                     if line.is_empty() {
                         break;
                     }
-                    if let Some(value) = line.strip_prefix("Range: ") {
+                    let range_of = |prefix| line.strip_prefix(prefix);
+                    if let Some(value) = range_of("Range: ").or_else(|| range_of("range: ")) {
                         range = Some(value.to_owned());
                     }
                 }
@@ -222,4 +223,79 @@ fn a_transfer_that_never_gets_further_is_given_up_and_kept() {
     assert!(error.contains("10 bytes are kept"), "{error}");
     assert_eq!(std::fs::read(folder.partial()).unwrap(), &contents()[..10]);
     assert_eq!(server.ranges().len(), 6);
+}
+
+#[test]
+fn a_busy_server_is_waited_for_as_long_as_it_asks() {
+    let busy = |status, after: &str| answer(status, 0, &format!("Retry-After: {after}\r\n"), b"");
+    let server = Server::new(vec![
+        busy("503 Service Unavailable", "1"),
+        // A date that is over.
+        busy("429 Too Many Requests", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        whole(),
+    ]);
+    let begun = std::time::Instant::now();
+    assert!(Folder::new().get(&server.url).unwrap() == contents());
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn a_server_that_asks_to_come_back_tomorrow_is_told() {
+    let server = Server::new(vec![answer(
+        "503 Service Unavailable",
+        0,
+        "Retry-After: 86400\r\n",
+        b"",
+    )]);
+    let error = Folder::new().get(&server.url).unwrap_err().to_string();
+    let expected =
+        "the server answers 503 Service Unavailable and asks to come back in 86400 seconds";
+    assert_eq!(error, format!("{}: {expected}", server.url));
+}
+
+#[test]
+fn a_web_page_in_place_of_the_file_is_told_as_such() {
+    let page =
+        b"\n<!DOCTYPE html><html><head><title>Sign in \n to the network</title></head></html>";
+    let server = Server::new(vec![answer("200 OK", page.len(), "", page)]);
+    let error = Folder::new().get(&server.url).unwrap_err().to_string();
+    assert!(
+        error.contains("sends a web page (\"sign in to the network\") and not the file"),
+        "{error}"
+    );
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/data.bin", listener.local_addr().unwrap());
+    let again = answer("302 Found", 0, &format!("Location: {url}\r\n"), b"");
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let _request: Vec<_> = lines
+                .take_while(|line| line.as_ref().is_ok_and(|l| !l.is_empty()))
+                .collect();
+            stream.write_all(&again).unwrap();
+        }
+    });
+    let error = Folder::new().get(&url).unwrap_err().to_string();
+    assert_eq!(error, format!("{url}: more than 10 redirects"));
+}
+
+#[test]
+fn a_server_that_hangs_up_without_an_answer_is_asked_again() {
+    let server = Server::new(vec![Vec::new(), b"HTTP/1.1 20".to_vec(), whole()]);
+    assert!(Folder::new().get(&server.url).unwrap() == contents());
+}
+
+#[test]
+fn a_server_that_sends_less_or_more_than_it_says_gives_no_wrong_file() {
+    // More: the rest is not read, and what was read has another checksum.
+    let server = Server::new(vec![answer("200 OK", 100_000, "", &contents())]);
+    let error = Folder::new().get(&server.url).unwrap_err().to_string();
+    assert!(error.contains("100000 bytes with SHA-256"), "{error}");
+    let server = Server::new(vec![answer("200 OK", usize::MAX, "", &contents())]);
+    let error = Folder::new().get(&server.url).unwrap_err().to_string();
+    assert!(error.contains("larger than"), "{error}");
 }

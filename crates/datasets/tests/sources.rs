@@ -116,6 +116,28 @@ fn cifar_10_s_archive_is_read_as_numpy_reads_it() {
 }
 
 #[test]
+fn pickles_that_numpy_wrote_are_read_as_the_binary_version() {
+    let pixel = |k: usize, i: usize| ((7 * i + k) % 251) as u8;
+    let record = |label: u8, k| std::iter::once(label).chain((0..3072).map(move |i| pixel(k, i)));
+    let binary: Vec<u8> = record(3, 0).chain(record(8, 1)).collect();
+    let files = |ending: &str, bytes: &[u8]| -> Files {
+        let batches = (1..=5).map(|batch| format!("data_batch_{batch}"));
+        let names = batches.chain(["test_batch".to_owned()]);
+        names
+            .map(|name| (name + ending, Arc::new(bytes.to_vec())))
+            .collect()
+    };
+    let prepared = |files: &Files| prepare(&settings(Source::Cifar10, [6, 4, 2]), files).unwrap();
+    let expected = prepared(&files(".bin", &binary));
+    for pickled in [
+        &include_bytes!("fixtures/cifar10_python.p4.gz")[..],
+        &include_bytes!("fixtures/cifar10_python.p5.gz")[..],
+    ] {
+        assert_eq!(prepared(&files("", pickled)), expected);
+    }
+}
+
+#[test]
 fn svhn_s_files_are_read_as_scipy_reads_them() {
     if let Some(folder) = shared("fixtures/svhn-format") {
         let files = files(&folder, &["train_32x32.mat", "test_32x32.mat"]);

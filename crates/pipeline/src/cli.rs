@@ -6,16 +6,24 @@ pub(crate) mod keeping;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use study::Device;
+
+use crate::commands::init::EXAMPLES;
+use crate::version;
 
 /// Studies of how optimisers scale: one YAML file in, one report out.
 ///
 /// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted,
 /// 141 ended by SIGPIPE, because whoever read the output went away.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, max_term_width = 100)]
+#[command(
+    name = "pipeline",
+    version,
+    long_version = version::long(),
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -71,6 +79,12 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Write a study that runs, to start from
     Init(Init),
+    /// Say what a study finds on this machine, for bug reports too
+    ///
+    /// A line for each thing: `ok`; `note`, where studies run slower or with less safety than they could; `PROBLEM`,
+    /// where none can. Exit code 1 if there is a problem, else 0. Nothing is changed, and no user, host or home folder
+    /// is named.
+    Doctor(cache::AsJson),
     /// Print the JSON Schema of study files, or of site files
     Schema(Schema),
     /// Print a script that completes this command line in a shell
@@ -95,7 +109,7 @@ pub(crate) struct StudyFile {
 }
 
 /// Where and how stages run; never part of a result's key. What is not said here the site file may say.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Site {
     /// Stages run at once [default: one for each core, or for each of --gpus]
     #[arg(short, long, value_name = "N")]
@@ -222,9 +236,19 @@ pub(crate) enum GraphFormat {
 /// Arguments of `pipeline init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The file to write; one that is there is left alone
-    #[arg(value_name = "FILE", default_value = "study.yaml")]
-    pub(crate) file: PathBuf,
+    /// The file to write; one that is there is left alone [default: study.yaml, or the example's name]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// A study that is part of the program, instead of a short one to begin with
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(EXAMPLES.map(|example| {
+        PossibleValue::new(example.name).help(example.about)
+    })))]
+    pub(crate) example: Option<String>,
+
+    /// Only list the examples
+    #[arg(long, conflicts_with_all = ["file", "example"])]
+    pub(crate) list: bool,
 }
 
 /// Arguments of `pipeline completions`.

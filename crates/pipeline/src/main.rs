@@ -10,10 +10,12 @@
 mod output;
 mod cli;
 mod commands;
+mod machine;
 mod progress;
 mod provenance;
 mod site;
 mod stages;
+mod version;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Cache(command) => commands::cache::cache(&cli, command),
         Command::Graph(arguments) => commands::graph::graph(arguments),
         Command::Init(arguments) => commands::init::init(arguments),
+        Command::Doctor(arguments) => commands::doctor::doctor(&cli, arguments),
         Command::Schema(arguments) => commands::schema::schema(arguments),
         Command::Completions(arguments) => commands::completions::completions(arguments),
         Command::Man(arguments) => commands::man::man(arguments),

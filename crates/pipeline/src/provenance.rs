@@ -10,6 +10,8 @@ use report::{
 };
 use serde_json::{Map, Value};
 
+use crate::version;
+
 /// How many of the slowest stages are named.
 const SLOWEST: usize = 10;
 
@@ -42,8 +44,8 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
     let trained = records.iter().filter(|(stage, _)| stage.kind == "train");
     let summary = made.summary;
     Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("PIPELINE_COMMIT").map(str::to_owned),
+        version: version::SHORT.to_owned(),
+        commit: version::COMMIT.map(str::to_owned),
         command: std::env::args().collect::<Vec<_>>().join(" "),
         machines: shares(
             records

@@ -11,6 +11,8 @@ use crate::cli::{self, Cli};
 
 /// The site file's name where no other is given.
 const FILE: &str = "site.yaml";
+/// The folder of the cache where no other is given.
+const CACHE: &str = "cache";
 
 /// What holds on this machine.
 pub(crate) struct Site {
@@ -40,12 +42,24 @@ impl Site {
         let file = cli.site.clone().or_else(by_name);
         let file = file.map(|path| study::Site::load(&path));
         let file = file.transpose().map_err(Failure::Mistakes)?;
-        let cache = cli.cache.clone();
-        let cache = cache.or_else(|| file.as_ref()?.cache.clone());
+        let default = Self::without_file(cli);
+        let of_file = file.as_ref().and_then(|file| file.cache.clone());
         Ok(Self {
+            cache: match (of_file, &cli.cache) {
+                (Some(cache), None) => cache,
+                _ => default.cache,
+            },
             file,
-            cache: cache.unwrap_or_else(|| PathBuf::from("cache")),
         })
+    }
+
+    /// What holds if there were no site file.
+    pub(crate) fn without_file(cli: &Cli) -> Self {
+        let cache = cli.cache.clone();
+        Self {
+            file: None,
+            cache: cache.unwrap_or_else(|| PathBuf::from(CACHE)),
+        }
     }
 
     /// What a run uses on a machine with so many cores.

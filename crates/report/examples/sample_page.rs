@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use analysis::report::ReportTable;
-use report::Provenance;
+use report::{Page, Provenance};
 use sample::Study;
 
 fn main() -> ExitCode {
@@ -46,13 +46,13 @@ fn main() -> ExitCode {
 }
 
 fn write(path: &Path, table: &ReportTable, provenance: &Provenance) -> std::io::Result<()> {
-    let page = report::page(table, provenance);
-    std::fs::write(path, &page)?;
+    let page = Page::new(table, provenance, None);
+    std::fs::write(path, page.html())?;
     let folder = path.with_extension("");
     if !folder.is_dir() {
         return Ok(());
     }
-    report::exhibits(&page)
+    page.files()
         .iter()
-        .try_for_each(|exhibit| std::fs::write(folder.join(&exhibit.name), &exhibit.text))
+        .try_for_each(|file| std::fs::write(folder.join(&file.name), &file.text))
 }

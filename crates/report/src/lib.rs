@@ -11,21 +11,22 @@
 //! `analysis`, and this crate neither selects nor averages. It reads and writes
 //! no file.
 
-mod book;
-mod csv;
+mod document;
 mod draw;
-mod exhibits;
+mod embedded;
 mod figure;
 pub mod frame;
+mod html;
 mod page;
 mod provenance;
 mod section;
+mod sheet;
 mod sketches;
+mod study;
 mod words;
 
-pub use exhibits::{Exhibit, exhibits};
 pub use figure::stage_graph::stage_graph_svg;
-pub use page::{page, page_against};
+pub use page::{File, Page};
 pub use provenance::{
     DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,

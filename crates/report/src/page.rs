@@ -1,24 +1,27 @@
-//! The page as a whole: head, sections in order, style and script.
+//! The page as a whole: its sections in order, and what it is rendered as.
 
 use analysis::report::ReportTable;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::book::Book;
-use crate::draw::colour::METHODS;
+use crate::document::{Item, Numbers, References, Section, items};
+use crate::draw::colour::in_the_dark;
+use crate::embedded::{self, Embedded};
+use crate::html::Html;
 use crate::provenance::Provenance;
 use crate::section::changes::{self, Earlier};
 use crate::section::{
     claims, curves, heatmaps, provenance as provenance_section, runs, scaling, settings, summary,
     winners,
 };
+use crate::sheet;
+use crate::study::Study;
 use crate::words;
 
 const STYLE: &str = include_str!("style.css");
-pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
 /// One scope of its own, in strict mode, from the files of `script/` in the order in which they build on
 /// each other.
 const SCRIPT: &str = concat!(
-    "'use strict';{\n",
+    "'use strict';(async()=>{\n",
     include_str!("script/base.js"),
     include_str!("script/tip.js"),
     include_str!("script/download.js"),
@@ -27,123 +30,130 @@ const SCRIPT: &str = concat!(
     include_str!("script/heatmap.js"),
     include_str!("script/targets.js"),
     include_str!("script/list.js"),
-    "follow();addEventListener('hashchange',follow);hints();\n}",
+    "follow();addEventListener('hashchange',follow);hints();document.body.dataset.ready='';\n})();",
 );
 
-/// The sections in the order of the page: id and name in the navigation.
-const SECTIONS: [(&str, &str); 8] = [
-    ("claims", "Findings"),
-    ("scaling", "Scaling"),
-    ("curves", "Curves"),
-    ("heatmaps", "Sensitivity"),
-    ("winners", "Winners"),
-    ("runs", "Runs"),
-    ("settings", "Settings"),
-    ("provenance", "Provenance"),
-];
-
-/// The whole page as HTML. Equal arguments give equal bytes.
-///
-/// # Panics
-/// When a value of the table is where a drawing needs a finite number and is
-/// not finite; tables read back from JSON have none.
-pub fn page(table: &ReportTable, provenance: &Provenance) -> String {
-    drawn(table, provenance, None)
+/// A page: a list of sections of texts, figures and tables, to be rendered as HTML and as files.
+pub struct Page {
+    title: String,
+    lead: Markup,
+    sections: Vec<Section>,
+    /// The colours of batch sizes, on paper and in the dark.
+    colours: Vec<(String, String)>,
 }
 
-/// The same with what changed since an earlier report.
-///
-/// # Panics
-/// As [`page`].
-pub fn page_against(table: &ReportTable, provenance: &Provenance, earlier: &Earlier) -> String {
-    drawn(table, provenance, Some(earlier))
+/// A file to lie beside a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// The id of a figure or table of the page, and `.svg` or `.csv`.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
 }
 
-fn drawn(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> String {
-    let book = Book::new(table);
-    let choices = claims::choices(&book);
-    let changes = earlier.map(|earlier| changes::section(&book, earlier, &provenance.devices));
-    let figures = html! {
-        (scaling::section(&book))
-        (curves::section(&book))
-        (heatmaps::section(&book))
-        (winners::section(&book))
-        (runs::section(&book))
-        (settings::section(&book))
-    };
-    // Last, when the numbers of the figures are known.
-    let findings = claims::section(&book, &choices);
-    let title = if table.title.trim().is_empty() {
-        "Training study"
-    } else {
-        &table.title
-    };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            (head(&book, title))
-            body {
-                a.skip href="#main" { "Skip to the findings" }
-                header {
-                    h1 { (words::name(title)) }
-                    (summary::paragraph(&book))
-                    nav aria-label="Sections" {
-                        ul {
-                            @for (id, name) in SECTIONS {
-                                li { a href={ "#" (id) } { (name) } }
-                                @if id == "claims" && changes.is_some() { li { a href="#changes" { "Changes" } } }
-                            }
+impl Page {
+    /// The page of a report; `earlier`: with what changed since that one. Equal arguments give equal pages.
+    ///
+    /// # Panics
+    /// When a value of the table is where a drawing needs a finite number and is
+    /// not finite; tables read back from JSON have none.
+    pub fn new(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> Self {
+        let study = Study::new(table);
+        let mut shown = vec![
+            scaling::section(&study),
+            curves::section(&study),
+            heatmaps::section(&study),
+            winners::section(&study),
+            runs::section(&study),
+            settings::section(&study),
+        ];
+        let mut sections = vec![claims::section(&study, &References::to(&shown))];
+        sections
+            .extend(earlier.map(|earlier| changes::section(&study, earlier, &provenance.devices)));
+        sections.append(&mut shown);
+        sections.push(provenance_section::section(&study, provenance));
+        let title = if table.title.trim().is_empty() {
+            "Training study"
+        } else {
+            &table.title
+        };
+        let batches = study.batches().iter();
+        Page {
+            title: title.to_owned(),
+            lead: summary::paragraph(&study),
+            sections,
+            colours: batches.map(|batch| study.batch_colour(*batch)).collect(),
+        }
+    }
+
+    /// As one HTML file, which loads nothing. Equal pages give equal bytes.
+    pub fn html(&self) -> String {
+        let numbers = Numbers::of(&self.sections);
+        let data = Embedded::of(&items(&self.sections));
+        let html = Html {
+            numbers: &numbers,
+            data: &data,
+        };
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                (self.head())
+                body {
+                    p.unstyled {
+                        b { "The styles of this page are blocked" }
+                        " where it is shown, by a Content-Security-Policy that is not its own; its scripts may be, too. Texts, \
+                        numbers and drawings are right, their layout is not. Saved and opened from disk, the page is whole."
+                    }
+                    a.skip href="#main" { "Skip to the findings" }
+                    header {
+                        h1 { (words::name(&self.title)) }
+                        (self.lead)
+                        nav aria-label="Sections" {
+                            ul { @for section in &self.sections { li { a href={ "#" (section.id) } { (section.name) } } } }
                         }
                     }
+                    main #main { @for section in &self.sections { (html.section(section)) } }
+                    script { (PreEscaped(SCRIPT)) }
                 }
-                main #main {
-                    (findings)
-                    @if let Some(changes) = changes { (changes) }
-                    (figures)
-                    (provenance_section::section(&book, provenance))
+            }
+        };
+        page.into_string()
+    }
+
+    /// Its figures as SVG files and the data of its figures and tables as CSV files, in the page's order.
+    pub fn files(&self) -> Vec<File> {
+        let mut files = Vec::new();
+        for item in items(&self.sections) {
+            let id = &item.data().name;
+            if let Item::Figure(figure) = item {
+                files.push(File {
+                    name: format!("{id}.svg"),
+                    text: sheet::svg(figure),
+                });
+            }
+            files.push(File {
+                name: format!("{id}.csv"),
+                text: embedded::csv(item.data()),
+            });
+        }
+        files
+    }
+
+    fn head(&self) -> Markup {
+        html! {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // Whatever a name on the page may contain, nothing is loaded.
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+                title { (self.title) }
+                style {
+                    (PreEscaped(STYLE))
+                    "@media screen and (prefers-color-scheme:dark){" (PreEscaped(in_the_dark(&self.colours))) "}"
                 }
-                script { (PreEscaped(SCRIPT)) }
             }
         }
     }
-    .into_string();
-    // An empty path may close itself. After a quote and a bracket there is nothing else: in texts both are
-    // escaped.
-    page.replace("\"></path>", "\"/>")
-}
-
-fn head(book: &Book<'_>, title: &str) -> Markup {
-    html! {
-        head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
-            // Whatever a name on the page may contain, nothing is loaded.
-            meta http-equiv="Content-Security-Policy"
-                content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-            title { (title) }
-            style { (PreEscaped(STYLE)) }
-            style #figure-style {
-                (PreEscaped(FIGURE_STYLE)) (PreEscaped(method_colours(false))) (PreEscaped(book.batch_colours(false)))
-            }
-            style {
-                "@media screen and (prefers-color-scheme:dark){"
-                (PreEscaped(method_colours(true))) (PreEscaped(book.batch_colours(true))) "}"
-            }
-        }
-    }
-}
-
-fn method_colours(dark: bool) -> String {
-    let rules: Vec<String> = METHODS
-        .iter()
-        .enumerate()
-        .map(|(index, (light, in_the_dark))| {
-            format!(
-                ".m{index}{{--c:{}}}",
-                if dark { in_the_dark } else { light }
-            )
-        })
-        .collect();
-    rules.concat()
 }

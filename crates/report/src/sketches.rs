@@ -1,13 +1,12 @@
 //! The runs' sketched losses for the script, which shows one beside a cell: a character for each end
 //! of each bucket. Data in HTML that no browser runs.
 
-use std::collections::BTreeMap;
-
 use analysis::report::{Sketch, edge};
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::json;
 
-use crate::book::Book;
+use crate::embedded::compressed;
+use crate::study::Study;
 
 /// What stands for a level between the lowest and the highest loss of the page: printable ASCII without
 /// what HTML and JSON must escape.
@@ -20,10 +19,9 @@ const BEYOND: f32 = 10.0;
 
 /// The block: the logarithms of the lowest and the highest loss, the buckets' edges, the alphabet, one
 /// text a configuration (two characters a bucket, for the lowest and the highest loss of all its seeds; a
-/// space: no finite loss), and by id of a heatmap's panel the configuration behind each of its cells, as the
-/// distance from the cell before, which is short.
-pub(crate) fn block(book: &Book<'_>) -> Markup {
-    let sketches = merged(book);
+/// space: no finite loss).
+pub(crate) fn block(study: &Study<'_>) -> Markup {
+    let sketches = merged(study);
     let ends = || sketches.iter().flat_map(|sketch| sketch.iter().flatten());
     let begun = sketches
         .iter()
@@ -54,30 +52,15 @@ pub(crate) fn block(book: &Book<'_>) -> Markup {
         "levels": std::str::from_utf8(LEVELS).unwrap_or_default(),
         "edges": (0..=buckets).map(edge).collect::<Vec<u64>>(),
         "sketches": sketches.iter().map(text).collect::<Vec<String>>(),
-        "cells": book.cells().into_iter().map(|(id, cells)| (id, distances(&cells))).collect::<BTreeMap<_, _>>(),
     });
-    html! { script #sketches type="application/json" { (PreEscaped(data.to_string())) } }
+    compressed(Some("sketches"), &data)
 }
 
-/// Of places in a list, each as its distance from the one before that there is; the first from 0.
-fn distances(places: &[Option<usize>]) -> Vec<Option<isize>> {
-    let distance = |before: &mut isize, place: &Option<usize>| {
-        let distance = place.map(|place| {
-            let place = place.cast_signed();
-            let distance = place - *before;
-            *before = place;
-            distance
-        });
-        Some(distance)
-    };
-    places.iter().scan(0, distance).collect()
-}
-
-/// By configuration, in the order of the book, the buckets of all its seeds together.
-fn merged(book: &Book<'_>) -> Vec<Sketch> {
+/// By configuration, in the order of the study, the buckets of all its seeds together.
+fn merged(study: &Study<'_>) -> Vec<Sketch> {
     let mut sketches: Vec<Sketch> = Vec::new();
-    for run in &book.table.runs {
-        let place = book.configuration(&run.label).unwrap_or(0);
+    for run in &study.table.runs {
+        let place = study.configuration(&run.label).unwrap_or(0);
         if sketches.len() <= place {
             sketches.resize(place + 1, Sketch::new());
         }
@@ -97,14 +80,7 @@ fn merged(book: &Book<'_>) -> Vec<Sketch> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEVELS, distances};
-
-    #[test]
-    fn distances_skip_cells_without_a_configuration() {
-        let places = [Some(20), Some(24), None, Some(21)];
-        assert_eq!(distances(&places), [Some(20), Some(4), None, Some(-3)]);
-        assert_eq!(distances(&[None, Some(0)]), [None, Some(0)]);
-    }
+    use super::LEVELS;
 
     #[test]
     fn no_level_could_end_the_block_or_needs_an_escape() {

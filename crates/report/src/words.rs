@@ -1,6 +1,13 @@
 //! Tables in words: names of methods and settings, estimates with their
 //! intervals, slices, targets and scores as a reader says them.
 
+pub(crate) mod claims;
+#[cfg(test)]
+mod read_aloud;
+pub(crate) mod reasons;
+mod tallies;
+pub(crate) mod targets;
+
 use std::collections::BTreeMap;
 
 use analysis::heatmap::{GoodRule, Side};
@@ -130,6 +137,38 @@ pub(crate) fn target(target: Target) -> String {
     }
 }
 
+/// A level of a metric: `93 %`, `0.03`; of losses four significant digits.
+pub(crate) fn level(metric: Metric, level: f64) -> String {
+    if metric.is_loss() {
+        significant(level, 4)
+    } else {
+        format!("{}\u{a0}%", exact((level * 1e4).round() / 1e2))
+    }
+}
+
+/// A distance between values of a metric: `1 point`, `0.5 points`, `0.02`.
+pub(crate) fn distance(metric: Metric, distance: f64) -> String {
+    if metric.is_loss() {
+        return level(metric, distance);
+    }
+    let points = (distance * 1e4).round() / 1e2;
+    let plural = if points.total_cmp(&1.0).is_eq() {
+        ""
+    } else {
+        "s"
+    };
+    format!("{}\u{a0}point{plural}", exact(points))
+}
+
+/// A target as what is to be reached: `a train loss of 0.03`.
+pub(crate) fn goal(target: Target) -> String {
+    format!(
+        "a {} of {}",
+        target.metric,
+        level(target.metric, target.level)
+    )
+}
+
 /// A slice in words.
 pub(crate) fn slice(slice: Moment) -> String {
     match slice {
@@ -145,17 +184,8 @@ pub(crate) fn slice(slice: Moment) -> String {
 pub(crate) fn rule(rule: GoodRule, metric: Metric) -> String {
     match rule {
         GoodRule::AtLeast(level) => self::target(Target { metric, level }),
-        GoodRule::Within(distance) if metric.is_loss() => {
-            format!("within {} of the best cell", exact(distance))
-        }
-        GoodRule::Within(distance) => {
-            let points = round(distance * 100.0);
-            let plural = if (points - 1.0).abs() < 1e-12 {
-                ""
-            } else {
-                "s"
-            };
-            format!("within {} point{plural} of the best cell", exact(points))
+        GoodRule::Within(margin) => {
+            format!("within {} of the best cell", distance(metric, margin))
         }
     }
 }
@@ -353,7 +383,7 @@ mod tests {
         assert_eq!(value(&serde_json::json!([32, 10])), "[32, 10]");
         assert_eq!(
             rule(GoodRule::Within(0.01), Metric::TestAccuracy),
-            "within 1 point of the best cell"
+            "within 1\u{a0}point of the best cell"
         );
         let open = Interval {
             low: Some(2.0),

@@ -1,5 +1,9 @@
 //! What is known of a source without its files: how many images it has, which files, and where to get them.
 
+mod disk;
+
+pub(crate) use disk::contents_in_words;
+
 use std::path::{Path, PathBuf};
 
 use crate::schema::{Checksums, Dataset, Sha256, Source};
@@ -8,7 +12,7 @@ use crate::schema::{Checksums, Dataset, Sha256, Source};
 pub(crate) struct SourceFile {
     /// The name that the reader of the source knows it by.
     pub(crate) name: &'static str,
-    /// Names that it may have on disk, the usual one first.
+    /// Names that it may have on disk, the usual one first; and others that differ in what [`disk`] overlooks.
     pub(crate) called: &'static [&'static str],
 }
 
@@ -24,8 +28,9 @@ macro_rules! files {
     };
 }
 
-/// CIFAR-10's only file, as it is distributed.
-const CIFAR10_ARCHIVE: &str = "cifar-10-binary.tar.gz";
+/// CIFAR-10's only file, as it is distributed, and that of its Python version.
+const CIFAR10_ARCHIVE: &[SourceFile] = files!["cifar-10-binary.tar.gz"];
+const CIFAR10_PYTHON_ARCHIVE: &[SourceFile] = files!["cifar-10-python.tar.gz"];
 const CIFAR10: &[SourceFile] = files![
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -33,6 +38,14 @@ const CIFAR10: &[SourceFile] = files![
     "data_batch_4.bin",
     "data_batch_5.bin",
     "test_batch.bin"
+];
+const CIFAR10_PYTHON: &[SourceFile] = files![
+    "data_batch_1",
+    "data_batch_2",
+    "data_batch_3",
+    "data_batch_4",
+    "data_batch_5",
+    "test_batch"
 ];
 const EXTRA: &str = "extra_32x32.mat";
 const SVHN: &[SourceFile] = files!["train_32x32.mat", "test_32x32.mat", "extra_32x32.mat"];
@@ -80,7 +93,7 @@ impl Source {
         match self {
             Self::Digits => "no file",
             Self::Cifar10 => {
-                "cifar-10-binary.tar.gz, or the folder with its data_batch_1.bin and so on"
+                "cifar-10-binary.tar.gz or cifar-10-python.tar.gz, or the folder with its data_batch_1.bin and so on"
             }
             Self::Svhn => "the folder with train_32x32.mat and test_32x32.mat",
             Self::Mnist | Self::FashionMnist => {
@@ -112,14 +125,50 @@ impl Source {
 impl Dataset {
     /// The files of the source where they are in a folder.
     pub(crate) fn files(&self) -> impl Iterator<Item = &'static SourceFile> + use<> {
-        let files = match self.source {
+        self.wanted(self.forms().first().copied().unwrap_or(&[]))
+    }
+
+    /// The sets of files that the source is read from, any of them, in the order in which they are looked for.
+    fn forms(&self) -> &'static [&'static [SourceFile]] {
+        match self.source {
             Source::Digits => &[],
-            Source::Cifar10 => CIFAR10,
-            Source::Svhn => SVHN,
-            Source::Mnist | Source::FashionMnist => MNIST,
-        };
+            Source::Cifar10 => &[
+                CIFAR10,
+                CIFAR10_ARCHIVE,
+                CIFAR10_PYTHON,
+                CIFAR10_PYTHON_ARCHIVE,
+            ],
+            Source::Svhn => &[SVHN],
+            Source::Mnist | Source::FashionMnist => &[MNIST],
+        }
+    }
+
+    /// Folders below `path` in which other tools keep the files.
+    fn folders(&self) -> &'static [&'static str] {
+        match self.source {
+            Source::Digits => &[],
+            Source::Cifar10 => &["", "cifar-10-batches-bin", "cifar-10-batches-py"],
+            Source::Svhn => &["", "svhn"],
+            Source::Mnist => &["", "raw", "mnist/raw", "mnist"],
+            Source::FashionMnist => &["", "raw", "fashion-mnist/raw", "fashion-mnist"],
+        }
+    }
+
+    /// Those files of a form that this data set reads.
+    fn wanted(
+        &self,
+        form: &'static [SourceFile],
+    ) -> impl Iterator<Item = &'static SourceFile> + use<> {
         let extra = self.extra;
-        files.iter().filter(move |file| extra || file.name != EXTRA)
+        form.iter().filter(move |file| extra || file.name != EXTRA)
+    }
+
+    /// The name by which the reader knows the archive that `path` or `url` is.
+    fn archive(name: &str) -> &'static str {
+        match name.to_ascii_lowercase().contains("python") {
+            true => CIFAR10_PYTHON_ARCHIVE[0].name,
+            false => CIFAR10_ARCHIVE[0].name,
+        }
     }
 
     /// Whether `path` is the archive itself, which its ending says, so that a study means the same wherever it is read.
@@ -139,25 +188,31 @@ impl Dataset {
     }
 
     /// The files by the names that the reader of the source knows them by, each with its place. `folder` is what
-    /// `path` is relative to. Of a file that may have one name or another, the one that is there.
+    /// `path` is relative to. Where not all are there, the places where they would usually be.
     pub(crate) fn places(&self, folder: &Path) -> Vec<(&'static str, Place)> {
         match (&self.path, &self.url, &self.sha256) {
             (Some(path), ..) => {
                 let path = folder.join(path.strip_prefix("./").unwrap_or(path));
                 if self.path_is_archive() {
-                    return vec![(CIFAR10_ARCHIVE, Place::Disk(path))];
+                    let name = Self::archive(&path.to_string_lossy());
+                    return vec![(name, Place::Disk(path))];
                 }
-                let on_disk = |file: &'static SourceFile| {
-                    let mut called = file.called.iter().map(|name| path.join(name));
-                    let there = called.clone().find(|path| path.exists());
-                    there
-                        .or_else(|| called.next())
-                        .map(|path| (file.name, Place::Disk(path)))
+                let found = self.forms().iter().find_map(|form| {
+                    let places = self.wanted(form).map(|file| {
+                        let place = disk::find(&path, self.folders(), file.called)?;
+                        Some((file.name, Place::Disk(place)))
+                    });
+                    places.collect::<Option<Vec<_>>>()
+                });
+                let usual = |file: &'static SourceFile| {
+                    let there = disk::find(&path, self.folders(), file.called);
+                    let place = there.unwrap_or_else(|| path.join(file.called[0]));
+                    (file.name, Place::Disk(place))
                 };
-                self.files().filter_map(on_disk).collect()
+                found.unwrap_or_else(|| self.files().map(usual).collect())
             }
             (None, Some(url), Some(Checksums::Of(sha256))) => {
-                vec![(CIFAR10_ARCHIVE, web(url.clone(), sha256))]
+                vec![(Self::archive(url), web(url.clone(), sha256))]
             }
             (None, Some(url), Some(Checksums::ByName(named))) => {
                 let on_web = |file: &'static SourceFile| {

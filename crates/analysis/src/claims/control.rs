@@ -7,12 +7,12 @@
 //! forbids support; one of which both did counts as agreement.
 //!
 //! A damping is large at [`LARGE`] times the largest eigenvalue of the curvature. Where no run recorded
-//! it, the largest damping that has its SGD run counts, and the reason says so.
+//! it, the largest damping that has its SGD run counts, and a remark says so.
 
-use super::judge::{Decision, SEEDS_TO_DECIDE, count, equivalence, too_few};
-use super::{Statistic, Unit, Verdict};
+use super::judge::{Decision, equivalence};
+use super::{Missing, Part, Quantity, Reason, Remark, Statistic, Tally, Verdict};
 use crate::Metric;
-use crate::control::{Cell, LARGE};
+use crate::control::Cell;
 
 pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decision {
     let is_told = cells.iter().any(|cell| cell.is_large().is_some());
@@ -28,14 +28,10 @@ pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decisio
         })
         .collect();
     if cells.is_empty() {
-        return Decision::without_data(
-            "No K-FAC run has an SGD run with learning rate / damping and the same momentum, seed and schedule.",
-        );
+        return Decision::without_data(Missing::ControlPairs);
     }
     if large.is_empty() {
-        return Decision::without_data(format!(
-            "No damping that has its SGD runs is {LARGE} times the largest curvature eigenvalue: the largest is {largest}.",
-        ));
+        return Decision::without_data(Missing::LargeDamping { largest });
     }
     let mut parts = Vec::new();
     let mut lost = 0;
@@ -47,17 +43,13 @@ pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decisio
             continue;
         };
         parts.push(Statistic {
-            name: format!("difference of {metric}, K-FAC minus SGD at learning rate / damping"),
-            part: Some(format!(
-                "batch size {}, damping {}, learning rate {}",
-                cell.batch_size, cell.damping, cell.learning_rate
-            )),
+            quantity: Quantity::ControlDifference { metric },
+            part: Some(Part::Cell {
+                batch_size: cell.batch_size,
+                damping: cell.damping,
+                learning_rate: cell.learning_rate,
+            }),
             estimate,
-            unit: if metric.is_loss() {
-                Unit::Plain
-            } else {
-                Unit::Points
-            },
             n: differences.len(),
             verdict: match verdict {
                 Verdict::Supported if one_diverged > 0 => Verdict::Undecided,
@@ -65,65 +57,44 @@ pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decisio
             },
         });
     }
-    conclude(parts, large.len(), lost, metric, margin, is_told)
+    conclude(parts, large.len(), lost, margin, is_told)
 }
 
 fn conclude(
     parts: Vec<Statistic>,
     cells: usize,
     lost: usize,
-    metric: Metric,
     margin: f64,
     is_told: bool,
 ) -> Decision {
-    let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).count();
-    let (equal, different) = (of(Verdict::Supported), of(Verdict::Contradicted));
-    let verdict = if different > 0 {
+    let tests = Tally::of_tests(&parts, cells);
+    let verdict = if tests.contradicted > 0 {
         Verdict::Contradicted
-    } else if lost == 0 && equal > 0 && equal == parts.len() {
+    } else if lost == 0 && tests.supported > 0 && tests.supported == parts.len() {
         Verdict::Supported
     } else {
         Verdict::Undecided
     };
-    let within = metric.distance(margin);
-    let seeds = parts.iter().map(|part| part.n).min().unwrap_or(0);
-    let all = count(cells, "cell");
-    let mut reason = match verdict {
-        Verdict::Supported => format!("The two agree within {within} at {equal} of {all}."),
-        Verdict::Contradicted => format!(
-            "The two differ by more than {within} at {different} of {all}: an implementation, or the comparison, is wrong."
-        ),
-        Verdict::Undecided if seeds < SEEDS_TO_DECIDE => {
-            let near = parts
-                .iter()
-                .filter(|part| part.estimate.value.abs() < margin);
-            format!(
-                "{} So far the mean difference is under {within} at {} of {all}.",
-                too_few(seeds),
-                near.count()
-            )
-        }
-        Verdict::Undecided => format!(
-            "The two agree within {within} at {equal} of {all}; at the others the seeds scatter too much to tell."
-        ),
-    };
-    if verdict == Verdict::Supported && equal < cells {
-        reason.push_str(" At the others both diverged with every seed.");
+    let mut remarks = Vec::new();
+    if verdict == Verdict::Supported && tests.supported < cells {
+        remarks.push(Remark::BothDiverged {
+            cells: cells - tests.supported,
+        });
     }
     if lost > 0 {
-        reason = format!(
-            "{reason} Of {} one of the two diverged and the other did not, which forbids agreement.",
-            count(lost, "seed")
-        );
+        remarks.push(Remark::OneDiverged { seeds: lost });
     }
     if !is_told {
-        reason.push_str(
-            " These runs recorded no curvature: the largest damping with SGD runs beside it is taken for a large one.",
-        );
+        remarks.push(Remark::LargestDampingTaken);
     }
+    let estimates = Tally::of_margin(&parts, margin, cells);
     Decision {
         verdict,
-        reason,
+        reason: match verdict {
+            Verdict::Undecided => Reason::of_parts(&parts, tests, estimates),
+            _ => Reason::Parts(tests),
+        },
+        remarks,
         parts,
     }
 }

@@ -6,28 +6,21 @@
 //!
 //! Only dampings below the median eigenvalue of the curvature count, where the runs recorded it: above
 //! the curvature `(F + damping I)^-1` is nearly `I / damping`, K-FAC is SGD at learning rate / damping,
-//! and the band rises with a slope of 1 in any case. Where it was not recorded the reason says so.
+//! and the band rises with a slope of 1 in any case. Where it was not recorded a remark says so.
 
 use std::collections::BTreeMap;
 
-use super::Unit;
-use super::judge::{Decision, Wording, count, positive_mean, unanimous};
+use super::judge::{Decision, positive_mean, unanimous};
 use super::region::{common_seeds, of_seed};
+use super::{Dampings, Missing, Part, Quantity, Reason, Remark};
 use crate::Metric;
 use crate::heatmap::{CellState, DampingLevel, GoodRule, Panel, region};
 use crate::statistics::slope;
 
-/// Which dampings count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dampings {
-    BelowCurvature,
-    All,
-}
-
 impl Dampings {
     fn counts(self, panel: &Panel, damping: f64) -> bool {
         let is_it = |level: &&DampingLevel| level.damping.total_cmp(&damping).is_eq();
-        self == Self::All
+        self != Self::BelowCurvature
             || panel
                 .dampings
                 .iter()
@@ -49,74 +42,46 @@ pub(super) fn decide(
             .into_iter()
             .filter_map(|seed| band_slope(panel, &of_seed(panel, seed), rule, metric, dampings))
             .collect();
-        let name = "slope of the good band, log learning rate over log damping";
         parts.extend(positive_mean(
-            name,
-            Some(format!("batch size {batch}")),
-            Unit::Plain,
+            Quantity::BandSlope,
+            Part::BatchSize(*batch),
             &slopes,
         ));
     }
-    let remark = remark(panels, dampings);
-    if parts.is_empty() {
-        return Decision::without_data(format!(
-            "No heatmap of K-FAC over damping and learning rate has good cells at two dampings or more{}.{remark}",
-            match dampings {
-                Dampings::BelowCurvature => " that count",
-                Dampings::All => "",
-            }
-        ));
-    }
-    let verdict = unanimous(parts.iter().map(|part| part.verdict));
-    let wording = Wording {
-        positive: "good learning rates rise with the damping",
-        negative: "good learning rates fall as the damping rises",
-        each: "batch size",
-    };
-    let mut reason = wording.reason(&parts, verdict);
+    let below_curvature = dampings == Dampings::BelowCurvature;
+    let mut remarks = Vec::new();
     let silent = panels.len() - parts.len();
-    if silent > 0 {
-        reason = format!(
-            "{reason} {} left out: the good cells lie at fewer than two dampings{}.",
-            count(silent, "batch size"),
-            match dampings {
-                Dampings::BelowCurvature => " that count",
-                Dampings::All => "",
-            }
-        );
+    if silent > 0 && !parts.is_empty() {
+        remarks.push(Remark::NoBand {
+            batch_sizes: silent,
+            below_curvature,
+        });
     }
-    reason.push_str(&remark);
+    remarks.push(curvature(panels, below_curvature));
+    if parts.is_empty() {
+        return Decision {
+            remarks,
+            ..Decision::without_data(Missing::Band { below_curvature })
+        };
+    }
     Decision {
-        verdict,
-        reason,
+        verdict: unanimous(parts.iter().map(|part| part.verdict)),
+        reason: Reason::of_signs(&parts),
+        remarks,
         parts,
     }
 }
 
 /// What a reader must know of dampings above the curvature.
-fn remark(panels: &BTreeMap<u64, &Panel>, dampings: Dampings) -> String {
-    const BUILT_IN: &str = "K-FAC is SGD with learning rate / damping and the band rises with a slope of 1 in any case";
+fn curvature(panels: &BTreeMap<u64, &Panel>, left_out: bool) -> Remark {
     let levels = || panels.values().flat_map(|panel| &panel.dampings);
-    if levels().next().is_none() {
-        return format!(
-            " Where the damping exceeds the curvature, {BUILT_IN}; these runs recorded no curvature, so such dampings are not told apart here."
-        );
-    }
-    let above = levels().filter(|level| !level.is_below_curvature()).count();
-    let all = levels().count();
-    match (dampings, above) {
-        (_, 0) => format!(
-            " All {} lie below the median curvature eigenvalue of their runs.",
-            count(all, "damping level")
-        ),
-        (Dampings::BelowCurvature, _) => format!(
-            " Left out: {above} of {} (each damping at each batch size) at or above the median curvature eigenvalue of their runs, where {BUILT_IN}.",
-            count(all, "damping level")
-        ),
-        (Dampings::All, _) => format!(
-            " {above} of {} lie at or above the median curvature eigenvalue of their runs, where {BUILT_IN}.",
-            count(all, "damping level")
-        ),
+    match levels().count() {
+        0 => Remark::NoCurvature,
+        of => Remark::DampingsAboveCurvature {
+            above: levels().filter(|level| !level.is_below_curvature()).count(),
+            of,
+            left_out,
+        },
     }
 }
 

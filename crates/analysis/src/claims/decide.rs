@@ -1,12 +1,10 @@
-//! Each claim with its evidence: what decides, what is shown beside it, the sentence.
+//! Each claim with its evidence: what decides and what is shown beside it.
 
-use super::correlation::Dampings;
-use super::judge::Decision;
-use super::region::{Change, panels};
+use super::region::panels;
 use super::timings::{Timings, timings};
 use super::{
-    Alternative, Claim, ClaimVerdict, Figure, control, correlation, performance, progress, region,
-    returns,
+    Alternative, Choice, Claim, ClaimVerdict, Dampings, Decision, Direction, Figure, Level,
+    Missing, control, correlation, performance, progress, region, returns,
 };
 use crate::control::cells;
 use crate::heatmap::HeatmapTable;
@@ -17,10 +15,10 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
     let (decision, under) = match *claim {
         Claim::ComparablePerformance { margin, metric } => compare(evidence, margin, metric),
         Claim::DiminishingReturns {} => scale(evidence),
-        Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Change::Shrinks, |at| {
+        Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Direction::Shrinks, |at| {
             matches!(at, Moment::Epochs(_))
         }),
-        Claim::RegionGrowsAtFixedIterations {} => change(evidence, Change::Grows, |at| {
+        Claim::RegionGrowsAtFixedIterations {} => change(evidence, Direction::Grows, |at| {
             matches!(at, Moment::Iterations(_))
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
@@ -29,47 +27,18 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
     };
     ClaimVerdict {
         claim: *claim,
-        sentence: claim.sentence(),
         verdict: decision.verdict,
         statistic: decision.least_in_favour().cloned(),
         n: decision.seeds(),
         figure: claim.figure(),
         reason: decision.reason,
+        remarks: decision.remarks,
         parts: decision.parts,
         under,
     }
 }
 
 impl Claim {
-    /// The claim in words.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::ComparablePerformance { margin, metric } => format!(
-                "After tuning, K-FAC's {metric} is comparable to SGD's: within {} at every batch size.",
-                metric.distance(*margin)
-            ),
-            Self::DiminishingReturns {} => {
-                "Both methods have diminishing returns in the batch size, and K-FAC departs from ideal scaling further than SGD.".into()
-            }
-            Self::RegionShrinksAtFixedEpochs {} => {
-                "At fixed epochs, K-FAC's region of good hyperparameters shrinks as the batch grows.".into()
-            }
-            Self::RegionGrowsAtFixedIterations {} => {
-                "At fixed iterations, K-FAC's region of good hyperparameters grows with the batch size.".into()
-            }
-            Self::RatesAndDampingsCorrelate {} => {
-                "Good learning rates and dampings of K-FAC are positively correlated.".into()
-            }
-            Self::SgdFasterPerIteration {} => {
-                "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
-            }
-            Self::LargeDampingIsSgd { margin, metric } => format!(
-                "Control: at a large damping, K-FAC is SGD with learning rate / damping: {metric} within {}.",
-                metric.distance(*margin)
-            ),
-        }
-    }
-
     /// The figure that the verdict rests on.
     pub fn figure(&self) -> Figure {
         match self {
@@ -85,10 +54,13 @@ impl Claim {
 }
 
 /// The first choice decides; all are shown.
-fn first_decides(choices: Vec<(String, Decision)>, without: &str) -> (Decision, Vec<Alternative>) {
+fn first_decides(
+    choices: Vec<(Choice, Decision)>,
+    without: Missing,
+) -> (Decision, Vec<Alternative>) {
     let under = choices
         .iter()
-        .map(|(choice, decision)| decision.under(choice))
+        .map(|(choice, decision)| decision.under(choice.clone()))
         .collect();
     let decision = choices.into_iter().next().map(|(_, decision)| decision);
     (
@@ -117,15 +89,16 @@ fn compare(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<A
             for factor in [1.0, 0.5, 2.0] {
                 let margin = margin * factor;
                 let decision = performance::decide(evidence, table, margin, metric);
-                let within = metric.distance(margin);
-                choices.push((
-                    format!("{metric} within {within}, winners of `{stage}`"),
-                    decision,
-                ));
+                let choice = Choice::Winners {
+                    metric,
+                    margin,
+                    selection: stage.clone(),
+                };
+                choices.push((choice, decision));
             }
         }
     }
-    first_decides(choices, "No stage selects winners to confirm.")
+    first_decides(choices, Missing::Selection)
 }
 
 /// For each set of runs: all targets together, then each alone.
@@ -136,22 +109,16 @@ fn scale(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         if targets.is_empty() {
             continue;
         }
-        choices.push((
-            format!("all targets, {}", set.choice),
-            returns::decide(&set, &targets),
-        ));
+        choices.push((set.choice(None), returns::decide(&set, &targets)));
         let alone = targets.iter().filter(|_| targets.len() > 1);
         for &target in alone.filter(|&&target| set.has_own(target)) {
-            choices.push((
-                format!("{}, {}", target.in_words(), set.choice),
-                returns::decide(&set, &[target]),
-            ));
+            choices.push((set.choice(Some(target)), returns::decide(&set, &[target])));
         }
     }
     let without = if evidence.targets.is_empty() {
-        "No stage times steps to a target."
+        Missing::Target
     } else {
-        "No target can be timed: each is crossed in fewer than 16 steps at the largest batch size."
+        Missing::TimeableTarget
     };
     first_decides(choices, without)
 }
@@ -167,10 +134,7 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
             .collect();
         targets.sort_by(|a, b| a.level.total_cmp(&b.level));
         let named = |target: Target, set: &Timings<'_>| {
-            (
-                format!("{}, {}", target.in_words(), set.choice),
-                progress::decide(set, target),
-            )
+            (set.choice(Some(target)), progress::decide(set, target))
         };
         choices.extend(targets.into_iter().map(|target| named(target, &set)));
     }
@@ -180,9 +144,9 @@ fn race(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
         .flat_map(|named| &named.table.targets)
         .any(|note| note.target.metric == Metric::TrainLoss);
     let without = if is_timed {
-        "No training loss can be timed: each is crossed in fewer than 16 steps at the largest batch size."
+        Missing::TimeableTarget
     } else {
-        "No stage times steps to a training loss."
+        Missing::Target
     };
     first_decides(choices, without)
 }
@@ -199,12 +163,12 @@ fn agree(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<Alt
         for factor in [1.0, 0.5, 2.0] {
             let margin = margin * factor;
             choices.push((
-                format!("{metric} within {}", metric.distance(margin)),
+                Choice::Control { metric, margin },
                 control::decide(&cells, margin, metric),
             ));
         }
     }
-    first_decides(choices, "There are no runs.")
+    first_decides(choices, Missing::ControlPairs)
 }
 
 /// The slices of a table that a predicate takes, each once, in the order of the panels.
@@ -220,35 +184,34 @@ fn slices(table: &HeatmapTable, takes: impl Fn(Moment) -> bool) -> Vec<Moment> {
 
 fn change(
     evidence: &Evidence,
-    change: Change,
+    direction: Direction,
     takes: fn(Moment) -> bool,
 ) -> (Decision, Vec<Alternative>) {
     let mut decided: Option<Decision> = None;
     let mut under = Vec::new();
     for Named { stage, table } in &evidence.heatmaps {
         for at in slices(table, takes) {
-            let rules = region::by_rule(table, &panels(table, at), change);
-            let decision = region::decide(&rules, change);
-            under.push(decision.under(format!("all levels {at}, `{stage}`")));
-            for by in rules {
-                let note = if by.is_informative {
-                    ""
-                } else {
-                    "The share is under 10 or over 90 %, so this level has no say."
-                };
-                under.push(Alternative {
-                    has_say: by.is_informative,
-                    choice: format!("{} {at}, `{stage}`", region::describe(by.rule, table.value)),
-                    verdict: by.statistic.verdict,
-                    statistic: Some(by.statistic),
-                    reason: note.into(),
-                });
-            }
+            let choice = |level: Option<Level>| Choice::Region {
+                level,
+                at,
+                heatmaps: stage.clone(),
+                dampings: None,
+            };
+            let rules = region::by_rule(table, &panels(table, at), direction);
+            let decision = region::decide(&rules);
+            under.push(decision.under(choice(None)));
+            under.extend(rules.into_iter().map(|by| Alternative {
+                has_say: by.is_informative,
+                choice: choice(Some(by.level)),
+                verdict: by.statistic.verdict,
+                statistic: Some(by.statistic),
+                missing: None,
+            }));
             decided = decided.or(Some(decision));
         }
     }
     (
-        decided.unwrap_or_else(|| Decision::without_data("No heatmap has such a slice.")),
+        decided.unwrap_or_else(|| Decision::without_data(Missing::Heatmap)),
         under,
     )
 }
@@ -256,28 +219,30 @@ fn change(
 /// Below the curvature first, where it was recorded; then with all dampings.
 fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
     let mut choices = Vec::new();
-    for dampings in [Dampings::BelowCurvature, Dampings::All] {
+    for below_curvature in [true, false] {
         for Named { stage, table } in &evidence.heatmaps {
             for at in slices(table, |_| true) {
                 let panels = panels(table, at);
                 let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
-                if dampings == Dampings::BelowCurvature && !is_told {
-                    continue;
-                }
+                let dampings = match (below_curvature, is_told) {
+                    (true, true) => Dampings::BelowCurvature,
+                    (true, false) => continue,
+                    (false, true) => Dampings::All,
+                    (false, false) => Dampings::AllUntold,
+                };
                 for rule in table.good.rules() {
-                    let rule_in_words = region::describe(rule, table.value);
-                    let which = match (dampings, is_told) {
-                        (Dampings::BelowCurvature, _) => ", dampings below the median curvature",
-                        (Dampings::All, true) => ", all dampings, where a slope of 1 is built in",
-                        (Dampings::All, false) => "",
+                    let metric = table.value;
+                    let choice = Choice::Region {
+                        level: Some(Level { metric, rule }),
+                        at,
+                        heatmaps: stage.clone(),
+                        dampings: Some(dampings),
                     };
-                    choices.push((
-                        format!("{rule_in_words} {at}, `{stage}`{which}"),
-                        correlation::decide(&panels, rule, table.value, dampings),
-                    ));
+                    let decision = correlation::decide(&panels, rule, metric, dampings);
+                    choices.push((choice, decision));
                 }
             }
         }
     }
-    first_decides(choices, "No heatmap declares what is good.")
+    first_decides(choices, Missing::GoodRule)
 }

@@ -1,6 +1,6 @@
 //! From an interval to a verdict.
 
-use super::{Alternative, Statistic, Unit, Verdict};
+use super::{Alternative, Choice, Missing, Part, Quantity, Reason, Remark, Statistic, Verdict};
 use crate::statistics::mean_interval;
 use crate::{Estimate, Interval};
 
@@ -27,19 +27,13 @@ pub(super) fn above(estimate: &Estimate, zero: f64, n: usize) -> Verdict {
 }
 
 /// The statistic "mean over seeds", judged by its sign: positive supports. `None` of no seed.
-pub(super) fn positive_mean(
-    name: &str,
-    part: Option<String>,
-    unit: Unit,
-    seeds: &[f64],
-) -> Option<Statistic> {
+pub(super) fn positive_mean(quantity: Quantity, part: Part, seeds: &[f64]) -> Option<Statistic> {
     let estimate = mean_interval(seeds, CONFIDENCE)?;
     let n = seeds.len();
     Some(Statistic {
-        name: name.into(),
-        part,
+        quantity,
+        part: Some(part),
         estimate,
-        unit,
         n,
         verdict: above(&estimate, 0.0, n),
     })
@@ -91,27 +85,34 @@ pub(super) fn unanimous(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict 
     }
 }
 
-/// A claim or alternative before it is put in words: its numbers, its verdict and why.
+/// A claim or alternative judged: its numbers, its verdict and why.
 #[derive(Debug, Clone)]
 pub(super) struct Decision {
     pub(super) verdict: Verdict,
-    pub(super) reason: String,
+    pub(super) reason: Reason,
+    pub(super) remarks: Vec<Remark>,
     pub(super) parts: Vec<Statistic>,
 }
 
 impl Decision {
     /// Nothing to decide on.
-    pub(super) fn without_data(reason: impl Into<String>) -> Self {
+    pub(super) fn without_data(missing: Missing) -> Self {
         Self {
             verdict: Verdict::Undecided,
-            reason: reason.into(),
+            reason: Reason::Missing(missing),
+            remarks: Vec::new(),
             parts: Vec::new(),
         }
     }
 
     /// Fewest seeds behind any number.
     pub(super) fn seeds(&self) -> usize {
-        self.parts.iter().map(|part| part.n).min().unwrap_or(0)
+        Self::seeds_of(&self.parts)
+    }
+
+    /// Fewest seeds behind any of some numbers.
+    pub(super) fn seeds_of(parts: &[Statistic]) -> usize {
+        parts.iter().map(|part| part.n).min().unwrap_or(0)
     }
 
     /// The number least in favour: contradicted before undecided before supported, then the smallest
@@ -130,7 +131,7 @@ impl Decision {
                 .unwrap_or(part.estimate.value)
         };
         let is_of_first_kind = |part: &&Statistic| {
-            part.name == self.parts[0].name || part.verdict == Verdict::Contradicted
+            part.quantity == self.parts[0].quantity || part.verdict == Verdict::Contradicted
         };
         self.parts.iter().filter(is_of_first_kind).min_by(|a, b| {
             rank(a.verdict)
@@ -140,151 +141,16 @@ impl Decision {
     }
 
     /// As a row of the table of other choices.
-    pub(super) fn under(&self, choice: impl Into<String>) -> Alternative {
+    pub(super) fn under(&self, choice: Choice) -> Alternative {
         Alternative {
             has_say: true,
-            choice: choice.into(),
+            choice,
             verdict: self.verdict,
             statistic: self.least_in_favour().cloned(),
-            reason: self.reason.clone(),
-        }
-    }
-}
-
-/// What the numbers of a decision by signs are about, to put them in words.
-pub(super) struct Wording<'a> {
-    /// What a positive number says: `SGD needs fewer steps`.
-    pub(super) positive: &'a str,
-    /// What a negative one says.
-    pub(super) negative: &'a str,
-    /// What there is a number for: `batch size`.
-    pub(super) each: &'a str,
-}
-
-impl Wording<'_> {
-    /// The reason for a decision by signs: what was found and, with too few seeds, where they point.
-    pub(super) fn reason(&self, parts: &[Statistic], verdict: Verdict) -> String {
-        let seeds = parts.iter().map(|part| part.n).min().unwrap_or(0);
-        let of = |is: fn(&Statistic) -> bool| parts.iter().filter(|part| is(part)).count();
-        let every = match parts.len() {
-            1 => String::new(),
-            all => format!(" at all {}", count(all, self.each)),
-        };
-        match verdict {
-            Verdict::Supported => sentence(&format!("{}{every}", self.positive)),
-            Verdict::Contradicted => sentence(&format!("{}{every}", self.negative)),
-            Verdict::Undecided if seeds < SEEDS_TO_DECIDE => format!(
-                "{} So far {}.",
-                too_few(seeds),
-                self.split(
-                    of(|part| part.estimate.value > 0.0),
-                    of(|part| part.estimate.value < 0.0),
-                    parts.len(),
-                    "there is no difference",
-                )
-            ),
-            Verdict::Undecided => sentence(&self.split(
-                of(|part| part.verdict == Verdict::Supported),
-                of(|part| part.verdict == Verdict::Contradicted),
-                parts.len(),
-                "the seeds do not agree",
-            )),
-        }
-    }
-
-    /// `SGD needs fewer steps at 1 of 5 batch sizes, K-FAC needs fewer steps at 3, and at 1 neither`.
-    fn split(&self, positive: usize, negative: usize, all: usize, neither: &str) -> String {
-        let mut clauses = Vec::new();
-        for (n, says) in [
-            (positive, self.positive),
-            (negative, self.negative),
-            (all - positive - negative, neither),
-        ] {
-            match n {
-                0 => {}
-                _ if all == 1 => clauses.push(says.to_owned()),
-                n if n == all => clauses.push(format!("{says} at all {}", count(all, self.each))),
-                n if clauses.is_empty() => {
-                    clauses.push(format!("{says} at {n} of {}", count(all, self.each)));
-                }
-                n => clauses.push(format!("{says} at {n}")),
-            }
-        }
-        match clauses.as_slice() {
-            [rest @ .., last] if !rest.is_empty() => format!("{}, and {last}", rest.join(", ")),
-            _ => clauses.concat(),
-        }
-    }
-}
-
-/// `1 seed cannot decide: it takes 5.`
-pub(super) fn too_few(seeds: usize) -> String {
-    format!(
-        "{} cannot decide: it takes {SEEDS_TO_DECIDE}.",
-        count(seeds, "seed")
-    )
-}
-
-/// A count with its noun: `1 seed`, `5 seeds`.
-pub(super) fn count(n: usize, noun: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{n} {noun}{plural}")
-}
-
-/// With a capital first and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let mut sentence = letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    });
-    sentence.push('.');
-    sentence
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_count_in_singular_and_plural() {
-        let part = |value: f64, n: usize, verdict| Statistic {
-            name: "x".into(),
-            part: None,
-            estimate: Estimate {
-                value,
-                interval: None,
+            missing: match self.reason {
+                Reason::Missing(missing) => Some(missing),
+                _ => None,
             },
-            unit: Unit::Plain,
-            n,
-            verdict,
-        };
-        let wording = Wording {
-            positive: "it grows",
-            negative: "it shrinks",
-            each: "level",
-        };
-        let reason = |parts: &[Statistic]| wording.reason(parts, Verdict::Undecided);
-        let undecided = Verdict::Undecided;
-        assert_eq!(
-            reason(&[part(1.0, 1, undecided), part(-1.0, 1, undecided)]),
-            "1 seed cannot decide: it takes 5. So far it grows at 1 of 2 levels, and it shrinks at 1."
-        );
-        assert_eq!(
-            reason(&[part(-1.0, 2, undecided)]),
-            "2 seeds cannot decide: it takes 5. So far it shrinks."
-        );
-        let decided = [
-            part(1.0, 5, Verdict::Supported),
-            part(1.0, 5, Verdict::Supported),
-            part(0.1, 5, undecided),
-        ];
-        assert_eq!(
-            reason(&decided),
-            "It grows at 2 of 3 levels, and the seeds do not agree at 1."
-        );
-        assert_eq!(
-            wording.reason(&decided[..2], Verdict::Supported),
-            "It grows at all 2 levels."
-        );
+        }
     }
 }

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, SEEDS_TO_DECIDE, count, equivalence, too_few};
-use super::{KFAC, SGD, Statistic, Unit, Verdict};
+use super::judge::{Decision, equivalence};
+use super::{KFAC, Missing, Part, Quantity, Reason, Remark, SGD, Statistic, Tally, Verdict};
 use crate::select::WinnersTable;
 use crate::{Evidence, Metric, Moment, Outcome};
 
@@ -50,21 +50,20 @@ pub(super) fn decide(
         })
         .collect();
     if pairs.is_empty() {
-        return Decision::without_data(
-            "No batch size has confirmed runs of both methods on fresh seeds.",
-        );
+        return Decision::without_data(Missing::ConfirmedPairs);
     }
     let mut parts = Vec::new();
-    let mut failures = Vec::new();
+    let mut remarks = Vec::new();
     for &(batch, kfac, sgd) in &pairs {
         let lost = |finals: &Finals| finals.values().filter(|value| value.is_none()).count();
-        for (method, finals) in [("K-FAC", kfac), ("SGD", sgd)] {
+        for (method, finals) in [(KFAC, kfac), (SGD, sgd)] {
             if lost(finals) > 0 {
-                failures.push(format!(
-                    "{} of {} seeds of {method} diverged at batch size {batch}",
-                    lost(finals),
-                    finals.len()
-                ));
+                remarks.push(Remark::WinnerDiverged {
+                    method: method.into(),
+                    batch_size: batch,
+                    diverged: lost(finals),
+                    seeds: finals.len(),
+                });
             }
         }
         let differences: Vec<f64> = kfac
@@ -80,99 +79,33 @@ pub(super) fn decide(
             verdict => verdict,
         };
         parts.push(Statistic {
-            name: format!("difference of final {metric}, K-FAC minus SGD"),
-            part: Some(format!("batch size {batch}")),
+            quantity: Quantity::FinalDifference { metric },
+            part: Some(Part::BatchSize(batch)),
             estimate,
-            unit: if metric.is_loss() {
-                Unit::Plain
-            } else {
-                Unit::Points
-            },
             n,
             verdict,
         });
     }
-    conclude(parts, &failures, pairs.len(), metric, margin)
+    conclude(parts, remarks, pairs.len(), margin)
 }
 
-fn conclude(
-    parts: Vec<Statistic>,
-    failures: &[String],
-    batches: usize,
-    metric: Metric,
-    margin: f64,
-) -> Decision {
-    let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).count();
-    let (equal, different) = (of(Verdict::Supported), of(Verdict::Contradicted));
-    let seeds = parts.iter().map(|part| part.n).min().unwrap_or(0);
-    let verdict = if different > 0 {
+fn conclude(parts: Vec<Statistic>, remarks: Vec<Remark>, batches: usize, margin: f64) -> Decision {
+    let tests = Tally::of_tests(&parts, batches);
+    let verdict = if tests.contradicted > 0 {
         Verdict::Contradicted
-    } else if equal == batches {
+    } else if tests.supported == batches {
         Verdict::Supported
     } else {
         Verdict::Undecided
     };
-    let within = metric.distance(margin);
-    let sizes = count(batches, "batch size");
-    let mut reason = match verdict {
-        Verdict::Supported => format!(
-            "The methods are equal within {within} at all {sizes}: the 90 % interval of the difference lies inside the margin at each."
-        ),
-        Verdict::Contradicted => beyond(&parts, metric, &within, &sizes),
-        Verdict::Undecided if seeds < SEEDS_TO_DECIDE => {
-            let near = parts
-                .iter()
-                .filter(|part| part.estimate.value.abs() < margin)
-                .count();
-            format!(
-                "{} So far the mean difference is under {within} at {near} of {sizes}.",
-                too_few(seeds)
-            )
-        }
-        Verdict::Undecided if equal == 0 => format!(
-            "The seeds scatter too much to tell whether the methods are equal within {within}, at all {sizes}."
-        ),
-        Verdict::Undecided => format!(
-            "The methods are equal within {within} at {equal} of {sizes}; at the others the seeds scatter too much to tell."
-        ),
-    };
-    if !failures.is_empty() {
-        reason = format!(
-            "{reason} A seed that diverged is a failure and forbids the verdict equal: {}.",
-            failures.join("; ")
-        );
-    }
+    let estimates = Tally::of_margin(&parts, margin, batches);
     Decision {
         verdict,
-        reason,
+        reason: match verdict {
+            Verdict::Undecided => Reason::of_parts(&parts, tests, estimates),
+            _ => Reason::Parts(tests),
+        },
+        remarks,
         parts,
     }
-}
-
-/// Where the difference is beyond the margin, and for whom.
-fn beyond(parts: &[Statistic], metric: Metric, within: &str, sizes: &str) -> String {
-    let places = |better: bool| -> Vec<&str> {
-        parts
-            .iter()
-            .filter(|part| part.verdict == Verdict::Contradicted)
-            .filter(|part| (metric.goodness(part.estimate.value) > 0.0) == better)
-            .filter_map(|part| part.part.as_deref()?.strip_prefix("batch size "))
-            .collect()
-    };
-    let clause = |better: bool| {
-        let places = places(better);
-        let word = if better { "better" } else { "worse" };
-        (!places.is_empty()).then(|| {
-            format!(
-                "K-FAC is {word} than SGD by more than {within} at {} of {sizes} ({})",
-                places.len(),
-                places.join(", ")
-            )
-        })
-    };
-    let clauses: Vec<String> = [clause(false), clause(true)]
-        .into_iter()
-        .flatten()
-        .collect();
-    format!("{}.", clauses.join("; "))
 }

@@ -6,9 +6,9 @@
 //! lies above (below) zero at every batch size. A seed that did not reach bounds the difference on one
 //! side; a batch size at which a seed diverged is undecided.
 
-use super::judge::{CONFIDENCE, Decision, Wording, above, unanimous};
+use super::judge::{CONFIDENCE, Decision, above, unanimous};
 use super::timings::{Pair, Timings};
-use super::{Statistic, Unit, Verdict};
+use super::{Missing, Part, Quantity, Reason, Remark, Statistic, Verdict};
 use crate::statistics::mean_interval;
 use crate::targets::Steps;
 use crate::{Estimate, Interval, Target};
@@ -19,45 +19,33 @@ pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
     let mut parts = Vec::new();
     for (batch, pair) in &pairs {
         if pair.has_diverged() {
-            diverged.push(batch.to_string());
+            diverged.push(*batch);
         } else if let Some(estimate) = difference(pair) {
             let n = pair.kfac.len();
             parts.push(Statistic {
-                name: format!("steps to {}, K-FAC over SGD", target.in_words()),
-                part: Some(format!("batch size {batch}")),
+                quantity: Quantity::StepsRatio { target },
+                part: Some(Part::BatchSize(*batch)),
                 estimate,
-                unit: Unit::LogRatio,
                 n,
                 verdict: above(&estimate, 0.0, n),
             });
         }
     }
     if parts.is_empty() {
-        return Decision::without_data(format!(
-            "No batch size has runs of both methods with common seeds timed to {}.",
-            target.in_words()
-        ));
+        return Decision::without_data(Missing::TimedPairs { target });
     }
     let verdict = if diverged.is_empty() {
         unanimous(parts.iter().map(|part| part.verdict))
     } else {
         Verdict::Undecided
     };
-    let wording = Wording {
-        positive: &format!("SGD needs fewer steps to {}", target.in_words()),
-        negative: &format!("K-FAC needs fewer steps to {}", target.in_words()),
-        each: "batch size",
-    };
-    let mut reason = wording.reason(&parts, verdict);
-    if !diverged.is_empty() {
-        reason = format!(
-            "{reason} At batch size {} a seed diverged, so nothing is decided there.",
-            diverged.join(", ")
-        );
-    }
+    let remark = (!diverged.is_empty()).then_some(Remark::DivergedAt {
+        batch_sizes: diverged,
+    });
     Decision {
         verdict,
-        reason,
+        reason: Reason::of_signs(&parts),
+        remarks: remark.into_iter().collect(),
         parts,
     }
 }

@@ -7,22 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, Wording, positive_mean, unanimous};
-use super::{KFAC, Statistic, Unit};
+use super::judge::{Decision, positive_mean, unanimous};
+use super::{Direction, KFAC, Level, Missing, Part, Quantity, Reason, Statistic};
+use crate::Moment;
 use crate::heatmap::cell::of_seed as of_seed_in;
 use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
 use crate::statistics::{mean, slope};
-use crate::{Metric, Moment};
 
 /// One seed's cells at a batch size: log2 of it, the panel, the cells' states.
 type SeedPanel<'a> = (f64, &'a Panel, Vec<CellState>);
-
-/// Which way the claim wants the share to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    Shrinks,
-    Grows,
-}
 
 /// By batch size, K-FAC's panels at a slice: those of the first stage that has them at two or more.
 pub(super) fn panels(table: &HeatmapTable, at: Moment) -> BTreeMap<u64, &Panel> {
@@ -77,7 +70,7 @@ pub(super) fn common_seeds(panels: &BTreeMap<u64, &Panel>) -> BTreeSet<u64> {
 
 /// A rule's statistic, and whether its share is neither almost nothing nor almost all.
 pub(super) struct ByRule {
-    pub(super) rule: GoodRule,
+    pub(super) level: Level,
     pub(super) is_informative: bool,
     pub(super) statistic: Statistic,
 }
@@ -86,7 +79,7 @@ pub(super) struct ByRule {
 pub(super) fn by_rule(
     table: &HeatmapTable,
     panels: &BTreeMap<u64, &Panel>,
-    change: Change,
+    direction: Direction,
 ) -> Vec<ByRule> {
     let seeds = common_seeds(panels);
     let states: BTreeMap<u64, Vec<SeedPanel<'_>>> = seeds
@@ -128,21 +121,23 @@ pub(super) fn by_rule(
                 shares.extend(points.iter().map(|point| point.1));
                 slopes.extend(slope(&points));
             }
-            let sign = if change == Change::Shrinks { -1.0 } else { 1.0 };
+            let sign = match direction {
+                Direction::Shrinks => -1.0,
+                Direction::Grows => 1.0,
+            };
             let signed: Vec<f64> = slopes.iter().map(|slope| sign * slope).collect();
-            let name = match change {
-                Change::Shrinks => "decrease of the good share per doubling of the batch size",
-                Change::Grows => "increase of the good share per doubling of the batch size",
+            let level = Level {
+                metric: table.value,
+                rule,
             };
             let statistic = positive_mean(
-                name,
-                Some(describe(rule, table.value)),
-                Unit::Points,
+                Quantity::ShareChange { direction },
+                Part::Level(level),
                 &signed,
             )?;
             let share = mean(&shares)?;
             Some(ByRule {
-                rule,
+                level,
                 is_informative: (0.1..=0.9).contains(&share),
                 statistic,
             })
@@ -178,51 +173,21 @@ fn rules(table: &HeatmapTable, cells: &[&CellState]) -> Vec<GoodRule> {
     rules
 }
 
-/// `test accuracy at least 93 %`.
-pub(super) fn describe(rule: GoodRule, metric: Metric) -> String {
-    match rule {
-        GoodRule::AtLeast(level) if metric.is_loss() => {
-            format!("{metric} at most {}", metric.level(level))
-        }
-        GoodRule::AtLeast(level) => format!("{metric} at least {}", metric.level(level)),
-        GoodRule::Within(distance) => {
-            format!("{metric} within {} of the best", metric.distance(distance))
-        }
-    }
-}
-
 /// The decision over all informative levels. The rule "within a distance of the best" moves with the
 /// batch size's best cell and is shown only.
-pub(super) fn decide(rules: &[ByRule], change: Change) -> Decision {
+pub(super) fn decide(rules: &[ByRule]) -> Decision {
     let parts: Vec<Statistic> = rules
         .iter()
-        .filter(|by| by.is_informative && matches!(by.rule, GoodRule::AtLeast(_)))
+        .filter(|by| by.is_informative && matches!(by.level.rule, GoodRule::AtLeast(_)))
         .map(|by| by.statistic.clone())
         .collect();
     if parts.is_empty() {
-        return Decision::without_data(
-            "There is no level at which K-FAC's share of good cells lies between 10 and 90 % at two or more batch sizes.",
-        );
+        return Decision::without_data(Missing::TellingLevel);
     }
-    let verdict = unanimous(parts.iter().map(|part| part.verdict));
-    let (shrinks, grows) = (
-        "the good region shrinks as the batch grows",
-        "the good region grows with the batch size",
-    );
-    let (positive, negative) = if change == Change::Shrinks {
-        (shrinks, grows)
-    } else {
-        (grows, shrinks)
-    };
-    let wording = Wording {
-        positive,
-        negative,
-        each: "level",
-    };
-    let reason = wording.reason(&parts, verdict);
     Decision {
-        verdict,
-        reason,
+        verdict: unanimous(parts.iter().map(|part| part.verdict)),
+        reason: Reason::of_signs(&parts),
+        remarks: Vec::new(),
         parts,
     }
 }

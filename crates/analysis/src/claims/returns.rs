@@ -11,9 +11,12 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{CONFIDENCE, Decision, SEEDS_TO_DECIDE, above, count, too_few};
+use super::judge::{CONFIDENCE, Decision, above};
 use super::timings::{Pairs, Seeds, Timings};
-use super::{Statistic, Unit, Verdict};
+use super::{
+    KFAC, Missing, Quantity, Reason, Remark, SEEDS_TO_DECIDE, SGD, Slopes, Statistic, Tally,
+    Verdict,
+};
 use crate::Target;
 use crate::statistics::{mean, mean_interval, slope};
 use crate::targets::Steps;
@@ -38,32 +41,22 @@ pub(super) fn decide(timings: &Timings<'_>, targets: &[Target]) -> Decision {
         .count();
     // Bounds alone say nothing of a slope.
     let Some(mut decision) = compare(&pairs, false) else {
-        return Decision::without_data(format!(
-            "No target is reached by every common seed of both methods at {BATCHES} batch sizes or more."
-        ));
+        return Decision::without_data(Missing::BatchSizesReached { needed: BATCHES });
     };
     if censored > 0 {
         let agree = compare(&pairs, true).is_some_and(|other| other.verdict == decision.verdict);
         if !agree {
             decision.verdict = Verdict::Undecided;
         }
-        decision.reason = format!(
-            "{} This rests on the batch sizes that every seed crossed at; in {} a seed did not, and with its budget as a lower bound the verdict {}.",
-            decision.reason,
-            count(censored, "case"),
-            if agree {
-                "is the same"
-            } else {
-                "would be another, so it is left open"
-            }
-        );
+        decision.remarks.push(Remark::NotReached {
+            cases: censored,
+            same_with_bounds: agree,
+        });
     }
     if diverged > 0 {
-        decision.reason = format!(
-            "{} Left out: {} of a batch size and target with a diverged seed.",
-            decision.reason,
-            count(diverged, "case")
-        );
+        decision
+            .remarks
+            .push(Remark::DivergedLeftOut { cases: diverged });
     }
     decision
 }
@@ -121,23 +114,23 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
     let differences: Vec<f64> = kfac.iter().zip(&sgd).map(|(k, s)| k - s).collect();
     let estimate = mean_interval(&differences, CONFIDENCE)?;
     let difference = Statistic {
-        name: "difference of log-log slopes, K-FAC minus SGD".into(),
+        quantity: Quantity::SlopeDifference,
         part: None,
         estimate,
-        unit: Unit::Plain,
         n,
         verdict: above(&estimate, 0.0, n),
     };
-    let slopes = [("K-FAC", &kfac), ("SGD", &sgd)]
+    let slopes = [(KFAC, &kfac), (SGD, &sgd)]
         .into_iter()
         .filter_map(|(method, slopes)| {
             let estimate = mean_interval(slopes, CONFIDENCE)?;
             let verdict = above(&estimate, -1.0, n);
             Some(Statistic {
-                name: format!("log-log slope of {method} (−1 is ideal)"),
+                quantity: Quantity::ScalingSlope {
+                    method: method.into(),
+                },
                 part: None,
                 estimate,
-                unit: Unit::Plain,
                 n,
                 verdict,
             })
@@ -157,37 +150,25 @@ fn compare(pairs: &[Pairs], with_bounds: bool) -> Option<Decision> {
     Some(Decision {
         verdict,
         reason: reason(verdict, &difference, n),
+        remarks: Vec::new(),
         parts,
     })
 }
 
-fn reason(verdict: Verdict, difference: &Statistic, seeds: usize) -> String {
-    match (verdict, difference.verdict) {
-        (Verdict::Supported, _) => {
-            "Both methods gain less than in proportion to the batch size, and K-FAC gains less than SGD.".into()
+fn reason(verdict: Verdict, difference: &Statistic, seeds: usize) -> Reason {
+    Reason::Slopes(match (verdict, difference.verdict) {
+        (Verdict::Supported, _) => Slopes::KfacDepartsFurther,
+        (Verdict::Contradicted, Verdict::Contradicted) => Slopes::SgdDepartsFurther,
+        (Verdict::Contradicted, _) => Slopes::OneIsBetterThanIdeal,
+        (Verdict::Undecided, _) if seeds < SEEDS_TO_DECIDE => {
+            return Reason::TooFewSeeds {
+                seeds,
+                estimates: Tally::of_signs(std::slice::from_ref(difference)),
+            };
         }
-        (Verdict::Contradicted, Verdict::Contradicted) => {
-            "It is SGD that departs from ideal scaling further: K-FAC gains more from a larger batch.".into()
-        }
-        (Verdict::Contradicted, _) => {
-            "A method gains more than in proportion to the batch size: its returns do not diminish.".into()
-        }
-        (Verdict::Undecided, _) if seeds < SEEDS_TO_DECIDE => format!(
-            "{} So far {} departs from ideal scaling further.",
-            too_few(seeds),
-            if difference.estimate.value > 0.0 {
-                "K-FAC"
-            } else {
-                "SGD"
-            }
-        ),
-        (Verdict::Undecided, Verdict::Supported) => {
-            "K-FAC departs from ideal scaling further than SGD, but that both methods have diminishing returns is not shown: the interval of a slope contains the ideal, −1.".into()
-        }
-        (Verdict::Undecided, _) => {
-            "Neither method is shown to depart from ideal scaling further: the seeds do not agree on which.".into()
-        }
-    }
+        (Verdict::Undecided, Verdict::Supported) => Slopes::KfacDepartsFurtherOneMayBeIdeal,
+        (Verdict::Undecided, _) => Slopes::NotToldApart,
+    })
 }
 
 /// Log of the interval's middle, or of the budget where the target was not reached.

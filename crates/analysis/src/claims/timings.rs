@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{KFAC, SGD};
+use super::{Choice, KFAC, SGD, TimedRuns};
 use crate::Target;
 use crate::targets::{RunSteps, Steps, TargetsTable, at_constant_rate};
 use crate::{Evidence, Named};
@@ -39,21 +39,23 @@ impl Pair {
 /// By batch size, for one target.
 pub(super) type Pairs = BTreeMap<u64, Pair>;
 
-/// A set of runs to time and how to call it.
+/// A set of runs to time.
 #[derive(Clone)]
 pub(super) struct Timings<'a> {
-    /// `confirmed winners`.
-    pub(super) choice: String,
+    runs: TimedRuns,
     table: &'a TargetsTable,
     rows: Vec<&'a RunSteps>,
-    /// With several configurations at a batch size: which rows count for a target.
-    tuned: bool,
-    /// Whether crossings after the first drop of the learning rate count, too. They depend on the budget,
-    /// which grows with the batch size, so they never decide.
-    with_drops: bool,
 }
 
 impl Timings<'_> {
+    /// The choice of these runs with a target, or with all.
+    pub(super) fn choice(&self, target: Option<Target>) -> Choice {
+        Choice::Steps {
+            target,
+            runs: self.runs.clone(),
+        }
+    }
+
     /// Targets of the table that can be timed.
     pub(super) fn targets(&self) -> Vec<Target> {
         self.table
@@ -67,11 +69,10 @@ impl Timings<'_> {
     /// The same with drops; `None` where no run crossed a target that can be timed after one.
     fn with_drops(&self) -> Option<Self> {
         let set = Self {
-            choice: format!(
-                "{}, crossings after a drop of the learning rate also counted",
-                self.choice
-            ),
-            with_drops: true,
+            runs: TimedRuns {
+                after_drops: true,
+                ..self.runs.clone()
+            },
             ..self.clone()
         };
         let differs = set.targets().iter().any(|&target| set.has_own(target));
@@ -83,7 +84,7 @@ impl Timings<'_> {
         let Some(place) = self.table.place_of(target) else {
             return false;
         };
-        !self.with_drops
+        !self.runs.after_drops
             || self
                 .rows
                 .iter()
@@ -99,10 +100,10 @@ impl Timings<'_> {
         for row in self
             .rows
             .iter()
-            .filter(|row| !self.tuned || self.is_fastest(row, target))
+            .filter(|row| self.runs.selection.is_some() || self.is_fastest(row, target))
         {
             let crossing = &row.crossings[index];
-            let steps = if self.with_drops {
+            let steps = if self.runs.after_drops {
                 crossing.steps
             } else {
                 at_constant_rate(crossing, row.first_drop)
@@ -165,6 +166,11 @@ fn at_one_rate(evidence: &Evidence) -> Vec<Timings<'_>> {
         stage: targets,
     } in &evidence.targets
     {
+        let runs = |selection: Option<String>| TimedRuns {
+            targets: targets.clone(),
+            selection,
+            after_drops: false,
+        };
         let mut confirmed_in_any = Vec::new();
         for Named {
             table: winners,
@@ -179,13 +185,10 @@ fn at_one_rate(evidence: &Evidence) -> Vec<Timings<'_>> {
                 .collect();
             confirmed_in_any.extend(rows.iter().map(|row| row.label.as_str()));
             if !rows.is_empty() {
-                let choice = format!("`{targets}`, confirmed winners of `{stage}`");
                 sets.push(Timings {
-                    choice,
+                    runs: runs(Some(stage.clone())),
                     table,
                     rows,
-                    tuned: false,
-                    with_drops: false,
                 });
             }
         }
@@ -195,15 +198,10 @@ fn at_one_rate(evidence: &Evidence) -> Vec<Timings<'_>> {
             .filter(|row| !confirmed_in_any.contains(&row.label.as_str()))
             .collect();
         if !rows.is_empty() {
-            let choice = format!(
-                "`{targets}`, the fastest configuration for each target on the tuning seeds"
-            );
             sets.push(Timings {
-                choice,
+                runs: runs(None),
                 table,
                 rows,
-                tuned: true,
-                with_drops: false,
             });
         }
     }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Estimate;
-use crate::claims::Claim;
+use super::{Agreement, Alternative, Claim, Reason, Remark, Statistic};
 
 /// What the data say of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,86 +34,18 @@ pub enum Figure {
     Controls,
 }
 
-/// How a number is to be read and printed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// As it stands.
-    #[default]
-    Plain,
-    /// A share of one or a difference of shares: 0.01 is one percentage point.
-    Points,
-    /// The natural logarithm of a ratio: print its exponential, which 1 (not 0) divides.
-    LogRatio,
-}
-
-/// One number that decided something.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Statistic {
-    /// What it is, in words: `difference of log-log slopes, K-FAC minus SGD`.
-    pub name: String,
-    /// For which part of the data: `batch size 64`; `None` if for all.
-    pub part: Option<String>,
-    /// The estimate, in its unit; its interval is there from two seeds on.
-    pub estimate: Estimate,
-    /// How to print it.
-    #[serde(default)]
-    pub unit: Unit,
-    /// Seeds.
-    pub n: usize,
-    /// What it says on its own, by the claim's rule.
-    pub verdict: Verdict,
-}
-
-/// The verdict under another choice of level, target, stage or schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Alternative {
-    /// The choice: `train loss 0.01`. Names of stages stand between backticks.
-    pub choice: String,
-    /// Verdict under it.
-    pub verdict: Verdict,
-    /// The number that decided it, or the one least in favour where there are several.
-    pub statistic: Option<Statistic>,
-    /// Why, where there is no statistic.
-    pub reason: String,
-    /// Whether it bears on the claim. A level that nearly no or nearly every cell passes does not.
-    #[serde(default = "yes")]
-    pub has_say: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// What another choice says beside the verdict that was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Agreement {
-    /// The same verdict.
-    Agrees,
-    /// The claim was decided, and under this choice it is not: weaker, but nothing against it.
-    IsUndecided,
-    /// The claim is undecided, and this choice would decide it.
-    WouldDecide,
-    /// The opposite verdict.
-    Contradicts,
-    /// It has no say.
-    HasNoSay,
-}
-
 /// A claim and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClaimVerdict {
     /// The claim with its levels and margins, as the study declares it.
     pub claim: Claim,
-    /// The claim as a sentence.
-    pub sentence: String,
     /// What the data say.
     pub verdict: Verdict,
-    /// Why, in plain sentences: first what was found. Names of stages stand between backticks.
-    pub reason: String,
+    /// Why: what was found.
+    pub reason: Reason,
+    /// What a reader must know beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// The number that decided it, or the one least in favour where there are several.
     pub statistic: Option<Statistic>,
     /// Every number that went in, such as one per batch size.

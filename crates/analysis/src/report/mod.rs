@@ -1,5 +1,6 @@
 //! What the page shows, but provenance: assembled from runs and tables, ready to be drawn.
 
+mod format;
 mod sketch;
 mod table;
 mod thinning;
@@ -16,6 +17,7 @@ use crate::statistics::mean_interval;
 use crate::{Evidence, Metric, Moment, Outcome, Run, control, noise};
 
 pub use crate::Named;
+pub use format::{FORMAT, ReadError};
 pub use sketch::{Sketch, edge, sketch};
 pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};
 pub use thinning::thin;
@@ -76,6 +78,7 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     }
     let (curves, curves_left_out) = curves(evidence, &runs);
     ReportTable {
+        format: FORMAT,
         title: settings.title.clone(),
         study: settings.study.clone(),
         claims: settings

@@ -145,6 +145,8 @@ pub struct Performance {
 /// The table of kind `report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportTable {
+    /// [`super::FORMAT`], so that a table of another version is told from a damaged one.
+    pub format: u32,
     /// Title of the page.
     pub title: String,
     /// Name of the study, if the settings give it.

@@ -20,8 +20,8 @@ use crate::{Error, Metric, Run, Target};
 pub(crate) use crossing::{at_constant_rate, crossing, median, steps_to};
 use likelihood::Observation;
 pub use table::{
-    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
-    StepsInterval, StepsSummary, TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
+    ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
 pub use time::{Pace, TimeToTarget, times_to_target};
 
@@ -286,42 +286,23 @@ fn fit(
         .count();
     let mut notes = Vec::new();
     if batches_reached.len() < 3 {
-        notes.push(format!(
-            "no law: it needs three batch sizes at which the target is reached, and there {} {}",
-            if batches_reached.len() == 1 {
-                "is"
-            } else {
-                "are"
-            },
-            batches_reached.len()
-        ));
-    }
-    if observations.len() <= 3 {
-        notes.push("too few runs for intervals".to_owned());
-    }
-    if diverged > 0 {
-        notes.push(format!(
-            "{diverged} diverged run{} outside of the fit",
-            if diverged == 1 { "" } else { "s" }
-        ));
-    }
-    if after_drop > 0 {
-        notes.push(if after_drop == 1 {
-            "1 run crossed after a drop of the learning rate and counts as censored there".to_owned()
-        } else {
-            format!("{after_drop} runs crossed after a drop of the learning rate and count as censored there")
+        notes.push(FitNote::NoLaw {
+            batch_sizes: batches_reached.len(),
         });
     }
-    let large: Vec<String> = summaries
-        .iter()
-        .filter(|row| row.over_tenth_of_data)
-        .map(|row| row.batch_size.to_string())
-        .collect();
-    if !large.is_empty() {
-        notes.push(format!(
-            "batch sizes over a tenth of the training data: {}",
-            large.join(", ")
-        ));
+    if observations.len() <= 3 {
+        notes.push(FitNote::NoIntervals);
+    }
+    if diverged > 0 {
+        notes.push(FitNote::Diverged { runs: diverged });
+    }
+    if after_drop > 0 {
+        notes.push(FitNote::AfterDrop { runs: after_drop });
+    }
+    let large = summaries.iter().filter(|row| row.over_tenth_of_data);
+    let batch_sizes: Vec<u64> = large.map(|row| row.batch_size).collect();
+    if !batch_sizes.is_empty() {
+        notes.push(FitNote::LargeBatches { batch_sizes });
     }
     ScalingFit {
         stage: first.stage.clone(),
@@ -344,7 +325,7 @@ fn fit(
         slope: (batches_reached.len() >= 2)
             .then(|| fit::fit_slope(&observations))
             .flatten(),
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
+        notes,
     }
 }
 
@@ -361,26 +342,20 @@ fn note(target: Target, summaries: &[StepsSummary]) -> TargetNote {
     }
     let fewest = largest
         .values()
-        .filter_map(|row| row.median.map(|median| (median.by, row)))
-        .min_by_key(|(by, row)| (*by, &row.stage, &row.method));
-    let (admissible, note) = match fewest {
-        None => (true, Some("No median seed reached it.".to_owned())),
-        Some((by, row)) if by < ADMISSIBLE_STEPS => (
-            false,
-            Some(format!(
-                "Too easy to time: at batch size {} the `{}` runs of `{}` cross it in {by} step{}, and under {ADMISSIBLE_STEPS} steps the spacing of the evaluations decides. No claim uses it.",
-                row.batch_size,
-                row.method,
-                row.stage,
-                if by == 1 { "" } else { "s" }
-            )),
-        ),
-        Some(_) => (true, None),
-    };
+        .filter_map(|row| {
+            Some(FewestSteps {
+                stage: row.stage.clone(),
+                method: row.method.clone(),
+                batch_size: row.batch_size,
+                by: row.median?.by,
+            })
+        })
+        .min_by(|a, b| (a.by, &a.stage, &a.method).cmp(&(b.by, &b.stage, &b.method)));
     TargetNote {
         target,
-        admissible,
-        fewest_steps: fewest.map(|(by, _)| by),
-        note,
+        admissible: fewest
+            .as_ref()
+            .is_none_or(|fewest| fewest.by >= ADMISSIBLE_STEPS),
+        fewest,
     }
 }

@@ -84,10 +84,22 @@ pub struct TargetNote {
     /// False if some median at the largest batch size at which it is reached is under 16 steps: then
     /// the grid of evaluations, not the method, decides, and no claim uses it.
     pub admissible: bool,
-    /// The fewest median steps at the largest batch size at which it is reached, in updates.
-    pub fewest_steps: Option<u64>,
-    /// One plain sentence where there is something to say.
-    pub note: Option<String>,
+    /// The fewest median steps at the largest batch size at which a stage and method reach it; `None` if no
+    /// median seed reached it.
+    pub fewest: Option<FewestSteps>,
+}
+
+/// Where a target takes the fewest steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FewestSteps {
+    /// Stage.
+    pub stage: String,
+    /// Optimiser.
+    pub method: String,
+    /// The largest batch size at which its median seed reached the target.
+    pub batch_size: u64,
+    /// First hit of the median seed there, in updates.
+    pub by: u64,
 }
 
 /// An interval of steps `(after, by]`, in updates.
@@ -226,8 +238,36 @@ pub struct ScalingFit {
     pub law: Option<CriticalBatchFit>,
     /// Slope of log steps over log batch size: -1 is ideal scaling, 0 is none.
     pub slope: Option<Estimate>,
-    /// Why there is no fit, or what a reader must know of it.
-    pub note: Option<String>,
+    /// Why there is no fit, and what a reader must know of it.
+    pub notes: Vec<FitNote>,
+}
+
+/// What a reader must know of a fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FitNote {
+    /// No law: it takes three batch sizes at which the target is reached.
+    NoLaw {
+        /// At how many it is.
+        batch_sizes: usize,
+    },
+    /// Too few runs for intervals.
+    NoIntervals,
+    /// Runs that diverged and are no part of the fit.
+    Diverged {
+        /// How many.
+        runs: usize,
+    },
+    /// Runs that crossed after the first drop of the learning rate, right-censored there.
+    AfterDrop {
+        /// How many.
+        runs: usize,
+    },
+    /// Batch sizes over a tenth of the training data.
+    LargeBatches {
+        /// Which, ascending.
+        batch_sizes: Vec<u64>,
+    },
 }
 
 /// The table of kind `steps_to_target`.

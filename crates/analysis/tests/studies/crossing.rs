@@ -210,7 +210,9 @@ fn a_target_that_takes_under_16_steps_at_the_largest_batch_is_inadmissible_and_s
     assert!(admissible(40.0).admissible);
     let easy = admissible(9.0);
     assert!(!easy.admissible);
-    assert!(easy.note.expect("a note").contains("batch size 256"));
+    let fewest = easy.fewest.expect("it was reached");
+    assert_eq!((fewest.method.as_str(), fewest.batch_size), ("sgd", 256));
+    assert!(fewest.by < 16, "{fewest:?}");
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn studies_at_the_edge_give_tables_and_not_panics() {
         table
             .fits
             .iter()
-            .all(|fit| fit.law.is_none() && fit.slope.is_none() && fit.note.is_some())
+            .all(|fit| fit.law.is_none() && fit.slope.is_none() && !fit.notes.is_empty())
     );
     assert_eq!(
         table
@@ -246,7 +248,7 @@ fn studies_at_the_edge_give_tables_and_not_panics() {
         (table.fits[0].not_reached, table.fits[0].law.is_none()),
         (6, true)
     );
-    assert!(table.targets[0].note.is_some());
+    assert_eq!(table.targets[0].fewest, None);
 
     let mut one_batch = Truth::new("sgd", "sgd", 16, 0);
     one_batch.crosses = Some(100.0);

@@ -1,6 +1,8 @@
 //! Dampings beside the curvature that the runs recorded, and claim 5 below it.
 
-use analysis::claims::{Agreement, Claim, ClaimVerdict, Verdict, decide};
+use analysis::claims::{
+    Agreement, Choice, Claim, ClaimVerdict, Dampings, Missing, Reason, Remark, Verdict, decide,
+};
 use analysis::heatmap::{DampingLevel, HeatmapTable, heatmap};
 use analysis::{Curvature, Evidence, Named, Run};
 use serde_json::json;
@@ -82,34 +84,38 @@ fn a_level_has_the_medians_of_its_runs_up_to_the_slice() {
     assert!(none.heatmaps[0].table.panels[0].dampings.is_empty());
 }
 
+/// So many of eight dampings at three batch sizes are not below the curvature.
+fn left_out(above: usize) -> Remark {
+    Remark::DampingsAboveCurvature {
+        above,
+        of: 24,
+        left_out: true,
+    }
+}
+
 #[test]
 fn the_slope_that_is_built_in_above_the_curvature_decides_nothing() {
     for (x, y) in [("damping", "learning_rate"), ("learning_rate", "damping")] {
         // Flat below the curvature, slope 1 above: over all dampings it looks like a correlation.
         let built_in = verdict(&study(0.0, None, x, y));
-        assert_eq!(built_in.verdict, Verdict::Supported, "{}", built_in.reason);
-        assert!(
-            built_in.reason.contains("recorded no curvature"),
-            "{}",
+        assert_eq!(
+            built_in.verdict,
+            Verdict::Supported,
+            "{:?}",
             built_in.reason
         );
+        assert_eq!(built_in.remarks, [Remark::NoCurvature]);
         let told = verdict(&study(0.0, Some(0.02), x, y));
-        assert_eq!(told.verdict, Verdict::Undecided, "{}", told.reason);
+        assert_eq!(told.verdict, Verdict::Undecided, "{:?}", told.reason);
         // 1e-4 to 1e-2 are five of eight dampings, at three batch sizes.
-        assert!(
-            told.reason.contains("Left out: 9 of 24 damping levels"),
-            "{}",
-            told.reason
-        );
+        assert_eq!(told.remarks, [left_out(9)]);
         assert_eq!(told.under.len(), 2);
         assert!(
-            told.under[1]
-                .choice
-                .ends_with("all dampings, where a slope of 1 is built in")
+            matches!(&told.under[1].choice, Choice::Region { dampings, .. } if *dampings == Some(Dampings::All))
         );
         assert_eq!(told.agreement(&told.under[1]), Agreement::WouldDecide);
         let real = verdict(&study(0.6, Some(0.02), x, y));
-        assert_eq!(real.verdict, Verdict::Supported, "{}", real.reason);
+        assert_eq!(real.verdict, Verdict::Supported, "{:?}", real.reason);
         assert!(
             real.parts
                 .iter()
@@ -121,7 +127,7 @@ fn the_slope_that_is_built_in_above_the_curvature_decides_nothing() {
         assert_eq!(
             other_way.verdict,
             Verdict::Contradicted,
-            "{}",
+            "{:?}",
             other_way.reason
         );
         assert_eq!(other_way.elsewhere().values().sum::<usize>(), 1);
@@ -132,12 +138,11 @@ fn the_slope_that_is_built_in_above_the_curvature_decides_nothing() {
 fn a_curvature_below_every_damping_leaves_nothing_to_decide_on() {
     let found = verdict(&study(0.6, Some(1e-6), "damping", "learning_rate"));
     assert_eq!((found.verdict, found.n), (Verdict::Undecided, 0));
-    assert!(found.reason.starts_with("No heatmap"), "{}", found.reason);
-    assert!(
-        found.reason.contains("Left out: 24 of 24"),
-        "{}",
-        found.reason
-    );
+    let nothing = Missing::Band {
+        below_curvature: true,
+    };
+    assert_eq!(found.reason, Reason::Missing(nothing));
+    assert_eq!(found.remarks, [left_out(24)]);
 }
 
 #[test]

@@ -233,8 +233,7 @@ fn timed(shift: f64, slope: f64, batches: &[u64], noise: &mut Noise) -> Evidence
                 targets: vec![TargetNote {
                     target,
                     admissible: true,
-                    fewest_steps: None,
-                    note: None,
+                    fewest: None,
                 }],
                 runs,
                 summaries,

@@ -12,8 +12,11 @@ use tar::EntryType;
 use super::{Files, wrong};
 use crate::Error;
 
-/// Bytes that a file may unpack to. SVHN's `extra_32x32.mat`, the largest there is, has 1.6 GB.
-const LIMIT: u64 = 1 << 32;
+/// Bytes that a file may unpack to: several times those of the data sets that are distributed so.
+const LIMIT: u64 = 1 << 31;
+
+/// Members that a message names.
+const SHOWN: usize = 10;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -29,7 +32,8 @@ pub(super) fn gunzip<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, E
     Ok(Cow::Owned(contents))
 }
 
-/// The members of a tar archive, gzip-compressed or not, whose file names are wanted.
+/// The members of a tar archive, gzip-compressed or not, whose file names are wanted. What a Mac adds to an archive
+/// (`__MACOSX`, and `._` before a name) is no member.
 pub(super) fn members(
     name: &str,
     bytes: &[u8],
@@ -52,7 +56,7 @@ fn members_within(
     };
     let mut unpacked = Limited::new(unpacked, limit);
     let mut archive = tar::Archive::new(&mut unpacked);
-    let mut files = Files::new();
+    let (mut files, mut others) = (Files::new(), Vec::new());
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path().map_err(damaged)?.into_owned();
@@ -76,7 +80,9 @@ fn members_within(
         let Some(file) = path.file_name().and_then(|file| file.to_str()) else {
             continue;
         };
-        if !wanted(file) {
+        if !wanted(file) || path.starts_with("__MACOSX") {
+            others.push(file.to_owned());
+            others.truncate(SHOWN);
             continue;
         }
         let mut contents = Vec::new();
@@ -87,6 +93,16 @@ fn members_within(
     }
     // Checksums are at the end.
     io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
+    if files.is_empty() {
+        let holds = match others.is_empty() {
+            true => "no file".to_owned(),
+            false => others.join(", "),
+        };
+        return Err(wrong(
+            name,
+            format!("none of the files that are wanted; it holds {holds}"),
+        ));
+    }
     Ok(files)
 }
 
@@ -159,7 +175,10 @@ mod tests {
         for bytes in [&plain, &gzip(&plain)] {
             let files = members("a.tar", bytes, |name| name == "data.bin").unwrap();
             assert_eq!(**files["data.bin"], *b"contents");
-            assert!(members("a.tar", bytes, |_| false).unwrap().is_empty());
+            assert_eq!(
+                members("a.tar", bytes, |_| false).unwrap_err().to_string(),
+                "a.tar: none of the files that are wanted; it holds data.bin"
+            );
         }
     }
 

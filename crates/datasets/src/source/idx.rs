@@ -22,6 +22,12 @@ fn images(files: &Files, part: &str) -> Result<Images, Error> {
     let labels = archive::gunzip(&labels_name, file(files, &labels_name)?)?;
     let ([n, height, width], pixels) = values::<3>(&images_name, &images)?;
     let ([m], labels) = values::<1>(&labels_name, &labels)?;
+    if height == 0 || width == 0 {
+        return Err(wrong(
+            &images_name,
+            format!("images of {height}x{width} pixels"),
+        ));
+    }
     if n != m {
         return Err(wrong(
             &labels_name,

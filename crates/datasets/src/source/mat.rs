@@ -36,6 +36,8 @@ const COMPLEX: u8 = 0x08;
 const HEADER: usize = 128;
 /// Bytes of an array's header that are believed: a name and a few dimensions.
 const LONGEST_HEADER: u64 = 4096;
+/// Bytes of an array at most. SVHN's `extra_32x32.mat`, the largest there is, has 1.6 GB.
+const LARGEST: u64 = 1 << 31;
 
 /// Those of the wanted variables that a file has.
 pub(super) fn variables(
@@ -126,7 +128,7 @@ fn matrix(
         .iter()
         .map(|size| u32::from_le_bytes(*size) as usize)
         .collect();
-    let values = element(reader, UINT8, u64::MAX)?;
+    let values = element(reader, UINT8, LARGEST)?;
     let count = shape
         .iter()
         .try_fold(1_usize, |n, size| n.checked_mul(*size));
@@ -192,7 +194,7 @@ fn element(reader: &mut impl Read, kind: u32, most: u64) -> io::Result<Vec<u8>> 
     let bytes = u64::from(tag.bytes);
     if bytes > most {
         return Err(io::Error::other(format!(
-            "{bytes} bytes of a variable's header"
+            "{bytes} bytes where at most {most} are"
         )));
     }
     let mut contents = Vec::new();
@@ -326,6 +328,8 @@ mod tests {
         let at = lie.len() - 12;
         lie[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         lie[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(problem(&file(&[packed(&lie)])).contains("4294967295 bytes where at most"));
+        lie[at..at + 4].copy_from_slice(&(1_u32 << 30).to_le_bytes());
         assert_eq!(problem(&file(&[packed(&lie)])), "a.mat: cut short");
     }
 }

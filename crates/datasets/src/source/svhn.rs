@@ -3,7 +3,7 @@
 //! `X` has the pixels, `[row, column, channel, image]` with the row fastest, `y` the labels 1 to 10, where 10 means the
 //! digit 0. Source: Netzer et al. 2011, <http://ufldl.stanford.edu/housenumbers/>, format 2.
 
-use super::{Files, Images, Pools, file, mat, wrong};
+use super::{Files, Images, Pools, archive, file, mat, wrong};
 use crate::Error;
 
 const EXTRA: &str = "extra_32x32.mat";
@@ -22,7 +22,8 @@ pub(super) fn read(files: &Files) -> Result<Pools, Error> {
 }
 
 fn images(files: &Files, name: &str) -> Result<Images, Error> {
-    let mut variables = mat::variables(name, file(files, name)?, &["X", "y"])?;
+    let contents = archive::gunzip(name, file(files, name)?)?;
+    let mut variables = mat::variables(name, &contents, &["X", "y"])?;
     let mut variable = |variable: &str| {
         let found = variables.remove(variable);
         found.ok_or_else(|| wrong(name, format!("no variable {variable}")))

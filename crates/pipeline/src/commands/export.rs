@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use analysis::report::ReportTable;
-use analysis::{Named, Run};
+use analysis::{Named, Run, Updates};
 use engine::{Digest, Graph, Record, Store, Summary};
 use report::frame::{
     self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,

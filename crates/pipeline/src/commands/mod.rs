@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod failures;
@@ -20,9 +21,9 @@ pub(crate) mod worker;
 use engine::{Build, Store};
 use study::Study;
 
-use crate::Failure;
 use crate::cli::{Cli, StudyFile};
 use crate::site::Site;
+use crate::{Failure, version};
 
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
 fn load(file: &StudyFile) -> Result<Study, Failure> {
@@ -50,14 +51,9 @@ fn build() -> Result<Build, Failure> {
     let metadata = program.metadata()?;
     let age = metadata.modified()?.duration_since(std::time::UNIX_EPOCH)?;
     Ok(Build {
-        id: format!(
-            "{}-{}-{}",
-            env!("CARGO_PKG_VERSION"),
-            metadata.len(),
-            age.as_nanos()
-        ),
-        program: concat!("pipeline ", env!("CARGO_PKG_VERSION")).to_owned(),
-        commit: option_env!("PIPELINE_COMMIT").map(str::to_owned),
+        id: format!("{}-{}-{}", version::SHORT, metadata.len(), age.as_nanos()),
+        program: format!("pipeline {}", version::SHORT),
+        commit: version::COMMIT.map(str::to_owned),
     })
 }
 

@@ -1,5 +1,6 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
+mod ahead;
 mod page;
 mod states;
 
@@ -9,10 +10,12 @@ use study::Study;
 
 use crate::cli::{self, Cli};
 use crate::commands::load;
+use crate::machine::cores;
 use crate::output::out;
 use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
+pub(crate) use ahead::Ahead;
 pub(crate) use page::as_text;
 pub(crate) use states::States;
 
@@ -29,7 +32,22 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
         object["training"] = json!({"runs": runs, "steps": steps});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        out(as_text(&graph, &plan, arguments.verbose, states) + &in_words(runs, steps));
+        let resources = site.resources(&cli::Site::default(), cores());
+        let ahead = Ahead {
+            study: &study,
+            graph: &graph,
+            stages: plan.run() + plan.fresh() + plan.maybe(),
+            seconds: plan.seconds(),
+            jobs: resources.map_or_else(|_| cores(), |resources| resources.jobs),
+        };
+        let text = as_text(&graph, &plan, arguments.verbose, states);
+        let long = ahead.in_words(store.cache());
+        let training = if long.is_empty() {
+            in_words(runs, steps)
+        } else {
+            long
+        };
+        out(text + &training);
     }
     Ok(DONE)
 }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use engine::{Digest, Graph, Manifest, Pin, Record, StageId, Store, Summary};
-use report::{Earlier, Provenance};
+use report::{Earlier, Page, Provenance};
 use study::Study;
 
 use crate::cli::{self, Cli};
@@ -76,16 +76,13 @@ impl Pages {
                 None => None,
             };
             let provenance = provenance(&made);
-            let page = match &earlier {
-                Some(earlier) => report::page_against(&table, &provenance, earlier),
-                None => report::page(&table, &provenance),
-            };
+            let page = Page::new(&table, &provenance, earlier.as_ref());
             let name = match ends.len() {
                 1 => self.study.clone(),
                 _ => format!("{}-{}", self.study, graph.stage(id).name),
             };
             let path = self.folder.join(format!("{name}.html"));
-            replace(&path, page.as_bytes())?;
+            replace(&path, page.html().as_bytes())?;
             written.push(path);
             self.write_beside(&name, &page, &text, &provenance)?;
         }
@@ -97,7 +94,7 @@ impl Pages {
     fn write_beside(
         &self,
         name: &str,
-        page: &str,
+        page: &Page,
         table: &[u8],
         provenance: &Provenance,
     ) -> Result<(), Failure> {
@@ -107,9 +104,9 @@ impl Pages {
         replace(&folder.join(TABLE), table)?;
         let devices: Vec<&String> = provenance.devices.iter().map(|share| &share.name).collect();
         replace(&folder.join(DEVICES), &serde_json::to_vec(&devices)?)?;
-        for exhibit in report::exhibits(page) {
-            replace(&folder.join(&exhibit.name), exhibit.text.as_bytes())?;
-            kept.insert(exhibit.name);
+        for file in page.files() {
+            replace(&folder.join(&file.name), file.text.as_bytes())?;
+            kept.insert(file.name);
         }
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -193,8 +190,8 @@ impl Against {
                 let name = path.display().to_string();
                 let bytes =
                     fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-                let table = serde_json::from_slice(&bytes)
-                    .map_err(|error| format!("{name} is no report's table: {error}"))?;
+                let table = stages::report_from_json(&bytes)
+                    .map_err(|error| format!("{name} cannot be read: {error}"))?;
                 return Ok(Earlier {
                     name,
                     table,
@@ -213,7 +210,8 @@ impl Against {
         let record = store.lookup(key)?.record;
         let record = record
             .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
-        let (table, _) = stages::read_report(store, &record)?;
+        let (table, _) = stages::read_report(store, &record)
+            .map_err(|error| format!("{name} cannot be read: {error}"))?;
         Ok(Earlier {
             name,
             table,

@@ -1,16 +1,16 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::{Graph, Keeping, Options, Store, Summary, WorkerCommand};
+use engine::{Event, Graph, Keeping, Options, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
 use crate::commands::{build, counted, failures, load, plan};
+use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
@@ -48,6 +48,24 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
     let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
+        if let Event::Planned {
+            run,
+            new,
+            maybe,
+            seconds,
+            ..
+        } = &event
+            && !arguments.quiet
+        {
+            let ahead = plan::Ahead {
+                study: &study,
+                graph: &graph,
+                stages: run + new + maybe,
+                seconds: *seconds,
+                jobs: options.jobs,
+            };
+            crate::output::err(&ahead.in_words(store.cache()));
+        }
         progress.event(&event);
     });
     drop(progress);
@@ -70,10 +88,6 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         (false, true) => DONE,
         (false, false) => FAILED,
     })
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn options(

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use command::preview as preview_curves;
-pub(crate) use report::read as read_report;
+pub(crate) use report::{from_json as report_from_json, read as read_report};
 pub(crate) use train::{Weights, notes_say_diverged};
 
 /// Why a stage failed.
@@ -35,9 +35,9 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("train", "3"),
     ("command", "2"),
     ("select", "2"),
-    ("steps_to_target", "3"),
+    ("steps_to_target", "4"),
     ("heatmap", "3"),
-    ("report", "3"),
+    ("report", "4"),
 ];
 
 /// The kinds as the engine wants them.

@@ -1,7 +1,7 @@
 //! `report`: everything that the page shows but provenance. The page itself is drawn after the run.
 
 use analysis::heatmap::HeatmapTable;
-use analysis::report::{ReportTable, assemble};
+use analysis::report::{ReadError, ReportTable, assemble};
 use analysis::select::WinnersTable;
 use analysis::targets::TargetsTable;
 use analysis::{Evidence, Named};
@@ -52,5 +52,15 @@ pub(crate) fn read(store: &Store, record: &Record) -> Result<(ReportTable, Vec<u
         .get("report")
         .ok_or("a report stage without its table")?;
     let text = store.read(blob.digest)?;
-    Ok((serde_json::from_slice(&text)?, text))
+    Ok((from_json(&text)?, text))
+}
+
+/// A report's table from its JSON, or why it is none.
+pub(crate) fn from_json(text: &[u8]) -> Result<ReportTable, Failure> {
+    ReportTable::from_json(text).map_err(|error| match error {
+        ReadError::OtherFormat { .. } => {
+            format!("{error}; run its study again with this version to compare the two").into()
+        }
+        ReadError::NotAReport(_) => error.into(),
+    })
 }

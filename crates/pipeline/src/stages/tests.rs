@@ -60,7 +60,7 @@ fn every_stage_of_every_study_is_understood_by_its_executor() {
     }
 }
 
-/// The sources behind each kind: files, and folders with all they hold.
+/// The sources behind each kind: files, and folders with all they hold. The words of the page are behind none.
 fn sources(kind: &str) -> Vec<String> {
     let own = format!("crates/pipeline/src/stages/{kind}.rs");
     let crates: &[&str] = match kind {
@@ -76,13 +76,141 @@ fn sources(kind: &str) -> Vec<String> {
             "crates/pipeline/src/stages/train",
         ],
         "command" => &["crates/pipeline/src/stages/command"],
-        _ => &["crates/analysis/src", "crates/pipeline/src/stages/runs.rs"],
+        _ => &["crates/runs/src", "crates/pipeline/src/stages/runs.rs"],
+    };
+    let analysis = match kind {
+        "select" => modules_of_analysis("select"),
+        "steps_to_target" => modules_of_analysis("targets"),
+        "heatmap" => modules_of_analysis("heatmap"),
+        "report" => modules_of_analysis("report"),
+        _ => Vec::new(),
     };
     crates
         .iter()
         .map(|&path| path.to_owned())
+        .chain(analysis)
         .chain([own])
         .collect()
+}
+
+/// The modules of the crate `analysis` that one of them reaches, itself and `run` (the curves that all are made
+/// from) included: each `crate::` in their sources is followed.
+fn modules_of_analysis(root: &str) -> Vec<String> {
+    let sources = "crates/analysis/src";
+    let top = fs::read_to_string(self::root().join(sources).join("lib.rs")).expect("the crate");
+    // Types that the crate names at its top belong to the module of that line.
+    let module_of = |name: &str| {
+        let exports = top
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub use "))
+            .filter_map(|line| line.trim_end_matches(';').split_once("::"));
+        let is_it = |(_, names): &(&str, &str)| {
+            let mut names = names.split(|letter: char| !letter.is_alphanumeric());
+            names.any(|exported| exported == name)
+        };
+        let of_type = exports.filter(is_it).map(|(module, _)| module.to_owned());
+        of_type.last().unwrap_or(name.to_owned())
+    };
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut open = vec![root.to_owned(), "run".to_owned()];
+    while let Some(module) = open.pop() {
+        if found.contains_key(&module) {
+            continue;
+        }
+        // What is no module here is a crate whose types this one hands on.
+        let path = [
+            format!("{sources}/{module}.rs"),
+            format!("{sources}/{module}"),
+            format!("crates/{module}/src"),
+        ]
+        .into_iter()
+        .find(|path| self::root().join(path).exists())
+        .unwrap_or_else(|| panic!("no source of `{module}`"));
+        let mut files = BTreeMap::new();
+        collect(&self::root().join(&path), &mut files);
+        for file in files.keys() {
+            let text = fs::read_to_string(file).expect("a source");
+            open.extend(used(&text).into_iter().map(module_of));
+        }
+        found.insert(module, path);
+    }
+    found.into_values().collect()
+}
+
+/// The first names of all paths of a source that begin with `crate::`, groups in braces included.
+fn used(source: &str) -> Vec<&str> {
+    let first = |path: &'_ str| -> usize {
+        let end = path.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        end.unwrap_or(path.len())
+    };
+    let mut names = Vec::new();
+    for rest in source.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(&rest[..first(rest)]);
+            continue;
+        };
+        let mut depth = 0;
+        let mut is_start = true;
+        for (at, letter) in group.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => is_start = true,
+                letter if is_start && letter.is_alphanumeric() => {
+                    names.push(&group[at..at + first(&group[at..])]);
+                    is_start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn a_reader_rests_on_the_modules_that_it_reaches_and_on_no_words() {
+    let modules = |kind: &str| -> Vec<String> {
+        let own = |path: String| {
+            let name = path.strip_prefix("crates/analysis/src/")?;
+            Some(name.trim_end_matches(".rs").to_owned())
+        };
+        sources(kind).into_iter().filter_map(own).collect()
+    };
+    assert_eq!(
+        used("use crate::{Error, a::{B, C}, d};\nlet x = crate::e::f();"),
+        ["Error", "a", "d", "e"]
+    );
+    let steps = modules("steps_to_target");
+    for module in ["targets", "run", "metric", "statistics", "configuration"] {
+        assert!(steps.contains(&module.to_owned()), "{module}: {steps:?}");
+    }
+    for (kind, module) in [
+        ("select", "targets"),
+        ("report", "claims"),
+        ("report", "noise"),
+    ] {
+        assert!(
+            modules(kind).contains(&module.to_owned()),
+            "{kind}: {module}"
+        );
+    }
+    for (kind, module) in [
+        ("select", "claims"),
+        ("select", "heatmap"),
+        ("steps_to_target", "report"),
+        ("heatmap", "targets"),
+    ] {
+        let modules = modules(kind);
+        assert!(!modules.contains(&module.to_owned()), "{kind}: {modules:?}");
+    }
+    for (kind, _) in KINDS {
+        assert!(
+            sources(kind)
+                .iter()
+                .all(|path| !path.starts_with("crates/report"))
+        );
+    }
 }
 
 /// The packages of others that compute results.

@@ -47,7 +47,7 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
     assert!(pinned.status.success(), "{}", stderr(&pinned));
     fs::rename(lab.path("reports"), lab.path("old")).expect("a folder");
     assert!(
-        changes(&lab, "before").contains("Settings: all "),
+        changes(&lab, "before").contains("Settings: no change in "),
         "nothing was edited"
     );
     // On another device they would have been trained otherwise.
@@ -81,7 +81,7 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
     for old in ["before", "old/tiny", "old/tiny.html", &key] {
         let said = changes(&lab, old);
         for part in [
-            "4 added, 4 gone",
+            "4 added, 4 removed",
             "confirmed, K-FAC: seed",
             "100, 101 (swept)",
             "100, 102 (swept)",
@@ -89,6 +89,20 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
             assert!(said.contains(part), "{old}: {part} is not in {said}");
         }
     }
+    // As a program wrote it that did not number its tables yet.
+    let table = lab.path("old/tiny/report.json");
+    let unnumbered = fs::read_to_string(&table)
+        .expect("the table")
+        .replacen("\"format\":2,", "", 1)
+        .replace("\"reason\":{", "\"reason\":\"in words\",\"other\":{");
+    fs::write(&table, unnumbered).expect("an older table");
+    let older = lab.output(&["report", "study.yaml", "--against", "old/tiny"]);
+    assert_eq!(older.status.code(), Some(1));
+    assert!(
+        stderr(&older).contains("report.json cannot be read: it was written by an earlier version"),
+        "{}",
+        stderr(&older)
+    );
     let none = lab.output(&["report", "study.yaml", "--against", "nothing"]);
     assert_eq!(none.status.code(), Some(2));
     assert!(stderr(&none).contains("`nothing` is no file or folder of an earlier report, no pin"));

@@ -2,6 +2,7 @@
 
 #[allow(dead_code, reason = "each test uses a part of the lab")]
 use std::fs;
+use std::path::Path;
 
 use crate::lab::{Lab, TINY, stderr, stdout};
 
@@ -23,6 +24,49 @@ fn init_writes_a_study_that_runs() {
     let run = lab.output(&["run", "first.yaml"]);
     assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
     assert_eq!(stdout(&run), "reports/first.html\n");
+}
+
+#[test]
+fn the_examples_are_the_studies_of_the_repository_and_need_nothing_else() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+    let lab = Lab::new(TINY);
+    let list = stdout(&lab.output(&["init", "--list"]));
+    let names = list.lines().map(|line| line.split(' ').next());
+    let names: Vec<&str> = names.map(|name| name.expect("a name")).collect();
+    assert_eq!(names[0], "quickstart");
+    for name in names {
+        let written = lab.output(&["init", "--example", name, &format!("{name}/s.yaml")]);
+        assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+        for path in stdout(&written).lines() {
+            let here = fs::read_to_string(lab.path(path)).expect("it was written");
+            let study = format!("{name}/s.yaml");
+            let there = match path.strip_prefix(&format!("{name}/")) {
+                Some(beside) if path != study => repository.join(beside),
+                _ => repository.join(format!("{name}.yaml")),
+            };
+            assert_eq!(here, fs::read_to_string(there).expect("the original"));
+        }
+        let check = lab.output(&["check", &format!("{name}/s.yaml")]);
+        assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+        assert_eq!(stderr(&check), "", "nothing is missing");
+    }
+    let unknown = lab.output(&["init", "--example", "quick"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("quickstart, digits-cnn"));
+}
+
+#[test]
+fn an_example_leaves_what_is_there_alone() {
+    let lab = Lab::new(TINY);
+    fs::create_dir(lab.path("pytorch")).expect("a folder");
+    fs::write(lab.path("pytorch/train.py"), "mine").expect("written");
+    let output = lab.output(&["init", "--example", "pytorch"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("pytorch/train.py is there already"));
+    assert!(
+        !lab.path("pytorch.yaml").exists(),
+        "nothing is half written"
+    );
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 use maud::{Markup, html};
 
-use super::colour::METHODS;
+use super::colour::{METHODS, QUIET};
+use super::drawing::Drawing;
 use super::number::significant;
 use super::scale::{Scale, Tick};
+use super::style::Style;
 use super::svg::{SHAPES, Shape, fitting, px, shortened};
 
 /// A chart: what surrounds the marks.
@@ -103,25 +105,27 @@ impl Chart<'_> {
     }
 
     /// The whole chart around the marks.
-    pub(crate) fn draw(&self, plane: &Plane, marks: &Markup) -> Markup {
-        let title = format!("{}-title", self.id);
-        let description = format!("{}-desc", self.id);
-        html! {
-            svg id=(self.id) role="img" viewBox={ "0 0 " (px(self.width)) " " (px(self.height)) }
-                width=(px(self.width)) height=(px(self.height))
-                aria-labelledby={ (title) " " (description) } {
-                title id=(title) { (self.title) }
-                desc id=(description) { (self.description) }
-                clipPath id=(plane.clip) {
-                    rect x=(px(plane.left)) y=(px(plane.top)) width=(px(plane.right - plane.left))
-                        height=(px(plane.bottom - plane.top)) {}
-                }
-                text.heading x=(px(plane.left)) y="15" {
-                    (fitting(&self.title, 14.0, self.width - plane.left))
-                }
-                (self.frame(plane))
-                (marks)
+    pub(crate) fn draw(self, plane: &Plane, marks: &Markup) -> Drawing {
+        let marks = html! {
+            clipPath id=(plane.clip) {
+                rect x=(px(plane.left)) y=(px(plane.top)) width=(px(plane.right - plane.left))
+                    height=(px(plane.bottom - plane.top)) {}
             }
+            text.heading font-size="13" font-weight="600" x=(px(plane.left)) y="15" {
+                (fitting(&self.title, 14.0, self.width - plane.left))
+            }
+            (self.frame(plane))
+            (marks)
+        };
+        Drawing {
+            id: self.id,
+            class: None,
+            title: self.title,
+            description: Some(self.description),
+            width: self.width,
+            height: self.height,
+            grid: None,
+            marks,
         }
     }
 
@@ -143,21 +147,28 @@ impl Chart<'_> {
             .iter()
             .map(|(x, _)| format!("M{} {}V{}", px(*x), px(plane.top), px(plane.bottom)));
         let grid: String = across.chain(up).collect();
+        let axis = format!(
+            "M{} {}V{}H{}",
+            px(plane.left),
+            px(plane.top),
+            px(plane.bottom),
+            px(plane.right)
+        );
         html! {
-            path.grid d=(grid) {}
-            g.end {
+            (Style::Grid.plain(&grid))
+            g.end text-anchor="end" {
                 @for (y, label) in &rows {
                     text x=(px(plane.left - 7.0)) y=(px(y + 4.0)) { (label) }
                 }
             }
-            g.mid {
+            g.mid text-anchor="middle" {
                 @for (x, label) in &columns {
                     text x=(px(*x)) y=(px(plane.bottom + 17.0)) { (label) }
                 }
             }
-            path.axis d={ "M" (px(plane.left)) " " (px(plane.top)) "V" (px(plane.bottom)) "H" (px(plane.right)) } {}
-            text.mid.label x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
-            text.mid.label transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
+            (Style::Axis.plain(&axis))
+            text.label text-anchor="middle" fill=(QUIET) x=(px(middle)) y=(px(self.height - 9.0)) { (self.x.label) }
+            text.label text-anchor="middle" fill=(QUIET) transform={ "translate(14 " (px(centre)) ")rotate(-90)" } {
                 (shortened(self.y.label, ((plane.bottom - plane.top) / 8.6) as usize))
             }
         }
@@ -199,9 +210,9 @@ fn apart<'t>(placed: &[(f64, &'t str)]) -> Vec<(f64, &'t str)> {
 pub(crate) struct Look(pub(crate) usize);
 
 impl Look {
-    /// The CSS class that sets the colour `--c`.
-    pub(crate) fn class(self) -> String {
-        format!("m{}", self.0 % METHODS.len())
+    /// The colour on a white page.
+    pub(crate) fn colour(self) -> &'static str {
+        METHODS[self.0 % METHODS.len()].0
     }
 
     /// The shape of the method's markers.
@@ -255,8 +266,9 @@ mod tests {
         let plane = chart.plane();
         let look = Look(1);
         let (px_, py) = plane.point(32.0, 0.5).expect("on the plane");
-        let marks = html! { path.(look.class()) d=(look.shape().path(px_, py, 4.0)) {} };
-        let drawn = chart.draw(&plane, &plane.clipped(&marks)).into_string();
+        let marks = Style::Mark.path(look.colour(), &look.shape().path(px_, py, 4.0));
+        let drawn = chart.draw(&plane, &plane.clipped(&marks));
+        let drawn = drawn.svg().into_string();
         insta::assert_snapshot!(drawn.replace("><", ">\n<"));
     }
 }

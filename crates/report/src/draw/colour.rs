@@ -54,6 +54,49 @@ pub(crate) const METHODS: [(&str, &str); 6] = [
     ("#444444", "#c8c8c8"),
 ];
 
+/// Text and outlines.
+pub(crate) const INK: &str = "#1b1f24";
+/// Axes, and what belongs to no method.
+pub(crate) const QUIET: &str = "#59616b";
+/// Lines of a grid.
+pub(crate) const FAINT: &str = "#eceef1";
+/// Lines around things.
+pub(crate) const RULE: &str = "#d8dce1";
+/// Behind cells without a value.
+pub(crate) const PANEL: &str = "#f6f7f9";
+/// Paper.
+pub(crate) const PAGE: &str = "#fff";
+/// What speaks against a result.
+pub(crate) const BAD: &str = "#a63c00";
+/// What a reader points at; the same in the dark.
+pub(crate) const POINTED: &str = "#e6009d";
+
+/// The colours of drawings but methods and batch sizes, and what stands in their place in the dark.
+const SURROUNDINGS: [(&str, &str); 7] = [
+    (INK, "#e4e7eb"),
+    (QUIET, "#a3abb5"),
+    (FAINT, "#262c34"),
+    (RULE, "#3a414b"),
+    (PANEL, "#1c2127"),
+    (PAGE, "#14171c"),
+    (BAD, "#ff9d66"),
+];
+
+/// A style sheet that puts other colours in the place of those that drawings have as attributes: of
+/// surroundings, methods, and `further` ones. Shades stand for values and stay.
+pub(crate) fn in_the_dark(further: &[(String, String)]) -> String {
+    let further = further
+        .iter()
+        .map(|(light, dark)| (light.as_str(), dark.as_str()));
+    let pairs = SURROUNDINGS.into_iter().chain(METHODS).chain(further);
+    let rule = |(light, dark): (&str, &str)| {
+        let one =
+            |what: &str| format!(":not(.shades,.scale)>[{what}=\"{light}\"]{{{what}:{dark}}}");
+        one("fill") + &one("stroke")
+    };
+    pairs.map(rule).collect()
+}
+
 /// A colour in sRGB, 0 to 255 a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rgb(pub(crate) u8, pub(crate) u8, pub(crate) u8);

@@ -3,7 +3,8 @@
 
 pub(crate) mod chart;
 pub(crate) mod colour;
+pub(crate) mod drawing;
 pub(crate) mod number;
-pub(crate) mod plain;
 pub(crate) mod scale;
+pub(crate) mod style;
 pub(crate) mod svg;

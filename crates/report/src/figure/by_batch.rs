@@ -7,7 +7,10 @@ use maud::{Markup, html};
 
 use super::apart;
 use crate::draw::chart::{Axis, Chart, Look, Plane};
+use crate::draw::colour::QUIET;
+use crate::draw::drawing::Drawing;
 use crate::draw::scale::{Scale, Tick};
+use crate::draw::style::Style;
 use crate::draw::svg::{Shape, arrow_up, cross, line_through, px, shortened};
 
 /// One panel: a target, a slice, a metric.
@@ -176,7 +179,7 @@ impl Axes {
     }
 
     /// Draws one panel.
-    pub(crate) fn draw(&self, panel: &Panel) -> Markup {
+    pub(crate) fn draw(&self, panel: &Panel) -> Drawing {
         let longest = panel
             .lines
             .iter()
@@ -201,19 +204,18 @@ impl Axes {
         let marks = html! {
             (plane.clipped(&html! {
                 @if !panel.reference.is_empty() {
-                    path.ideal.neutral d=(path(&plane, &panel.reference)) {}
+                    (Style::Ideal.path(QUIET, &path(&plane, &panel.reference)))
                 }
                 @for (index, line) in panel.lines.iter().enumerate() {
-                    g class=(line.look.class()) { (curves(&plane, line, index)) }
+                    (curves(&plane, line, index))
                 }
             }))
             @if any_diverged {
-                path.rail d={ "M" (px(plane.left)) " 29H" (px(plane.right)) } {}
-                text.end.small x=(px(plane.left - 5.0)) y="32" { "diverged" }
+                (Style::Rail.plain(&format!("M{} 29H{}", px(plane.left), px(plane.right))))
+                text.small text-anchor="end" font-size="10.5" x=(px(plane.left - 5.0)) y="32" { "diverged" }
             }
             @for (index, line) in panel.lines.iter().enumerate() {
-                @let side = aside(index, count);
-                g class=(line.look.class()) { (markers(&plane, line, side, radius)) }
+                (markers(&plane, line, aside(index, count), radius))
             }
             (labels(&plane, panel))
         };
@@ -247,18 +249,19 @@ fn curves(plane: &Plane, line: &Line, index: usize) -> Markup {
             )
         })
         .collect();
+    let colour = line.look.colour();
     html! {
-        @if line.ideal.len() > 1 { path.ideal d=(path(plane, &line.ideal)) {} }
-        @if line.law.len() > 1 { path.law d=(path(plane, &line.law)) {} }
-        @for d in &joined { path.line d=(d) stroke-dasharray=(line.look.dash()) {} }
+        @if line.ideal.len() > 1 { (Style::Ideal.path(colour, &path(plane, &line.ideal))) }
+        @if line.law.len() > 1 { (Style::Law.path(colour, &path(plane, &line.law))) }
+        @for d in &joined { (Style::Line.dashed(colour, line.look.dash(), d)) }
         @if let Some(critical) = &line.critical {
-            (critical_bar(plane, critical, plane.bottom - 8.0 - 10.0 * index as f64))
+            (critical_bar(plane, critical, colour, plane.bottom - 8.0 - 10.0 * index as f64))
         }
     }
 }
 
 /// A bar along the bottom, its ends square where bounded, open where not.
-fn critical_bar(plane: &Plane, critical: &Critical, y: f64) -> Markup {
+fn critical_bar(plane: &Plane, critical: &Critical, colour: &str, y: f64) -> Markup {
     let at = |value: Option<f64>, open: f64| {
         value
             .and_then(|v| plane.x.at(v))
@@ -270,14 +273,19 @@ fn critical_bar(plane: &Plane, critical: &Critical, y: f64) -> Markup {
         .value
         .filter(|value| plane.x.contains(*value))
         .and_then(|value| plane.x.at(value));
+    let mut bar = format!("M{} {}H{}", px(low), px(y), px(high));
+    for (end, _) in [(low, critical.low), (high, critical.high)]
+        .into_iter()
+        .filter(|(_, bound)| bound.is_some())
+    {
+        let _ = write!(bar, "M{} {}v6", px(end), px(y - 3.0));
+    }
     html! {
         g {
             title { (critical.tip) }
-            path.bar d={ "M" (px(low)) " " (px(y)) "H" (px(high)) } {}
-            @if critical.low.is_some() { path.bar d={ "M" (px(low)) " " (px(y - 3.0)) "v6" } {} }
-            @if critical.high.is_some() { path.bar d={ "M" (px(high)) " " (px(y - 3.0)) "v6" } {} }
+            (Style::Bar.path(colour, &bar))
             @if let Some(x) = middle {
-                path.bar.thick d={ "M" (px(x)) " " (px(y - 4.5)) "v9" } {}
+                (Style::ThickBar.path(colour, &format!("M{} {}v9", px(x), px(y - 4.5))))
             }
         }
     }
@@ -297,7 +305,7 @@ fn besides(seeds: &[Seed]) -> Vec<f64> {
 }
 
 fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
-    let shape = line.look.shape();
+    let (shape, colour) = (line.look.shape(), line.look.colour());
     // Alike and many: a path for all of a line's seeds and bars.
     let (mut dots, mut intervals, mut bars) = (String::new(), String::new(), String::new());
     for (seed, beside) in line.seeds.iter().zip(besides(&line.seeds)) {
@@ -336,20 +344,27 @@ fn markers(plane: &Plane, line: &Line, side: f64, radius: f64) -> Markup {
     } else {
         "square"
     };
+    let dotted = format!(
+        " stroke-width=\"{}\" stroke-linecap=\"{cap}\"",
+        px(radius * 0.84)
+    );
     html! {
-        @if !intervals.is_empty() { path.seed d=(intervals) {} }
-        @if !dots.is_empty() {
-            path.seed.dots d=(dots) stroke-width=(px(radius * 0.84)) stroke-linecap=(cap) {}
-        }
-        @if !bars.is_empty() { path.bar d=(bars) {} }
-        @for (x, y, point) in &placed {
-            path.mark.open[point.mark != Mark::Known] d=(shape.path(*x, *y, radius)) {
-                title { (point.tip(&line.label)) }
+        @if !intervals.is_empty() { (Style::Seed.path(colour, &intervals)) }
+        @if !dots.is_empty() { (Style::Seed.with(colour, &dotted, &dots)) }
+        @if !bars.is_empty() { (Style::Bar.path(colour, &bars)) }
+        @for (style, known) in [(Style::Mark, true), (Style::Open, false)] {
+            @let mut points = placed.iter().filter(|(.., point)| (point.mark == Mark::Known) == known).peekable();
+            @if points.peek().is_some() {
+                (style.group(colour, &html! {
+                    @for (x, y, point) in points {
+                        path d=(shape.path(*x, *y, radius)) { title { (point.tip(&line.label)) } }
+                    }
+                }))
             }
         }
         @for (batch, tip) in &line.diverged {
             @if let Some(x) = plane.x.at(*batch) {
-                g { title { (tip) } path.bar d=(cross(x + side / 2.0, 29.0, 3.8)) {} }
+                g { title { (tip) } (Style::Bar.path(colour, &cross(x + side / 2.0, 29.0, 3.8))) }
             }
         }
     }
@@ -391,7 +406,7 @@ fn labels(plane: &Plane, panel: &Panel) -> Markup {
     let heights: Vec<f64> = ends.iter().map(|(y, _)| *y).collect();
     html! {
         @for ((_, line), y) in ends.iter().zip(apart(&heights, 14.0)) {
-            text.series.(line.look.class()) x=(px(plane.right + 8.0)) y=(px(y + 4.0)) {
+            text.series font-weight="600" fill=(line.look.colour()) x=(px(plane.right + 8.0)) y=(px(y + 4.0)) {
                 (shortened(&line.label, 10))
             }
         }

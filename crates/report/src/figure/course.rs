@@ -1,23 +1,23 @@
 //! Share of good cells against step: fixed epochs and fixed iterations are two cuts through this picture.
 
-use std::collections::BTreeMap;
-
 use analysis::Moment;
 use analysis::heatmap::{HeatmapTable, ShareCourse};
 use analysis::report::Named;
-use maud::{Markup, html};
+use maud::html;
 
 use super::heatmap::slices;
 use super::traces::{Panel, Trace};
-use super::{batch_legend, data, figure, legend_drawing, panel_size};
-use crate::book::{Book, Kind};
-use crate::csv::{Csv, measured};
+use super::{batch_legend, entry, panel_size, ring};
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::{grouped, percent};
 use crate::draw::scale::{Scale, Spacing};
+use crate::draw::style::Style;
+use crate::frame::by_step;
+use crate::study::Study;
 use crate::words;
 
 /// The figure of a heatmap table: a panel per stage, method and rule; nothing without a course.
-pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
+pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) -> Option<Block> {
     let table = &named.table;
     let drawn = || {
         table
@@ -37,7 +37,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     keys.sort();
     keys.dedup();
     if keys.is_empty() {
-        return html! {};
+        return None;
     }
     let x = Scale::of(
         Spacing::Log10,
@@ -49,7 +49,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     batches.sort_unstable();
     batches.dedup();
     let stages: Vec<&str> = keys.iter().map(|(_, stage, _)| *stage).collect();
-    let (width, height, class) = panel_size(keys.len());
+    let (width, height) = panel_size(keys.len());
     let slices = slices(table);
     let cuts: Vec<f64> = slices
         .iter()
@@ -66,7 +66,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
                 (course.method.as_str(), course.stage.as_str()) == (*method, *stage)
                     && words::rule(course.rule, table.value) == *rule
             });
-            let traces: Vec<Trace> = mine.map(|course| trace(book, course, &slices)).collect();
+            let traces: Vec<Trace> = mine.map(|course| trace(study, course, &slices)).collect();
             let method = words::method(method);
             let of = if stages.iter().any(|other| *other != *stage)
                 && method.to_lowercase().replace('-', "") != **stage
@@ -97,38 +97,50 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     let epochs = slices
         .iter()
         .any(|slice| matches!(slice, Moment::Epochs(_)));
-    let body = html! {
-        (batch_legend(book, &batches))
-        ul.legend {
-            @if epochs {
-                (legend_drawing(
-                    &html! { g.neutral { path.open d="M13 7a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z" {} } },
-                    "the step of the heatmaps at fixed epochs",
-                ))
-            }
-            @if !cuts.is_empty() {
-                (legend_drawing(&html! { path.level d="M17 0V14" {} }, "the step of the heatmaps at fixed iterations"))
-            }
-        }
-        div class=(class) { @for panel in panels { (panel.draw()) } }
-    };
-    figure(
-        book,
-        Kind::Share,
-        &format!("fig-course-{}", index + 1),
-        &body,
-        &html! {
+    let at_epochs = epochs.then(|| entry(ring(), "the step of the heatmaps at fixed epochs"));
+    let at_iterations = (!cuts.is_empty()).then(|| {
+        let up = Style::Level.plain("M17 0V14");
+        entry(up, "the step of the heatmaps at fixed iterations")
+    });
+    // A row a step, a column a line.
+    let names = table.courses.iter().map(|course| {
+        let rule = words::rule(course.rule, table.value);
+        format!(
+            "{} {} batch {}, {rule}",
+            course.stage, course.method, course.batch_size
+        )
+    });
+    let points = table
+        .courses
+        .iter()
+        .enumerate()
+        .flat_map(|(place, course)| {
+            let points = course.points.iter();
+            points.map(move |point| (point.step, place, Some(point.share)))
+        });
+    let data = by_step(names, points).named(&format!("fig-course-{}", index + 1));
+    Some(Block::Figure(Figure {
+        kind: Kind::Share,
+        parts: vec![
+            batch_legend(study, &batches),
+            Part::Legend(at_epochs.into_iter().chain(at_iterations).collect()),
+            Part::Panels {
+                pick: None,
+                drawings: panels.map(|panel| panel.draw()).collect(),
+            },
+        ],
+        data,
+        caption: html! {
             "Share of the grid's cells that are good at each step; a line per batch size. Heatmaps at fixed \
              iterations cut all lines at one step, heatmaps at fixed epochs each line at its own: whether the region \
              shrinks or grows with the batch size can hang on the cut. Points are steps at which every run of the grid \
              was evaluated."
             @if dropped { " A triangle marks where the learning rate first falls; from there on points cut schedules short." }
         },
-        &data(&csv(table)),
-    )
+    }))
 }
 
-fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
+fn trace(study: &Study<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
     let point = |point: &analysis::heatmap::SharePoint| (point.step.max(1) as f64, point.share);
     let at_epochs = slices.iter().filter_map(|slice| match slice {
         Moment::Epochs(epochs) => {
@@ -152,8 +164,8 @@ fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
         )
     });
     Trace {
-        class: book.batch_class(course.batch_size),
-        shape: book.batch_look(course.batch_size).shape(),
+        colour: study.batch_colour(course.batch_size).0,
+        shape: study.batch_look(course.batch_size).shape(),
         points: course.points.iter().map(point).collect(),
         band: Vec::new(),
         thin: false,
@@ -166,30 +178,4 @@ fn trace(book: &Book<'_>, course: &ShareCourse, slices: &[Moment]) -> Trace {
             course.batch_size
         ),
     }
-}
-
-/// A row a step, a column a line.
-fn csv(table: &HeatmapTable) -> String {
-    let mut head = vec!["step".to_owned()];
-    head.extend(table.courses.iter().map(|course| {
-        let rule = words::rule(course.rule, table.value);
-        format!(
-            "{} {} batch {}, {rule}",
-            course.stage, course.method, course.batch_size
-        )
-    }));
-    let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for (column, course) in table.courses.iter().enumerate() {
-        for point in &course.points {
-            let row = rows
-                .entry(point.step)
-                .or_insert_with(|| vec![String::new(); table.courses.len()]);
-            row[column] = measured(Some(point.share));
-        }
-    }
-    let mut csv = Csv::of(&head);
-    for (step, shares) in rows {
-        csv.row(&[vec![step.to_string()], shares].concat());
-    }
-    csv.text()
 }

@@ -3,20 +3,21 @@
 
 use analysis::report::Named;
 use analysis::select::{Criterion, WinnersTable};
-use maud::{Markup, html};
+use maud::html;
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, data, figure, panel_size};
-use crate::book::{Book, Kind};
-use crate::csv::Csv;
+use super::{batch_legend, panel_size};
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::scale::{Scale, Spacing};
+use crate::frame::tables::trials;
+use crate::study::Study;
 use crate::words;
 
 /// The figure of a table of winners; nothing for a selection by steps, which
 /// has no expected best.
-pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Markup {
+pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<WinnersTable>) -> Option<Block> {
     let Criterion::Metric(metric) = named.table.by else {
-        return html! {};
+        return None;
     };
     let winners = || {
         named
@@ -29,7 +30,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
     methods.sort_unstable();
     methods.dedup();
     if methods.is_empty() {
-        return html! {};
+        return None;
     }
     let mut batches: Vec<u64> = winners().map(|w| w.batch_size).collect();
     batches.sort_unstable();
@@ -42,14 +43,14 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
     } else {
         y.no_further(0.0, 1.0)
     };
-    let (width, height, class) = panel_size(methods.len());
+    let (width, height) = panel_size(methods.len());
     let label = words::axis(metric);
     let panels = methods.iter().enumerate().map(|(place, method)| {
         let traces: Vec<Trace> = winners()
             .filter(|w| w.method == *method)
             .map(|winner| Trace {
-                class: book.batch_class(winner.batch_size),
-                shape: book.batch_look(winner.batch_size).shape(),
+                colour: study.batch_colour(winner.batch_size).0,
+                shape: study.batch_look(winner.batch_size).shape(),
                 points: winner
                     .expected_best
                     .iter()
@@ -90,32 +91,21 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) ->
             traces,
         }
     });
-    let body = html! {
-        (batch_legend(book, &batches))
-        div class=(class) { @for panel in panels { (panel.draw()) } }
-    };
-    let mut csv = Csv::new(["method", "batch_size", "trials", "expected_best"]);
-    for winner in winners() {
-        for e in &winner.expected_best {
-            csv.row(&[
-                winner.method.clone(),
-                winner.batch_size.to_string(),
-                e.trials.to_string(),
-                e.value.to_string(),
-            ]);
-        }
-    }
-    figure(
-        book,
-        Kind::Other,
-        &format!("fig-forgiving-{}", index + 1),
-        &body,
-        &html! {
+    Some(Block::Figure(Figure {
+        kind: Kind::Other,
+        parts: vec![
+            batch_legend(study, &batches),
+            Part::Panels {
+                pick: None,
+                drawings: panels.map(|panel| panel.draw()).collect(),
+            },
+        ],
+        data: trials(std::slice::from_ref(named)).named(&format!("fig-forgiving-{}", index + 1)),
+        caption: html! {
             "Expected best " (metric) " of so many configurations drawn at random from the grid, on the \
              tuning seeds; a line per batch size. Diverged configurations count as the worst value seen. \
              A method that is level from few trials on forgives careless tuning; a steep one must be searched. \
              (Dodge et al. 2019.)"
         },
-        &data(&csv.text()),
-    )
+    }))
 }

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::report::{LearningCurve, Role};
 use analysis::{Metric, Outcome, Target};
-use maud::{Markup, html};
+use maud::html;
 
 use super::traces::{Panel, Trace};
-use super::{batch_legend, data, drawn_once, figure, legend_drawing, panel_size};
-use crate::book::{Book, Kind};
-use crate::csv::{Csv, measured};
+use super::{batch_legend, drawn_once, entry, panel_size};
+use crate::document::{Block, Entry, Figure, Kind, Part};
+use crate::draw::colour::QUIET;
 use crate::draw::number::{count, significant};
 use crate::draw::scale::{Scale, Spacing};
+use crate::draw::style::Style;
+use crate::frame::{self, Frame};
+use crate::study::Study;
 use crate::words;
 
 /// Most batch sizes whose bands can be told apart.
@@ -27,10 +30,10 @@ type Chosen<'a> = BTreeMap<(&'a str, u64), Vec<&'a LearningCurve>>;
 
 /// Both figures for each selection whose winners' curves there are, or why
 /// there are none.
-pub(crate) fn figures(book: &Book<'_>) -> Markup {
-    let table = book.table;
+pub(crate) fn figures(study: &Study<'_>) -> Vec<Block> {
+    let table = study.table;
     if table.curves.is_empty() {
-        return html! { p.empty { "No training curves were kept for this report." } };
+        return vec![html! { p.empty { "No training curves were kept for this report." } }.into()];
     }
     let of = |stage: &str| -> Vec<&LearningCurve> {
         let curves = table.curves.iter();
@@ -62,13 +65,21 @@ pub(crate) fn figures(book: &Book<'_>) -> Markup {
     let parts = parts.iter();
     let parts = parts.map(|(stage, curves)| ((*stage).to_owned(), chosen(curves)));
     let drawn = drawn_once(parts, alike);
-    html! {
-        @for (index, (stages, curves)) in drawn.iter().enumerate() {
+    let mut blocks = Vec::new();
+    for (index, (stages, curves)) in drawn.iter().enumerate() {
+        let heading = html! {
             @if several { h3 { "Winners of " (words::name(&words::list(stages))) } }
             @if stages.len() > 1 { p.note { "These selections chose the same configurations." } }
-            (both(book, &if index == 0 { String::new() } else { format!("-{}", index + 1) }, curves))
-        }
+        };
+        let tag = if index == 0 {
+            String::new()
+        } else {
+            format!("-{}", index + 1)
+        };
+        blocks.push(heading.into());
+        blocks.extend(both(study, &tag, curves));
     }
+    blocks
 }
 
 /// Are these the same trainings, whatever their stages are called?
@@ -85,7 +96,7 @@ fn alike(one: &Chosen<'_>, other: &Chosen<'_>) -> bool {
 }
 
 /// Loss and accuracy; `tag` makes their ids unique.
-fn both(book: &Book<'_>, tag: &str, chosen: &Chosen<'_>) -> Markup {
+fn both(study: &Study<'_>, tag: &str, chosen: &Chosen<'_>) -> [Block; 2] {
     let accuracy = [
         Metric::TestAccuracy,
         Metric::ValidationAccuracy,
@@ -98,13 +109,11 @@ fn both(book: &Book<'_>, tag: &str, chosen: &Chosen<'_>) -> Markup {
             .flatten()
             .any(|c| c.evaluations.iter().any(|e| metric.of(e).is_some()))
     });
-    html! {
-        (one(book, tag, chosen, Metric::TrainLoss))
-        @match accuracy {
-            Some(metric) => { (one(book, tag, chosen, metric)) }
-            None => { p.empty { "No accuracy was measured." } }
-        }
-    }
+    let accuracy = match accuracy {
+        Some(metric) => one(study, tag, chosen, metric),
+        None => html! { p.empty { "No accuracy was measured." } }.into(),
+    };
+    [one(study, tag, chosen, Metric::TrainLoss), accuracy]
 }
 
 /// Per method and batch size the curves of the most telling role: confirmed,
@@ -125,7 +134,7 @@ fn chosen<'a>(curves: &[&'a LearningCurve]) -> Chosen<'a> {
     chosen
 }
 
-fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Markup {
+fn one(study: &Study<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Block {
     let loss = metric.is_loss();
     let evaluated = |curve: &LearningCurve| -> Vec<(f64, f64)> {
         curve
@@ -139,7 +148,8 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
     if all().all(|curve| evaluated(curve).is_empty()) {
         return html! {
             p.empty { "No run has a " (metric) " after its first step, so there is no curve of it to draw." }
-        };
+        }
+        .into();
     }
     let x = Scale::of(
         Spacing::Log10,
@@ -181,10 +191,10 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
     batches.sort_unstable();
     batches.dedup();
     let banded = loss && batches.len() <= BANDS;
-    let (width, height, class) = panel_size(methods.len());
+    let (width, height) = panel_size(methods.len());
     let label = words::axis(metric);
     let tag = format!("{}{part}", metric.name().replace('_', "-"));
-    let levels = levels(book, metric);
+    let levels = levels(study, metric);
     let panels = methods.iter().enumerate().map(|(index, method)| {
         let mine = || chosen.iter().filter(|((m, _), _)| m == method);
         let spoken: Vec<String> = mine()
@@ -213,17 +223,24 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
             traces: mine()
                 .flat_map(|((_, batch), curves)| {
                     curves.iter().enumerate().map(|(place, curve)| {
-                        trace(book, *batch, place, curve, evaluated(curve), banded)
+                        trace(study, *batch, place, curve, evaluated(curve), banded)
                     })
                 })
                 .collect(),
         }
     });
-    let body = html! {
-        (batch_legend(book, &batches))
-        (marks_legend(all().count() > chosen.len(), banded, !levels.is_empty()))
-        div class=(class) { @for panel in panels { (panel.draw()) } }
-    };
+    let parts = vec![
+        batch_legend(study, &batches),
+        Part::Legend(marks_legend(
+            all().count() > chosen.len(),
+            banded,
+            !levels.is_empty(),
+        )),
+        Part::Panels {
+            pick: None,
+            drawings: panels.map(|panel| panel.draw()).collect(),
+        },
+    ];
     let seeds = all().count();
     let thinned = all().map(|c| c.steps_per_bucket).max().unwrap_or(1);
     let from = match all().map(|c| c.role).min() {
@@ -231,13 +248,13 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         Some(Role::Winner) => "the winner of each batch size on its tuning seeds",
         _ => "each run",
     };
-    let cut = book.table.curves_left_out;
+    let cut = study.table.curves_left_out;
     let diverged = all().any(|c| matches!(c.outcome, Outcome::Diverged { .. }));
     let drops = all().any(|c| !c.rate_drops.is_empty());
     let caption = html! {
         @if loss {
             "Training loss per iteration of " (from) " (" (count(seeds, "run")) ", a panel per method); \
-             both axes to base 10. Lines: loss over " (evaluated_on(book, all())) " at each evaluation, strong for \
+             both axes to base 10. Lines: loss over " (evaluated_on(study, all())) " at each evaluation, strong for \
              the first seed, faint for the others. "
             @if banded {
                 "Bands: the first seed's mini-batch loss"
@@ -255,21 +272,19 @@ fn one(book: &Book<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Mark
         @if drops { " Triangles along the top mark where the learning rate falls." }
         @if cut > 0 { " " (count(cut, "further run")) " not drawn." }
     };
-    figure(
-        book,
-        Kind::Curves,
-        &format!("fig-{tag}"),
-        &body,
-        &caption,
-        &data(&csv(chosen, metric)),
-    )
+    Block::Figure(Figure {
+        kind: Kind::Curves,
+        parts,
+        caption,
+        data: data(chosen, metric).named(&format!("fig-{tag}")),
+    })
 }
 
 /// What the training loss at evaluations is the mean over.
-fn evaluated_on<'a>(book: &Book<'_>, curves: impl Iterator<Item = &'a LearningCurve>) -> String {
+fn evaluated_on<'a>(study: &Study<'_>, curves: impl Iterator<Item = &'a LearningCurve>) -> String {
     let subsets: BTreeSet<Option<u64>> = curves
         .map(|curve| {
-            let mut stages = book.table.stages.iter();
+            let mut stages = study.table.stages.iter();
             let stage = stages.find(|it| it.stage == curve.stage && it.method == curve.method)?;
             stage.common.get("evaluation.train_subset")?.as_u64()
         })
@@ -283,8 +298,8 @@ fn evaluated_on<'a>(book: &Book<'_>, curves: impl Iterator<Item = &'a LearningCu
 }
 
 /// The targets of a metric, each once.
-fn levels(book: &Book<'_>, metric: Metric) -> Vec<(f64, String)> {
-    let mut levels: Vec<f64> = book
+fn levels(study: &Study<'_>, metric: Metric) -> Vec<(f64, String)> {
+    let mut levels: Vec<f64> = study
         .table
         .targets
         .iter()
@@ -305,24 +320,27 @@ fn levels(book: &Book<'_>, metric: Metric) -> Vec<(f64, String)> {
 }
 
 /// What strong and faint lines, bands and lines across are.
-fn marks_legend(several_seeds: bool, banded: bool, levels: bool) -> Markup {
-    let drawn = |mark: &Markup| html! { g.neutral { (mark) } };
-    html! {
-        ul.legend {
-            @if several_seeds {
-                (legend_drawing(&drawn(&html! { path.line d="M1 7H33" {} }), "first seed"))
-                (legend_drawing(&drawn(&html! { path.line.further d="M1 7H33" {} }), "other seeds"))
-            }
-            @if banded {
-                (legend_drawing(&drawn(&html! { path.band d="M1 2H33V12H1Z" {} }), "range of the mini-batch loss"))
-            }
-            @if levels { (legend_drawing(&html! { path.level d="M1 7H33" {} }, "target")) }
-        }
-    }
+fn marks_legend(several_seeds: bool, banded: bool, levels: bool) -> Vec<Entry> {
+    let across = "M1 7H33";
+    let all = [
+        (several_seeds, Style::Line, across, "first seed"),
+        (several_seeds, Style::Further, across, "other seeds"),
+        (
+            banded,
+            Style::Band,
+            "M1 2H33V12H1Z",
+            "range of the mini-batch loss",
+        ),
+        (levels, Style::Level, across, "target"),
+    ];
+    let shown = all.into_iter().filter(|(there, ..)| *there);
+    shown
+        .map(|(_, style, d, label)| entry(style.path(QUIET, d), label))
+        .collect()
 }
 
 fn trace(
-    book: &Book<'_>,
+    study: &Study<'_>,
     batch: u64,
     place: usize,
     curve: &LearningCurve,
@@ -345,8 +363,8 @@ fn trace(
         Vec::new()
     };
     Trace {
-        class: book.batch_class(batch),
-        shape: book.batch_look(batch).shape(),
+        colour: study.batch_colour(batch).0,
+        shape: study.batch_look(batch).shape(),
         points,
         band,
         thin: place > 0,
@@ -362,31 +380,18 @@ fn trace(
     }
 }
 
-/// A row a step, a column a run: as wide as a plot wants it, and a fraction of the bytes of one row a
-/// value.
-fn csv(chosen: &Chosen<'_>, metric: Metric) -> String {
+/// A row a step, a column a run, as a plot wants it.
+fn data(chosen: &Chosen<'_>, metric: Metric) -> Frame {
     let curves: Vec<&LearningCurve> = chosen.values().flatten().copied().collect();
-    let mut head = vec!["step".to_owned()];
-    head.extend(curves.iter().map(|curve| {
+    let names = curves.iter().map(|curve| {
         format!(
             "{} batch {} seed {}",
             curve.method, curve.batch_size, curve.seed
         )
-    }));
-    let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for (column, curve) in curves.iter().enumerate() {
-        for evaluation in &curve.evaluations {
-            let row = rows
-                .entry(evaluation.step)
-                .or_insert_with(|| vec![String::new(); curves.len()]);
-            row[column] = measured(metric.of(evaluation));
-        }
-    }
-    let mut csv = Csv::of(&head);
-    for (step, values) in rows {
-        let mut row = vec![step.to_string()];
-        row.extend(values);
-        csv.row(&row);
-    }
-    csv.text()
+    });
+    let columns = curves.iter().enumerate().flat_map(|(column, curve)| {
+        let evaluations = curve.evaluations.iter();
+        evaluations.map(move |e| (e.step, column, metric.of(e)))
+    });
+    frame::by_step(names, columns)
 }

@@ -14,53 +14,22 @@ pub(crate) mod steps;
 pub(crate) mod time;
 pub(crate) mod traces;
 
-use maud::{Markup, html};
+use maud::Markup;
 
-use crate::book::{Book, Kind};
+use crate::document::{Entry, Part};
 use crate::draw::chart::Look;
+use crate::draw::style::Style;
 use crate::draw::svg::Shape;
+use crate::study::Study;
+use crate::words;
 
-/// Width, height and CSS class of the panels of a figure that has so many.
-pub(crate) fn panel_size(panels: usize) -> (f64, f64, &'static str) {
+/// Width and height of the panels of a figure that has so many.
+pub(crate) fn panel_size(panels: usize) -> (f64, f64) {
     match panels {
-        0 | 1 => (600.0, 400.0, "panels one"),
-        2 | 4 => (500.0, 360.0, "panels two"),
-        _ => (360.0, 300.0, "panels"),
+        0 | 1 => (600.0, 400.0),
+        2 | 4 => (500.0, 360.0),
+        _ => (360.0, 300.0),
     }
-}
-
-/// A numbered figure: drawing, caption, and its [`data`].
-pub(crate) fn figure(
-    book: &Book<'_>,
-    kind: Kind,
-    id: &str,
-    body: &Markup,
-    caption: &Markup,
-    data: &Markup,
-) -> Markup {
-    let number = book.figure(kind, id);
-    html! {
-        figure id=(id) {
-            (body)
-            figcaption {
-                b { a.anchor href={ "#" (id) } { "Figure\u{a0}" (number) "." } } " " (caption)
-            }
-            (data)
-        }
-    }
-}
-
-/// The numbers behind a figure, closed; also what the script reads them from.
-pub(crate) fn data(csv: &str) -> Markup {
-    html! { details.data { (content(csv, "A blank field is as above, a hyphen is nothing.")) } }
-}
-
-/// The same with a row for what several seeds share: from the column `seed` on, fields hold a value for
-/// each of them, parted by spaces and a dash for none, or one for all. The script and the files beside the
-/// page make rows of single seeds of it.
-pub(crate) fn data_of_seeds(csv: &str) -> Markup {
-    let reading = "A blank field is as above, a hyphen is nothing; what seeds differ in stands side by side, in their order.";
-    html! { details.data data-seeds { (content(csv, reading)) } }
 }
 
 /// Parts with their names, those that are alike as one under all of theirs: they have one figure.
@@ -78,60 +47,54 @@ fn drawn_once<T>(
     drawn
 }
 
-/// `reading`: how to read it, which a script makes needless.
-fn content(csv: &str, reading: &str) -> Markup {
-    html! {
-        summary { "Data (CSV)" }
-        p { (reading) }
-        pre tabindex="0" { (csv) }
+/// An entry of a legend: a piece of line with a marker.
+fn line_entry(colour: &str, dash: &str, shape: Shape, label: String) -> Entry {
+    let line = Style::Line.dashed(colour, dash, "M1 7H33");
+    let mark = Style::Mark.path(colour, &shape.path(17.0, 7.0, 4.0));
+    Entry {
+        drawing: maud::PreEscaped(line.0 + &mark.0),
+        label,
     }
 }
 
-/// One entry of a legend: a piece of line with a marker, and what it stands for.
-pub(crate) fn legend_entry(class: &str, dash: &str, shape: Shape, label: &Markup) -> Markup {
-    html! {
-        li {
-            svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" {
-                g class=(class) {
-                    path.line d="M1 7H33" stroke-dasharray=(dash) {}
-                    path.mark d=(shape.path(17.0, 7.0, 4.0)) {}
-                }
-            }
-            span { (label) }
-        }
+/// An entry with a drawing of its own.
+pub(crate) fn entry(drawing: Markup, label: &str) -> Entry {
+    Entry {
+        drawing,
+        label: label.to_owned(),
     }
 }
 
-/// One entry of a legend with a drawing of its own in `0 0 34 14`.
-pub(crate) fn legend_drawing(drawing: &Markup, label: &str) -> Markup {
-    html! {
-        li {
-            svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" { (drawing) }
-            span { (label) }
-        }
-    }
+/// The entry of a method.
+pub(crate) fn method_entry(look: Look, label: String) -> Entry {
+    line_entry(look.colour(), look.dash(), look.shape(), label)
+}
+
+/// The legend of the methods of the page of which `shown`.
+pub(crate) fn method_legend(study: &Study<'_>, shown: impl Fn(&str) -> bool) -> Vec<Entry> {
+    let methods = study.methods().iter().filter(|method| shown(method));
+    methods
+        .map(|method| method_entry(study.look(method), words::method(method)))
+        .collect()
 }
 
 /// The legend of the batch sizes that occur.
-pub(crate) fn batch_legend(book: &Book<'_>, batches: &[u64]) -> Markup {
-    html! {
-        ul.legend {
-            @for &batch in batches {
-                @let look = book.batch_look(batch);
-                (legend_entry(
-                    &book.batch_class(batch),
-                    "none",
-                    look.shape(),
-                    &html! { "batch " (batch) },
-                ))
-            }
-        }
-    }
+pub(crate) fn batch_legend(study: &Study<'_>, batches: &[u64]) -> Part {
+    let entries = batches.iter().map(|&batch| {
+        let shape = study.batch_look(batch).shape();
+        line_entry(
+            &study.batch_colour(batch).0,
+            "none",
+            shape,
+            format!("batch {batch}"),
+        )
+    });
+    Part::Legend(entries.collect())
 }
 
-/// A method's look as class and dash, for `legend_entry`.
-pub(crate) fn method_entry(look: Look, label: &Markup) -> Markup {
-    legend_entry(&look.class(), look.dash(), look.shape(), label)
+/// A circle that stands for no method.
+pub(crate) fn ring() -> Markup {
+    Style::Open.plain(&Shape::Circle.path(17.0, 7.0, 4.0))
 }
 
 /// Labels at the ends of lines, moved apart so that none covers another:

@@ -3,26 +3,30 @@
 
 use std::collections::BTreeSet;
 
-use analysis::noise::{NoiseComparison, NoiseCourse, NoiseScale};
+use analysis::noise::{NoiseComparison, NoiseCourse};
 use analysis::targets::Bounded;
-use maud::{Markup, html};
+use maud::html;
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point};
 use super::traces::{self, Trace};
-use super::{batch_legend, data, figure, legend_drawing, method_entry, panel_size};
-use crate::book::{Book, Kind};
-use crate::csv::{Csv, measured};
+use super::{batch_legend, entry, method_entry, panel_size};
+use crate::document::{Block, Figure, Kind, Part};
+use crate::draw::colour::QUIET;
 use crate::draw::number::{count, grouped};
 use crate::draw::scale::{Scale, Spacing};
+use crate::draw::style::Style;
+use crate::frame::{self, Frame, Kind as Type, Value};
+use crate::study::Study;
 use crate::words;
 
 /// Both figures, where the runs measured their gradients' noise.
-pub(crate) fn figures(book: &Book<'_>) -> Markup {
-    html! { (beside_the_fit(book)) (against_step(book)) }
+pub(crate) fn figures(study: &Study<'_>) -> Vec<Block> {
+    let both = [beside_the_fit(study), against_step(study)];
+    both.into_iter().flatten().map(Block::Figure).collect()
 }
 
-fn beside_the_fit(book: &Book<'_>) -> Markup {
-    let all: Vec<&NoiseComparison> = book
+fn beside_the_fit(study: &Study<'_>) -> Option<Figure> {
+    let all: Vec<&NoiseComparison> = study
         .table
         .noise
         .iter()
@@ -34,7 +38,7 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
         })
         .collect();
     if all.is_empty() {
-        return html! {};
+        return None;
     }
     let batches: BTreeSet<u64> = all
         .iter()
@@ -51,7 +55,7 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
     let panels: Vec<Panel> = all
         .iter()
         .enumerate()
-        .map(|(place, comparison)| panel(book, place, comparison, span, stages.len() > 1))
+        .map(|(place, comparison)| panel(study, place, comparison, span, stages.len() > 1))
         .collect();
     let values = panels.iter().flat_map(|panel| {
         let points = panel
@@ -66,7 +70,7 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
             .chain(fits)
             .chain(panel.reference.iter().map(|p| p.1))
     });
-    let (width, height, class) = panel_size(panels.len());
+    let (width, height) = panel_size(panels.len());
     let axes = Axes {
         x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
         y: Scale::of(Spacing::Log2, values, 0.09),
@@ -75,31 +79,40 @@ fn beside_the_fit(book: &Book<'_>) -> Markup {
         height,
         percent: false,
     };
-    let body = html! {
-        ul.legend {
-            (method_entry(book.look("sgd"), &html! { "noise scale just before the target" }))
-            (legend_drawing(&html! { path.ideal.neutral d="M2 7H32" {} }, "fitted critical batch size"))
-            (legend_drawing(&html! { g class=(book.look("sgd").class()) { path.law d="M2 3H32M2 11H32" {} } }, "its interval or bound"))
-        }
-        div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
-    };
-    figure(
-        book,
-        Kind::Noise,
-        "fig-noise",
-        &body,
-        &html! {
+    let sgd = study.look("sgd");
+    let legend = vec![
+        method_entry(sgd, "noise scale just before the target".to_owned()),
+        entry(
+            Style::Ideal.path(QUIET, "M2 7H32"),
+            "fitted critical batch size",
+        ),
+        entry(
+            Style::Law.path(sgd.colour(), "M2 3H32M2 11H32"),
+            "its interval or bound",
+        ),
+    ];
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    Some(Figure {
+        kind: Kind::Noise,
+        parts: vec![
+            Part::Legend(legend),
+            Part::Panels {
+                pick: Some("Target"),
+                drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+            },
+        ],
+        caption: html! {
             "SGD's gradient noise scale tr(Σ) / |" i { "G" } "|² (large markers with 95\u{a0}% intervals; in examples, measured \
              over the last half of the way to each target at each batch size) beside the critical batch size fitted to \
              the steps to that target; both axes to base 2. Where both say the same, the fit is no accident of the batch \
              sizes that were run. The noise scale takes the plain metric: it speaks for SGD only (McCandlish et al. 2018)."
         },
-        &data(&comparison_csv(&all)),
-    )
+        data: frame::report::noise_scale(report).named("fig-noise"),
+    })
 }
 
 fn panel(
-    book: &Book<'_>,
+    study: &Study<'_>,
     place: usize,
     comparison: &NoiseComparison,
     span: (f64, f64),
@@ -124,7 +137,7 @@ fn panel(
             })
         })
         .collect();
-    let mut line = Line::new(book.look(&comparison.method), "SGD".into(), points);
+    let mut line = Line::new(study.look(&comparison.method), "SGD".into(), points);
     let flat = |value: f64| vec![(span.0, value), (span.1, value)];
     let fit = comparison.critical_batch.as_ref();
     let mut reference = Vec::new();
@@ -180,8 +193,8 @@ fn bar(bounded: &Bounded) -> Option<Bar> {
     }
 }
 
-fn against_step(book: &Book<'_>) -> Markup {
-    let courses: Vec<&NoiseCourse> = book
+fn against_step(study: &Study<'_>) -> Option<Figure> {
+    let courses: Vec<&NoiseCourse> = study
         .table
         .noise_courses
         .iter()
@@ -195,7 +208,7 @@ fn against_step(book: &Book<'_>) -> Markup {
         })
         .collect();
     if courses.is_empty() {
-        return html! {};
+        return None;
     }
     let stages: BTreeSet<&str> = courses.iter().map(|course| course.stage.as_str()).collect();
     let batches: BTreeSet<u64> = courses.iter().map(|course| course.batch_size).collect();
@@ -211,14 +224,14 @@ fn against_step(book: &Book<'_>) -> Markup {
         Scale::of(Spacing::Log10, all().map(|p| p.0), 0.04),
         Scale::of(Spacing::Log2, all().map(|p| p.1), 0.06),
     );
-    let (width, height, class) = panel_size(stages.len());
+    let (width, height) = panel_size(stages.len());
     let panels = stages.iter().enumerate().map(|(place, stage)| {
         let mine: Vec<Trace> = courses
             .iter()
             .filter(|course| course.stage == **stage)
             .map(|course| Trace {
-                class: book.batch_class(course.batch_size),
-                shape: book.batch_look(course.batch_size).shape(),
+                colour: study.batch_colour(course.batch_size).0,
+                shape: study.batch_look(course.batch_size).shape(),
                 points: points(course),
                 band: Vec::new(),
                 thin: false,
@@ -257,95 +270,51 @@ fn against_step(book: &Book<'_>) -> Markup {
         }
     });
     let all_batches: Vec<u64> = batches.into_iter().collect();
-    figure(
-        book,
-        Kind::Other,
-        "fig-noise-course",
-        &html! {
-            (batch_legend(book, &all_batches))
-            div class=(class) { @for panel in panels { (panel.draw()) } }
-        },
-        &html! {
+    Some(Figure {
+        kind: Kind::Other,
+        parts: vec![
+            batch_legend(study, &all_batches),
+            Part::Panels {
+                pick: None,
+                drawings: panels.map(|panel| panel.draw()).collect(),
+            },
+        ],
+        caption: html! {
             "SGD's gradient noise scale against the step, all runs of a batch size together, in windows that double in \
              length; axes to base 10 and 2. It grows as the loss falls: batches that were too large at the start no longer \
              are near the end."
         },
-        &data(&course_csv(&courses)),
-    )
+        data: course_data(&courses),
+    })
 }
 
-fn scale_fields(scale: &NoiseScale) -> [String; 5] {
-    let bounds = bar(&scale.bounded);
-    [
-        measured(scale.value),
-        measured(bounds.and_then(|bar| bar.low)),
-        measured(bounds.and_then(|bar| bar.high)),
-        measured(Some(scale.trace)),
-        measured(Some(scale.gradient)),
-    ]
-}
-
-fn comparison_csv(all: &[&NoiseComparison]) -> String {
-    let mut csv = Csv::new([
-        "stage",
-        "target",
-        "critical_batch",
-        "critical_low",
-        "critical_high",
-        "batch_size",
-        "runs",
-        "noise_scale",
-        "low",
-        "high",
-        "trace",
-        "gradient_squared",
-    ]);
-    for comparison in all {
-        let fit = comparison.critical_batch.as_ref();
-        let bounds = fit.and_then(bar);
-        for at in &comparison.at_target {
-            let mut row = vec![
-                comparison.stage.clone(),
-                comparison.target.to_string(),
-                measured(match fit {
-                    Some(Bounded::Estimate(estimate)) => Some(estimate.value),
-                    _ => None,
-                }),
-                measured(bounds.and_then(|bar| bar.low)),
-                measured(bounds.and_then(|bar| bar.high)),
-                at.batch_size.to_string(),
-                at.runs.to_string(),
-            ];
-            row.extend(scale_fields(&at.scale));
-            csv.row(&row);
-        }
-    }
-    csv.text()
-}
-
-fn course_csv(courses: &[&NoiseCourse]) -> String {
-    let mut csv = Csv::new([
-        "stage",
-        "batch_size",
-        "from",
-        "to",
-        "noise_scale",
-        "low",
-        "high",
-        "trace",
-        "gradient_squared",
-    ]);
+/// A row a window of steps.
+fn course_data(courses: &[&NoiseCourse]) -> Frame {
+    let columns = [
+        ("stage", Type::Text),
+        ("batch_size", Type::Integer),
+        ("from", Type::Integer),
+        ("to", Type::Integer),
+        ("trace", Type::Number),
+        ("gradient", Type::Number),
+        ("noise_scale", Type::Number),
+        ("noise_scale_low", Type::Number),
+        ("noise_scale_high", Type::Number),
+    ];
+    let mut frame = Frame::of("fig-noise-course", &columns);
     for course in courses {
         for point in &course.points {
-            let mut row = vec![
-                course.stage.clone(),
-                course.batch_size.to_string(),
-                point.from.to_string(),
-                point.to.to_string(),
+            let first = [
+                Value::from(&course.stage),
+                course.batch_size.into(),
+                point.from.into(),
+                point.to.into(),
+                point.scale.trace.into(),
+                point.scale.gradient.into(),
             ];
-            row.extend(scale_fields(&point.scale));
-            csv.row(&row);
+            let scale = frame::tables::bounded(Some(point.scale.bounded));
+            frame.push(first.into_iter().chain(scale));
         }
     }
-    csv.text()
+    frame
 }

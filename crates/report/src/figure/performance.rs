@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use analysis::report::{LearningCurve, Performance, Role};
 use analysis::{Metric, Outcome};
-use maud::{Markup, html};
+use maud::html;
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point, Seed};
-use super::{data, drawn_once, figure, method_entry, panel_size};
-use crate::book::{Book, Kind};
-use crate::csv::{Csv, number};
+use super::{drawn_once, method_legend, panel_size};
+use crate::document::{Block, Figure, Kind, Part};
+use crate::draw::drawing::Drawing;
 use crate::draw::number::count;
 use crate::draw::scale::{Scale, Spacing};
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// Metrics in the order in which they are shown.
@@ -24,21 +26,21 @@ pub(crate) const SHOWN: [Metric; 4] = [
 
 /// A figure for each selection whose winners were confirmed; the section says
 /// so where there is none.
-pub(crate) fn figures(book: &Book<'_>) -> Markup {
-    let selections: BTreeSet<&str> = book
+pub(crate) fn figures(study: &Study<'_>) -> Vec<Block> {
+    let selections: BTreeSet<&str> = study
         .table
         .performance
         .iter()
         .map(|row| row.winners.as_str())
         .collect();
     let reached = selections.into_iter();
-    let reached = reached.map(|name| (name.to_owned(), Reached::by(book, name)));
+    let reached = reached.map(|name| (name.to_owned(), Reached::by(study, name)));
     let drawn = drawn_once(reached, Reached::is_as);
-    html! {
-        @for (index, (selections, reached)) in drawn.iter().enumerate() {
-            (one(book, index, selections, &reached.rows))
-        }
-    }
+    let figures = drawn.iter().enumerate();
+    figures
+        .filter_map(|(index, (selections, reached))| one(study, index, selections, &reached.rows))
+        .map(Block::Figure)
+        .collect()
 }
 
 /// What the winners of a selection reach, and each seed's curve.
@@ -48,13 +50,13 @@ struct Reached<'a> {
 }
 
 impl<'a> Reached<'a> {
-    fn by(book: &Book<'a>, selection: &str) -> Self {
-        let rows = book.table.performance.iter();
-        let methods = book.methods().iter();
+    fn by(study: &Study<'a>, selection: &str) -> Self {
+        let rows = study.table.performance.iter();
+        let methods = study.methods().iter();
         Reached {
             rows: rows.filter(|row| row.winners == selection).collect(),
             seeds: methods
-                .flat_map(|method| confirmed(book, selection, method))
+                .flat_map(|method| confirmed(study, selection, method))
                 .collect(),
         }
     }
@@ -72,23 +74,28 @@ impl<'a> Reached<'a> {
     }
 }
 
-fn one(book: &Book<'_>, index: usize, selections: &[String], rows: &[&Performance]) -> Markup {
+fn one(
+    study: &Study<'_>,
+    index: usize,
+    selections: &[String],
+    rows: &[&Performance],
+) -> Option<Figure> {
     let selection = &selections[0];
     let metrics: Vec<Metric> = SHOWN
         .into_iter()
         .filter(|metric| rows.iter().any(|row| row.metrics.contains_key(metric)))
         .collect();
     if metrics.is_empty() {
-        return html! {};
+        return None;
     }
-    let (width, height, class) = panel_size(metrics.len());
+    let (width, height) = panel_size(metrics.len());
     let mut batches: Vec<u64> = rows.iter().map(|row| row.batch_size).collect();
     batches.sort_unstable();
     batches.dedup();
-    let drawings: Vec<Markup> = metrics
+    let drawings: Vec<Drawing> = metrics
         .iter()
         .map(|metric| {
-            let panel = panel(book, index, selection, rows, *metric);
+            let panel = panel(study, index, selection, rows, *metric);
             let values = panel.lines.iter().flat_map(|line| {
                 let seeds = line.seeds.iter().map(|s| s.value);
                 let points = line.points.iter().flat_map(Point::extent);
@@ -117,29 +124,32 @@ fn one(book: &Book<'_>, index: usize, selections: &[String], rows: &[&Performanc
         })
         .collect();
     let seeds: usize = rows.iter().map(|row| row.seeds + row.diverged).sum();
-    let curves = book
+    let curves = study
         .methods()
         .iter()
-        .flat_map(|method| confirmed(book, selection, method));
+        .flat_map(|method| confirmed(study, selection, method));
     let stopped = curves
         .filter(|c| matches!(c.outcome, Outcome::Stopped { .. }))
         .count();
     let cut = metrics
         .iter()
         .any(|metric| is_cut(rows.iter().copied(), *metric));
-    figure(
-        book,
-        Kind::Performance,
-        &format!("fig-performance-{}", index + 1),
-        &html! {
-            ul.legend {
-                @for method in book.methods().iter().filter(|m| rows.iter().any(|r| r.method == **m)) {
-                    (method_entry(book.look(method), &words::name(&words::method(method))))
-                }
-            }
-            div class=(class) { @for drawing in &drawings { (drawing) } }
-        },
-        &html! {
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    Some(Figure {
+        kind: Kind::Performance,
+        parts: vec![
+            Part::Legend(method_legend(study, |method| {
+                rows.iter().any(|row| row.method == method)
+            })),
+            Part::Panels {
+                pick: None,
+                drawings,
+            },
+        ],
+        data: frame::report::performance(report)
+            .rows_where(["table"], |[table]| table.is_text(selection))
+            .named(&format!("fig-performance-{}", index + 1)),
+        caption: html! {
             "Final performance of each batch size's winner (stage"
             @if selections.len() > 1 { "s" }
             " " (words::name(&words::list(selections)))
@@ -155,8 +165,7 @@ fn one(book: &Book<'_>, index: usize, selections: &[String], rows: &[&Performanc
             "Crosses: seeds that diverged, which no mean contains. Whether methods are \
              comparable is for the claims to decide, not for bars that overlap; a single seed shows no interval."
         },
-        &data(&csv(rows)),
-    )
+    })
 }
 
 /// Would some interval of this metric go on beyond what is possible?
@@ -168,13 +177,13 @@ pub(crate) fn is_cut<'p>(rows: impl IntoIterator<Item = &'p Performance>, metric
 }
 
 fn panel(
-    book: &Book<'_>,
+    study: &Study<'_>,
     index: usize,
     selection: &str,
     rows: &[&Performance],
     metric: Metric,
 ) -> Panel {
-    let lines: Vec<Line> = book
+    let lines: Vec<Line> = study
         .methods()
         .iter()
         .filter(|method| rows.iter().any(|row| row.method == **method))
@@ -185,7 +194,7 @@ fn panel(
                 .copied()
                 .filter(|row| row.method == *method)
                 .collect();
-            let curves = confirmed(book, selection, method);
+            let curves = confirmed(study, selection, method);
             let points = mine
                 .iter()
                 .filter_map(|row| {
@@ -212,7 +221,7 @@ fn panel(
                     })
                 })
                 .collect();
-            let mut line = Line::new(book.look(method), label.clone(), points);
+            let mut line = Line::new(study.look(method), label.clone(), points);
             line.points.sort_by_key(|p| p.batch);
             line.seeds = curves
                 .iter()
@@ -257,8 +266,8 @@ fn panel(
 }
 
 /// The curves of the seeds that confirm a method's winners and did not diverge, by batch size and seed.
-fn confirmed<'a>(book: &Book<'a>, selection: &str, method: &str) -> Vec<&'a LearningCurve> {
-    let mut curves: Vec<&LearningCurve> = book
+fn confirmed<'a>(study: &Study<'a>, selection: &str, method: &str) -> Vec<&'a LearningCurve> {
+    let mut curves: Vec<&LearningCurve> = study
         .table
         .curves
         .iter()
@@ -272,32 +281,4 @@ fn confirmed<'a>(book: &Book<'a>, selection: &str, method: &str) -> Vec<&'a Lear
 
 fn at_the_end(curve: &LearningCurve, metric: Metric) -> Option<f64> {
     metric.of(curve.evaluations.last()?)
-}
-
-fn csv(rows: &[&Performance]) -> String {
-    let mut csv = Csv::new([
-        "method",
-        "batch_size",
-        "metric",
-        "mean",
-        "low",
-        "high",
-        "seeds",
-        "diverged",
-    ]);
-    for row in rows {
-        for (metric, estimate) in &row.metrics {
-            csv.row(&[
-                row.method.clone(),
-                row.batch_size.to_string(),
-                metric.name().into(),
-                estimate.value.to_string(),
-                number(estimate.interval.and_then(|i| i.low)),
-                number(estimate.interval.and_then(|i| i.high)),
-                row.seeds.to_string(),
-                row.diverged.to_string(),
-            ]);
-        }
-    }
-    csv.text()
 }

@@ -3,19 +3,20 @@
 
 use analysis::heatmap::HeatmapTable;
 use analysis::report::Named;
-use maud::{Markup, html};
+use maud::html;
 
 use super::by_batch::{Axes, Line, Mark, Panel, Point};
 use super::heatmap::slices;
-use super::{data, figure, legend_drawing, method_entry, panel_size};
-use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, number};
+use super::{entry, method_legend, panel_size, ring};
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::{percent, significant};
 use crate::draw::scale::{Scale, Spacing};
+use crate::frame::tables::regions;
+use crate::study::{Study, groups};
 use crate::words;
 
 /// The figure of a heatmap table: a panel per slice, group of stages and rule.
-pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
+pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) -> Block {
     let table = &named.table;
     let mut panels = Vec::new();
     let rules = table
@@ -33,7 +34,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
                     .map(|(stage, method)| {
                         let mine = here().filter(|p| p.stage == *stage && p.method == *method);
                         let points = mine.filter_map(|panel| point(panel, rule)).collect();
-                        Line::new(book.look(method), words::method(method), points)
+                        Line::new(study.look(method), words::method(method), points)
                     })
                     .collect();
                 let said = here().find_map(|p| p.regions.get(rule)).map(|r| r.rule);
@@ -54,9 +55,10 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
     if panels.is_empty() {
         return html! {
             p.empty { "No panel has a cell with a known result and a rule for good cells, so there is no share to show." }
-        };
+        }
+        .into();
     }
-    let (width, height, class) = panel_size(panels.len());
+    let (width, height) = panel_size(panels.len());
     let axes = Axes {
         x: Scale::of(
             Spacing::Log2,
@@ -64,7 +66,7 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
             0.08,
         ),
         y: Scale::of(Spacing::Linear, [0.0, 1.0], 0.03),
-        batches: book
+        batches: study
             .batches()
             .iter()
             .copied()
@@ -74,32 +76,28 @@ pub(crate) fn one(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) ->
         height,
         percent: true,
     };
-    let body = html! {
-        ul.legend {
-            @for method in book.methods().iter().filter(|m| table.panels.iter().any(|p| p.method == **m)) {
-                (method_entry(book.look(method), &words::name(&words::method(method))))
-            }
-            (legend_drawing(
-                &html! { g.neutral { path.open d="M13 7a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z" {} } },
-                "region touches the grid's edge: lower bound",
-            ))
-        }
-        div class=(class) { @for panel in &panels { (axes.draw(panel)) } }
-    };
-    figure(
-        book,
-        Kind::Share,
-        &format!("fig-share-{}", index + 1),
-        &body,
-        &html! {
+    let mut legend = method_legend(study, |method| {
+        table.panels.iter().any(|panel| panel.method == method)
+    });
+    legend.push(entry(ring(), "region touches the grid's edge: lower bound"));
+    Block::Figure(Figure {
+        kind: Kind::Share,
+        parts: vec![
+            Part::Legend(legend),
+            Part::Panels {
+                pick: None,
+                drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+            },
+        ],
+        data: regions(std::slice::from_ref(named)).named(&format!("fig-share-{}", index + 1)),
+        caption: html! {
             "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the heatmaps above. \
              The grids: " (grids(table)) ". \
              Diverged cells count as not good; cells of which nothing is known are left out. A share is \
              of the grid that was chosen: compare its course over the batch sizes, not its height \
              between methods. Falling: the method needs closer tuning as the batch grows."
         },
-        &data(&csv(table)),
-    )
+    })
 }
 
 /// What the panels mean by good: `test accuracy ≥ 93 % or within 2 points of the best cell`.
@@ -158,36 +156,4 @@ fn point(panel: &analysis::heatmap::Panel, rule: usize) -> Option<Point> {
         said: format!("{good} of {} cells ({})", region.known, percent(value, 0)),
         more,
     })
-}
-
-fn csv(table: &HeatmapTable) -> String {
-    let mut csv = Csv::new([
-        "stage",
-        "method",
-        "batch_size",
-        "slice",
-        "rule",
-        "good",
-        "known",
-        "share",
-        "touches",
-        "centre_slope",
-    ]);
-    for panel in &table.panels {
-        for region in &panel.regions {
-            csv.row(&[
-                panel.stage.clone(),
-                panel.method.clone(),
-                panel.batch_size.to_string(),
-                panel.at.to_string(),
-                words::rule(region.rule, table.value),
-                region.good.iter().filter(|g| **g).count().to_string(),
-                region.known.to_string(),
-                number(region.share),
-                words::sides(&region.touches),
-                number(region.slope),
-            ]);
-        }
-    }
-    csv.text()
 }

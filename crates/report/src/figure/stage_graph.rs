@@ -1,11 +1,13 @@
 //! The graph of stages, each stage of the study file one box, what is read
 //! left of what reads it.
 
-use maud::{Markup, html};
+use maud::html;
 
+use crate::draw::colour::{PANEL, QUIET, RULE};
+use crate::draw::drawing::Drawing;
 use crate::draw::number::{count, grouped};
+use crate::draw::style::Style;
 use crate::draw::svg::{px, shortened};
-use crate::page::FIGURE_STYLE;
 use crate::provenance::StageGraph;
 
 /// Height of a box, pixels.
@@ -16,17 +18,16 @@ const GAP: (f64, f64) = (40.0, 16.0);
 
 /// The graph of a study's stages as an SVG file of its own.
 pub fn stage_graph_svg(graph: &StageGraph) -> String {
-    let drawing = drawing(graph).into_string();
-    // Style in the drawing's first place: a file stands without the page.
-    let (start, rest) = drawing
-        .split_once('>')
-        .unwrap_or_else(|| unreachable!("a drawing is an element"));
-    let start = start.replacen("<svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"", 1);
-    format!("{start}><style>{FIGURE_STYLE}</style>{rest}")
+    let drawing = drawing(graph);
+    let (width, height) = (px(drawing.width), px(drawing.height));
+    let file = html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) { (drawing.svg()) }
+    };
+    file.into_string()
 }
 
 /// The drawing; edges that point outside of the nodes are left out.
-pub(crate) fn drawing(graph: &StageGraph) -> Markup {
+pub(crate) fn drawing(graph: &StageGraph) -> Drawing {
     let longest = graph.nodes.iter().map(|node| node.name.chars().count());
     let (narrow, wide, letter) = WIDE;
     let across = (letter * longest.max().unwrap_or(0) as f64 + 14.0)
@@ -55,35 +56,41 @@ pub(crate) fn drawing(graph: &StageGraph) -> Markup {
         let free = (rows - in_layer[layers[index]]) as f64 * (HIGH + GAP.1) / 2.0;
         (x, y + free)
     };
-    html! {
-        svg #stage-graph.natural role="img" width=(px(width)) height=(px(height))
-            viewBox={ "0 0 " (px(width)) " " (px(height)) }
-            aria-labelledby="stage-graph-title stage-graph-desc" {
-            title #stage-graph-title { "Graph of the study's stages" }
-            desc #stage-graph-desc { (spoken(graph)) }
+    let marks = html! {
             @for &(from, to) in edges(graph) {
                 @let ((x0, y0), (x1, y1)) = (place(from), place(to));
                 @let (start, end) = (x0 + across, x1);
                 @let bend = (end - start).abs() / 2.0;
-                path.edge d={
-                    "M" (px(start)) " " (px(y0 + HIGH / 2.0))
-                    "C" (px(start + bend)) " " (px(y0 + HIGH / 2.0))
-                    " " (px(end - bend)) " " (px(y1 + HIGH / 2.0))
-                    " " (px(end)) " " (px(y1 + HIGH / 2.0))
-                } {}
+                @let (y0, y1) = (px(y0 + HIGH / 2.0), px(y1 + HIGH / 2.0));
+                (Style::Edge.plain(&format!(
+                    "M{} {y0}C{} {y0} {} {y1} {} {y1}",
+                    px(start),
+                    px(start + bend),
+                    px(end - bend),
+                    px(end)
+                )))
             }
             @for (index, node) in graph.nodes.iter().enumerate() {
                 @let (x, y) = place(index);
                 g {
                     title { (node.name) " (" (node.kind) "), " (count(node.count, "point")) }
-                    rect.node x=(px(x)) y=(px(y)) width=(px(across)) height=(px(HIGH)) rx="3" {}
-                    text.mid x=(px(x + across / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, letters)) }
-                    text.mid.small.label x=(px(x + across / 2.0)) y=(px(y + 32.0)) {
+                    rect.node fill=(PANEL) stroke=(RULE) x=(px(x)) y=(px(y)) width=(px(across)) height=(px(HIGH)) rx="3" {}
+                    text text-anchor="middle" x=(px(x + across / 2.0)) y=(px(y + 17.0)) { (shortened(&node.name, letters)) }
+                    text text-anchor="middle" font-size="10.5" fill=(QUIET) x=(px(x + across / 2.0)) y=(px(y + 32.0)) {
                         (shortened(&node.kind, 15)) @if node.count != 1 { " × " (grouped(node.count as u64)) }
                     }
                 }
             }
-        }
+    };
+    Drawing {
+        id: "stage-graph".to_owned(),
+        class: Some("natural"),
+        title: "Graph of the study's stages".to_owned(),
+        description: Some(spoken(graph)),
+        width,
+        height,
+        grid: None,
+        marks,
     }
 }
 
@@ -163,11 +170,7 @@ mod tests {
     #[test]
     fn edges_out_of_bounds_and_circles_do_no_harm() {
         let graph = graph(&[(0, 1), (1, 0), (7, 1), (1, 1)], 2);
-        assert!(drawing(&graph).into_string().contains("s1"));
-        assert!(
-            drawing(&StageGraph::default())
-                .into_string()
-                .contains("svg")
-        );
+        assert!(stage_graph_svg(&graph).contains("s1"));
+        assert!(stage_graph_svg(&StageGraph::default()).contains("svg"));
     }
 }

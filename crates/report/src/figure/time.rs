@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 
 use analysis::Target;
 use analysis::targets::{Pace, TargetsTable, TimeToTarget, times_to_target};
-use maud::{Markup, html};
+use maud::html;
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point};
 use super::steps::is_tuned;
-use super::{data, figure, method_entry, panel_size};
-use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, measured};
+use super::{method_legend, panel_size};
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::duration;
 use crate::draw::scale::{Scale, Spacing};
+use crate::frame::{Frame, Kind as Type, Value};
 use crate::provenance::TrainingTime;
+use crate::study::{Study, groups};
 use crate::words;
 
 /// A figure for each table of targets and group of stages.
-pub(crate) fn figures(book: &Book<'_>, training: &[TrainingTime]) -> Markup {
+pub(crate) fn figures(study: &Study<'_>, training: &[TrainingTime]) -> Vec<Block> {
     let paces: Vec<Pace> = training
         .iter()
         .map(|time| Pace {
@@ -27,22 +28,27 @@ pub(crate) fn figures(book: &Book<'_>, training: &[TrainingTime]) -> Markup {
             seconds: time.seconds,
         })
         .collect();
-    html! {
-        @for (index, named) in book.table.targets.iter().enumerate() {
-            @let times = times_to_target(&named.table, &paces);
-            @let series = times.iter().map(|time| (time.stage.as_str(), time.method.as_str()));
-            @let groups = groups(series);
-            @let all_tuned = groups.iter().all(|group| is_tuned(&named.table, group));
-            @for (place, group) in groups.iter().enumerate().filter(|(_, group)| all_tuned || !is_tuned(&named.table, group)) {
-                @let mine: Vec<&TimeToTarget> =
-                    times.iter().filter(|time| group.contains(&(&time.stage, &time.method))).collect();
-                (one(book, &format!("{}-{}", index + 1, place + 1), &named.table, &mine))
+    let mut figures = Vec::new();
+    for (index, named) in study.table.targets.iter().enumerate() {
+        let times = times_to_target(&named.table, &paces);
+        let series = times.iter();
+        let groups = groups(series.map(|time| (time.stage.as_str(), time.method.as_str())));
+        let all_tuned = groups.iter().all(|group| is_tuned(&named.table, group));
+        for (place, group) in groups.iter().enumerate() {
+            if all_tuned || !is_tuned(&named.table, group) {
+                let mine = times.iter();
+                let mine: Vec<&TimeToTarget> = mine
+                    .filter(|time| group.contains(&(&time.stage, &time.method)))
+                    .collect();
+                let tag = format!("{}-{}", index + 1, place + 1);
+                figures.push(Block::Figure(one(study, &tag, &named.table, &mine)));
             }
         }
     }
+    figures
 }
 
-fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]) -> Markup {
+fn one(study: &Study<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]) -> Figure {
     let stages: BTreeSet<&str> = times.iter().map(|time| time.stage.as_str()).collect();
     let batches: BTreeSet<u64> = times.iter().map(|time| time.batch_size).collect();
     let targets: Vec<Target> = table
@@ -54,9 +60,9 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
     let panels: Vec<Panel> = targets
         .iter()
         .enumerate()
-        .map(|(place, target)| panel(book, tag, place, *target, times))
+        .map(|(place, target)| panel(study, tag, place, *target, times))
         .collect();
-    let (width, height, class) = panel_size(panels.len());
+    let (width, height) = panel_size(panels.len());
     let axes = Axes {
         x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
         y: Scale::of(
@@ -71,41 +77,44 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
         height,
         percent: false,
     };
-    let mut csv = Csv::new([
-        "stage",
-        "method",
-        "target",
-        "batch_size",
-        "seconds_per_step",
-        "after",
-        "by",
-        "speed_up",
-    ]);
+    let columns = [
+        ("stage", Type::Text),
+        ("method", Type::Text),
+        ("batch_size", Type::Integer),
+        ("metric", Type::Text),
+        ("level", Type::Number),
+        ("seconds_per_step", Type::Number),
+        ("after", Type::Number),
+        ("by", Type::Number),
+        ("speed_up", Type::Number),
+    ];
+    let mut data = Frame::of(&format!("fig-time-{tag}"), &columns);
     for time in times {
-        csv.row(&[
-            time.stage.clone(),
-            time.method.clone(),
-            time.target.to_string(),
-            time.batch_size.to_string(),
-            measured(Some(time.seconds_per_step)),
-            measured(Some(time.after)),
-            measured(Some(time.by)),
-            measured(time.speed_up),
+        data.push([
+            Value::from(&time.stage),
+            (&time.method).into(),
+            time.batch_size.into(),
+            time.target.metric.name().into(),
+            time.target.level.into(),
+            time.seconds_per_step.into(),
+            time.after.into(),
+            time.by.into(),
+            time.speed_up.into(),
         ]);
     }
-    figure(
-        book,
-        Kind::Other,
-        &format!("fig-time-{tag}"),
-        &html! {
-            ul.legend {
-                @for method in book.methods().iter().filter(|m| times.iter().any(|time| time.method == **m)) {
-                    (method_entry(book.look(method), &words::name(&words::method(method))))
-                }
-            }
-            div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
-        },
-        &html! {
+    Figure {
+        kind: Kind::Other,
+        parts: vec![
+            Part::Legend(method_legend(study, |method| {
+                times.iter().any(|time| time.method == method)
+            })),
+            Part::Panels {
+                pick: Some("Target"),
+                drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+            },
+        ],
+        data,
+        caption: html! {
             "Seconds to each target against batch size (stage"
             @if stages.len() > 1 { "s" }
             " " (words::name(&words::list(&stages.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())))
@@ -113,18 +122,17 @@ fn one(book: &Book<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarget]
              method and batch size, evaluations included. A method with fewer steps may still take longer. As the table \
              above, an order of magnitude: it holds for these machines, and for whatever ran beside."
         },
-        &data(&csv.text()),
-    )
+    }
 }
 
 fn panel(
-    book: &Book<'_>,
+    study: &Study<'_>,
     tag: &str,
     place: usize,
     target: Target,
     times: &[&TimeToTarget],
 ) -> Panel {
-    let lines: Vec<Line> = book
+    let lines: Vec<Line> = study
         .methods()
         .iter()
         .filter_map(|method| {
@@ -145,7 +153,7 @@ fn panel(
                 })
                 .collect();
             points.sort_by_key(|point| point.batch);
-            (!points.is_empty()).then(|| Line::new(book.look(method), label, points))
+            (!points.is_empty()).then(|| Line::new(study.look(method), label, points))
         })
         .collect();
     Panel {

@@ -4,13 +4,15 @@
 use maud::{Markup, html};
 
 use crate::draw::chart::{Axis, Chart, Plane};
+use crate::draw::colour::{PAGE, QUIET};
+use crate::draw::drawing::Drawing;
 use crate::draw::scale::Scale;
+use crate::draw::style::Style;
 use crate::draw::svg::{Shape, cross, line_through, px};
 
 /// One line.
 pub(crate) struct Trace {
-    /// CSS class that sets the colour.
-    pub(crate) class: String,
+    pub(crate) colour: String,
     pub(crate) shape: Shape,
     pub(crate) points: Vec<(f64, f64)>,
     /// Smallest and largest value at each place, drawn as a band behind.
@@ -46,7 +48,7 @@ pub(crate) struct Panel<'a> {
 
 impl Panel<'_> {
     /// Draws the panel.
-    pub(crate) fn draw(&self) -> Markup {
+    pub(crate) fn draw(&self) -> Drawing {
         let chart = Chart {
             id: self.id.clone(),
             title: self.title.clone(),
@@ -62,12 +64,12 @@ impl Panel<'_> {
             @for trace in &self.traces { (band(&plane, trace)) }
             @for (level, _) in &self.levels {
                 @if let Some(y) = plane.y.at(*level) {
-                    path.level d={ "M" (px(plane.left)) " " (px(y)) "H" (px(plane.right)) } {}
+                    (Style::Level.plain(&format!("M{} {}H{}", px(plane.left), px(y), px(plane.right))))
                 }
             }
             @for cut in &self.cuts {
                 @if let Some(x) = plane.x.at(*cut) {
-                    path.level d={ "M" (px(x)) " " (px(plane.top)) "V" (px(plane.bottom)) } {}
+                    (Style::Level.plain(&format!("M{} {}V{}", px(x), px(plane.top), px(plane.bottom))))
                 }
             }
             @for trace in self.traces.iter().filter(|t| t.thin) { (line(&plane, trace)) }
@@ -75,7 +77,7 @@ impl Panel<'_> {
         });
         let names = html! {
             @for (y, name) in self.named_levels(&plane) {
-                text.small.label.above x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
+                text font-size="10.5" fill=(QUIET) stroke=(PAGE) stroke-width="3" stroke-linejoin="round" paint-order="stroke" x=(px(plane.left + 5.0)) y=(px(y - 4.0)) { (name) }
             }
         };
         chart.draw(&plane, &html! { (marks) (names) })
@@ -133,7 +135,7 @@ fn band(plane: &Plane, trace: &Trace) -> Markup {
     let back = columns.iter().rev().map(|&(x, _, bottom)| (x, bottom));
     html! {
         @if columns.len() > 1 {
-            path.band.(trace.class) d=(line_through(there.chain(back))) {}
+            (Style::Band.path(&trace.colour, &line_through(there.chain(back))))
         }
     }
 }
@@ -144,27 +146,32 @@ fn line(plane: &Plane, trace: &Trace) -> Markup {
         .iter()
         .filter_map(|&(x, y)| plane.point(x, y))
         .collect();
+    let drops = trace.drops.iter().filter(|_| !trace.thin);
+    let drops: String = drops
+        .filter_map(|drop| {
+            Some(format!(
+                "M{} {}h8l-4 6z",
+                px(plane.x.at(*drop)? - 4.0),
+                px(plane.top)
+            ))
+        })
+        .collect();
+    let colour = &trace.colour;
     html! {
-        g class=(trace.class) {
+        g {
             title { (trace.tip) }
             @if points.len() > 1 {
-                path.line.further[trace.thin] d=(line_through(points.iter().copied())) {}
+                @let style = if trace.thin { Style::Further } else { Style::Line };
+                (style.path(colour, &line_through(points.iter().copied())))
             }
             @if let (false, Some(&(x, y))) = (trace.thin, points.last()) {
-                @if trace.diverged {
-                    path.bar d=(cross(x, y, 4.5)) {}
-                } @else {
-                    path.mark d=(trace.shape.path(x, y, 4.2)) {}
-                }
+                @if trace.diverged { (Style::Bar.path(colour, &cross(x, y, 4.5))) }
+                @else { (Style::Mark.path(colour, &trace.shape.path(x, y, 4.2))) }
             }
             @for &(x, y) in &trace.rings {
-                @if let Some((x, y)) = plane.point(x, y) { path.open d=(Shape::Circle.path(x, y, 4.2)) {} }
+                @if let Some((x, y)) = plane.point(x, y) { (Style::Open.path(colour, &Shape::Circle.path(x, y, 4.2))) }
             }
-            @for drop in trace.drops.iter().filter(|_| !trace.thin) {
-                @if let Some(x) = plane.x.at(*drop) {
-                    path.mark d={ "M" (px(x - 4.0)) " " (px(plane.top)) "h8l-4 6z" } {}
-                }
-            }
+            @if !drops.is_empty() { (Style::Mark.path(colour, &drops)) }
         }
     }
 }

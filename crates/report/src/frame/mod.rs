@@ -4,14 +4,15 @@
 //! and frames into bytes; they write no file. One row is one thing: a run, an evaluation, a crossing, a
 //! cell. Every frame of runs has the same first columns, so that frames join on `run`.
 
-mod csv;
+pub(crate) mod csv;
+mod metadata;
 mod parquet;
-mod report;
-mod runs;
+pub(crate) mod report;
+pub(crate) mod runs;
 mod safetensors;
-mod tables;
-mod thrift;
+pub(crate) mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use csv::{csv_header, csv_rows};
@@ -35,6 +36,27 @@ pub enum Error {
     /// Names or sizes that safetensors refuses.
     #[error("cannot write safetensors: {0}")]
     Safetensors(String),
+}
+
+/// A row a step and a column a curve, from (step, curve, value).
+pub(crate) fn by_step(
+    names: impl Iterator<Item = String>,
+    values: impl Iterator<Item = (u64, usize, Option<f64>)>,
+) -> Frame {
+    let step = std::iter::once(("step".to_owned(), Kind::Integer));
+    let mut frame = Frame::new("steps", step.chain(names.map(|name| (name, Kind::Number))));
+    let curves = frame.columns.len() - 1;
+    let mut rows: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+    for (step, curve, value) in values {
+        let row = rows
+            .entry(step)
+            .or_insert_with(|| vec![Value::Null; curves]);
+        row[curve] = value.into();
+    }
+    for (step, row) in rows {
+        frame.push(std::iter::once(step.into()).chain(row));
+    }
+    frame
 }
 
 /// What a column holds.
@@ -70,6 +92,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// Is it this text?
+    pub(crate) fn is_text(&self, wanted: &str) -> bool {
+        matches!(self, Self::Text(text) if &**text == wanted)
+    }
+
     fn fits(&self, kind: Kind) -> bool {
         matches!(
             (self, kind),
@@ -158,16 +185,16 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
     /// Its name, that of its file.
-    pub name: &'static str,
+    pub name: String,
     /// Its columns, all of one length.
     pub columns: Vec<Column>,
 }
 
 impl Frame {
     /// An empty frame. A name that an earlier column has gets an underscore.
-    pub fn new(name: &'static str, columns: impl IntoIterator<Item = (String, Kind)>) -> Self {
+    pub fn new(name: impl Into<String>, columns: impl IntoIterator<Item = (String, Kind)>) -> Self {
         let mut frame = Self {
-            name,
+            name: name.into(),
             columns: Vec::new(),
         };
         for (mut name, kind) in columns {
@@ -184,13 +211,51 @@ impl Frame {
     }
 
     /// An empty frame from names that are known here.
-    fn of(name: &'static str, columns: &[(&str, Kind)]) -> Self {
+    pub(crate) fn of(name: &str, columns: &[(&str, Kind)]) -> Self {
         Self::new(
             name,
             columns
                 .iter()
                 .map(|(name, kind)| ((*name).to_owned(), *kind)),
         )
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// The rows whose fields in these columns are such.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub(crate) fn rows_where<const N: usize>(
+        mut self,
+        columns: [&str; N],
+        wanted: impl Fn([&Value; N]) -> bool,
+    ) -> Self {
+        let asked = columns.map(|name| {
+            let column = self.columns.iter().find(|column| column.name == name);
+            &column.expect("a column of the frame").values
+        });
+        let keep: Vec<bool> = (0..self.rows())
+            .map(|row| wanted(asked.map(|values| &values[row])))
+            .collect();
+        for column in &mut self.columns {
+            let mut keep = keep.iter();
+            column.values.retain(|_| keep.next() == Some(&true));
+        }
+        self
+    }
+
+    /// The rows of some series, stage and method.
+    pub(crate) fn of_series(self, group: &[(&str, &str)]) -> Self {
+        self.rows_where(["stage", "method"], |[stage, method]| {
+            group
+                .iter()
+                .any(|(s, m)| stage.is_text(s) && method.is_text(m))
+        })
     }
 
     /// Rows.

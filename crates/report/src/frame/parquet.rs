@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::thrift::{Struct, varint};
+use super::metadata::{Struct, varint};
 use super::{Column, Error, Frame, Kind, Value};
 
 const MAGIC: &[u8] = b"PAR1";

@@ -1,11 +1,13 @@
 //! Frames of a report: claims with their numbers and other choices, confirmed performance, noise scale,
 //! controls.
 
-use super::tables::{bounded, estimate};
-use super::{Frame, Kind, Value};
-use analysis::claims::{Agreement, ClaimVerdict, Statistic, Unit, Verdict};
+use analysis::claims::{Agreement, Part, Statistic, Unit, Verdict};
 use analysis::report::ReportTable;
 use analysis::{Metric, Named};
+
+use super::tables::{bounded, estimate, told};
+use super::{Frame, Kind, Value};
+use crate::words;
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -14,46 +16,53 @@ const NUMBER: Kind = Kind::Number;
 /// `claims`, `claim_numbers`, `claim_choices`, `performance`, `noise_scale`, `controls` of some reports;
 /// `report` is the stage that made one.
 pub fn report_frames(reports: &[Named<ReportTable>]) -> Vec<Frame> {
-    let mut frames = claims(reports);
+    let all = || {
+        let reports = reports.iter();
+        reports.map(|report| (report.stage.as_str(), &report.table))
+    };
+    let mut frames = claims(all());
     frames.extend([
-        performance(reports),
-        noise_scale(reports),
-        controls(reports),
+        choices(all()),
+        performance(all()),
+        noise_scale(all()),
+        controls(all()),
     ]);
     frames
 }
 
 fn verdict(verdict: Verdict) -> Value {
-    match verdict {
-        Verdict::Supported => "supported",
-        Verdict::Contradicted => "contradicted",
-        Verdict::Undecided => "undecided",
-    }
-    .into()
+    words::claims::verdict(verdict).into()
 }
 
-/// Name, part, unit, value, ends, n.
+/// The part that a number is of, as its fields.
+fn part(part: &Part) -> Value {
+    match part {
+        Part::BatchSize(batch_size) => format!("batch_size={batch_size}").into(),
+        others => {
+            let [_, fields] = told(others);
+            fields
+        }
+    }
+}
+
+/// What it measures and of what, part, unit, value, ends, n.
 fn statistic(statistic: Option<&Statistic>) -> impl Iterator<Item = Value> {
-    let unit = statistic.map(|statistic| match statistic.unit {
+    let [name, of] = statistic.map_or([Value::Null, Value::Null], |of| told(&of.quantity));
+    let unit = statistic.map(|statistic| match statistic.quantity.unit() {
         Unit::Plain => "plain",
-        Unit::Points => "share",
+        Unit::Share => "share",
         Unit::LogRatio => "log_ratio",
     });
-    let first: [Value; 3] = [
-        statistic.map(|statistic| statistic.name.as_str()).into(),
-        statistic
-            .and_then(|statistic| statistic.part.as_deref())
-            .into(),
-        unit.into(),
-    ];
-    first
+    let part = statistic.and_then(|statistic| statistic.part.as_ref().map(part));
+    [name, of, part.unwrap_or(Value::Null), unit.into()]
         .into_iter()
         .chain(estimate(statistic.map(|statistic| &statistic.estimate)))
         .chain([statistic.map(|statistic| statistic.n).into()])
 }
 
-const STATISTIC: [(&str, Kind); 7] = [
+const STATISTIC: [(&str, Kind); 8] = [
     ("statistic", TEXT),
+    ("statistic_of", TEXT),
     ("part", TEXT),
     ("unit", TEXT),
     ("value", NUMBER),
@@ -62,42 +71,57 @@ const STATISTIC: [(&str, Kind); 7] = [
     ("n", INTEGER),
 ];
 
-/// The claim's name, as in the study file.
-fn name(claim: &ClaimVerdict) -> Value {
-    let json = serde_json::to_value(claim.claim).unwrap_or_default();
-    json.as_object()
-        .and_then(|map| map.keys().next().cloned())
-        .into()
-}
-
-fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
+fn claims<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Vec<Frame> {
     let with = |name, first: &[(&str, Kind)], last: &[(&str, Kind)]| {
         Frame::of(name, &[first, &STATISTIC[..], last].concat())
     };
     let first = [("report", TEXT), ("claim", TEXT), ("verdict", TEXT)];
-    let mut claims = with("claims", &first, &[("sentence", TEXT), ("reason", TEXT)]);
+    // Names and numbers for programs, and the page's words.
+    let reason = [
+        ("claim_of", TEXT),
+        ("reason", TEXT),
+        ("reason_of", TEXT),
+        ("sentence", TEXT),
+        ("found", TEXT),
+    ];
+    let mut claims = with("claims", &first, &reason);
     let mut numbers = with("claim_numbers", &first, &[]);
-    let choice = [
+    for (stage, table) in reports {
+        for claim in &table.claims {
+            let [name, of] = told(&claim.claim);
+            let row = [stage.into(), name.clone(), verdict(claim.verdict)];
+            let [reason, reason_of] = told(&claim.reason);
+            claims.push(
+                row.into_iter()
+                    .chain(statistic(claim.statistic.as_ref()))
+                    .chain([of, reason, reason_of])
+                    .chain([
+                        words::claims::statement(&claim.claim).into(),
+                        words::reasons::found(claim).into(),
+                    ]),
+            );
+            for part in &claim.parts {
+                let row = [stage.into(), name.clone(), verdict(part.verdict)];
+                numbers.push(row.into_iter().chain(statistic(Some(part))));
+            }
+        }
+    }
+    vec![claims, numbers]
+}
+
+/// `claim_choices`: a row for each claim and choice of level, target or schedule; the first decides.
+pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
+    let first = [
         ("report", TEXT),
         ("claim", TEXT),
         ("choice", TEXT),
         ("verdict", TEXT),
         ("agreement", TEXT),
     ];
-    let mut choices = with("claim_choices", &choice, &[]);
-    for Named { stage, table } in reports {
+    let mut choices = Frame::of("claim_choices", &[&first[..], &STATISTIC].concat());
+    for (stage, table) in reports {
         for claim in &table.claims {
-            let row = [stage.into(), name(claim), verdict(claim.verdict)];
-            let words = [Value::from(&claim.sentence), (&claim.reason).into()];
-            claims.push(
-                row.into_iter()
-                    .chain(statistic(claim.statistic.as_ref()))
-                    .chain(words),
-            );
-            for part in &claim.parts {
-                let row = [stage.into(), name(claim), verdict(part.verdict)];
-                numbers.push(row.into_iter().chain(statistic(Some(part))));
-            }
+            let [name, _] = told(&claim.claim);
             for other in &claim.under {
                 let agreement = match claim.agreement(other) {
                     Agreement::Agrees => "agrees",
@@ -106,10 +130,11 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
                     Agreement::Contradicts => "contradicts",
                     Agreement::HasNoSay => "has_no_say",
                 };
+                let [_, choice] = told(&other.choice);
                 let row = [
                     stage.into(),
-                    name(claim),
-                    (&other.choice).into(),
+                    name.clone(),
+                    choice,
                     verdict(other.verdict),
                     agreement.into(),
                 ];
@@ -117,10 +142,10 @@ fn claims(reports: &[Named<ReportTable>]) -> Vec<Frame> {
             }
         }
     }
-    vec![claims, numbers, choices]
+    choices
 }
 
-fn performance(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn performance<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "performance",
         &[
@@ -137,7 +162,7 @@ fn performance(reports: &[Named<ReportTable>]) -> Frame {
             ("high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.performance {
             for (metric, of_metric) in &row.metrics {
                 let first: [Value; 8] = [
@@ -157,7 +182,7 @@ fn performance(reports: &[Named<ReportTable>]) -> Frame {
     frame
 }
 
-fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn noise_scale<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "noise_scale",
         &[
@@ -180,7 +205,7 @@ fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
             ("b_crit_high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.noise {
             for at in &row.at_target {
                 let first: [Value; 11] = [
@@ -206,7 +231,7 @@ fn noise_scale(reports: &[Named<ReportTable>]) -> Frame {
     frame
 }
 
-fn controls(reports: &[Named<ReportTable>]) -> Frame {
+pub(crate) fn controls<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Frame {
     let mut frame = Frame::of(
         "controls",
         &[
@@ -226,7 +251,7 @@ fn controls(reports: &[Named<ReportTable>]) -> Frame {
             ("high", NUMBER),
         ],
     );
-    for Named { stage, table } in reports {
+    for (stage, table) in reports {
         for row in &table.controls {
             for metric in Metric::ALL {
                 let Some(difference) = row.differences.get(&metric) else {

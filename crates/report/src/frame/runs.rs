@@ -67,7 +67,7 @@ impl Coordinates {
         }
     }
 
-    fn frame(&self, name: &'static str, more: &[(&str, Kind)]) -> Frame {
+    fn frame(&self, name: &str, more: &[(&str, Kind)]) -> Frame {
         let more = more.iter().map(|(name, kind)| ((*name).to_owned(), *kind));
         Frame::new(name, self.columns.iter().cloned().chain(more))
     }
@@ -208,7 +208,7 @@ fn measured(value: Option<f64>) -> Option<f64> {
 }
 
 /// The kind that holds all values of a setting: text (of the JSON) where they differ in kind.
-pub(super) fn kind<'a>(values: impl Iterator<Item = &'a Json>) -> Kind {
+pub(crate) fn kind<'a>(values: impl Iterator<Item = &'a Json>) -> Kind {
     let mut kinds = values
         .filter(|value| !value.is_null())
         .map(|value| match value {
@@ -227,7 +227,7 @@ pub(super) fn kind<'a>(values: impl Iterator<Item = &'a Json>) -> Kind {
 }
 
 /// A setting's value as one of a kind.
-pub(super) fn setting(value: Option<&Json>, kind: Kind) -> Value {
+pub(crate) fn setting(value: Option<&Json>, kind: Kind) -> Value {
     match (value, kind) {
         (None | Some(Json::Null), _) => Value::Null,
         (Some(value), Kind::Number) => value.as_f64().into(),
@@ -238,13 +238,18 @@ pub(super) fn setting(value: Option<&Json>, kind: Kind) -> Value {
 }
 
 /// `{"damping": 0.01}` as one text, for tables whose rows have settings of their own.
-pub(super) fn parameters(parameters: &BTreeMap<String, Json>) -> Value {
-    let pairs: Vec<String> = parameters
+pub(crate) fn parameters(parameters: &BTreeMap<String, Json>) -> Value {
+    fields_in_a_row(parameters).into()
+}
+
+/// `damping=0.01,learning_rate=0.1`
+pub(super) fn fields_in_a_row(fields: &BTreeMap<String, Json>) -> String {
+    let pairs: Vec<String> = fields
         .iter()
         .map(|(name, value)| match value {
             Json::String(text) => format!("{}={text}", plain_name(name)),
             value => format!("{}={value}", plain_name(name)),
         })
         .collect();
-    pairs.join(",").into()
+    pairs.join(",")
 }

@@ -1,11 +1,14 @@
 //! Frames of the tables of `steps_to_target`, `select` and `heatmap`. `table` is the stage that made one.
 
-use super::runs::parameters;
+use super::runs::{fields_in_a_row, parameters};
 use super::{Frame, Kind, Value};
-use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Side};
+use analysis::configuration::flatten;
+use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side};
 use analysis::select::{Criterion, Score, WinnersTable};
-use analysis::targets::{Bounded, Steps, TargetsTable};
-use analysis::{Estimate, Moment, Named};
+use analysis::targets::{Bounded, Crossing, FitNote, RunSteps, Steps, TargetsTable};
+use analysis::{Estimate, Metric, Moment, Named, Target};
+use serde::Serialize;
+use serde_json::Value as Json;
 
 const TEXT: Kind = Kind::Text;
 const INTEGER: Kind = Kind::Integer;
@@ -13,7 +16,7 @@ const NUMBER: Kind = Kind::Number;
 const FLAG: Kind = Kind::Flag;
 
 /// An estimate's value and interval as three fields.
-pub(super) fn estimate(estimate: Option<&Estimate>) -> [Value; 3] {
+pub(crate) fn estimate(estimate: Option<&Estimate>) -> [Value; 3] {
     let interval = estimate.and_then(|estimate| estimate.interval);
     [
         estimate.map(|estimate| estimate.value).into(),
@@ -23,7 +26,7 @@ pub(super) fn estimate(estimate: Option<&Estimate>) -> [Value; 3] {
 }
 
 /// What a fit holds of a parameter: estimate (null for a bound) and ends.
-pub(super) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
+pub(crate) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
     match bounded {
         Some(Bounded::Estimate(held)) => estimate(Some(&held)),
         Some(Bounded::AtLeast { low }) => [Value::Null, low.into(), Value::Null],
@@ -32,8 +35,43 @@ pub(super) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
     }
 }
 
+/// A typed value as its name and its fields: `steps_ratio` and `target.train_loss=0.01`.
+pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    let (name, fields) = match json {
+        Json::Object(map) => match map.into_iter().next() {
+            Some((name, fields)) => (Json::String(name), fields),
+            None => (Json::Null, Json::Null),
+        },
+        name => (name, Json::Null),
+    };
+    let fields = match fields {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        fields => {
+            let mut fields = flatten(&fields);
+            fields.retain(|_, value| !value.is_null());
+            Some(fields_in_a_row(&fields)).filter(|text| !text.is_empty())
+        }
+    };
+    [name.as_str().map(str::to_owned).into(), fields.into()]
+}
+
 /// `crossings` (a row for each run and target), `steps` (each batch size's seeds together) and `fits`.
 pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
+    let all = tables.iter().flat_map(|Named { stage, table }| {
+        table.runs.iter().flat_map(move |run| {
+            let crossings = run.crossings.iter().zip(&table.targets);
+            crossings.map(move |(crossing, note)| (stage.as_str(), run, crossing, note.target))
+        })
+    });
+    vec![crossings(all), steps(tables), fits(tables)]
+}
+
+/// A row a crossing: the stage that made its table, its run, its target.
+pub(crate) fn crossings<'t>(
+    all: impl Iterator<Item = (&'t str, &'t RunSteps, &'t Crossing, Target)>,
+) -> Frame {
     let mut crossings = Frame::of(
         "crossings",
         &[
@@ -54,6 +92,35 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
             ("just_after_drop", FLAG),
         ],
     );
+    for (stage, run, crossing, target) in all {
+        let (outcome, after, by, step) = match crossing.steps {
+            Steps::Reached { after, by } => ("reached", Some(after), Some(by), None),
+            Steps::NotReached { budget } => ("not_reached", None, None, Some(budget)),
+            Steps::Diverged { step } => ("diverged", None, None, Some(step)),
+        };
+        crossings.push([
+            stage.into(),
+            Value::from(&run.label),
+            (&run.stage).into(),
+            (&run.method).into(),
+            run.batch_size.into(),
+            run.seed.into(),
+            parameters(&run.parameters),
+            target.metric.name().into(),
+            target.level.into(),
+            outcome.into(),
+            after.into(),
+            by.into(),
+            step.into(),
+            crossing.after_first_drop.into(),
+            crossing.just_after_drop.into(),
+        ]);
+    }
+    crossings
+}
+
+/// A row for the seeds of a batch size and target together.
+pub(crate) fn steps(tables: &[Named<TargetsTable>]) -> Frame {
     let mut steps = Frame::of(
         "steps",
         &[
@@ -83,61 +150,7 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
             ("just_after_drop", INTEGER),
         ],
     );
-    let mut fits = Frame::of(
-        "fits",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("metric", TEXT),
-            ("level", NUMBER),
-            ("reached", INTEGER),
-            ("not_reached", INTEGER),
-            ("diverged", INTEGER),
-            ("after_drop", INTEGER),
-            ("s_min", NUMBER),
-            ("s_min_low", NUMBER),
-            ("s_min_high", NUMBER),
-            ("e_min", NUMBER),
-            ("e_min_low", NUMBER),
-            ("e_min_high", NUMBER),
-            ("b_crit", NUMBER),
-            ("b_crit_low", NUMBER),
-            ("b_crit_high", NUMBER),
-            ("sigma", NUMBER),
-            ("slope", NUMBER),
-            ("slope_low", NUMBER),
-            ("slope_high", NUMBER),
-            ("note", TEXT),
-        ],
-    );
     for Named { stage, table } in tables {
-        for run in &table.runs {
-            for (crossing, note) in run.crossings.iter().zip(&table.targets) {
-                let (outcome, after, by, step) = match crossing.steps {
-                    Steps::Reached { after, by } => ("reached", Some(after), Some(by), None),
-                    Steps::NotReached { budget } => ("not_reached", None, None, Some(budget)),
-                    Steps::Diverged { step } => ("diverged", None, None, Some(step)),
-                };
-                crossings.push([
-                    stage.into(),
-                    Value::from(&run.label),
-                    (&run.stage).into(),
-                    (&run.method).into(),
-                    run.batch_size.into(),
-                    run.seed.into(),
-                    parameters(&run.parameters),
-                    note.target.metric.name().into(),
-                    note.target.level.into(),
-                    outcome.into(),
-                    after.into(),
-                    by.into(),
-                    step.into(),
-                    crossing.after_first_drop.into(),
-                    crossing.just_after_drop.into(),
-                ]);
-            }
-        }
         for row in &table.summaries {
             let note = table.targets.iter().find(|note| note.target == row.target);
             steps.push([
@@ -167,6 +180,41 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
                 row.just_after_drop.into(),
             ]);
         }
+    }
+    steps
+}
+
+/// A row a fit of steps against batch size.
+pub(crate) fn fits(tables: &[Named<TargetsTable>]) -> Frame {
+    let mut fits = Frame::of(
+        "fits",
+        &[
+            ("table", TEXT),
+            ("stage", TEXT),
+            ("method", TEXT),
+            ("metric", TEXT),
+            ("level", NUMBER),
+            ("reached", INTEGER),
+            ("not_reached", INTEGER),
+            ("diverged", INTEGER),
+            ("after_drop", INTEGER),
+            ("s_min", NUMBER),
+            ("s_min_low", NUMBER),
+            ("s_min_high", NUMBER),
+            ("e_min", NUMBER),
+            ("e_min_low", NUMBER),
+            ("e_min_high", NUMBER),
+            ("b_crit", NUMBER),
+            ("b_crit_low", NUMBER),
+            ("b_crit_high", NUMBER),
+            ("sigma", NUMBER),
+            ("slope", NUMBER),
+            ("slope_low", NUMBER),
+            ("slope_high", NUMBER),
+            ("notes", TEXT),
+        ],
+    );
+    for Named { stage, table } in tables {
         for fit in &table.fits {
             let first = [
                 stage.into(),
@@ -186,15 +234,30 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
                 .chain(bounded(fit.law.map(|law| law.critical_batch)))
                 .chain([fit.law.map(|law| law.sigma).into()])
                 .chain(estimate(fit.slope.as_ref()))
-                .chain([fit.note.as_deref().into()]);
+                .chain([notes(&fit.notes)]);
             fits.push(fields);
         }
     }
-    vec![crossings, steps, fits]
+    fits
+}
+
+/// The names of a fit's notes; their numbers have columns of their own.
+fn notes(notes: &[FitNote]) -> Value {
+    let names = notes.iter().map(|note| match told(note) {
+        [Value::Text(name), _] => name,
+        _ => unreachable!("a note is a variant"),
+    });
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| names.join(",")).into()
 }
 
 /// `winners`, and `trials`: what so many random draws from a group's grid are expected to find.
 pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
+    vec![winners(tables), trials(tables)]
+}
+
+/// A row a winner.
+pub(crate) fn winners(tables: &[Named<WinnersTable>]) -> Frame {
     let mut frame = Frame::of(
         "winners",
         &[
@@ -213,17 +276,6 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
             ("candidates", INTEGER),
             ("diverged", INTEGER),
             ("tuning_seeds", INTEGER),
-        ],
-    );
-    let mut trials = Frame::of(
-        "trials",
-        &[
-            ("table", TEXT),
-            ("entry", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("trials", INTEGER),
-            ("expected_best", NUMBER),
         ],
     );
     for Named { stage, table } in tables {
@@ -257,6 +309,26 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
                 winner.diverged.into(),
                 winner.seeds.len().into(),
             ]);
+        }
+    }
+    frame
+}
+
+/// A row for each number of trials.
+pub(crate) fn trials(tables: &[Named<WinnersTable>]) -> Frame {
+    let mut trials = Frame::of(
+        "trials",
+        &[
+            ("table", TEXT),
+            ("entry", TEXT),
+            ("method", TEXT),
+            ("batch_size", INTEGER),
+            ("trials", INTEGER),
+            ("expected_best", NUMBER),
+        ],
+    );
+    for Named { stage, table } in tables {
+        for winner in &table.winners {
             for best in &winner.expected_best {
                 trials.push([
                     stage.into(),
@@ -269,7 +341,7 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
             }
         }
     }
-    vec![frame, trials]
+    trials
 }
 
 /// A slice as its kind and its number, null for the end.
@@ -312,9 +384,18 @@ fn state(state: CellState) -> [Value; 3] {
     }
 }
 
-/// `cells` (a row for each cell and seed, and one for all seeds with a null seed), `regions` and
-/// `shares` (share of good cells against step).
+/// `cells`, `regions` and `shares` (share of good cells against step).
 pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
+    let all = tables.iter().flat_map(|Named { stage, table }| {
+        let panels = table.panels.iter();
+        panels.map(move |panel| (stage.as_str(), table.value, panel))
+    });
+    vec![cells(all), regions(tables), shares(tables)]
+}
+
+/// A row for each cell and seed, and before them one for all seeds, with a null seed: only it says whether the
+/// cell is good. A panel comes with the stage that made its table and with what was measured.
+pub(crate) fn cells<'t>(panels: impl Iterator<Item = (&'t str, Metric, &'t Panel)>) -> Frame {
     let mut cells = Frame::of(
         "cells",
         &[
@@ -336,8 +417,53 @@ pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
             ("state", TEXT),
             ("value", NUMBER),
             ("seeds", INTEGER),
+            ("good", FLAG),
         ],
     );
+    for (stage, metric, panel) in panels {
+        let first: [Value; 4] = [
+            stage.into(),
+            Value::from(&panel.stage),
+            (&panel.method).into(),
+            panel.batch_size.into(),
+        ];
+        for (place, cell) in panel.cells.iter().enumerate() {
+            let good = panel
+                .regions
+                .first()
+                .and_then(|region| region.good.get(place));
+            let all = (Value::Null, Value::Null, cell.state, good.copied().into());
+            let seeds =
+                cell.seeds.iter().zip(&cell.runs).map(|(part, run)| {
+                    (part.seed.into(), Value::from(run), part.state, Value::Null)
+                });
+            for (seed, run, at_cell, good) in std::iter::once(all).chain(seeds) {
+                let fields = first
+                    .iter()
+                    .cloned()
+                    .chain(slice(panel.at))
+                    .chain([
+                        panel.step.into(),
+                        metric.name().into(),
+                        (&panel.x).into(),
+                        cell.x.into(),
+                        (&panel.y).into(),
+                        cell.y.into(),
+                        parameters(&panel.others),
+                        seed,
+                        run,
+                    ])
+                    .chain(state(at_cell))
+                    .chain([good]);
+                cells.push(fields);
+            }
+        }
+    }
+    cells
+}
+
+/// A row a rule and panel.
+pub(crate) fn regions(tables: &[Named<HeatmapTable>]) -> Frame {
     let mut regions = Frame::of(
         "regions",
         &[
@@ -357,6 +483,37 @@ pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
             ("slope", NUMBER),
         ],
     );
+    for Named { stage, table } in tables {
+        for panel in &table.panels {
+            let first: [Value; 4] = [
+                stage.into(),
+                Value::from(&panel.stage),
+                (&panel.method).into(),
+                panel.batch_size.into(),
+            ];
+            for region in &panel.regions {
+                let fields = first
+                    .iter()
+                    .cloned()
+                    .chain(slice(panel.at))
+                    .chain(rule(region.rule))
+                    .chain([
+                        region.level.into(),
+                        region.good.iter().filter(|&&good| good).count().into(),
+                        region.known.into(),
+                        region.share.into(),
+                        sides(&region.touches),
+                        region.slope.into(),
+                    ]);
+                regions.push(fields);
+            }
+        }
+    }
+    regions
+}
+
+/// A row a step of a course.
+pub(crate) fn shares(tables: &[Named<HeatmapTable>]) -> Frame {
     let mut shares = Frame::of(
         "shares",
         &[
@@ -376,57 +533,6 @@ pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
         ],
     );
     for Named { stage, table } in tables {
-        for panel in &table.panels {
-            let first: [Value; 4] = [
-                stage.into(),
-                Value::from(&panel.stage),
-                (&panel.method).into(),
-                panel.batch_size.into(),
-            ];
-            for cell in &panel.cells {
-                let all = (Value::Null, Value::Null, cell.state);
-                let seeds = cell
-                    .seeds
-                    .iter()
-                    .zip(&cell.runs)
-                    .map(|(part, run)| (part.seed.into(), Value::from(run), part.state));
-                for (seed, run, at_cell) in std::iter::once(all).chain(seeds) {
-                    let fields = first
-                        .iter()
-                        .cloned()
-                        .chain(slice(panel.at))
-                        .chain([
-                            panel.step.into(),
-                            table.value.name().into(),
-                            (&panel.x).into(),
-                            cell.x.into(),
-                            (&panel.y).into(),
-                            cell.y.into(),
-                            parameters(&panel.others),
-                            seed,
-                            run,
-                        ])
-                        .chain(state(at_cell));
-                    cells.push(fields);
-                }
-            }
-            for region in &panel.regions {
-                let fields = first
-                    .iter()
-                    .cloned()
-                    .chain(slice(panel.at))
-                    .chain(rule(region.rule))
-                    .chain([
-                        region.level.into(),
-                        region.good.iter().filter(|&&good| good).count().into(),
-                        region.known.into(),
-                        region.share.into(),
-                        sides(&region.touches),
-                        region.slope.into(),
-                    ]);
-                regions.push(fields);
-            }
-        }
         for course in &table.courses {
             for point in &course.points {
                 let first: [Value; 4] = [
@@ -448,5 +554,5 @@ pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
             }
         }
     }
-    vec![cells, regions, shares]
+    shares
 }

@@ -19,6 +19,12 @@ const save = (name, type, text) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
+/** What a script element holds compressed. */
+const unpacked = async script => {
+  const bytes = Uint8Array.from(atob(script.textContent), letter => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream(script.dataset.packed))).json();
+};
+
 /** Fields of RFC 4180, by row. */
 const fields = text => {
   const rows = [[]];
@@ -29,34 +35,26 @@ const fields = text => {
   }
   return rows.filter(row => row.length);
 };
-const field = text => {
-  const formula = /^[=+\-@\t\r]/.test(text) && isNaN(Number(text));
-  return formula || /^'|[",\n\r]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
-};
+const field = text => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 const csv = rows => rows.map(row => row.map(field).join(',') + '\n').join('');
 
-/** A figure's data by row, the names of the columns first; as written, a blank is as above and a hyphen nothing. */
-const rowsOf = figure => read[figure.id] ??= (([head, ...rows]) => {
-  let above = [];
-  return [head, ...rows.map(row => above = row.map((text, i) => text === '' ? above[i] : text === '-' ? '' : text))];
-})(fields(figure.querySelector('details.data pre').textContent));
+/** The data of figures and tables by row, the names of the columns first; where the page had no room for their text, by column. */
+const columns = {};
+await Promise.all([...document.querySelectorAll('figure > details.data > script')].map(async script => {
+  const [details, figure] = [script.parentElement, script.parentElement.parentElement];
+  columns[figure.id] = await unpacked(script);
+  const show = () => details.querySelector('p').replaceWith(make('pre', textOf(figure), null, { tabIndex: 0 }));
+  details.addEventListener('toggle', show, { once: true });
+}));
 const read = {};
+const rowsOf = figure => read[figure.id] ??= figure.id in columns
+  ? columns[figure.id][0].map((_, row) => columns[figure.id].map(column => column[row]))
+  : fields(figure.querySelector('details.data > pre').textContent);
+/** The same as the text of the file beside the page. */
+const textOf = figure => figure.id in columns ? csv(rowsOf(figure)) : figure.querySelector('details.data > pre').textContent;
 
-/** Rows of single seeds with the row they came from: from the column `seed` on, a field holds one value for each seed. */
-const ofSeeds = (head, rows) => {
-  const own = head.lastIndexOf('seed');
-  return rows.flatMap((row, configuration) => {
-    const seeds = row[own].split(' ');
-    return seeds.map((_, i) => ({
-      configuration,
-      fields: row.map((value, column) => {
-        if (column < own) return value;
-        const parts = value.split(' ');
-        return (parts.length === seeds.length ? parts[i] : value).replace(/^–$/, '');
-      }),
-    }));
-  });
-};
+/** A measured value in few digits. */
+const few = value => `${Number(Number(value).toPrecision(4))}`;
 
 /** A setting's path as people say it. */
 const said = path => path.split('.').at(-1).replaceAll('_', ' ');

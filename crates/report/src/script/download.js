@@ -1,26 +1,8 @@
-// Downloads: each figure's data or table as CSV, and its drawings with their legend as one SVG.
-
-/** The drawings' style without custom properties, which few programs but browsers know. */
-const plainStyle = () => {
-  const text = document.getElementById('figure-style').textContent;
-  const plain = text.replace(/var\(--(?!c\b)[\w-]+,\s*([^)]+)\)/g, '$1');
-  const colours = [...plain.matchAll(/\.(\w+)\s*\{\s*--c:\s*([^;}]+);?\s*\}/g)].map(match => [match[1], match[2]]);
-  return plain.replace(/([^{}]+)\{([^{}]*)\}/g, (rule, selectors, says) => {
-    if (says.includes('--c:')) return '';
-    if (!says.includes('var(--c)')) return rule;
-    return colours.map(([name, colour]) => {
-      const all = selectors.split(',').flatMap(selector => {
-        const own = selector.trim().replace(/^svg /, '');
-        return [`.${name} ${own}`, `.${name}${own}`];
-      });
-      return `${all.join(',')}{${says.replaceAll('var(--c)', colour)}}`;
-    }).join('');
-  });
-};
+// Downloads: each figure's or table's data as CSV, and its drawings with their legend as one SVG.
 
 const composed = figure => {
   const from = figure.getBoundingClientRect();
-  const out = draw('svg', { xmlns: SVG });
+  const out = draw('svg', { xmlns: SVG, 'font-family': 'system-ui, sans-serif', 'font-size': 12, fill: '#1b1f24' });
   let [width, height] = [0, 0];
   const put = (element, at, more) => {
     for (const [name, value] of Object.entries({ x: at.left - from.left, y: at.top - from.top, ...more })) element.setAttribute(name, value);
@@ -44,38 +26,17 @@ const composed = figure => {
   });
   for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) out.setAttribute(name, value);
   const paper = draw('path', { fill: '#fff', d: `M0 0h${width}v${height}h-${width}z` });
-  const rules = draw('style', {});
-  rules.textContent = plainStyle();
-  out.prepend(rules, paper);
+  out.prepend(paper);
   return new XMLSerializer().serializeToString(out);
 };
 
-const cells = table => [...table.rows].map(row => [...row.cells].map(cell => {
-  const copy = cell.cloneNode(true);
-  // What only the eye wants.
-  copy.querySelectorAll('[aria-hidden]').forEach(symbol => symbol.remove());
-  return copy.textContent.trim().replace(/\s+/g, ' ');
-}));
 /** What a figure's data are, where its own part of the script knows better. */
 const dataOf = {};
 document.querySelectorAll('figure[id]').forEach(figure => {
   const tools = make('div', null, null, { className: 'tools' });
-  const data = figure.querySelector('details.data');
-  const table = figure.querySelector('table');
-  const written = () => {
-    if (!data) return csv(cells(table));
-    const [head, ...rows] = rowsOf(figure);
-    return csv([head, ...data.hasAttribute('data-seeds') ? ofSeeds(head, rows).map(row => row.fields) : rows]);
-  };
-  // Who opens the data reads every field.
-  data?.addEventListener('toggle', () => {
-    const whole = written();
-    data.querySelector('p').remove();
-    data.querySelector('pre').textContent = whole;
-  }, { once: true });
-  const text = () => dataOf[figure.id]?.() ?? written();
+  const text = () => dataOf[figure.id]?.() ?? textOf(figure);
   const named = what => ({ type: 'button', ariaLabel: `Download ${what} of ${figure.querySelector('figcaption b').textContent.replace('.', '')}` });
-  if (data || table) make('button', 'Download CSV', tools, { ...named('CSV'), onclick: () => save(`${figure.id}.csv`, 'text/csv', text()) });
+  make('button', 'Download CSV', tools, { ...named('CSV'), onclick: () => save(`${figure.id}.csv`, 'text/csv', text()) });
   if (figure.querySelector('svg[role=img]')) make('button', 'Download SVG', tools, { ...named('SVG'), onclick: () => save(`${figure.id}.svg`, 'image/svg+xml', composed(figure)) });
-  if (tools.childElementCount) figure.append(tools);
+  figure.append(tools);
 });

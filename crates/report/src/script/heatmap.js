@@ -5,29 +5,35 @@ const maps = [];
 document.querySelectorAll('figure:has(svg[data-grid])').forEach(figure => {
   figure.querySelectorAll('svg[data-grid]').forEach(svg => {
     const [left, top, wide, high, columns, lines] = svg.dataset.grid.split(' ').map(Number);
-    maps.push({ figure, svg, left, top, wide, high, columns, lines, first: Number(svg.dataset.row) });
+    maps.push({ figure, svg, left, top, wide, high, columns, lines, first: Number(svg.dataset.first) });
   });
 });
 
-/** The cells of a map, from the lowest line as their rows in the data are. */
-const cellOf = (map, cell) => (map.cells ??= Array.from({ length: map.columns * map.lines }, (_, i) => readCell(map, i)))[cell];
-const readCell = (map, cell) => {
-  const head = rowsOf(map.figure)[0];
-  const row = rowsOf(map.figure)[1 + map.first + cell];
-  const [from, to] = [head.indexOf('batch_size') + 1, head.lastIndexOf('state')];
-  const settings = head.slice(from, to).map((name, i) => [name, row[from + i]]).filter(([name, value]) => name !== 'others' && value !== '');
-  return { method: row[1], settings, metric: head[to + 1], state: row[to], value: row[to + 1], good: row[to + 2], seeds: row[to + 3].split(' ').filter(Boolean) };
+/** The cells of a map, from the lowest line as in the data, where one is a row without a seed and then its seeds. */
+const cellOf = (map, cell) => (map.cells ??= readCells(map))[cell];
+const readCells = map => {
+  const [head, ...rows] = rowsOf(map.figure);
+  const all = map.figure.cells ??= rows.reduce((cells, row) => {
+    const of = Object.fromEntries(head.map((name, i) => [name, row[i]]));
+    if (of.seed === '') cells.push({ ...of, settings: [[of.x_name, of.x], [of.y_name, of.y]], each: [] });
+    else cells.at(-1).each.push(of);
+    return cells;
+  }, []);
+  return all.slice(map.first, map.first + map.columns * map.lines);
 };
 
-const shown = (metric, value) => metric.includes('accuracy') && !isNaN(value) ? `${(100 * value).toFixed(1)} %` : value.replaceAll('_', ' ');
+const shown = ({ metric, state, value }) => {
+  if (state !== 'value') return said(state);
+  return metric.includes('accuracy') ? `${(100 * value).toFixed(1)} %` : few(value);
+};
 const cellWords = (map, cell) => {
   const of = cellOf(map, cell);
   const lines = [
     map.svg.querySelector('title').textContent,
     of.settings.map(([name, value]) => `${said(name)} ${value}`).join(', '),
-    of.state === '' ? `${said(of.metric)} ${shown(of.metric, of.value)}${of.good === '1' ? ', good' : ''}` : of.state,
+    of.state === 'value' ? `${said(of.metric)} ${shown(of)}${of.good === 'true' ? ', good' : ''}` : shown(of),
   ];
-  if (of.seeds.length > 1) lines.push(`seeds ${of.seeds.map(value => shown(of.metric, value)).join(', ')}`);
+  if (of.each.length > 1) lines.push(`seeds ${of.each.map(shown).join(', ')}`);
   return lines.join('\n');
 };
 
@@ -53,9 +59,9 @@ const mark = (map, cell) => {
 };
 
 const training = (map, cell) => {
-  const distances = sketches?.cells[map.svg.id];
-  if (distances?.[cell] == null) return null;
-  const configuration = distances.slice(0, cell + 1).reduce((sum, distance) => sum + distance, 0);
+  const distances = map.svg.dataset.configurations.split(' ');
+  if (distances[cell] === '-') return null;
+  const configuration = distances.slice(0, cell + 1).reduce((sum, distance) => sum + (distance === '-' ? 0 : Number(distance)), 0);
   const drawing = sketched(configuration, 250, 96, true);
   if (!drawing) return null;
   const box = make('div', null, null, { className: 'training' });

@@ -5,9 +5,16 @@
   const PAGE = 50;
   const counted = n => n === 1 ? '1 run' : `${n} runs`;
   if (figure) {
-    const [head, ...configurations] = rowsOf(figure);
-    const runs = ofSeeds(head, configurations);
-    runs.forEach(run => { run.text = run.fields.join(' ').toLowerCase(); });
+    const [head, ...rows] = rowsOf(figure);
+    // Runs that differ in their seed and what they came to are one configuration.
+    const [own, metrics] = [head.lastIndexOf('seed'), head.lastIndexOf('steps') + 1];
+    const configurations = new Map();
+    const runs = rows.map(fields => {
+      const key = csv([fields.slice(0, own)]);
+      if (!configurations.has(key)) configurations.set(key, configurations.size);
+      return { fields, configuration: configurations.get(key), text: fields.join(' ').toLowerCase() };
+    });
+    const brief = (value, column) => value === '' || column < metrics ? value : head[column].endsWith('loss') ? few(value) : Number(value).toFixed(4);
     const choice = { filter: '', sort: '', page: 1 };
     let kept = runs;
 
@@ -54,7 +61,7 @@
       const visible = kept.slice(from, from + PAGE);
       body.replaceChildren(...visible.map(run => {
         const row = make('tr', null, null);
-        run.fields.forEach((value, column) => make(column ? 'td' : 'th', value || '–', row, { className: numeric[column] ? 'number' : 'text', ...(column ? {} : { scope: 'row' }) }));
+        run.fields.forEach((value, column) => make(column ? 'td' : 'th', brief(value, column) || '–', row, { className: numeric[column] ? 'number' : 'text', ...(column ? {} : { scope: 'row' }) }));
         if (sketches) make('td', null, row).append(sketched(run.configuration, 64, 20) ?? '');
         return row;
       }));

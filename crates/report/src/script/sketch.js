@@ -1,7 +1,8 @@
 // Sketches of training: the range of a configuration's mini-batch losses in buckets of steps, both axes
 // logarithmic.
 
-const sketches = JSON.parse(document.getElementById('sketches')?.textContent ?? 'null');
+const packedSketches = document.getElementById('sketches');
+const sketches = packedSketches && await unpacked(packedSketches);
 const level = character => sketches.levels.indexOf(character) / (sketches.levels.length - 1);
 
 /** A drawing of a configuration's sketch; `labels`: with the ends of its axes. Null where there is none. */

@@ -9,10 +9,11 @@ use analysis::targets::StepsSummary;
 use maud::{Markup, html};
 
 use super::claims::{badge, written};
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, percent, significant};
+use crate::frame::{Frame, Kind as Type, Value};
 use crate::provenance::Share;
+use crate::study::Study;
 use crate::words;
 
 /// An earlier report to compare with.
@@ -33,8 +34,8 @@ type Kind = fn(&ReportTable) -> Facts;
 type Facts = BTreeMap<String, String>;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>, earlier: &Earlier, devices: &[Share]) -> Markup {
-    let (before, now) = (&earlier.table, book.table);
+pub(crate) fn section(study: &Study<'_>, earlier: &Earlier, devices: &[Share]) -> Section {
+    let (before, now) = (&earlier.table, study.table);
     let kinds: [(&str, &str, Kind); 6] = [
         ("settings", "Settings", settings),
         ("performance", "Confirmed performance", performance),
@@ -43,14 +44,21 @@ pub(crate) fn section(book: &Book<'_>, earlier: &Earlier, devices: &[Share]) -> 
         ("fits", "Scaling fits", fits),
         ("regions", "Good cells", regions),
     ];
-    html! {
-        section #changes aria-labelledby="changes-heading" {
-            h2 #changes-heading { "What changed" }
-            p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
-            (trained_on(earlier.devices.as_deref(), devices))
-            (verdicts(book, before, now))
-            @for (id, name, facts) in kinds { (differing(book, id, name, &facts(before), &facts(now))) }
-        }
+    let text = html! {
+        p { "Compared with " code { (words::name(&earlier.name)) } ". " (runs(before, now)) }
+        (trained_on(earlier.devices.as_deref(), devices))
+    };
+    let mut blocks: Vec<Block> = vec![text.into()];
+    blocks.extend(verdicts(before, now).map(Block::Table));
+    let differences = kinds.into_iter();
+    blocks.extend(
+        differences.map(|(id, name, facts)| differing(id, name, &facts(before), &facts(now))),
+    );
+    Section {
+        id: "changes",
+        name: "Changes",
+        heading: "What changed",
+        blocks,
     }
 }
 
@@ -63,11 +71,11 @@ fn trained_on(before: Option<&[String]>, now: &[Share]) -> Markup {
     };
     html! {
         @match before {
-            None => p.note { "On what the earlier runs were trained was not recorded; now on " (named(&now)) "." }
+            None => p.note { "The device of the earlier runs was not recorded. Now they were trained on " (named(&now)) "." }
             Some(before) if before == now.as_slice() => p.note { "Trained on " (named(before)) ", before and now." }
             Some(before) => p.warn {
                 "Trained on " (named(before)) " before, on " (named(&now))
-                " now: what differs below may come from that alone."
+                " now. That alone can be why results differ below."
             }
         }
     }
@@ -91,22 +99,27 @@ fn runs(before: &ReportTable, now: &ReportTable) -> String {
         .iter()
         .filter(|(old, new)| (old.outcome, &old.last) != (new.outcome, &new.last))
         .count();
+    let (added, removed) = (new.len() - both.len(), old.len() - both.len());
+    let same = match (both.len(), other) {
+        (0, _) => "No run is in both.".into(),
+        (_, 0) => format!(
+            "No result differs among the {} in both.",
+            count(both.len(), "run")
+        ),
+        (n, 1) => format!("1 result differs among the {} in both.", count(n, "run")),
+        (n, other) => format!(
+            "{other} results differ among the {} in both.",
+            count(n, "run")
+        ),
+    };
     format!(
-        "{} before, {} now: {} added, {} gone; of the {} in both {} came out otherwise.",
+        "{} before, {} now ({added} added, {removed} removed). {same}",
         count(old.len(), "run"),
         new.len(),
-        new.len() - both.len(),
-        old.len() - both.len(),
-        both.len(),
-        if other == 0 {
-            "none".into()
-        } else {
-            other.to_string()
-        },
     )
 }
 
-fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup {
+fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
     let find = |claims: &'_ [ClaimVerdict], wanted: &ClaimVerdict| -> Option<ClaimVerdict> {
         claims
             .iter()
@@ -124,7 +137,7 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
         .chain(gone.map(|claim| (Some(claim.clone()), None)))
         .collect();
     if rows.is_empty() {
-        return html! {};
+        return None;
     }
     let changed = rows
         .iter()
@@ -150,34 +163,55 @@ fn verdicts(book: &Book<'_>, before: &ReportTable, now: &ReportTable) -> Markup 
             @let differs = old.as_ref().map(|c| c.verdict) != new.as_ref().map(|c| c.verdict);
             tr.differs[differs] {
                 th scope="row" {
-                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&claim.sentence)) }
+                    @if let Some(claim) = new.as_ref().or(old.as_ref()) { (words::prose(&words::claims::statement(&claim.claim))) }
                 }
                 (side(old)) (side(new))
             }
         }
     };
-    table(
-        book,
-        "changes-verdicts",
+    let word = |claim: &Option<ClaimVerdict>| -> Value {
+        let verdict = claim.as_ref().map(|claim| claim.verdict);
+        verdict.map(words::claims::verdict).into()
+    };
+    let value = |claim: &Option<ClaimVerdict>| -> Value {
+        let statistic = claim.as_ref().and_then(|claim| claim.statistic.as_ref());
+        statistic.map(|statistic| statistic.estimate.value).into()
+    };
+    let columns = [
+        ("claim", Type::Text),
+        ("verdict_before", Type::Text),
+        ("value_before", Type::Number),
+        ("verdict_now", Type::Text),
+        ("value_now", Type::Number),
+    ];
+    let mut data = Frame::of("changes-verdicts", &columns);
+    for (old, new) in &rows {
+        let claim = new.as_ref().or(old.as_ref());
+        let claim = claim.map(|claim| words::claims::statement(&claim.claim));
+        data.push([claim.into(), word(old), value(old), word(new), value(new)]);
+    }
+    Some(Table::new(
         "changes",
-        &html! {
-            "Verdicts before and now, with the number least in favour; "
-            @if changed == 0 { "none is another." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
+        html! {
+            "Verdicts before and now, with the number least in favour. "
+            @if changed == 0 { "No verdict changed." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
         },
         &[("Claim", false), ("Before", false), ("Now", false)],
-        &body,
-    )
+        body,
+        data,
+    ))
 }
 
-fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts) -> Markup {
+fn differing(id: &str, name: &str, before: &Facts, now: &Facts) -> Block {
     let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let (equal, other): (Vec<&String>, Vec<&String>) = all
         .into_iter()
         .partition(|fact| before.get(*fact) == now.get(*fact));
     if other.is_empty() {
         return html! {
-            @if !equal.is_empty() { p.note { (name) ": all " (equal.len()) " as before." } }
-        };
+            @if !equal.is_empty() { p.note { (name) ": no change in " (equal.len()) "." } }
+        }
+        .into();
     }
     let side = |facts: &Facts, fact: &String| {
         html! {
@@ -189,14 +223,18 @@ fn differing(book: &Book<'_>, id: &str, name: &str, before: &Facts, now: &Facts)
             tr { th scope="row" { (words::name(fact)) } (side(before, fact)) (side(now, fact)) }
         }
     };
-    table(
-        book,
-        &format!("changes-{id}"),
+    let columns = ["what", "before", "now"].map(|name| (name, Type::Text));
+    let mut data = Frame::of(&format!("changes-{id}"), &columns);
+    for &fact in &other {
+        data.push([fact.into(), before.get(fact).into(), now.get(fact).into()]);
+    }
+    Block::Table(Table::new(
         "changes",
-        &html! { (name) ": " (other.len()) " changed, " (equal.len()) " as before, to the digits shown on this page." },
+        html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },
         &[("What", false), ("Before", false), ("Now", false)],
-        &rows,
-    )
+        rows,
+        data,
+    ))
 }
 
 fn settings(table: &ReportTable) -> Facts {

@@ -1,52 +1,61 @@
 //! The answer first: each claim, its verdict, the number behind it, and the
 //! figure it rests on.
 
-use analysis::claims::Claim;
-use analysis::claims::{Agreement, Alternative, ClaimVerdict, Figure, Statistic, Unit, Verdict};
+use analysis::claims::{
+    Agreement, Alternative, Choice, Claim, ClaimVerdict, Figure, Part, Quantity, SEEDS_TO_DECIDE,
+    Statistic, Unit, Verdict,
+};
 use maud::{Markup, html};
 
-use super::{cell, controls, table};
-use crate::book::{Book, Kind};
+use super::{cell, controls};
+use crate::document::{Block, Kind, References, Section, Table};
 use crate::draw::number::{count, significant};
-use crate::words;
+use crate::frame;
+use crate::study::Study;
+use crate::words::claims::{choice, choices_differ_in, quantity, statement, verdict as word};
+use crate::words::{self, reasons};
 
-/// The section, around the table of other choices. Written after all figures,
-/// so that it can name their numbers.
-pub(crate) fn section(book: &Book<'_>, choices: &Markup) -> Markup {
-    let claims = &book.table.claims;
-    html! {
-        section #claims aria-labelledby="claims-heading" {
-            h2 #claims-heading { "What was found" }
-            @if claims.is_empty() {
-                p.empty { "The study declares no claims; the figures below speak for themselves." }
-            } @else {
-                p.note {
-                    "Each claim was declared in the study file before the runs and is tested by a fixed rule. Undecided \
-                     means that the data allow both answers, or that there are fewer than 5 seeds."
-                }
-                ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(book, index, claim)) } }
-                (choices)
+/// The section, with links to the figures that the claims rest on.
+pub(crate) fn section(study: &Study<'_>, references: &References) -> Section {
+    let claims = &study.table.claims;
+    let text = html! {
+        @if claims.is_empty() {
+            p.empty { "The study declares no claims; the figures below speak for themselves." }
+        } @else {
+            p.note {
+                "The study file declares each claim, and a fixed rule tests it. Undecided means that the rule finds \
+                 neither answer: the seeds scatter too much, the parts of the data disagree, or there are fewer than "
+                (SEEDS_TO_DECIDE) " seeds."
             }
+            ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(study, references, index, claim)) } }
         }
+    };
+    let mut blocks = vec![Block::Text(text)];
+    blocks.extend(choices(study));
+    Section {
+        id: "claims",
+        name: "Findings",
+        heading: "What was found",
+        blocks,
     }
 }
 
-fn one(book: &Book<'_>, index: usize, claim: &ClaimVerdict) -> Markup {
+fn one(study: &Study<'_>, references: &References, index: usize, claim: &ClaimVerdict) -> Markup {
     html! {
         li id={ "claim-" (index + 1) } {
             (badge(claim.verdict))
             div {
-                p.statement { (words::prose(&claim.sentence)) }
-                p { (words::prose(&claim.reason)) }
+                p.statement { (words::prose(&statement(&claim.claim))) }
+                p { (words::prose(&reasons::found(claim))) }
                 @if let Some(said) = elsewhere(claim) { p { (said) } }
                 p.note {
                     @if let Some(statistic) = &claim.statistic { (said(statistic)) " · " }
                     @else { "n = " (claim.n) " · " }
-                    (pointers(book, claim))
+                    (pointers(study, references, claim))
                 }
                 @if claim.parts.len() > 1 {
                     details {
-                        summary { "All " (claim.parts.len()) " numbers behind it" }
+                        summary { "All " (claim.parts.len()) " numbers behind the verdict" }
                         (parts(&claim.parts))
                     }
                 }
@@ -66,72 +75,63 @@ pub(crate) fn badge(verdict: Verdict) -> Markup {
     html! { span.verdict.(word) { b aria-hidden="true" { (symbol) } (word) } }
 }
 
-/// What becomes of the verdict under the other choices; nothing without any.
+/// What becomes of the verdict with the other choices; nothing without any.
 fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
-    let counts = claim.elsewhere();
-    let all: usize = counts.values().sum();
-    if all == 0 {
+    let others: Vec<&Alternative> = claim.under.iter().skip(1).collect();
+    let all = count(others.len(), "other choice");
+    let (telling, silent): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| other.has_say);
+    if telling.is_empty() && silent.is_empty() {
         return None;
     }
-    let of = |agreement: Agreement| counts.get(&agreement).copied().unwrap_or(0);
-    let mut said = Vec::new();
-    for (agreement, words) in [
-        (Agreement::Agrees, ["agrees", "agree"]),
-        (Agreement::IsUndecided, ["is undecided", "are undecided"]),
-        (
-            Agreement::WouldDecide,
-            ["would decide it", "would decide it"],
-        ),
-        (Agreement::Contradicts, ["contradicts", "contradict"]),
-        (Agreement::HasNoSay, ["has no say", "have no say"]),
-    ] {
-        let which = if agreement == Agreement::WouldDecide {
-            format!(" ({})", decided(claim).join(", "))
-        } else {
-            String::new()
-        };
-        match of(agreement) {
-            0 => {}
-            n => said.push(format!("{n} {}{which}", words[usize::from(n > 1)])),
-        }
-    }
+    let verdicts: Vec<String> = [
+        Verdict::Supported,
+        Verdict::Contradicted,
+        Verdict::Undecided,
+    ]
+    .into_iter()
+    .filter_map(|verdict| {
+        let with = telling.iter().filter(|other| other.verdict == verdict);
+        Some((verdict, with.count())).filter(|(_, n)| *n > 0)
+    })
+    .map(|(verdict, n)| format!("{} {}", word(verdict), times(n)))
+    .collect();
+    let agree = telling.iter().all(|other| other.verdict == claim.verdict);
     // The first choice under which the answer is another.
     let turned = [Agreement::Contradicts, Agreement::WouldDecide]
         .into_iter()
         .find_map(|wanted| {
-            let mut others = claim.under.iter().skip(1);
+            let mut others = telling.iter();
             others.find(|other| claim.agreement(other) == wanted)
         });
+    let depends = turned.is_some_and(|other| claim.agreement(other) == Agreement::Contradicts);
     Some(html! {
-        @if of(Agreement::Contradicts) > 0 { b { "The verdict depends on the choice: " } "of " } @else { "Of " }
-        a href="#other-choices" { (count(all, "other choice")) } ", " (words::list(&said))
-        @if let Some(other) = turned {
-            ", such as " (word(other.verdict)) " at " (words::prose(&other.choice))
-        }
+        @if depends { b { "The verdict depends on the choice. " } }
+        "With " a href="#other-choices" { (all) } " of " (choices_differ_in(&claim.claim))
+        @if telling.is_empty() { " nothing can be said" }
+        @else if agree { " the verdict is the same" }
+        @else { " the claim is " (words::list(&verdicts)) }
         "."
+        @if let Some(other) = turned {
+            " It is " (word(other.verdict)) ", for example, with " (words::prose(&choice(&other.choice))) "."
+        }
+        @if !silent.is_empty() {
+            " " (silent.len()) " of them " @if silent.len() == 1 { "does" } @else { "do" }
+            " not count, because nearly all cells are good there, or nearly none."
+        }
     })
 }
 
-/// How the choices that would decide an undecided claim would: `2 supported`, `3 contradicted`.
-fn decided(claim: &ClaimVerdict) -> Vec<String> {
-    let would = |verdict: &Verdict| {
-        let others = claim.under.iter().skip(1);
-        others
-            .filter(|other| {
-                claim.agreement(other) == Agreement::WouldDecide && other.verdict == *verdict
-            })
-            .count()
-    };
-    [Verdict::Supported, Verdict::Contradicted]
-        .into_iter()
-        .filter(|verdict| would(verdict) > 0)
-        .map(|verdict| format!("{} {}", would(&verdict), word(verdict)))
-        .collect()
+/// `once`, `3 times`.
+fn times(n: usize) -> String {
+    match n {
+        1 => "once".into(),
+        n => format!("{n} times"),
+    }
 }
 
 /// Where the control stands, or else would.
-fn target(book: &Book<'_>) -> &'static str {
-    if book.table.controls.is_empty() {
+fn target(study: &Study<'_>) -> &'static str {
+    if study.table.controls.is_empty() {
         "heatmaps"
     } else {
         controls::CONTROLS
@@ -142,8 +142,8 @@ fn target(book: &Book<'_>) -> &'static str {
 fn said(statistic: &Statistic) -> Markup {
     let (value, interval) = written(statistic);
     html! {
-        (words::prose(&words::capital(&statistic.name)))
-        @if let Some(part) = &statistic.part { ", " (words::prose(part)) }
+        (words::name(&words::capital(&quantity(&statistic.quantity))))
+        @if let Some(part) = &statistic.part { ", " (words::claims::part(part)) }
         ": " (value)
         @if let (Some(words), Some(interval)) = (interval, &statistic.estimate.interval) {
             ", " (significant(interval.confidence * 100.0, 3)) "\u{a0}% interval " (words)
@@ -155,15 +155,15 @@ fn said(statistic: &Statistic) -> Markup {
 /// A statistic and its interval in its unit: `−1.2 points`, `[−2.1, −0.3]`.
 pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
-    let (write, after): (fn(f64) -> String, &str) = match statistic.unit {
+    let (write, after): (fn(f64) -> String, &str) = match statistic.quantity.unit() {
         Unit::Plain => (plain, ""),
-        Unit::Points if points(statistic.estimate.value) == "1" => (points, "\u{a0}point"),
-        Unit::Points => (points, "\u{a0}points"),
+        Unit::Share if points(statistic.estimate.value) == "1" => (points, "\u{a0}point"),
+        Unit::Share => (points, "\u{a0}points"),
         Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
     };
     let (value, interval) = words::estimate(&statistic.estimate, write);
     // Of a ratio the open side ends at 0.
-    let interval = interval.map(|text| match statistic.unit {
+    let interval = interval.map(|text| match statistic.quantity.unit() {
         Unit::LogRatio => text.replace("(−∞", "(0"),
         _ => text,
     });
@@ -176,39 +176,32 @@ fn points(difference: f64) -> String {
     significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3)
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Supported => "supported",
-        Verdict::Contradicted => "contradicted",
-        Verdict::Undecided => "undecided",
-    }
-}
-
-fn pointers(book: &Book<'_>, claim: &ClaimVerdict) -> Markup {
+fn pointers(study: &Study<'_>, references: &References, claim: &ClaimVerdict) -> Markup {
     match claim.figure {
-        Figure::Winners => book.pointer(Kind::Performance, "winners", "Winners"),
-        Figure::Scaling => book.pointer(Kind::Steps, "scaling", "Steps to target"),
+        Figure::Winners => references.pointer(Kind::Performance, "winners", "Winners"),
+        Figure::Scaling => references.pointer(Kind::Steps, "scaling", "Steps to target"),
         // Steps to a loss decide; the curves show them.
         Figure::Curves => html! {
-            (book.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
-            (book.pointer(Kind::Curves, "curves", "Training curves"))
+            (references.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
+            (references.pointer(Kind::Curves, "curves", "Training curves"))
         },
-        Figure::Controls => html! { a href={ "#" (target(book)) } { "K-FAC beside SGD" } },
+        Figure::Controls => html! { a href={ "#" (target(study)) } { "K-FAC beside SGD" } },
         Figure::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
             @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {
-                (book.pointer(Kind::Share, "heatmaps", "Share of good cells")) ", "
+                (references.pointer(Kind::Share, "heatmaps", "Share of good cells")) ", "
             }
-            (book.pointer(Kind::Heatmap, "heatmaps", "Heatmaps"))
+            (references.pointer(Kind::Heatmap, "heatmaps", "Heatmaps"))
         },
     }
 }
 
 fn parts(parts: &[Statistic]) -> Markup {
-    let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-    let shared = names.windows(2).all(|pair| pair[0] == pair[1]);
+    let shared = parts
+        .windows(2)
+        .all(|pair| pair[0].quantity == pair[1].quantity);
     html! {
-        @if shared { p.note { (words::prose(&words::capital(names[0]))) ":" } }
+        @if shared { p.note { (words::name(&words::capital(&quantity(&parts[0].quantity)))) ":" } }
         div.scroll tabindex="0" role="region" aria-label="Numbers behind the claim" {
             table {
                 thead { tr {
@@ -220,8 +213,8 @@ fn parts(parts: &[Statistic]) -> Markup {
                 tbody {
                     @for part in parts {
                         tr {
-                            @if !shared { th scope="row" { (words::prose(&part.name)) } }
-                            @if let Some(of) = &part.part { td { (words::prose(of)) } }
+                            @if !shared { th scope="row" { (words::name(&words::capital(&quantity(&part.quantity)))) } }
+                            @if let Some(of) = &part.part { td { (words::claims::part(of)) } }
                             @else if parts.iter().any(|part| part.part.is_some()) { td { "all" } }
                             (numbers(part))
                             td { (badge(part.verdict)) }
@@ -244,13 +237,13 @@ fn numbers(statistic: &Statistic) -> Markup {
 
 /// Each verdict under other choices of level, target or schedule; the first
 /// table of the page.
-pub(crate) fn choices(book: &Book<'_>) -> Markup {
-    let claims = &book.table.claims;
+fn choices(study: &Study<'_>) -> Option<Block> {
+    let claims = &study.table.claims;
     // The first choice is the one that decided.
     let others = |claim: &ClaimVerdict| claim.under.len().saturating_sub(1);
     let n: usize = claims.iter().map(others).sum();
     if n == 0 {
-        return html! {};
+        return None;
     }
     let of = |agreement: Agreement| -> usize {
         let counts = claims
@@ -264,8 +257,8 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
             tr.group {
                 th scope="colgroup" colspan="6" {
                     a href={ "#claim-" (index + 1) } { "Claim " (index + 1) } ". "
-                    (words::prose(&claim.sentence))
-                    @if let Some(name) = shared_name(claim) { span.quiet { " Estimate: " (words::prose(name)) "." } }
+                    (words::prose(&statement(&claim.claim)))
+                    @if let Some(shared) = shared_quantity(claim) { span.quiet { " Estimate: " (words::name(&quantity(shared))) "." } }
                 }
             }
             @for (place, other) in claim.under.iter().enumerate() {
@@ -273,61 +266,60 @@ pub(crate) fn choices(book: &Book<'_>) -> Markup {
             }
         }
     };
-    html! {
-        details.choices {
-            summary {
-                "The verdicts under " (count(n, "other choice")) ": "
-                (match differ { 0 => "none contradicts".into(), 1 => "1 contradicts".into(), n => format!("{n} contradict") })
-                @if open > 0 { ", " (open) " would decide what is undecided" }
-            }
-            (table(
-                book,
-                "other-choices",
-                "choices",
-                &html! {
-                    "The verdicts under other choices of level, target, selection or schedule. The choice that decides comes first; \
-                     a verdict that contradicts it is tinted and should be quoted with its choice. Levels that nearly no or \
-                     nearly every cell passes have no say. Estimates are those \
-                     least in favour of the claim."
-                },
-                &[
-                    ("Choice", false),
-                    ("Verdict", false),
-                    ("Estimate", true),
-                    ("Interval", true),
-                    ("n", true),
-                    ("Where", false),
-                ],
-                &rows,
-            ))
-        }
-    }
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    Some(Block::Closed {
+        class: Some("choices"),
+        summary: html! {
+            "The verdicts with " (count(n, "other choice")) ": "
+            (match differ { 0 => "none is the opposite".into(), 1 => "1 is the opposite".into(), n => format!("{n} are the opposite") })
+            @if open > 0 { ", " (open) @if open == 1 { " decides" } @else { " decide" } " a claim that is undecided above" }
+        },
+        blocks: vec![Block::Table(Table::new(
+            "choices",
+            html! {
+                "The verdicts with other choices of level, target, selection or schedule. The first choice of each claim \
+                 gives the verdict above. An opposite verdict is tinted: quote it together with its choice. Levels at \
+                 which nearly all cells are good, or nearly none, do not count. Each estimate is the one least in favour \
+                 of the claim."
+            },
+            &[
+                ("Choice", false),
+                ("Verdict", false),
+                ("Estimate", true),
+                ("Interval", true),
+                ("n", true),
+                ("Where", false),
+            ],
+            rows,
+            frame::report::choices(report).named("other-choices"),
+        ))],
+    })
 }
 
-/// The name of the statistic, if all choices have the same.
-fn shared_name(claim: &ClaimVerdict) -> Option<&str> {
-    let mut names = claim
+/// What the estimates of all choices measure, if that is the same.
+fn shared_quantity(claim: &ClaimVerdict) -> Option<&Quantity> {
+    let mut quantities = claim
         .under
         .iter()
-        .filter_map(|other| Some(other.statistic.as_ref()?.name.as_str()));
-    let first = names.next()?;
-    names.all(|name| name == first).then_some(first)
+        .filter_map(|other| Some(&other.statistic.as_ref()?.quantity));
+    let first = quantities.next()?;
+    quantities.all(|other| other == first).then_some(first)
 }
 
 fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Markup {
     let agreement = claim.agreement(other);
     let differs = agreement == Agreement::Contradicts;
     let beside = match agreement {
-        Agreement::Contradicts => " contradicts",
-        Agreement::WouldDecide => " would decide",
-        Agreement::HasNoSay => " no say",
+        Agreement::Contradicts => " opposite",
+        Agreement::WouldDecide => " decides",
+        Agreement::HasNoSay => " does not count",
         Agreement::Agrees | Agreement::IsUndecided => "",
     };
     html! {
         tr.differs[differs] {
             th scope="row" {
-                (words::prose(&other.choice))
-                @if place == 0 { span.quiet { " (decides)" } }
+                (words::prose(&choice(&other.choice)))
+                @if place == 0 { span.quiet { " (verdict above)" } }
             }
             td { (badge(other.verdict)) @if place > 0 { span.edge[differs].quiet[!differs] { (beside) } } }
             @match &other.statistic {
@@ -335,25 +327,35 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
                     (numbers(statistic))
                     td class=(cell(false)) {
                         // A level is its own place.
-                        @let part = statistic.part.as_ref().filter(|part| !other.choice.starts_with(part.as_str()));
-                        @if shared_name(claim).is_none() {
-                            (words::prose(&statistic.name)) @if part.is_some() { ", " }
+                        @let part = statistic.part.as_ref().filter(|part| !is_level_of(part, &other.choice));
+                        @if shared_quantity(claim).is_none() {
+                            (words::name(&words::capital(&quantity(&statistic.quantity)))) @if part.is_some() { ", " }
                         }
-                        @if let Some(part) = part { (words::prose(part)) }
+                        @if let Some(part) = part { (words::claims::part(part)) }
                     }
                 }
                 None => {
                     td.number { "–" } td.number { "–" } td.number { "–" }
                     td {
                         // Said once of rows below each other.
-                        @let above = place.checked_sub(1).map(|above| &claim.under[above]);
-                        @if above.is_some_and(|above| above.statistic.is_none() && above.reason == other.reason) {
-                            "as above"
-                        } @else { (words::prose(&other.reason)) }
+                        @let above = place.checked_sub(1).and_then(|above| claim.under[above].missing);
+                        @match other.missing {
+                            Some(_) if above == other.missing => "as above",
+                            Some(missing) => { (words::prose(&reasons::missing(&missing, &claim.claim))) }
+                            None => {}
+                        }
                     }
                 }
             }
         }
+    }
+}
+
+/// Whether a number is of the very level that was chosen.
+fn is_level_of(part: &Part, choice: &Choice) -> bool {
+    match (part, choice) {
+        (Part::Level(of), Choice::Region { level, .. }) => *level == Some(*of),
+        _ => false,
     }
 }
 

@@ -2,21 +2,22 @@
 
 use analysis::control::{DampingControl, LARGE};
 use analysis::{Interval, Metric};
-use maud::{Markup, html};
+use maud::html;
 
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Table};
 use crate::draw::number::{exact, significant};
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// The table's id on the page.
 pub(crate) const CONTROLS: &str = "controls";
 
-/// The table; nothing where the study has no such pair.
-pub(crate) fn one(book: &Book<'_>) -> Markup {
-    let controls = &book.table.controls;
+/// Heading and table; nothing where the study has no such pair.
+pub(crate) fn blocks(study: &Study<'_>) -> Vec<Block> {
+    let controls = &study.table.controls;
     if controls.is_empty() {
-        return html! {};
+        return Vec::new();
     }
     let metrics: Vec<Metric> = [Metric::TrainLoss, Metric::TestAccuracy]
         .into_iter()
@@ -66,22 +67,22 @@ pub(crate) fn one(book: &Book<'_>) -> Markup {
             }
         }
     };
-    html! {
-        h3 { "K-FAC at large damping beside SGD" }
-        (table(
-            book,
-            CONTROLS,
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    vec![
+        html! { h3 { "K-FAC at large damping beside SGD" } }.into(),
+        Block::Table(Table::new(
             "controls",
-            &html! {
+            html! {
                 "K-FAC minus SGD at learning rate / damping, over common seeds, at the last step that both evaluated, with \
                  the 95\u{a0}% t interval. A damping of " (significant(LARGE, 2)) " times the largest curvature eigenvalue and \
                  more is large: there K-FAC is SGD under another name, and the two must agree; rows where they do not are \
                  tinted. A difference there is a fault of the comparison, not a finding."
             },
             &head,
-            &rows,
-        ))
-    }
+            rows,
+            frame::report::controls(report).named(CONTROLS),
+        )),
+    ]
 }
 
 /// Must the two agree, and do not?

@@ -1,16 +1,15 @@
 //! Training curves.
 
-use maud::{Markup, html};
-
-use crate::book::Book;
+use crate::document::Section;
 use crate::figure::learning;
+use crate::study::Study;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    html! {
-        section #curves aria-labelledby="curves-heading" {
-            h2 #curves-heading { "Progress per iteration" }
-            (learning::figures(book))
-        }
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    Section {
+        id: "curves",
+        name: "Curves",
+        heading: "Progress per iteration",
+        blocks: learning::figures(study),
     }
 }

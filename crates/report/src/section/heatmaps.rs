@@ -1,42 +1,55 @@
 //! Sensitivity to the hyperparameters: heatmaps and the share of good cells.
 
 use analysis::heatmap::HeatmapTable;
-use maud::{Markup, html};
+use analysis::report::Named;
+use maud::html;
 
-use super::{controls, table};
-use crate::book::Book;
+use super::controls;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::{percent, significant};
 use crate::figure::{course, heatmap, share};
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    html! {
-        section #heatmaps aria-labelledby="heatmaps-heading" {
-            h2 #heatmaps-heading { "Sensitivity to hyperparameters" }
-            @if book.table.heatmaps.is_empty() { p.empty { "The study draws no heatmaps." } }
-            @for (index, named) in book.table.heatmaps.iter().enumerate() {
-                @if named.table.panels.is_empty() {
-                    p.empty { "Stage " (words::name(&named.stage)) " reads no runs, so it has no heatmaps." }
-                } @else {
-                    (heatmap::figures(book, index, named))
-                    h3 { "Share of good cells" }
-                    (share::one(book, index, named))
-                    (course::one(book, index, named))
-                    @if named.table.panels.iter().any(|p| !p.regions.is_empty()) {
-                        details {
-                            summary { "Good regions as a table" }
-                            (regions(book, index, &named.table))
-                        }
-                    }
-                }
-            }
-            (controls::one(book))
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let tables = &study.table.heatmaps;
+    let mut blocks = Vec::new();
+    if tables.is_empty() {
+        blocks.push(html! { p.empty { "The study draws no heatmaps." } }.into());
+    }
+    for (index, named) in tables.iter().enumerate() {
+        if named.table.panels.is_empty() {
+            let text = html! {
+                p.empty { "Stage " (words::name(&named.stage)) " reads no runs, so it has no heatmaps." }
+            };
+            blocks.push(text.into());
+            continue;
         }
+        blocks.extend(heatmap::figures(study, index, named));
+        blocks.push(html! { h3 { "Share of good cells" } }.into());
+        blocks.push(share::one(study, index, named));
+        blocks.extend(course::one(study, index, named));
+        if named.table.panels.iter().any(|p| !p.regions.is_empty()) {
+            blocks.push(Block::Closed {
+                class: None,
+                summary: html! { "Good regions as a table" },
+                blocks: vec![Block::Table(regions(index, named))],
+            });
+        }
+    }
+    blocks.extend(controls::blocks(study));
+    Section {
+        id: "heatmaps",
+        name: "Sensitivity",
+        heading: "Sensitivity to hyperparameters",
+        blocks,
     }
 }
 
-fn regions(book: &Book<'_>, index: usize, heatmaps: &HeatmapTable) -> Markup {
+fn regions(index: usize, named: &Named<HeatmapTable>) -> Table {
+    let heatmaps = &named.table;
     let rows = html! {
         @for panel in &heatmaps.panels {
             @for region in &panel.regions {
@@ -54,11 +67,9 @@ fn regions(book: &Book<'_>, index: usize, heatmaps: &HeatmapTable) -> Markup {
             }
         }
     };
-    table(
-        book,
-        &format!("regions-{}", index + 1),
+    Table::new(
         "regions",
-        &html! {
+        html! {
             "Good regions. The slope is that of log y over log x along the middle of the good cells of each \
              column; a positive one means that both settings want to grow together."
         },
@@ -66,13 +77,15 @@ fn regions(book: &Book<'_>, index: usize, heatmaps: &HeatmapTable) -> Markup {
             ("Method", false),
             ("Stage", false),
             ("Batch", true),
-            ("Slice", false),
+            ("Moment", false),
             ("Good means", false),
             ("Good", true),
             ("Share", true),
             ("Touches", false),
             ("Slope", true),
         ],
-        &rows,
+        rows,
+        frame::tables::regions(std::slice::from_ref(named))
+            .named(&format!("regions-{}", index + 1)),
     )
 }

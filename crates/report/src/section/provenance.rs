@@ -3,85 +3,99 @@
 
 use maud::{Markup, html};
 
-use crate::book::Book;
+use crate::document::{Block, Section};
 use crate::draw::number::{count, duration, grouped, significant};
 use crate::figure::{stage_graph, time};
 use crate::provenance::{Provenance, Share, StageKeys, TrainingTime};
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>, provenance: &Provenance) -> Markup {
+pub(crate) fn section(study: &Study<'_>, provenance: &Provenance) -> Section {
+    let mut blocks: Vec<Block> = vec![facts(provenance).into()];
+    if !provenance.training.is_empty() {
+        blocks.push(training(&provenance.training).into());
+        blocks.extend(time::figures(study, &provenance.training));
+    }
+    blocks.push(stages(provenance).into());
+    Section {
+        id: "provenance",
+        name: "Provenance",
+        heading: "Provenance",
+        blocks,
+    }
+}
+
+fn facts(provenance: &Provenance) -> Markup {
     let counts = provenance.stages;
     html! {
-        section #provenance aria-labelledby="provenance-heading" {
-            h2 #provenance-heading { "Provenance" }
-            dl.facts {
-                dt { "Program" }
-                dd {
-                    "pipeline " (words::name(&provenance.version))
-                    @if let Some(commit) = &provenance.commit { ", commit " code { (words::name(commit)) } }
-                }
-                dt { "Command" } dd { code { (words::name(&provenance.command)) } }
-                dt { "Machines" } dd { (shares(&provenance.machines)) }
-                dt { "Devices" }
-                dd {
-                    (shares(&provenance.devices))
-                    @if provenance.devices.len() > 1 {
-                        p.warn { "Results of different devices are mixed on this page." }
-                    }
-                }
-                @if let Some(threads) = provenance.threads { dt { "Threads a job" } dd { (threads) } }
-                @if let Some(jobs) = provenance.jobs { dt { "Jobs at a time" } dd { (jobs) } }
-                dt { "Started" } dd { (words::name(&provenance.started)) }
-                dt { "Finished" }
-                dd { (words::name(&provenance.finished)) ", after " (duration(provenance.elapsed_seconds)) }
-                dt { "Computing" }
-                dd { (duration(provenance.compute_seconds)) " in all stages behind this page, cached ones included" }
-                dt { "Stages" }
-                dd { (counts.ran) " ran, " (counts.cached) " from the cache, " (counts.failed) " failed" }
-                @for data in &provenance.data {
-                    dt { "Data set " (words::name(&data.name)) } dd.key { (words::name(&data.digest)) }
+        dl.facts {
+            dt { "Program" }
+            dd {
+                "pipeline " (words::name(&provenance.version))
+                @if let Some(commit) = &provenance.commit { ", commit " code { (words::name(commit)) } }
+            }
+            dt { "Command" } dd { code { (words::name(&provenance.command)) } }
+            dt { "Machines" } dd { (shares(&provenance.machines)) }
+            dt { "Devices" }
+            dd {
+                (shares(&provenance.devices))
+                @if provenance.devices.len() > 1 {
+                    p.warn { "Results of different devices are mixed on this page." }
                 }
             }
-            @if !provenance.training.is_empty() {
-                (training(&provenance.training))
-                (time::figures(book, &provenance.training))
+            @if let Some(threads) = provenance.threads { dt { "Threads a job" } dd { (threads) } }
+            @if let Some(jobs) = provenance.jobs { dt { "Jobs at a time" } dd { (jobs) } }
+            dt { "Started" } dd { (words::name(&provenance.started)) }
+            dt { "Finished" }
+            dd { (words::name(&provenance.finished)) ", after " (duration(provenance.elapsed_seconds)) }
+            dt { "Computing" }
+            dd { (duration(provenance.compute_seconds)) " in all stages behind this page, cached ones included" }
+            dt { "Stages" }
+            dd { (counts.ran) " ran, " (counts.cached) " from the cache, " (counts.failed) " failed" }
+            @for data in &provenance.data {
+                dt { "Data set " (words::name(&data.name)) } dd.key { (words::name(&data.digest)) }
             }
-            @if !provenance.graph.nodes.is_empty() {
-                h3 { "Stages" }
-                div.scroll tabindex="0" role="region" aria-label="Graph of the stages" {
-                    (stage_graph::drawing(&provenance.graph))
-                }
+        }
+    }
+}
+
+fn stages(provenance: &Provenance) -> Markup {
+    html! {
+        @if !provenance.graph.nodes.is_empty() {
+            h3 { "Stages" }
+            div.scroll tabindex="0" role="region" aria-label="Graph of the stages" {
+                (stage_graph::drawing(&provenance.graph).svg())
             }
-            @if !provenance.slowest.is_empty() {
-                h3 { "Slowest stages" }
-                div.scroll tabindex="0" role="region" aria-label="Slowest stages" {
-                    table {
-                        thead { tr { th scope="col" { "Stage" } th.number scope="col" { "Time" } } }
-                        tbody {
-                            @for stage in &provenance.slowest {
-                                tr {
-                                    th scope="row" { (words::name(&stage.stage)) }
-                                    td.number { (duration(stage.seconds)) }
-                                }
+        }
+        @if !provenance.slowest.is_empty() {
+            h3 { "Slowest stages" }
+            div.scroll tabindex="0" role="region" aria-label="Slowest stages" {
+                table {
+                    thead { tr { th scope="col" { "Stage" } th.number scope="col" { "Time" } } }
+                    tbody {
+                        @for stage in &provenance.slowest {
+                            tr {
+                                th scope="row" { (words::name(&stage.stage)) }
+                                td.number { (duration(stage.seconds)) }
                             }
                         }
                     }
                 }
             }
-            @if !provenance.study_text.is_empty() {
-                h3 { "Study file " (words::name(&provenance.study_file)) }
-                pre tabindex="0" { code { (provenance.study_text) } }
-            }
-            @if let Some(site) = &provenance.site {
-                h3 { "Site file " (words::name(&site.path)) }
-                pre tabindex="0" { code { (site.text) } }
-            }
-            @if !provenance.keys.is_empty() {
-                div.on-screen {
-                    h3 { "Cache keys" }
-                    @for stage in &provenance.keys { (keys(stage)) }
-                }
+        }
+        @if !provenance.study_text.is_empty() {
+            h3 { "Study file " (words::name(&provenance.study_file)) }
+            pre tabindex="0" { code { (provenance.study_text) } }
+        }
+        @if let Some(site) = &provenance.site {
+            h3 { "Site file " (words::name(&site.path)) }
+            pre tabindex="0" { code { (site.text) } }
+        }
+        @if !provenance.keys.is_empty() {
+            div.on-screen {
+                h3 { "Cache keys" }
+                @for stage in &provenance.keys { (keys(stage)) }
             }
         }
     }

@@ -1,37 +1,45 @@
-//! Every run: counted by stage, method and batch size for the eye and for paper, and listed with a row for
-//! each configuration and its seeds' values side by side, which the script turns into a table of runs to
-//! sort, filter and page through. So thousands of runs stay small.
+//! Every run: counted by stage, method and batch size for the eye and for paper, and listed as data, which
+//! the script turns into a table of runs to sort, filter and page through. So thousands of runs stay small.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::report::RunRow;
 use analysis::{Metric, Outcome};
-use maud::{Markup, html};
+use maud::html;
 
-use super::table;
-use crate::book::Book;
-use crate::csv::{Csv, side_by_side};
-use crate::draw::number::{count, exact, grouped, significant};
-use crate::figure::data_of_seeds;
+use crate::document::{Block, List, Section, Table};
+use crate::draw::number::{count, grouped};
+use crate::frame::{Frame, Kind, Value, runs as of_runs};
 use crate::sketches;
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    let runs = &book.table.runs;
-    html! {
-        section #runs aria-labelledby="runs-heading" {
-            h2 #runs-heading { "All runs" }
-            @if runs.is_empty() { p.empty { "There are no runs." } } @else {
-                (groups(book, runs))
-                (sketches::block(book))
-            }
-        }
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let runs = &study.table.runs;
+    let blocks = if runs.is_empty() {
+        vec![html! { p.empty { "There are no runs." } }.into()]
+    } else {
+        vec![
+            Block::Table(groups(runs)),
+            Block::List(List {
+                title: "List of all runs",
+                caption: html! {
+                    "Settings where they differ among the runs of a stage and method (with the settings below \
+                     these are all settings of a run), and the last evaluation: losses in nats, accuracies as shares."
+                },
+                data: list(study),
+            }),
+            sketches::block(study).into(),
+        ]
+    };
+    Section {
+        id: "runs",
+        name: "Runs",
+        heading: "All runs",
+        blocks,
     }
 }
-
-/// The list's id on the page.
-const LIST: &str = "list-runs";
 
 /// Settings with columns of their own.
 const OWN: [&str; 4] = ["batch_size", "learning_rate", "seed", "stage"];
@@ -52,7 +60,7 @@ fn last(run: &RunRow, metric: Metric) -> Option<f64> {
     metric.of(run.last.as_ref()?)
 }
 
-fn groups(book: &Book<'_>, runs: &[RunRow]) -> Markup {
+fn groups(runs: &[RunRow]) -> Table {
     let mut groups: BTreeMap<(&str, &str, u64), Vec<&RunRow>> = BTreeMap::new();
     for run in runs {
         let key = (run.stage.as_str(), run.method.as_str(), run.batch_size);
@@ -97,38 +105,75 @@ fn groups(book: &Book<'_>, runs: &[RunRow]) -> Markup {
         .iter()
         .filter(|r| matches!(r.outcome, Outcome::Diverged { .. }))
         .count();
-    html! {
-        (table(
-            book,
-            "table-runs",
+    Table::new(
+        "runs",
+        html! {
+            "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
+            " diverged), counted by stage, method and batch size; steps and metrics of the last evaluation from \
+            the lowest to the highest run."
+            span.on-paper { " The list of all runs is not printed: it is list-runs.csv in the folder beside this page." }
+        },
+        &head,
+        rows,
+        counted(&groups, &metrics),
+    )
+}
+
+/// The table's numbers.
+fn counted(groups: &BTreeMap<(&str, &str, u64), Vec<&RunRow>>, metrics: &[Metric]) -> Frame {
+    let text = |name: &str| (name.to_owned(), Kind::Text);
+    let whole = |name: &str| (name.to_owned(), Kind::Integer);
+    let mut columns = vec![text("stage"), text("method"), whole("batch_size")];
+    columns.extend(
+        [
             "runs",
-            &html! {
-                "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
-                " diverged), counted by stage, method and batch size; steps and metrics of the last evaluation from \
-                the lowest to the highest run."
-                span.on-paper { " The list of all runs is not printed: it is list-runs.csv in the folder beside this page." }
-            },
-            &head,
-            &rows,
-        ))
-        figure.table.list id=(LIST) {
-            figcaption {
-                b { a.anchor href={ "#" (LIST) } { "List of all runs." } }
-                " Settings where they differ among the runs of a stage and method (with the settings below \
-                 these are all settings of a run), and the last evaluation: losses in nats, accuracies as shares."
-            }
-            (data_of_seeds(&by_configuration(book)))
-        }
+            "seeds",
+            "diverged",
+            "stopped",
+            "steps_low",
+            "steps_high",
+        ]
+        .map(whole),
+    );
+    for metric in metrics {
+        columns
+            .extend(["low", "high"].map(|end| (format!("{}_{end}", metric.name()), Kind::Number)));
     }
+    let mut frame = Frame::new("table-runs", columns);
+    for ((stage, method, batch), runs) in groups {
+        let ended = |how: fn(&Outcome) -> bool| runs.iter().filter(|run| how(&run.outcome)).count();
+        let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
+        let first: [Value; 9] = [
+            (*stage).into(),
+            (*method).into(),
+            (*batch).into(),
+            runs.len().into(),
+            seeds.len().into(),
+            ended(|outcome| matches!(outcome, Outcome::Diverged { .. })).into(),
+            ended(|outcome| matches!(outcome, Outcome::Stopped { .. })).into(),
+            runs.iter().map(|run| steps(run)).min().into(),
+            runs.iter().map(|run| steps(run)).max().into(),
+        ];
+        let ends = metrics.iter().flat_map(|metric| {
+            let ends = ends(runs.iter().filter_map(|run| last(run, *metric)));
+            [ends.map(|ends| ends.0), ends.map(|ends| ends.1)]
+        });
+        frame.push(first.into_iter().chain(ends.map(Value::from)));
+    }
+    frame
+}
+
+/// The lowest and the highest.
+fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |ends, value| {
+        let (low, high): (f64, f64) = ends.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    })
 }
 
 /// `3`, `3 to 5`; a dash of nothing.
 fn span(values: impl Iterator<Item = f64>, write: impl Fn(f64) -> String) -> String {
-    let ends = values.fold(None, |ends: Option<(f64, f64)>, value| {
-        let (low, high) = ends.unwrap_or((value, value));
-        Some((low.min(value), high.max(value)))
-    });
-    ends.map_or("–".into(), |(low, high)| {
+    ends(values).map_or("–".into(), |(low, high)| {
         let (low, high) = (write(low), write(high));
         if low == high {
             low
@@ -139,83 +184,68 @@ fn span(values: impl Iterator<Item = f64>, write: impl Fn(f64) -> String) -> Str
     })
 }
 
-/// The columns of a list, and how to fill them.
-struct List<'a> {
-    others: BTreeSet<&'a str>,
-    metrics: Vec<Metric>,
-}
-
-impl<'a> List<'a> {
-    fn of(runs: &'a [RunRow]) -> Self {
-        let metrics = listed(runs);
-        let settings = runs.iter().flat_map(|r| r.settings.keys());
-        List {
-            others: settings
-                .map(String::as_str)
-                .filter(|path| !OWN.contains(path))
-                .collect(),
-            metrics,
-        }
-    }
-
-    fn head(&self) -> Vec<String> {
-        let mut head: Vec<String> = ["stage", "method", "batch_size", "learning_rate"]
-            .map(str::to_owned)
-            .to_vec();
-        head.extend(self.others.iter().map(|path| (*path).to_owned()));
-        head.extend(["seed", "outcome", "steps"].map(str::to_owned));
-        head.extend(self.metrics.iter().map(|metric| metric.name().to_owned()));
-        head
-    }
-
-    /// What the seeds of a configuration share.
-    fn settings(&self, run: &RunRow) -> Vec<String> {
-        let mut row = vec![
-            run.stage.clone(),
-            run.method.clone(),
-            run.batch_size.to_string(),
-            exact(run.learning_rate),
+/// A row a run, those of a configuration below each other, in the order of the sketches.
+fn list(study: &Study<'_>) -> Frame {
+    let runs = &study.table.runs;
+    let metrics = listed(runs);
+    let paths: BTreeSet<&String> = runs
+        .iter()
+        .flat_map(|run| run.settings.keys())
+        .filter(|path| !OWN.contains(&path.as_str()))
+        .collect();
+    let settings: Vec<(&String, Kind)> = paths
+        .into_iter()
+        .map(|path| {
+            let values = runs.iter().filter_map(|run| run.settings.get(path));
+            (path, of_runs::kind(values))
+        })
+        .collect();
+    let known = |name: &str, kind: Kind| (name.to_owned(), kind);
+    let mut columns = vec![
+        known("stage", Kind::Text),
+        known("method", Kind::Text),
+        known("batch_size", Kind::Integer),
+        known("learning_rate", Kind::Number),
+    ];
+    columns.extend(settings.iter().map(|(path, kind)| known(path, *kind)));
+    columns.extend([
+        known("seed", Kind::Integer),
+        known("outcome", Kind::Text),
+        known("steps", Kind::Integer),
+    ]);
+    columns.extend(
+        metrics
+            .iter()
+            .map(|metric| known(metric.name(), Kind::Number)),
+    );
+    let mut frame = Frame::new("list-runs", columns);
+    let mut ordered: Vec<&RunRow> = runs.iter().collect();
+    ordered.sort_by_key(|run| study.configuration(&run.label));
+    for run in ordered {
+        let first: [Value; 4] = [
+            (&run.stage).into(),
+            (&run.method).into(),
+            run.batch_size.into(),
+            run.learning_rate.into(),
         ];
-        let setting = |path: &&str| {
-            run.settings
-                .get(*path)
-                .map_or_else(String::new, words::value)
-        };
-        row.extend(self.others.iter().map(setting));
-        row
-    }
-
-    /// What each seed has of its own, the seed first.
-    fn results(&self, run: &RunRow) -> Vec<String> {
-        let mut row = vec![
-            run.seed.to_string(),
+        let settings = settings
+            .iter()
+            .map(|(path, kind)| of_runs::setting(run.settings.get(*path), *kind));
+        let results: [Value; 3] = [
+            run.seed.into(),
             outcome(run.outcome).into(),
-            steps(run).to_string(),
+            steps(run).into(),
         ];
-        row.extend(
-            self.metrics
-                .iter()
-                .map(|metric| number(*metric, last(run, *metric))),
+        let metrics = metrics.iter().map(|metric| last(run, *metric).into());
+        frame.push(
+            first
+                .into_iter()
+                .chain(settings)
+                .chain(results)
+                .chain(metrics),
         );
-        row
     }
-}
-
-/// A row a configuration, in the order of the book, its seeds side by side.
-fn by_configuration(book: &Book<'_>) -> String {
-    let list = List::of(&book.table.runs);
-    let mut configurations: BTreeMap<Option<usize>, Vec<&RunRow>> = BTreeMap::new();
-    for run in &book.table.runs {
-        let place = book.configuration(&run.label);
-        configurations.entry(place).or_default().push(run);
-    }
-    let mut csv = Csv::of(&list.head());
-    for runs in configurations.values() {
-        let mut row = list.settings(runs[0]);
-        row.extend(side_by_side(runs.iter().map(|run| list.results(run))));
-        csv.row(&row);
-    }
-    csv.text()
+    frame
 }
 
 /// How a run ended; the steps have a column of their own.
@@ -231,14 +261,5 @@ fn steps(run: &RunRow) -> u64 {
     match run.outcome {
         Outcome::Finished => run.budget_steps,
         Outcome::Diverged { step } | Outcome::Stopped { step } => step,
-    }
-}
-
-/// A plain number, so that the column sorts and copies well.
-fn number(metric: Metric, value: Option<f64>) -> String {
-    match value {
-        None => String::new(),
-        Some(value) if metric.is_loss() => significant(value, 4).replace('\u{2212}', "-"),
-        Some(value) => format!("{value:.4}"),
     }
 }

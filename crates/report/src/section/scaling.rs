@@ -4,34 +4,37 @@
 use std::collections::BTreeSet;
 
 use analysis::report::Named;
-use analysis::targets::{Bounded, ScalingFit, TargetsTable};
+use analysis::targets::{Bounded, FitNote, ScalingFit, TargetsTable};
 use maud::{Markup, html};
 
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::fixed;
 use crate::figure::noise;
 use crate::figure::steps::figures;
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    html! {
-        section #scaling aria-labelledby="scaling-heading" {
-            h2 #scaling-heading { "How steps scale with the batch size" }
-            @if book.table.targets.is_empty() {
-                p.empty { "The study times no targets." }
-            }
-            @for (index, named) in book.table.targets.iter().enumerate() {
-                (of_targets(named))
-                @if named.table.summaries.is_empty() {
-                    p.empty { "No run is behind the targets of stage " (words::name(&named.stage)) "." }
-                }
-                (figures(book, index, named))
-                @if !named.table.fits.is_empty() { (fits(book, index, &named.table)) }
-            }
-            (noise::figures(book))
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let targets = &study.table.targets;
+    let mut blocks = Vec::new();
+    if targets.is_empty() {
+        blocks.push(html! { p.empty { "The study times no targets." } }.into());
+    }
+    for (index, named) in targets.iter().enumerate() {
+        blocks.push(of_targets(named).into());
+        blocks.extend(figures(study, index, named));
+        if !named.table.fits.is_empty() {
+            blocks.push(Block::Table(fits(index, named)));
         }
+    }
+    blocks.extend(noise::figures(study));
+    Section {
+        id: "scaling",
+        name: "Scaling",
+        heading: "How steps scale with the batch size",
+        blocks,
     }
 }
 
@@ -43,19 +46,16 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
         .table
         .targets
         .iter()
-        .filter(|t| t.note.is_some() || !t.admissible)
+        .filter_map(|note| Some((note, words::targets::target(note)?)))
         .collect();
     html! {
+        @if named.table.summaries.is_empty() {
+            p.empty { "No run is behind the targets of stage " (words::name(&named.stage)) "." }
+        }
         @if !said.is_empty() || large || after_drop {
             ul.note {
-                @for note in said {
-                    li.warn[!note.admissible] {
-                        (words::target(note.target)) ": "
-                        @match &note.note {
-                            Some(text) => { (words::prose(text)) }
-                            None => "crossed in fewer than 16 steps, so no claim uses it."
-                        }
-                    }
+                @for (note, said) in said {
+                    li.warn[!note.admissible] { (words::target(note.target)) ": " (words::prose(&said)) }
                 }
                 @if large {
                     li {
@@ -74,18 +74,20 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
     }
 }
 
-fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
-    let fits = &targets.fits;
+fn fits(index: usize, named: &Named<TargetsTable>) -> Table {
+    let fits = &named.table.fits;
     let stages: BTreeSet<&str> = fits.iter().map(|fit| fit.stage.as_str()).collect();
     // What is to be known of all stands in the caption, once.
-    let of_all: Vec<&str> = notes(&fits[0])
-        .filter(|note| {
-            fits.iter()
-                .all(|fit| notes(fit).any(|other| other == *note))
-        })
+    let is_of_all = |note: &&FitNote| fits.iter().all(|fit| fit.notes.contains(note));
+    let of_all: Vec<String> = fits[0]
+        .notes
+        .iter()
+        .filter(is_of_all)
+        .map(words::targets::fit)
         .collect();
     let own = |fit: &ScalingFit| -> String {
-        let own: Vec<&str> = notes(fit).filter(|note| !of_all.contains(note)).collect();
+        let own = fit.notes.iter().filter(|note| !is_of_all(note));
+        let own: Vec<String> = own.map(words::targets::fit).collect();
         own.join("; ")
     };
     let columns = Columns {
@@ -112,11 +114,9 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
         .iter()
         .filter_map(|fit| fit.law)
         .any(|law| matches!(law.least_steps, Bounded::AtMost { .. }));
-    table(
-        book,
-        &format!("fits-{}", index + 1),
+    Table::new(
         "fits",
-        &html! {
+        html! {
             "Scaling fits"
             @if let (false, Some(stage)) = (columns.stage, stages.first()) { " of stage " (words::name(stage)) }
             " with 95\u{a0}% intervals. Slope: of log steps over log batch size, −1 is ideal, 0 is no gain. "
@@ -131,7 +131,8 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
             @if !of_all.is_empty() { " All: " (words::prose(&of_all.join("; "))) "." }
         },
         &head,
-        &rows,
+        rows,
+        frame::tables::fits(std::slice::from_ref(named)).named(&format!("fits-{}", index + 1)),
     )
 }
 
@@ -139,11 +140,6 @@ fn fits(book: &Book<'_>, index: usize, targets: &TargetsTable) -> Markup {
 struct Columns {
     stage: bool,
     note: bool,
-}
-
-/// The notes of a fit, which come as one text.
-fn notes(fit: &ScalingFit) -> impl Iterator<Item = &str> {
-    fit.note.iter().flat_map(|note| note.split("; "))
 }
 
 fn row(fit: &ScalingFit, note: &str, columns: &Columns) -> Markup {

@@ -7,27 +7,31 @@ use analysis::report::StageSettings;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::book::Book;
+use crate::document::Section;
 use crate::draw::number::{count, grouped};
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    let stages = &book.table.stages;
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let stages = &study.table.stages;
     let shared = shared(stages);
-    html! {
-        section #settings aria-labelledby="settings-heading" {
-            h2 #settings-heading { "Settings" }
-            @if stages.is_empty() { p.empty { "No stage trains." } }
-            @if !shared.is_empty() {
-                h3 { "All stages" }
-                dl.facts.columns { @for (path, value) in &shared { (fact(path, value)) } }
-            }
-            @for stage in stages {
-                @let several = stages.iter().filter(|other| other.stage == stage.stage).count() > 1;
-                (one(stage, several, &shared))
-            }
+    let text = html! {
+        @if stages.is_empty() { p.empty { "No stage trains." } }
+        @if !shared.is_empty() {
+            h3 { "All stages" }
+            dl.facts.columns { @for (path, value) in &shared { (fact(path, value)) } }
         }
+        @for stage in stages {
+            @let several = stages.iter().filter(|other| other.stage == stage.stage).count() > 1;
+            (one(stage, several, &shared))
+        }
+    };
+    Section {
+        id: "settings",
+        name: "Settings",
+        heading: "Settings",
+        blocks: vec![text.into()],
     }
 }
 

@@ -7,17 +7,17 @@ use analysis::claims::{SEEDS_TO_DECIDE, Verdict};
 use analysis::report::StageSettings;
 use maud::{Markup, html};
 
-use crate::book::Book;
 use crate::draw::number::{count, grouped};
+use crate::study::Study;
 use crate::words;
 
 /// The paragraph under the title.
-pub(crate) fn paragraph(book: &Book<'_>) -> Markup {
-    let table = book.table;
+pub(crate) fn paragraph(study: &Study<'_>) -> Markup {
+    let table = study.table;
     if table.runs.is_empty() {
         return html! { p.lead { "No training run is behind this report: there is nothing to show." } };
     }
-    let methods: Vec<String> = book.methods().iter().map(|m| words::method(m)).collect();
+    let methods: Vec<String> = study.methods().iter().map(|m| words::method(m)).collect();
     let diverged = table
         .runs
         .iter()
@@ -43,16 +43,16 @@ pub(crate) fn paragraph(book: &Book<'_>) -> Markup {
         p.lead {
             (count(table.runs.len(), "training run")) " of "
             (words::name(&words::list(&methods)))
-            " at " (batches(book.batches()))
+            " at " (batches(study.batches()))
             @if let Some(parameters) = range(&parameters) { ", on a network of " (parameters) " parameters" }
             @if let Some(examples) = range(&examples) { " and " (examples) " training examples" }
             "; " (count(seeds.len(), "seed")) " in all. "
             @if diverged == 0 { "No run diverged" } @else { (count(diverged, "run")) " diverged" }
             @if stopped > 0 { ", " (stopped) " ended before their budget was used up" }
             ". "
-            @if !table.claims.is_empty() { (verdicts(book)) }
+            @if !table.claims.is_empty() { (verdicts(study)) }
         }
-        @let (design, limits) = (design(book), limits(book));
+        @let (design, limits) = (design(study), limits(study));
         @if !design.is_empty() || !limits.is_empty() {
             p {
                 @for sentence in &design { (sentence) " " }
@@ -63,8 +63,8 @@ pub(crate) fn paragraph(book: &Book<'_>) -> Markup {
 }
 
 /// How the methods were tuned and what the quoted numbers rest on.
-fn design(book: &Book<'_>) -> Vec<String> {
-    let table = book.table;
+fn design(study: &Study<'_>) -> Vec<String> {
+    let table = study.table;
     let mut sentences = Vec::new();
     let tuning: BTreeSet<&str> = table
         .winners
@@ -129,8 +129,8 @@ fn between(counts: &BTreeSet<usize>) -> Option<String> {
 }
 
 /// What a reader must hold against the numbers.
-fn limits(book: &Book<'_>) -> Vec<String> {
-    let table = book.table;
+fn limits(study: &Study<'_>) -> Vec<String> {
+    let table = study.table;
     let mut limits = Vec::new();
     let winners = || table.winners.iter().flat_map(|named| &named.table.winners);
     let tuning: BTreeSet<usize> = winners().map(|winner| winner.seeds.len()).collect();
@@ -215,9 +215,10 @@ fn range(values: &BTreeSet<u64>) -> Option<String> {
     })
 }
 
-fn verdicts(book: &Book<'_>) -> String {
+fn verdicts(study: &Study<'_>) -> String {
     let of = |verdict| {
-        book.table
+        study
+            .table
             .claims
             .iter()
             .filter(|c| c.verdict == verdict)
@@ -234,7 +235,7 @@ fn verdicts(book: &Book<'_>) -> String {
     .collect();
     format!(
         "Of {}: {}.",
-        count(book.table.claims.len(), "claim"),
+        count(study.table.claims.len(), "claim"),
         words::list(&parts)
     )
 }

@@ -7,40 +7,51 @@ use analysis::report::Named;
 use analysis::select::{Criterion, Edge, Winner, WinnersTable};
 use maud::{Markup, html};
 
-use super::table;
-use crate::book::Book;
+use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, grouped};
 use crate::figure::performance::{SHOWN, is_cut};
 use crate::figure::{forgiving, performance};
+use crate::frame;
+use crate::study::Study;
 use crate::words;
 
 /// The section.
-pub(crate) fn section(book: &Book<'_>) -> Markup {
-    let tables = &book.table.winners;
-    html! {
-        section #winners aria-labelledby="winners-heading" {
-            h2 #winners-heading { "Winners and what they reach" }
-            @if tables.is_empty() { p.empty { "The study selects no winners." } }
-            @for (index, named) in tables.iter().enumerate() { (selection(book, index, named)) }
-            h3 #performance { "Confirmed performance" }
-            @if book.table.performance.is_empty() {
-                p.empty {
-                    "No winner was trained again on fresh seeds, so no performance can be quoted: the best of \
-                     many noisy results is optimistic."
-                }
-            } @else {
-                (performance::figures(book))
-                (confirmed(book))
+pub(crate) fn section(study: &Study<'_>) -> Section {
+    let tables = &study.table.winners;
+    let mut blocks = Vec::new();
+    if tables.is_empty() {
+        blocks.push(html! { p.empty { "The study selects no winners." } }.into());
+    }
+    let selections = tables.iter().enumerate();
+    blocks.extend(selections.map(|(index, named)| selection(index, named)));
+    blocks.push(html! { h3 #performance { "Confirmed performance" } }.into());
+    if study.table.performance.is_empty() {
+        let text = html! {
+            p.empty {
+                "No winner was trained again on fresh seeds, so no performance can be quoted: the best of \
+                 many noisy results is optimistic."
             }
-            @for (index, named) in tables.iter().enumerate() { (forgiving::one(book, index, named)) }
-        }
+        };
+        blocks.push(text.into());
+    } else {
+        blocks.extend(performance::figures(study));
+        blocks.push(Block::Table(confirmed(study)));
+    }
+    let searches = tables.iter().enumerate();
+    blocks.extend(searches.filter_map(|(index, named)| forgiving::one(study, index, named)));
+    Section {
+        id: "winners",
+        name: "Winners",
+        heading: "Winners and what they reach",
+        blocks,
     }
 }
 
-fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Markup {
+fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
     let winners = &named.table.winners;
     if winners.is_empty() {
-        return html! { p.empty { "Stage " (words::name(&named.stage)) " had no runs to select from." } };
+        let text = html! { p.empty { "Stage " (words::name(&named.stage)) " had no runs to select from." } };
+        return text.into();
     }
     let swept: BTreeSet<&str> = winners
         .iter()
@@ -73,11 +84,9 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
         .iter()
         .filter(|w| !w.on_grid_edge.is_empty())
         .count();
-    table(
-        book,
-        &format!("winners-{}", index + 1),
+    Block::Table(Table::new(
         "winners",
-        &html! {
+        html! {
             "Winners of stage " (words::name(&named.stage)) " by " (words::criterion(named.table.by))
             @if by_steps { " (the median seed: after the last miss, by the first of two hits)" }
             @else { " " (words::slice(named.table.at)) }
@@ -92,8 +101,10 @@ fn selection(book: &Book<'_>, index: usize, named: &Named<WinnersTable>) -> Mark
             } @else { "None lies on the edge of its grid." }
         },
         &head,
-        &rows,
-    )
+        rows,
+        frame::tables::winners(std::slice::from_ref(named))
+            .named(&format!("winners-{}", index + 1)),
+    ))
 }
 
 /// Columns that are there only if they say something.
@@ -136,8 +147,8 @@ fn row(
     }
 }
 
-fn confirmed(book: &Book<'_>) -> Markup {
-    let rows = &book.table.performance;
+fn confirmed(study: &Study<'_>) -> Table {
+    let rows = &study.table.performance;
     let metrics: Vec<_> = SHOWN
         .into_iter()
         .filter(|m| rows.iter().any(|row| row.metrics.contains_key(m)))
@@ -173,11 +184,10 @@ fn confirmed(book: &Book<'_>) -> Markup {
             }
         }
     };
-    table(
-        book,
+    let report = std::iter::once((study.table.title.as_str(), study.table));
+    Table::new(
         "confirmed",
-        "confirmed",
-        &html! {
+        html! {
             "Confirmed performance"
             @if let (false, Some(stage)) = (several, selections.first()) { " of the winners of stage " (words::name(stage)) }
             ": mean over fresh seeds at the last evaluation, with the 95\u{a0}% t interval; losses in nats. "
@@ -186,6 +196,7 @@ fn confirmed(book: &Book<'_>) -> Markup {
             }
         },
         &head,
-        &body,
+        body,
+        frame::report::performance(report).named("confirmed"),
     )
 }

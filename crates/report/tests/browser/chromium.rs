@@ -159,9 +159,15 @@ impl Chromium {
         self.load("about:blank");
         self.events.clear();
         self.load(&format!("file://{}{place}", file.display()));
+        // Data that a page holds compressed are unpacked a moment later.
+        self.ask(
+            "new Promise((done, failed) => { const until = Date.now() + 20000; const look = () => \
+             'ready' in document.body.dataset ? done(null) : Date.now() > until ? failed('the script never ends') : setTimeout(look, 5); look(); })",
+        );
     }
 
-    fn load(&mut self, url: &str) {
+    /// Goes to an address and waits until it is loaded, whatever its scripts do.
+    pub(crate) fn load(&mut self, url: &str) {
         let reply = self.call("Page.navigate", &json!({ "url": url }));
         assert!(reply["errorText"].is_null(), "{url}: {reply}");
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";

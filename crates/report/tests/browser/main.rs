@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use analysis::report::ReportTable;
 use chromium::Chromium;
-use report::{Provenance, page};
+use report::{Page, Provenance};
 use sample::Study;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ struct Written {
 fn written(table: &ReportTable, provenance: &Provenance) -> Written {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("page.html");
-    std::fs::write(&file, page(table, provenance)).expect("a page is written");
+    std::fs::write(&file, Page::new(table, provenance, None).html()).expect("a page is written");
     Written {
         _folder: folder,
         file,
@@ -188,7 +188,7 @@ fn the_list_of_runs_sorts_filters_and_pages_and_downloads_what_it_shows() {
          input.dispatchEvent(new Event('input')); })()",
     );
     // The words may stand in any column.
-    let files = report::exhibits(&page(&table, &sample::provenance()));
+    let files = Page::new(&table, &sample::provenance(), None).files();
     let list = files
         .iter()
         .find(|file| file.name == "list-runs.csv")
@@ -244,7 +244,7 @@ fn a_download_is_what_lies_beside_the_page() {
     pages.push(("quick", Study::quick().table(), sample::provenance()));
     let mut seen = 0;
     for (name, table, provenance) in &pages {
-        let files = report::exhibits(&page(table, provenance));
+        let files = Page::new(table, provenance, None).files();
         browser.open(&written(table, provenance).file, "");
         for file in &files {
             let (id, ending) = file.name.split_once('.').expect("a name with an ending");
@@ -256,10 +256,10 @@ fn a_download_is_what_lies_beside_the_page() {
             if ending == "csv" {
                 assert_eq!(saved, file.text, "{} of {name}", file.name);
             } else {
-                // Laid out by different programs, they have the same drawings and no style but a file's own.
+                // Laid out by different programs, they have the same drawings and need no style.
                 for text in [&saved, &file.text] {
                     assert!(
-                        !text.contains("var(") && text.contains("fill=\"#fff\""),
+                        !text.contains("<style") && text.contains("fill=\"#fff\""),
                         "{} of {name}",
                         file.name
                     );
@@ -282,25 +282,36 @@ fn a_download_is_what_lies_beside_the_page() {
 }
 
 #[test]
-fn data_that_are_opened_say_every_field() {
-    let Some(mut browser) = Chromium::start("opened data in a browser") else {
+fn data_that_a_page_holds_compressed_are_shown_and_saved_whole() {
+    let Some(mut browser) = Chromium::start("compressed data in a browser") else {
         return;
     };
-    let html = page(&Study::quick().table(), &sample::provenance());
-    let files = report::exhibits(&html);
-    let file = files.iter().find(|file| file.name == "list-runs.csv");
-    browser.open(&quick().file, "");
+    let (table, provenance) = (Study::large(12), sample::provenance_of(9216));
+    let page = Page::new(&table, &provenance, None);
+    browser.open(&written(&table, &provenance).file, "");
+    let mut compressed = 0;
+    for file in page.files() {
+        let Some(id) = file.name.strip_suffix(".csv") else {
+            continue;
+        };
+        let packed = browser.ask(&format!(
+            "!!document.querySelector('#{id} script[data-packed]')"
+        ));
+        compressed += usize::from(packed == json!(true));
+        let saved = saved(&mut browser, &format!("#{id}"), "Download CSV");
+        assert!(saved == file.text, "{id}");
+    }
+    assert!(compressed > 5, "{compressed} compressed");
     browser.ask("document.querySelector('#list-runs summary').click()");
     let shown = browser.ask(
-        "new Promise(done => setTimeout(() => done(document.querySelector('#list-runs details').innerText), 100))",
+        "new Promise(done => setTimeout(() => done(document.querySelector('#list-runs pre').textContent.length), 100))",
     );
-    let shown = shown.as_str().expect("text");
-    assert!(shown.starts_with("Data (CSV)"), "{shown}");
-    assert!(!shown.contains("as above"), "{shown}");
-    assert!(
-        shown.contains(file.expect("the list").text.trim()),
-        "{shown}"
-    );
+    let list = page
+        .files()
+        .into_iter()
+        .find(|file| file.name == "list-runs.csv");
+    let letters = list.expect("the list").text.encode_utf16().count();
+    assert_eq!(shown, json!(letters));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a page says of an earlier report.
 
+use report::Page;
+
 use crate::sample::Study;
 use crate::{all, check, sample, text};
 
@@ -28,19 +30,19 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
             table: before,
             devices: Some(vec!["CPU (flex)".into()]),
         };
-        check(&report::page_against(&now, &sample::provenance(), &earlier))
+        check(&Page::new(&now, &sample::provenance(), Some(&earlier)).html())
     };
     let page = against(before);
     let said = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
     for part in [
-        "Compared with before <b>. 479 runs before, 480 now: 1 added, 0 gone; of the 479 in both 1 came out otherwise.",
+        "Compared with before <b>. 479 runs before, 480 now (1 added, 0 removed). 1 result differs among the 479 runs in both.",
         "Trained on CPU (flex), before and now.",
         "2 of 4 changed",
         "not declared",
         "kfac, K-FAC: budget.epochs",
         &steps,
-        "Scaling fits: all 6 as before.",
-        "Winners: all 10 as before.",
+        "Scaling fits: no change in 6.",
+        "Winners: no change in 10.",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -57,7 +59,7 @@ fn what_changed_since_an_earlier_report_is_said_and_nothing_else() {
     // The same report again.
     let page = against(now.clone());
     assert_eq!(all(&page, "#changes figure").len(), 1);
-    assert!(text(all(&page, "#changes-verdicts")[0]).contains("none is another"));
+    assert!(text(all(&page, "#changes-verdicts")[0]).contains("No verdict changed."));
 }
 
 #[test]
@@ -69,21 +71,22 @@ fn results_of_other_devices_are_told_from_what_changed() {
             table: table.clone(),
             devices: devices.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
         };
-        let page = report::page_against(&table, &sample::provenance(), &earlier);
-        let page = check(&page);
+        let page = check(&Page::new(&table, &sample::provenance(), Some(&earlier)).html());
         let warned = all(&page, "#changes .warn").len();
         let text = text(all(&page, "#changes")[0]).replace('\u{a0}', " ");
         (text, warned)
     };
     let (text, warned) = said(Some(&["CPU (flex)", "cuda"]));
     assert!(
-        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now"),
+        text.contains("Trained on CPU (flex) and cuda before, on CPU (flex) now. That alone can be why results differ"),
         "{text}"
     );
     assert_eq!(warned, 1);
     let (text, warned) = said(None);
     assert!(
-        text.contains("On what the earlier runs were trained was not recorded; now on CPU (flex)."),
+        text.contains(
+            "The device of the earlier runs was not recorded. Now they were trained on CPU (flex)."
+        ),
         "{text}"
     );
     assert_eq!(warned, 0);

@@ -1,12 +1,15 @@
 //! Claims of the made-up study, one of each verdict.
 
-use analysis::claims::{Alternative, Claim, ClaimVerdict, Figure, Statistic, Unit, Verdict};
-use analysis::{Estimate, Interval, Metric};
+use analysis::claims::{
+    Alternative, Choice, Claim, ClaimVerdict, Figure, Missing, Part, Quantity, Reason, Slopes,
+    Statistic, Tally, TimedRuns, Verdict,
+};
+use analysis::{Estimate, Interval, Metric, Target};
 
 pub(super) fn claims() -> Vec<ClaimVerdict> {
-    let statistic = |name: &str, part: Option<&str>, value: f64, wide: f64, verdict| Statistic {
-        name: name.into(),
-        part: part.map(Into::into),
+    let statistic = |quantity, part: Option<Part>, value: f64, wide: f64, verdict| Statistic {
+        quantity,
+        part,
         estimate: Estimate {
             value,
             interval: Some(Interval {
@@ -15,39 +18,68 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
                 confidence: 0.95,
             }),
         },
-        unit: Unit::Plain,
         n: 5,
         verdict,
     };
+    let loss = |level| Target {
+        metric: Metric::TrainLoss,
+        level,
+    };
     let slope = statistic(
-        "difference of log-log slopes, K-FAC minus SGD",
-        Some("train loss 0.03"),
+        Quantity::SlopeDifference,
+        None,
         -0.04,
         0.11,
         Verdict::Undecided,
     );
-    let mut equal = statistic(
-        "difference in test accuracy, K-FAC minus SGD",
-        Some("batch size 128"),
+    let equal = statistic(
+        Quantity::FinalDifference {
+            metric: Metric::TestAccuracy,
+        },
+        Some(Part::BatchSize(128)),
         0.002,
         0.006,
         Verdict::Supported,
     );
-    equal.unit = Unit::Points;
-    let mut faster = statistic(
-        "steps to train loss 0.03, K-FAC over SGD",
-        Some("batch size 256"),
+    let faster = statistic(
+        Quantity::StepsRatio { target: loss(0.03) },
+        Some(Part::BatchSize(256)),
         -0.94,
         0.2,
         Verdict::Contradicted,
     );
-    faster.unit = Unit::LogRatio;
+    let tally = |supported, contradicted, of| Tally {
+        supported,
+        contradicted,
+        of,
+    };
+    let with = |target: Option<Target>, selection: Option<&str>, verdict| Alternative {
+        choice: Choice::Steps {
+            target,
+            runs: TimedRuns {
+                targets: "targets".into(),
+                selection: selection.map(Into::into),
+                after_drops: false,
+            },
+        },
+        verdict,
+        statistic: None,
+        missing: Some(Missing::BatchSizesReached { needed: 3 }),
+        has_say: true,
+    };
+    let accuracy = Target {
+        metric: Metric::TestAccuracy,
+        level: 0.93,
+    };
     vec![
         ClaimVerdict {
-            claim: Claim::ComparablePerformance { margin: 0.01, metric: Metric::TestAccuracy },
-            sentence: "K-FAC's final test accuracy is comparable to SGD's, within 1 point.".into(),
+            claim: Claim::ComparablePerformance {
+                margin: 0.01,
+                metric: Metric::TestAccuracy,
+            },
             verdict: Verdict::Supported,
-            reason: "At every batch size the interval of the difference lies within the margin.".into(),
+            reason: Reason::Parts(tally(2, 0, 2)),
+            remarks: vec![],
             statistic: Some(equal.clone()),
             parts: vec![equal.clone(), equal],
             n: 5,
@@ -56,24 +88,34 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
         },
         ClaimVerdict {
             claim: Claim::DiminishingReturns {},
-            sentence: "Both methods have diminishing returns, and K-FAC departs from ideal scaling further than SGD.".into(),
             verdict: Verdict::Undecided,
-            reason: "The interval of the difference of slopes covers zero.".into(),
+            reason: Reason::Slopes(Slopes::NotToldApart),
+            remarks: vec![],
             statistic: Some(slope.clone()),
             parts: vec![slope.clone()],
             n: 5,
             figure: Figure::Scaling,
             under: vec![
-                Alternative { choice: "train loss 0.03".into(), verdict: Verdict::Undecided, statistic: Some(slope), reason: String::new(), has_say: true },
-                Alternative { choice: "train loss 0.1, winners of `winners`".into(), verdict: Verdict::Undecided, statistic: None, reason: "the target is inadmissible".into(), has_say: true },
-                Alternative { choice: "test accuracy 0.93".into(), verdict: Verdict::Contradicted, statistic: None, reason: "K-FAC gains more.".into(), has_say: true },
+                Alternative {
+                    statistic: Some(slope),
+                    missing: None,
+                    ..with(None, Some("winners"), Verdict::Undecided)
+                },
+                with(Some(loss(0.1)), Some("winners"), Verdict::Undecided),
+                Alternative {
+                    missing: None,
+                    ..with(Some(accuracy), None, Verdict::Contradicted)
+                },
             ],
         },
         ClaimVerdict {
             claim: Claim::RegionShrinksAtFixedEpochs {},
-            sentence: "At fixed epochs the good region shrinks as the batch size grows.".into(),
             verdict: Verdict::Undecided,
-            reason: "3 seeds are fewer than the 5 that a verdict needs.".into(),
+            reason: Reason::TooFewSeeds {
+                seeds: 3,
+                estimates: tally(4, 2, 7),
+            },
+            remarks: vec![],
             statistic: None,
             parts: vec![],
             n: 3,
@@ -82,11 +124,11 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
         },
         ClaimVerdict {
             claim: Claim::SgdFasterPerIteration {},
-            sentence: "SGD makes more progress per iteration in reducing the loss.".into(),
             verdict: Verdict::Contradicted,
-            reason: "At every batch size K-FAC needs fewer steps to the same loss.".into(),
-            statistic: Some(faster),
-            parts: vec![],
+            reason: Reason::Parts(tally(0, 1, 1)),
+            remarks: vec![],
+            statistic: Some(faster.clone()),
+            parts: vec![faster],
             n: 5,
             figure: Figure::Curves,
             under: vec![],

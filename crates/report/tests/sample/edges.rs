@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use analysis::Outcome;
+use analysis::claims::{Alternative, Choice, Remark, Verdict};
 use analysis::heatmap::CellState;
 use analysis::report::ReportTable;
 use analysis::targets::Steps;
+use analysis::{Metric, Outcome};
 use report::Provenance;
 
 use super::{Study, provenance};
@@ -72,8 +73,27 @@ pub(crate) fn named(name: &str) -> (ReportTable, Provenance) {
     study.methods = vec![name.into(), "sgd".into()];
     let mut table = study.table();
     table.title = name.into();
-    table.claims[0].sentence = name.into();
-    table.claims[0].reason = name.into();
+    let claim = &mut table.claims[0];
+    claim.remarks.push(Remark::WinnerDiverged {
+        method: name.into(),
+        batch_size: 16,
+        diverged: 1,
+        seeds: 5,
+    });
+    claim.under = vec![
+        Alternative {
+            choice: Choice::Winners {
+                metric: Metric::TestAccuracy,
+                margin: 0.01,
+                selection: name.into(),
+            },
+            verdict: Verdict::Contradicted,
+            statistic: None,
+            missing: None,
+            has_say: true,
+        };
+        2
+    ];
     table.targets[0].stage = name.into();
     table.heatmaps[0].table.panels[0].x = name.into();
     table.heatmaps[0].table.panels[0].others = BTreeMap::from([(name.into(), name.into())]);

@@ -14,12 +14,13 @@ use analysis::heatmap::{
     Cell, CellState, Good, GoodRegion, GoodRule, HeatmapTable, Panel, SeedCell, Side,
 };
 use analysis::report::{
-    LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow, StageSettings, sketch,
+    FORMAT, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow,
+    StageSettings, sketch,
 };
 use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
-    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, RunSteps, ScalingFit, Steps,
-    StepsInterval, StepsSummary, TargetNote, TargetsTable,
+    Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
+    ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
 };
 use analysis::{Estimate, Evaluation, Interval, Metric, Moment, Outcome, Target, Updates};
 use serde_json::{Value, json};
@@ -182,6 +183,7 @@ impl Study {
     /// The whole table.
     pub(crate) fn table(&self) -> ReportTable {
         ReportTable {
+            format: FORMAT,
             title: "K-FAC and SGD at growing batch sizes on handwritten digits".into(),
             study: Some("quickstart".into()),
             claims: claims(),
@@ -249,8 +251,12 @@ impl Study {
                 .map(|t| TargetNote {
                     target: Self::target(t),
                     admissible: t != 0,
-                    fewest_steps: Some(14),
-                    note: (t == 0).then(|| "The median K-FAC run crosses it in 15 steps at batch size 256, so no claim or fit uses it.".into()),
+                    fewest: Some(FewestSteps {
+                        stage: "confirmed".into(),
+                        method: self.methods[0].clone(),
+                        batch_size: 256,
+                        by: if t == 0 { 15 } else { 40 },
+                    }),
                 })
                 .collect(),
             runs,
@@ -350,7 +356,11 @@ impl Study {
                 log_likelihood: -40.2,
             }),
             slope: Some(around(-0.71 + 0.04 * m as f64, -0.06)),
-            note: (t == 0).then(|| "inadmissible target: no law is fitted".into()),
+            notes: if t == 0 {
+                vec![FitNote::NoLaw { batch_sizes: 2 }]
+            } else {
+                vec![]
+            },
         }
     }
 
@@ -790,6 +800,7 @@ impl Study {
 /// A table with nothing in it.
 pub(crate) fn empty() -> ReportTable {
     ReportTable {
+        format: FORMAT,
         title: String::new(),
         study: None,
         claims: vec![],

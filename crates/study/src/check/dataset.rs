@@ -9,7 +9,7 @@ use crate::diagnostic::{Draft, Span};
 use crate::like::Written;
 use crate::program::From;
 use crate::schema::{Checksums, Dataset, Source};
-use crate::source::Place;
+use crate::source::{Place, contents_in_words};
 use crate::sources::Sources;
 
 pub(super) fn check(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
@@ -204,14 +204,20 @@ pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut
                 Place::Disk(path) if !path.exists() => Some(path),
                 _ => None,
             });
-        if let Some(path) = missing {
-            let help = format!(
+        let Some(path) = missing else {
+            continue;
+        };
+        let given = dataset.path.as_ref();
+        let given = given.map(|given| sources.of(span).folder.join(given));
+        let help = match given.and_then(|given| contents_in_words(&given)) {
+            Some(there) => format!("{there}; wanted is {}", dataset.source.files_in_words()),
+            None => format!(
                 "`{}` is at {}; put it there, or give `url:` and `sha256:` instead of `path:`",
                 dataset.source.name(),
                 dataset.source.home()
-            );
-            mistakes.push(warning(&path, span, help));
-        }
+            ),
+        };
+        mistakes.push(warning(&path, span, help));
     }
     let read = checked.programs.values().flat_map(|program| &program.reads);
     let inputs = read.filter_map(|read| match &read.from {

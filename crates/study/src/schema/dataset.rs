@@ -47,13 +47,15 @@ pub(crate) struct Dataset {
 pub(crate) enum Source {
     /// 1,797 handwritten digits of 8x8 pixels (UCI), built in.
     Digits,
-    /// CIFAR-10, binary version: `cifar-10-binary.tar.gz` or its unpacked folder; any number of images in each file.
+    /// CIFAR-10: `cifar-10-binary.tar.gz` or `cifar-10-python.tar.gz`, which hold the same images, or the folder of
+    /// either; any number of images in each file.
     Cifar10,
     /// SVHN, cropped digits: a folder with `train_32x32.mat` and `test_32x32.mat`, and `extra_32x32.mat` if `extra` is
     /// set.
     Svhn,
     /// MNIST: a folder with `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, `t10k-images-idx3-ubyte.gz` and
-    /// `t10k-labels-idx1-ubyte.gz`, or the same unpacked, without `.gz`.
+    /// `t10k-labels-idx1-ubyte.gz`, or the same unpacked, without `.gz`; as `train-images.idx3-ubyte` and in `MNIST/raw` they
+    /// are found, too.
     Mnist,
     /// Fashion-MNIST: a folder with files as MNIST's.
     FashionMnist,

@@ -9,8 +9,9 @@ use analysis::heatmap::{CellState, Panel};
 use maud::{Markup, PreEscaped, html};
 
 use super::shades::Shades;
-use crate::draw::colour::cividis;
+use crate::draw::colour::{PANEL, cividis};
 use crate::draw::number::{fixed, significant};
+use crate::draw::style::Style;
 use crate::draw::svg::px;
 
 /// Width of the smallest cell in which two digits can be read, in pixels.
@@ -36,17 +37,6 @@ pub(super) fn value(state: &CellState) -> Option<f64> {
     match state {
         CellState::Value { mean, .. } => Some(*mean),
         _ => None,
-    }
-}
-
-/// A cell's state in the words of the data.
-pub(super) fn state(state: &CellState) -> &'static str {
-    match state {
-        CellState::Value { .. } => "value",
-        CellState::Diverged { .. } => "diverged",
-        CellState::StoppedEarly { .. } => "ended early",
-        CellState::NotEvaluated => "not evaluated",
-        CellState::Missing => "missing",
     }
 }
 
@@ -84,7 +74,7 @@ pub(super) fn all(
                     short(metric, *mean)
                 };
                 let (class, star) = if panel.best == Some(index) {
-                    (" class=\"starred\"", "*")
+                    (" class=\"starred\" font-weight=\"700\"", "*")
                 } else {
                     ("", "")
                 };
@@ -105,11 +95,11 @@ pub(super) fn all(
             }
             CellState::StoppedEarly { .. } => {
                 let _ = write!(marks, "M{} {}h9v9h-9z", px(mid - 4.5), px(centre - 4.5));
-                "class=\"void\"".into()
+                format!("class=\"void\" stroke=\"{PANEL}\"")
             }
             CellState::NotEvaluated => {
                 let _ = write!(marks, "M{} {}h8", px(mid - 4.0), px(centre));
-                "class=\"void\"".into()
+                format!("class=\"void\" stroke=\"{PANEL}\"")
             }
             CellState::Missing => {
                 let (wide, high) = (px(wide), px(high));
@@ -132,19 +122,20 @@ pub(super) fn all(
     html! {
         @if !crosses.is_empty() {
             pattern id=(hatch) width="9" height="9" patternUnits="userSpaceOnUse" {
-                path.ground d="M0 0h9v9h-9z" {}
-                path.lost d="M-1 1L1 -1M0 9L9 0M8 10L10 8" {}
+                (Style::Ground.plain("M0 0h9v9h-9z"))
+                (Style::Lost.plain("M-1 1L1 -1M0 9L9 0M8 10L10 8"))
             }
         }
-        g.shades stroke-width=(px(high)) {
+        g.shades fill="none" stroke-width=(px(high)) {
             @for (look, cells) in &looks { (PreEscaped(format!("<path {look} d=\"{}\"/>", strokes(cells)))) }
         }
-        path.gaps d=(gaps(panel, size, corner)) {}
-        @if !missing.is_empty() { path.missing d=(missing) {} }
-        @if !marks.is_empty() { path.lost d=(marks) {} }
-        @if !crosses.is_empty() { path.lost.thick d=(crosses) {} }
-        g.values.tiny[small] {
-            @for ((pale, y), row) in &values { text class=[pale.then_some("pale")] y=(y) { (PreEscaped(row)) } }
+        (Style::Gaps.plain(&gaps(panel, size, corner)))
+        @if !missing.is_empty() { (Style::Missing.plain(&missing)) }
+        @if !marks.is_empty() { (Style::Lost.plain(&marks)) }
+        @if !crosses.is_empty() { (Style::Cross.plain(&crosses)) }
+        // By name, which no other surroundings change: the cells keep their colours, too.
+        g.values text-anchor="middle" font-size=(if small { "9.5" } else { "10.5" }) fill="black" {
+            @for ((pale, y), row) in &values { text fill=[pale.then_some("white")] y=(y) { (PreEscaped(row)) } }
         }
     }
 }

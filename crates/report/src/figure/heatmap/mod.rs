@@ -9,22 +9,22 @@ mod shades;
 use std::collections::BTreeSet;
 
 use analysis::Moment;
-use analysis::heatmap::{CellState, HeatmapTable, Panel};
+use analysis::heatmap::{HeatmapTable, Panel};
 use analysis::report::Named;
 use maud::{Markup, html};
 
-use self::cell::value;
 use self::legend::legend;
 use self::panel::Frame;
 use self::shades::Shades;
-use super::{data, figure};
-use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, measured};
-use crate::draw::number::{count, exact, fixed, significant};
+use crate::document::{Block, Figure, Kind, Maps, Part};
+use crate::draw::drawing::Drawing;
+use crate::draw::number::count;
+use crate::frame::tables::cells;
+use crate::study::{Study, groups};
 use crate::words;
 
 /// Figures of a heatmap table: one per slice and group of stages.
-pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>) -> Markup {
+pub(crate) fn figures(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) -> Vec<Block> {
     let table = &named.table;
     let shades = Shades::of(table);
     let mut parts: Vec<(Moment, Vec<&Panel>)> = Vec::new();
@@ -35,12 +35,17 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<HeatmapTable>
             parts.push((slice, here().filter(mine).collect()));
         }
     }
-    html! {
-        @for (place, (slice, panels)) in parts.iter().enumerate() {
-            @if place == 0 || parts[place - 1].0 != *slice { h3 { "Sensitivity " (words::slice(*slice)) } }
-            (one(book, &format!("{}-{}", index + 1, place + 1), *slice, table, panels, &shades))
+    let mut blocks = Vec::new();
+    for (place, (slice, panels)) in parts.iter().enumerate() {
+        if place == 0 || parts[place - 1].0 != *slice {
+            blocks.push(html! { h3 { "Sensitivity " (words::slice(*slice)) } }.into());
         }
+        let tag = format!("{}-{}", index + 1, place + 1);
+        blocks.push(Block::Figure(one(
+            study, &tag, *slice, named, panels, &shades,
+        )));
     }
+    blocks
 }
 
 /// Method, stage, and the panels beside each other with their places in the
@@ -59,13 +64,14 @@ pub(crate) fn slices(table: &HeatmapTable) -> Vec<Moment> {
 }
 
 fn one(
-    book: &Book<'_>,
+    study: &Study<'_>,
     tag: &str,
     slice: Moment,
-    table: &HeatmapTable,
+    named: &Named<HeatmapTable>,
     panels: &[&Panel],
     shades: &Shades,
-) -> Markup {
+) -> Figure {
+    let table = &named.table;
     let series: BTreeSet<(&str, &str)> = panels
         .iter()
         .map(|p| (p.method.as_str(), p.stage.as_str()))
@@ -88,11 +94,8 @@ fn one(
         })
         .filter(|(_, _, row): &Row<'_>| !row.is_empty())
         .collect();
-    for (place, panel) in panels.iter().enumerate() {
-        book.heatmap(&panel::id(tag, place), panel);
-    }
     // The data lists the panels' cells one after the other.
-    let first_rows: Vec<usize> = panels
+    let firsts: Vec<usize> = panels
         .iter()
         .scan(0, |next, panel| {
             let first = *next;
@@ -101,32 +104,43 @@ fn one(
         })
         .collect();
     let level = table.good.at_least;
-    let body = html! {
-        (legend(panels))
-        div.scroll { (shades.bar(&format!("scale-{tag}"), level)) }
-        div.scroll tabindex="0" role="region" aria-label={ "Heatmaps " (words::slice(slice)) } {
-            div.maps.fit-print style={
-                "grid-template-columns:repeat(" (frame.columns) ",max-content);--print-zoom:"
-                (fixed((680.0 / frame.page()).min(1.0), 2))
-            } {
-                @for (method, stage, row) in &rows {
-                    p.method {
-                        (words::name(&words::method(method)))
-                        @if method != stage { span.quiet { " (" (words::name(stage)) ")" } }
-                    }
-                    @for (place, (index, panel)) in row.iter().enumerate() {
-                        @let first = row[0].1;
-                        @let named = place == 0 || (&first.y, &first.y_values) != (&panel.y, &panel.y_values);
-                        div { (panel::draw(&frame, named, &panel::id(tag, *index), first_rows[*index], panel, table.value, shades)) }
-                    }
-                    // The next row starts on its own.
-                    @if row.len() < frame.columns {
-                        div style={ "grid-column:span " (frame.columns - row.len()) } {}
-                    }
-                }
-            }
-        }
+    let drawn = |row: &[(usize, &Panel)]| -> Vec<Drawing> {
+        let leading = row[0].1;
+        let drawings = row.iter().enumerate();
+        drawings
+            .map(|(place, &(index, panel))| {
+                let alike = (&leading.y, &leading.y_values) == (&panel.y, &panel.y_values);
+                let cells = panel.cells.iter();
+                let configurations: Vec<Option<usize>> = cells
+                    .map(|cell| study.configuration(cell.runs.first()?))
+                    .collect();
+                let place = panel::Place {
+                    id: &panel::id(tag, index),
+                    named: place == 0 || !alike,
+                    first: firsts[index],
+                    configurations: &configurations,
+                };
+                panel::draw(&frame, &place, panel, table.value, shades)
+            })
+            .collect()
     };
+    let maps = Maps {
+        label: format!("Heatmaps {}", words::slice(slice)),
+        columns: frame.columns,
+        width: frame.page(),
+        rows: rows
+            .iter()
+            .map(|(method, stage, row)| {
+                let stage = (method != stage).then(|| (*stage).to_owned());
+                (words::method(method), stage, drawn(row))
+            })
+            .collect(),
+    };
+    let scale = shades.bar(&format!("scale-{tag}"), level).map(Part::Scale);
+    let parts = [legend(panels)]
+        .into_iter()
+        .chain(scale)
+        .chain([Part::Maps(maps)]);
     let seeds: BTreeSet<usize> = panels
         .iter()
         .flat_map(|p| p.cells.iter().map(|c| c.seeds.len()))
@@ -169,14 +183,14 @@ fn one(
          the outline from panel to panel."
         (curvature(panels))
     };
-    figure(
-        book,
-        Kind::Heatmap,
-        &format!("fig-heatmap-{tag}"),
-        &body,
-        &caption,
-        &data(&csv(table, panels)),
-    )
+    let mine = panels.iter();
+    let mine = mine.map(|panel| (named.stage.as_str(), table.value, *panel));
+    Figure {
+        kind: Kind::Heatmap,
+        parts: parts.collect(),
+        caption,
+        data: cells(mine).named(&format!("fig-heatmap-{tag}")),
+    }
 }
 
 /// What is to be known of dampings beside the curvature; nothing where no run recorded it.
@@ -209,54 +223,4 @@ fn curvature(panels: &[&Panel]) -> Markup {
             } "."
         }
     }
-}
-
-/// A row a cell, panel by panel; a column for each setting on an axis, empty where a panel has another.
-/// The state is empty where there is a value.
-fn csv(table: &HeatmapTable, panels: &[&Panel]) -> String {
-    let axes: BTreeSet<&str> = panels
-        .iter()
-        .flat_map(|p| [p.x.as_str(), p.y.as_str()])
-        .collect();
-    let others = panels.iter().any(|panel| !panel.others.is_empty());
-    let mut head: Vec<String> = ["stage", "method", "batch_size"]
-        .map(str::to_owned)
-        .to_vec();
-    head.extend(axes.iter().map(|axis| (*axis).to_owned()));
-    head.extend(others.then(|| "others".to_owned()));
-    head.extend(["state", table.value.name(), "good", "seeds"].map(str::to_owned));
-    let mut csv = Csv::of(&head);
-    for panel in panels {
-        for (index, cell) in panel.cells.iter().enumerate() {
-            let mut row = vec![
-                panel.stage.clone(),
-                panel.method.clone(),
-                panel.batch_size.to_string(),
-            ];
-            row.extend(axes.iter().map(|axis| match *axis {
-                axis if axis == panel.x => exact(cell.x),
-                axis if axis == panel.y => exact(cell.y),
-                _ => String::new(),
-            }));
-            row.extend(others.then(|| words::settings(&panel.others)));
-            let seeds: Vec<String> = cell
-                .seeds
-                .iter()
-                .map(|seed| match seed.state {
-                    CellState::Value { mean, .. } => significant(mean, 4).replace('\u{2212}', "-"),
-                    other => cell::state(&other).replace(' ', "_"),
-                })
-                .collect();
-            let good = panel.regions.first().and_then(|r| r.good.get(index));
-            row.push(match value(&cell.state) {
-                Some(_) => String::new(),
-                None => cell::state(&cell.state).to_owned(),
-            });
-            row.push(measured(value(&cell.state)));
-            row.push(good.map_or_else(String::new, |good| u8::from(*good).to_string()));
-            row.push(seeds.join(" "));
-            csv.row(&row);
-        }
-    }
-    csv.text()
 }

@@ -2,11 +2,14 @@
 
 use analysis::Metric;
 use analysis::heatmap::{CellState, Panel, Side};
-use maud::{Markup, html};
+use maud::html;
 
 use super::cell::{self, value};
 use super::shades::Shades;
+use crate::draw::colour::QUIET;
+use crate::draw::drawing::{Drawing, Grid};
 use crate::draw::number::significant;
+use crate::draw::style::Style;
 use crate::draw::svg::{fitting, line_through, px, shortened};
 use crate::figure::outline::{outline, path};
 use crate::words;
@@ -86,24 +89,38 @@ pub(super) fn id(tag: &str, place: usize) -> String {
     format!("map-{tag}-{}", place + 1)
 }
 
-/// Draws a panel; `named`: with the name of its vertical setting; `row`: of its first cell in the figure's
-/// data.
+/// A panel's place in its figure.
+pub(super) struct Place<'p> {
+    pub(super) id: &'p str,
+    /// With the name of its vertical setting.
+    pub(super) named: bool,
+    /// Which cell of the figure's data is its first one.
+    pub(super) first: usize,
+    /// The configuration behind each of its cells.
+    pub(super) configurations: &'p [Option<usize>],
+}
+
+/// Draws a panel.
 pub(super) fn draw(
     frame: &Frame,
-    named: bool,
-    id: &str,
-    row: usize,
+    place: &Place<'_>,
     panel: &Panel,
     metric: Metric,
     shades: &Shades,
-) -> Markup {
+) -> Drawing {
+    let &Place {
+        id,
+        named,
+        first,
+        configurations,
+    } = place;
     let (columns, rows) = (panel.x_values.len(), panel.y_values.len());
     let (wide, high) = frame.cell;
     let left = frame.ticks + if named { NAME } else { 0.0 };
     let right = left + wide * columns as f64;
     let bottom = TOP + high * rows as f64;
     let (width, height) = (right.max(left + WORDS) + RIGHT, bottom + BOTTOM);
-    let grid = format!(
+    let places = format!(
         "{} {} {} {} {columns} {rows}",
         px(left),
         px(TOP),
@@ -140,30 +157,25 @@ pub(super) fn draw(
     let (middle, centre) = (f64::midpoint(left, right), f64::midpoint(TOP, bottom));
     let x_name = words::setting(&panel.x);
     let y_name = words::setting(&panel.y);
-    html! {
-        svg id=(id) role="img" width=(px(width)) height=(px(height))
-            viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-labelledby={ (id) "-title " (id) "-desc" }
-            data-grid=(grid) data-row=(row) {
-            title id={ (id) "-title" } { (method) ", " (heading) }
-            desc id={ (id) "-desc" } { (description(panel, metric, &x_name, &y_name)) }
-            text.heading x=(px(left)) y="14" { (fitting(&heading, 13.0, width - left)) }
-            text.small.label x=(px(left)) y="29" { (share) }
+    let marks = html! {
+            text.heading font-size="13" font-weight="600" x=(px(left)) y="14" { (fitting(&heading, 13.0, width - left)) }
+            text font-size="10.5" fill=(QUIET) x=(px(left)) y="29" { (share) }
             (cell::all(id, panel, frame.cell, |i| corner(i % columns.max(1), i / columns.max(1) + 1), metric, shades))
-            g.mid.ticks {
+            g text-anchor="middle" font-size="10.5" {
                 @for (i, value) in panel.x_values.iter().enumerate().step_by(every) {
                     text x=(px(corner(i, 0).0 + wide / 2.0)) y=(px(bottom + 17.0)) { (significant(*value, 2)) }
                 }
             }
-            g.end.ticks {
+            g text-anchor="end" font-size="10.5" {
                 @for (j, value) in panel.y_values.iter().enumerate() {
                     text x=(px(left - 10.0)) y=(px(corner(0, j).1 - high / 2.0 + 4.0)) { (significant(*value, 2)) }
                 }
             }
-            text.mid.small.label x=(px(middle)) y=(px(height - 7.0)) {
+            text.label text-anchor="middle" font-size="10.5" fill=(QUIET) x=(px(middle)) y=(px(height - 7.0)) {
                 (shortened(&x_name, (2.0 * middle.min(width - middle) / LETTER) as usize))
             }
             @if named {
-                text.mid.small.label transform={ "translate(10 " (px(centre)) ")rotate(-90)" } {
+                text.label text-anchor="middle" font-size="10.5" fill=(QUIET) transform={ "translate(10 " (px(centre)) ")rotate(-90)" } {
                     (shortened(&y_name, (2.0 * centre.min(height - centre) / LETTER) as usize))
                 }
             }
@@ -171,19 +183,49 @@ pub(super) fn draw(
                 @if region.good.len() == panel.cells.len() && columns > 0 {
                     @let d = path(&outline(&region.good, columns), corner);
                     @if !d.is_empty() {
-                        path.halo d=(d) {}
-                        path.outline.second[place > 0] d=(d) {}
+                        (Style::Halo.plain(&d))
+                        @let style = if place > 0 { Style::Second } else { Style::Outline };
+                        (style.plain(&d))
                     }
                 }
             }
             @if let Some(d) = curvature(panel, corner) {
-                path.curvature d=(d) {}
+                (Style::Curvature.plain(&d))
             }
             @if let Some(region) = region.filter(|region| !region.touches.is_empty()) {
-                path.touch d=(touches(&region.touches, (left, right), (TOP, bottom))) {}
+                (Style::Touch.plain(&touches(&region.touches, (left, right), (TOP, bottom))))
             }
-        }
+    };
+    Drawing {
+        id: id.to_owned(),
+        class: None,
+        title: format!("{method}, {heading}"),
+        description: Some(description(panel, metric, &x_name, &y_name)),
+        width,
+        height,
+        grid: Some(Grid {
+            places,
+            first,
+            configurations: distances(configurations),
+        }),
+        marks,
     }
+}
+
+/// Of places in a list, each as its distance from the one before that there is, which is short; the first from
+/// 0; a dash for none.
+fn distances(places: &[Option<usize>]) -> String {
+    let mut before = 0;
+    let distances = places.iter().map(|place| match place {
+        Some(place) => {
+            let place = place.cast_signed();
+            let distance = place - before;
+            before = place;
+            distance.to_string()
+        }
+        None => "-".to_owned(),
+    });
+    distances.collect::<Vec<String>>().join(" ")
 }
 
 /// Is there a line between dampings below and above the median eigenvalue of the curvature?
@@ -273,4 +315,18 @@ fn description(panel: &Panel, metric: Metric, x: &str, y: &str) -> String {
         states.concat(),
         regions.join(" ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distances;
+
+    #[test]
+    fn distances_skip_cells_without_a_configuration() {
+        assert_eq!(
+            distances(&[Some(20), Some(24), None, Some(21)]),
+            "20 4 - -3"
+        );
+        assert_eq!(distances(&[None, Some(0)]), "- 0");
+    }
 }

@@ -2,12 +2,14 @@
 
 use analysis::Metric;
 use analysis::heatmap::HeatmapTable;
-use maud::{Markup, html};
+use maud::html;
 
 use super::cell::value;
-use crate::draw::colour::cividis;
+use crate::draw::colour::{QUIET, cividis};
+use crate::draw::drawing::Drawing;
 use crate::draw::number::significant;
 use crate::draw::scale::{Scale, Spacing};
+use crate::draw::style::Style;
 use crate::draw::svg::px;
 use crate::words;
 
@@ -56,35 +58,39 @@ impl Shades {
     }
 
     /// A bar of the scale with ticks and the declared level.
-    pub(super) fn bar(&self, id: &str, level: Option<f64>) -> Markup {
-        let Some(scale) = &self.scale else {
-            return html! {};
-        };
+    pub(super) fn bar(&self, id: &str, level: Option<f64>) -> Option<Drawing> {
+        let scale = self.scale.as_ref()?;
         let (left, width) = (10.0, 300.0);
         let place = |value: f64| scale.at(value).map(|share| left + share * width);
-        html! {
-            svg.scale id=(id) role="img" viewBox="0 0 320 52" width="320" height="52"
-                aria-labelledby={ (id) "-title" } {
-                title id={ (id) "-title" } { "Colour scale of " (self.metric) ", better is lighter" }
+        let level = level.map(|level| badness(self.metric, level));
+        let marks = html! {
                 @for i in 0..60_u8 {
                     rect x=(px(left + f64::from(i) * width / 60.0)) y="4" width="5.5" height="14"
                         fill=(cividis((f64::from(i) + 0.5) / 60.0).hex()) {}
                 }
                 @for tick in scale.ticks(5) {
                     @if let Some(x) = place(tick.value) {
-                        path.axis d={ "M" (px(x)) " 18v4" } {}
-                        text.mid.small x=(px(x)) y="33" {
+                        (Style::Axis.plain(&format!("M{} 18v4", px(x))))
+                        text text-anchor="middle" font-size="10.5" x=(px(x)) y="33" {
                             @if self.metric.is_loss() { (tick.label) }
                             @else { (significant((1.0 - tick.value) * 100.0, 4)) " %" }
                         }
                     }
                 }
-                @let level = level.map(|level| badness(self.metric, level));
                 @if let Some(x) = level.filter(|v| scale.contains(*v)).and_then(place) {
-                    path.outline d={ "M" (px(x)) " 1v20" } {}
+                    (Style::Outline.plain(&format!("M{} 1v20", px(x))))
                 }
-                text.mid.small.label x="160" y="47" { (words::axis(self.metric)) }
-            }
-        }
+                text text-anchor="middle" font-size="10.5" fill=(QUIET) x="160" y="47" { (words::axis(self.metric)) }
+        };
+        Some(Drawing {
+            id: id.to_owned(),
+            class: Some("scale"),
+            title: format!("Colour scale of {}, better is lighter", self.metric),
+            description: None,
+            width: 320.0,
+            height: 52.0,
+            grid: None,
+            marks,
+        })
     }
 }

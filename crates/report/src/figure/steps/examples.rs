@@ -1,17 +1,15 @@
 //! Examples to target: what a larger batch wastes.
 
-use maud::{Markup, html};
+use maud::html;
 
-use super::Part;
-use crate::book::Kind;
-use crate::csv::{Csv, whole};
+use super::Group;
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::grouped;
 use crate::figure::by_batch::{Bar, Line, Mark, Panel, Point};
-use crate::figure::{data, figure};
 use crate::words;
 
-impl Part<'_> {
-    pub(super) fn examples(&self) -> Markup {
+impl Group<'_> {
+    pub(super) fn examples(&self) -> Option<Block> {
         let (targets, _) = self.targets();
         let panels: Vec<Panel> = targets
             .iter()
@@ -20,39 +18,29 @@ impl Part<'_> {
             .filter(|panel| panel.lines.iter().any(|line| line.points.len() > 1))
             .collect();
         if panels.is_empty() {
-            return html! {};
+            return None;
         }
-        let (axes, class) = self.axes(&panels);
-        let mut csv = Csv::new(["stage", "method", "target", "batch_size", "after", "by"]);
-        for row in self.mine() {
-            csv.row(&[
-                row.stage.clone(),
-                row.method.clone(),
-                row.target.to_string(),
-                row.batch_size.to_string(),
-                whole(row.examples.map(|examples| examples.after)),
-                whole(row.examples.map(|examples| examples.by)),
-            ]);
-        }
-        figure(
-            self.book,
-            Kind::Other,
-            &format!("fig-examples-{}", self.tag),
-            &html! {
-                (self.legend(false, &html! {}))
-                div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
-            },
-            &html! {
+        let axes = self.axes(&panels);
+        Some(Block::Figure(Figure {
+            kind: Kind::Other,
+            parts: vec![
+                Part::Legend(self.legend(false)),
+                Part::Panels {
+                    pick: Some("Target"),
+                    drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+                },
+            ],
+            data: self.summed().named(&format!("fig-examples-{}", self.tag)),
+            caption: html! {
                 "Training examples that the median seed had seen at each target; both axes to base 2. Under ideal scaling a \
                  line is level: the same examples, in fewer steps. Where it rises, a larger batch wastes them."
             },
-            &data(&csv.text()),
-        )
+        }))
     }
 
     fn examples_panel(&self, index: usize, target: analysis::Target) -> Panel {
         let lines: Vec<Line> = self
-            .group
+            .series
             .iter()
             .map(|&series| {
                 let label = words::method(series.1);
@@ -78,7 +66,7 @@ impl Part<'_> {
                         })
                     })
                     .collect();
-                Line::new(self.book.look(series.1), label, points)
+                Line::new(self.study.look(series.1), label, points)
             })
             .collect();
         Panel {

@@ -4,18 +4,18 @@
 use analysis::Target;
 use analysis::targets::{Bounded, CriticalBatchFit, Crossing, RunSteps, Steps, StepsSummary};
 
-use super::{Part, Series};
+use super::{Group, Series};
 use crate::draw::number::{count, grouped};
 use crate::draw::scale::{Scale, Spacing};
 use crate::figure::by_batch::{Bar, Critical, Line, Mark, Point, Seed};
 use crate::words;
 
-impl<'a> Part<'a> {
+impl<'a> Group<'a> {
     pub(super) fn steps_line(&self, series: Series<'a>, target: Target) -> Line {
         let (stage, method) = series;
         let label = words::method(method);
         let rows = self.summaries(series, target);
-        let mut line = Line::new(self.book.look(method), label.clone(), Vec::new());
+        let mut line = Line::new(self.study.look(method), label.clone(), Vec::new());
         for row in &rows {
             let seeds = self.seeds(row);
             let budget = seeds

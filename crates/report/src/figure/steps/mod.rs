@@ -9,21 +9,25 @@ use std::collections::{BTreeSet, HashMap};
 
 use analysis::Target;
 use analysis::report::Named;
-use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetsTable};
+use analysis::targets::{Crossing, RunSteps, StepsSummary, TargetsTable};
 use maud::{Markup, html};
 
 use super::by_batch::{Axes, Panel, Point};
-use super::{data_of_seeds, figure, legend_drawing, method_entry, panel_size};
-use crate::book::{Book, Kind, groups};
-use crate::csv::{Csv, side_by_side, whole};
+use super::{entry, method_entry, panel_size};
+use crate::document::{Block, Entry, Figure, Kind, Part};
+use crate::draw::colour::QUIET;
 use crate::draw::number::count;
 use crate::draw::scale::{Scale, Spacing};
+use crate::draw::style::Style;
+use crate::draw::svg::{arrow_up, cross};
+use crate::frame::{Frame, tables};
+use crate::study::{Study, groups};
 use crate::words;
 
 type Series<'a> = (&'a str, &'a str);
 
 /// All figures of a table: steps and speed-up for each group of stages.
-pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<TargetsTable>) -> Markup {
+pub(crate) fn figures(study: &Study<'_>, index: usize, named: &Named<TargetsTable>) -> Vec<Block> {
     let table = &named.table;
     let series = table
         .summaries
@@ -34,31 +38,35 @@ pub(crate) fn figures(book: &Book<'_>, index: usize, named: &Named<TargetsTable>
         let key = (run.stage.as_str(), run.method.as_str(), run.batch_size);
         runs.entry(key).or_default().push(run);
     }
-    let parts: Vec<Part<'_>> = groups(series)
+    let all: Vec<Group<'_>> = groups(series)
         .into_iter()
         .enumerate()
-        .map(|(place, group)| Part {
-            book,
+        .map(|(place, series)| Group {
+            study,
+            named,
             table,
             runs: &runs,
-            group,
+            series,
             tag: format!("{}-{}", index + 1, place + 1),
         })
         .collect();
-    html! {
-        @for part in &parts {
-            h3 { (stage_list(&part.group)) }
-            (part.steps())
-            @if part.is_tuned() && parts.iter().any(|other| !other.is_tuned()) {
+    let mut blocks = Vec::new();
+    for group in &all {
+        blocks.push(html! { h3 { (stage_list(&group.series)) } }.into());
+        blocks.extend(group.steps());
+        if group.is_tuned() && all.iter().any(|other| !other.is_tuned()) {
+            let note = html! {
                 p.note {
                     "Speed-up, examples and time follow from the steps; they are drawn of the runs that no choice was made on."
                 }
-            } @else {
-                (part.speed_up())
-                (part.examples())
-            }
+            };
+            blocks.push(note.into());
+        } else {
+            blocks.push(group.speed_up());
+            blocks.extend(group.examples());
         }
     }
+    blocks
 }
 
 /// Do the steps of a group rest on a choice among configurations on the same seeds?
@@ -80,18 +88,19 @@ fn stage_list(group: &[Series<'_>]) -> Markup {
 }
 
 /// One group of series of a table, drawn together.
-struct Part<'a> {
-    book: &'a Book<'a>,
+struct Group<'a> {
+    study: &'a Study<'a>,
+    named: &'a Named<TargetsTable>,
     table: &'a TargetsTable,
     runs: &'a Runs<'a>,
-    group: Vec<Series<'a>>,
+    series: Vec<Series<'a>>,
     tag: String,
 }
 
 /// The runs of a table by stage, method and batch size: a large study has thousands.
 type Runs<'a> = HashMap<(&'a str, &'a str, u64), Vec<&'a RunSteps>>;
 
-impl<'a> Part<'a> {
+impl<'a> Group<'a> {
     fn summaries(&self, series: Series<'a>, target: Target) -> Vec<&'a StepsSummary> {
         let mut rows: Vec<_> = self
             .table
@@ -120,15 +129,15 @@ impl<'a> Part<'a> {
     /// The rows of this part, of all targets.
     fn mine(&self) -> impl Iterator<Item = &'a StepsSummary> {
         let rows = self.table.summaries.iter();
-        rows.filter(|row| self.group.contains(&(&row.stage, &row.method)))
+        rows.filter(|row| self.series.contains(&(&row.stage, &row.method)))
     }
 
     fn is_tuned(&self) -> bool {
-        is_tuned(self.table, &self.group)
+        is_tuned(self.table, &self.series)
     }
 
     fn reached(&self, target: Target) -> bool {
-        self.group.iter().any(|series| {
+        self.series.iter().any(|series| {
             self.summaries(*series, target)
                 .iter()
                 .any(|s| s.reached > 0)
@@ -157,7 +166,7 @@ impl<'a> Part<'a> {
         (drawn, empty)
     }
 
-    fn axes(&self, panels: &[Panel]) -> (Axes, &'static str) {
+    fn axes(&self, panels: &[Panel]) -> Axes {
         let batches = self.batches();
         let measured: Vec<f64> = panels
             .iter()
@@ -178,26 +187,25 @@ impl<'a> Part<'a> {
         });
         let shown: Vec<f64> = ideal.map(|value| value.clamp(low, high.max(low))).collect();
         let values = measured.into_iter().chain(shown);
-        let (width, height, class) = panel_size(panels.len());
-        let axes = Axes {
+        let (width, height) = panel_size(panels.len());
+        Axes {
             x: Scale::of(Spacing::Log2, batches.iter().map(|b| *b as f64), 0.08),
             y: Scale::of(Spacing::Log2, values, 0.09),
             batches,
             width,
             height,
             percent: false,
-        };
-        (axes, class)
+        }
     }
 
-    fn steps(&self) -> Markup {
+    fn steps(&self) -> Vec<Block> {
         let (targets, empty) = self.targets();
         let panels: Vec<Panel> = targets
             .iter()
             .enumerate()
             .map(|(index, target)| self.steps_panel(index, *target))
             .collect();
-        let (axes, class) = self.axes(&panels);
+        let axes = self.axes(&panels);
         let seeds: BTreeSet<usize> = self.mine().map(|row| row.seeds).collect();
         let caption = html! {
             "Steps (updates) to each target against batch size; both axes to base 2. "
@@ -218,66 +226,58 @@ impl<'a> Part<'a> {
                  seeds: these steps are optimistic."
             }
         };
-        html! {
-            @for sentence in &empty { p.empty { (sentence) } }
-            @if !panels.is_empty() {
-                (figure(
-                    self.book,
-                    Kind::Steps,
-                    &format!("fig-steps-{}", self.tag),
-                    &html! {
-                        (self.legend(true, &self.marks(&targets)))
-                        div class=(class) data-pick="Target" {
-                            @for panel in &panels { (axes.draw(panel)) }
-                        }
+        let mut blocks: Vec<Block> =
+            vec![html! { @for sentence in &empty { p.empty { (sentence) } } }.into()];
+        if !panels.is_empty() {
+            let mut legend = self.legend(true);
+            legend.extend(self.marks(&targets));
+            blocks.push(Block::Figure(Figure {
+                kind: Kind::Steps,
+                parts: vec![
+                    Part::Legend(legend),
+                    Part::Panels {
+                        pick: Some("Target"),
+                        drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
                     },
-                    &caption,
-                    &data_of_seeds(&self.csv()),
-                ))
-            }
+                ],
+                caption,
+                data: self.data(),
+            }));
         }
+        blocks
     }
 
-    /// Lines and the marks of what no line shows. `ideal`: with the dotted line.
-    fn legend(&self, ideal: bool, marks: &Markup) -> Markup {
-        html! {
-            ul.legend {
-                @for (stage, method) in &self.group {
-                    (method_entry(self.book.look(method), &html! {
-                        (words::name(&words::method(method))) " (" (words::name(stage)) ")"
-                    }))
-                }
-                @if ideal { (legend_drawing(&html! { path.ideal.neutral d="M2 12 32 2" {} }, "ideal scaling")) }
-                (marks)
-            }
-        }
+    /// The lines. `ideal`: with the dotted one.
+    fn legend(&self, ideal: bool) -> Vec<Entry> {
+        let lines = self.series.iter().map(|(stage, method)| {
+            let label = format!("{} ({stage})", words::method(method));
+            method_entry(self.study.look(method), label)
+        });
+        let dotted = ideal.then(|| entry(Style::Ideal.path(QUIET, "M2 12 32 2"), "ideal scaling"));
+        lines.chain(dotted).collect()
     }
 
     /// What the marks of steps to target stand for, of those that occur.
-    fn marks(&self, targets: &[Target]) -> Markup {
+    fn marks(&self, targets: &[Target]) -> Vec<Entry> {
         let any = |count: fn(&StepsSummary) -> usize| {
             self.mine()
                 .any(|row| targets.contains(&row.target) && count(row) > 0)
         };
-        html! {
-            @if any(|row| row.not_reached) {
-                (legend_drawing(
-                    &html! { g.neutral { path.bar d=(crate::draw::svg::arrow_up(17.0, 15.0)) {} } },
-                    "not reached within the budget",
-                ))
-            }
-            @if any(|row| row.diverged) {
-                (legend_drawing(
-                    &html! { g.neutral { path.bar d=(crate::draw::svg::cross(17.0, 7.0, 4.0)) {} } },
-                    "diverged",
-                ))
-            }
-        }
+        let mark = |there: bool, d: String, label: &str| {
+            there.then(|| entry(Style::Bar.path(QUIET, &d), label))
+        };
+        let not_reached = mark(
+            any(|row| row.not_reached),
+            arrow_up(17.0, 15.0),
+            "not reached within the budget",
+        );
+        let diverged = mark(any(|row| row.diverged), cross(17.0, 7.0, 4.0), "diverged");
+        not_reached.into_iter().chain(diverged).collect()
     }
 
     fn steps_panel(&self, index: usize, target: Target) -> Panel {
         let lines = self
-            .group
+            .series
             .iter()
             .map(|&series| self.steps_line(series, target))
             .collect::<Vec<_>>();
@@ -291,52 +291,18 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// A row a stage, method, target and batch size, its seeds side by side.
-    fn csv(&self) -> String {
-        let rows: Vec<_> = self
-            .mine()
-            .map(|row| (row, self.seeds(row)))
-            .filter(|(_, seeds)| !seeds.is_empty())
-            .collect();
-        let settings: BTreeSet<&str> = rows
-            .iter()
-            .flat_map(|(row, _)| row.parameters.keys().map(String::as_str))
-            .collect();
-        let mut head: Vec<String> = ["stage", "method", "target", "batch_size"]
-            .map(str::to_owned)
-            .to_vec();
-        head.extend(settings.iter().map(|path| (*path).to_owned()));
-        head.extend(["seed", "outcome", "after", "by"].map(str::to_owned));
-        let mut csv = Csv::of(&head);
-        for (row, seeds) in rows {
-            let mut fields = vec![
-                row.stage.clone(),
-                row.method.clone(),
-                row.target.to_string(),
-                row.batch_size.to_string(),
-            ];
-            let setting = |path: &&str| {
-                row.parameters
-                    .get(*path)
-                    .map_or_else(String::new, words::value)
-            };
-            fields.extend(settings.iter().map(setting));
-            fields.extend(side_by_side(seeds.iter().map(|(run, crossing)| {
-                let (outcome, after, by) = match crossing.steps {
-                    Steps::Reached { after, by } => ("reached", after, Some(by)),
-                    Steps::NotReached { budget } => ("not_reached", budget, None),
-                    Steps::Diverged { step } => ("diverged", step, None),
-                };
-                vec![
-                    run.seed.to_string(),
-                    outcome.into(),
-                    after.to_string(),
-                    whole(by),
-                ]
-            })));
-            csv.row(&fields);
-        }
-        csv.text()
+    /// A row for the seeds of a batch size together.
+    fn summed(&self) -> Frame {
+        tables::steps(std::slice::from_ref(self.named)).of_series(&self.series)
+    }
+
+    /// A row a seed behind a point.
+    fn data(&self) -> Frame {
+        let seeds = self.mine().flat_map(|row| {
+            let seeds = self.seeds(row).into_iter();
+            seeds.map(|(run, crossing)| (self.named.stage.as_str(), run, crossing, row.target))
+        });
+        tables::crossings(seeds).named(&format!("fig-steps-{}", self.tag))
     }
 }
 

@@ -1,18 +1,16 @@
 //! The speed-up that follows from the steps to target.
 
 use analysis::Target;
-use maud::{Markup, html};
+use maud::html;
 
-use super::Part;
-use crate::book::Kind;
-use crate::csv::{Csv, number};
+use super::Group;
+use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::significant;
 use crate::figure::by_batch::{Line, Mark, Panel, Point};
-use crate::figure::{data, figure};
 use crate::words;
 
-impl Part<'_> {
-    pub(super) fn speed_up(&self) -> Markup {
+impl Group<'_> {
+    pub(super) fn speed_up(&self) -> Block {
         let (targets, _) = self.targets();
         let panels: Vec<Panel> = targets
             .iter()
@@ -25,41 +23,33 @@ impl Part<'_> {
                 p.empty {
                     "No method has medians at two batch sizes for a target, so there is no speed-up to show."
                 }
-            };
+            }
+            .into();
         }
-        let (axes, class) = self.axes(&panels);
-        let mut csv = Csv::new(["stage", "method", "target", "batch_size", "speed_up"]);
-        for row in self.mine() {
-            csv.row(&[
-                row.stage.clone(),
-                row.method.clone(),
-                row.target.to_string(),
-                row.batch_size.to_string(),
-                number(row.speed_up),
-            ]);
-        }
-        figure(
-            self.book,
-            Kind::Other,
-            &format!("fig-speed-up-{}", self.tag),
-            &html! {
-                (self.legend(true, &html! {}))
-                div class=(class) data-pick="Target" { @for panel in &panels { (axes.draw(panel)) } }
-            },
-            &html! {
+        let axes = self.axes(&panels);
+        Block::Figure(Figure {
+            kind: Kind::Other,
+            parts: vec![
+                Part::Legend(self.legend(true)),
+                Part::Panels {
+                    pick: Some("Target"),
+                    drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+                },
+            ],
+            data: self.summed().named(&format!("fig-speed-up-{}", self.tag)),
+            caption: html! {
                 "Speed-up: median steps at the smallest batch size at which a method's median seed reached the target, \
                  over median steps at each batch size, from the medians above; both axes to base 2. Dotted: ideal \
                  from there, where a batch twice as large needs half the steps. The further a line falls below its own, \
                  the more of a larger batch is wasted."
             },
-            &data(&csv.text()),
-        )
+        })
     }
 
     fn speed_up_panel(&self, index: usize, target: Target) -> Panel {
         let batches = self.batches();
         let mut lines: Vec<Line> = self
-            .group
+            .series
             .iter()
             .map(|&series| {
                 let label = words::method(series.1);
@@ -78,7 +68,7 @@ impl Part<'_> {
                         })
                     })
                     .collect::<Vec<_>>();
-                let mut line = Line::new(self.book.look(series.1), label, points);
+                let mut line = Line::new(self.study.look(series.1), label, points);
                 let first = line.points.first().map_or(1, |point| point.batch) as f64;
                 line.ideal = batches
                     .iter()

@@ -1,42 +1,22 @@
-//! What all parts of a page share: how each method and batch size looks, and
-//! the numbers of figures and tables, so that the text can point at them.
+//! What all parts of a page share: the table behind it, and how each method and batch size looks.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use analysis::heatmap::Panel;
 use analysis::report::{ReportTable, RunRow};
-use maud::{Markup, html};
 
 use crate::draw::chart::Look;
 use crate::draw::colour::cividis;
 
-/// The figures that claims point at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Steps,
-    Curves,
-    Heatmap,
-    Share,
-    Noise,
-    Performance,
-    Other,
-}
-
-/// A page under way.
-pub(crate) struct Book<'a> {
+/// The study that a page is of.
+pub(crate) struct Study<'a> {
     pub(crate) table: &'a ReportTable,
     methods: Vec<&'a str>,
     batches: Vec<u64>,
-    figures: RefCell<Vec<(Kind, String)>>,
-    tables: Cell<usize>,
     /// By name of a run's input, which configuration it is a seed of.
     configurations: HashMap<&'a str, usize>,
-    /// By id of a drawn heatmap, the configuration behind each of its cells.
-    cells: RefCell<BTreeMap<String, Vec<Option<usize>>>>,
 }
 
-impl<'a> Book<'a> {
+impl<'a> Study<'a> {
     pub(crate) fn new(table: &'a ReportTable) -> Self {
         let mut methods = BTreeSet::new();
         let mut batches = BTreeSet::new();
@@ -82,36 +62,17 @@ impl<'a> Book<'a> {
                 .iter()
                 .for_each(|panel| seen(&panel.method, panel.batch_size));
         }
-        Book {
+        Study {
             table,
             methods: methods.into_iter().collect(),
             batches: batches.into_iter().collect(),
-            figures: RefCell::default(),
-            tables: Cell::new(0),
             configurations: configurations(&table.runs),
-            cells: RefCell::default(),
         }
     }
 
     /// Which configuration a run is a seed of, counted from 0 in the order of the runs.
     pub(crate) fn configuration(&self, label: &str) -> Option<usize> {
         self.configurations.get(label).copied()
-    }
-
-    /// Notes which configurations are behind the cells of a drawn heatmap.
-    pub(crate) fn heatmap(&self, id: &str, panel: &Panel) {
-        let cells = panel
-            .cells
-            .iter()
-            .map(|cell| self.configuration(cell.runs.first()?));
-        self.cells
-            .borrow_mut()
-            .insert(id.to_owned(), cells.collect());
-    }
-
-    /// By id of a heatmap, the configuration behind each cell. Only whole once all heatmaps are drawn.
-    pub(crate) fn cells(&self) -> BTreeMap<String, Vec<Option<usize>>> {
-        self.cells.borrow().clone()
     }
 
     /// All methods of the page, in the order of their looks.
@@ -134,50 +95,13 @@ impl<'a> Book<'a> {
         Look(self.batches.binary_search(&batch).unwrap_or(0))
     }
 
-    /// The CSS class that sets the colour of a batch size.
-    pub(crate) fn batch_class(&self, batch: u64) -> String {
-        format!("b{}", self.batch_look(batch).0)
-    }
-
-    /// CSS of the batch sizes' colours: small ones dark, large ones light, kept
-    /// off the ends that would not stand out from the page.
-    pub(crate) fn batch_colours(&self, dark: bool) -> String {
+    /// The colour of a batch size, on paper and in the dark: small ones dark, large ones light, kept off the ends
+    /// that would not stand out from the page.
+    pub(crate) fn batch_colour(&self, batch: u64) -> (String, String) {
         let last = self.batches.len().saturating_sub(1).max(1) as f64;
-        let (from, to) = if dark { (0.38, 1.0) } else { (0.0, 0.78) };
-        let rules: Vec<String> = (0..self.batches.len())
-            .map(|i| {
-                let colour = cividis(from + (to - from) * i as f64 / last);
-                format!(".b{i}{{--c:{}}}", colour.hex())
-            })
-            .collect();
-        rules.concat()
-    }
-
-    /// The next figure: its number, under which `pointer` finds it again.
-    pub(crate) fn figure(&self, kind: Kind, id: &str) -> usize {
-        let mut figures = self.figures.borrow_mut();
-        figures.push((kind, id.to_string()));
-        figures.len()
-    }
-
-    /// The next table's number.
-    pub(crate) fn table_number(&self) -> usize {
-        self.tables.set(self.tables.get() + 1);
-        self.tables.get()
-    }
-
-    /// A link to the first figure of a kind, or to a section where there is
-    /// none. Only right once all figures are drawn.
-    pub(crate) fn pointer(&self, kind: Kind, section: &str, words: &str) -> Markup {
-        let figures = self.figures.borrow();
-        let found = figures.iter().enumerate().find(|(_, (k, _))| *k == kind);
-        html! {
-            @if let Some((index, (_, id))) = found {
-                a href={ "#" (id) } { "Figure\u{a0}" (index + 1) }
-            } @else {
-                a href={ "#" (section) } { (words) }
-            }
-        }
+        let share = self.batch_look(batch).0 as f64 / last;
+        let between = |from: f64, to: f64| cividis(from + (to - from) * share).hex();
+        (between(0.0, 0.78), between(0.38, 1.0))
     }
 }
 

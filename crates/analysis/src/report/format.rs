@@ -1,0 +1,52 @@
+//! The format of a report's table, and how one is read back.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::ReportTable;
+
+/// The format of [`ReportTable`]. Tables without a number were written before there was one.
+pub const FORMAT: u32 = 2;
+
+/// Why bytes are no report's table.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// They are something else, or damaged.
+    #[error("it is not the table of a report: {0}")]
+    NotAReport(#[from] serde_json::Error),
+    /// Another version wrote them.
+    #[error(
+        "it was written by {} version of this program (format {found} of report tables, here {FORMAT})",
+        if *found < FORMAT { "an earlier" } else { "a later" }
+    )]
+    OtherFormat {
+        /// Its format; 1 where it has no number.
+        found: u32,
+    },
+}
+
+impl ReportTable {
+    /// Reads back a table from its JSON.
+    ///
+    /// # Errors
+    /// [`ReadError`], where the bytes are something else or of another version.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
+        #[derive(Deserialize)]
+        struct Head {
+            // Every format has these two.
+            #[serde(rename = "title")]
+            _title: String,
+            #[serde(rename = "claims")]
+            _claims: IgnoredAny,
+            #[serde(default = "unnumbered")]
+            format: u32,
+        }
+        fn unnumbered() -> u32 {
+            1
+        }
+        match serde_json::from_slice(bytes)? {
+            Head { format: FORMAT, .. } => Ok(serde_json::from_slice(bytes)?),
+            Head { format: found, .. } => Err(ReadError::OtherFormat { found }),
+        }
+    }
+}

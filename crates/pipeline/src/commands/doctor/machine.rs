@@ -1,0 +1,184 @@
+//! The program, what is said of this machine, and what computes on it.
+
+use burn_conv_kernels::Level;
+use training::device;
+
+use super::finding::{Finding, shown};
+use crate::commands::cache::size;
+use crate::commands::counted;
+use crate::machine::{Memory, all_cores, cores};
+use crate::site::Site;
+use crate::{Failure, cli, version};
+
+/// Memory below which a training run may not find enough.
+const LITTLE: u64 = 512 << 20;
+
+pub(super) fn program() -> Finding {
+    let found = format!(
+        "pipeline {} for {} on {} {}, commit {}",
+        version::SHORT,
+        version::devices(),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        version::COMMIT.unwrap_or("unknown"),
+    );
+    match version::COMMIT {
+        Some(commit) if commit.ends_with("changes") => Finding::ok(
+            "program",
+            found,
+            "its sources are those of the commit, edited",
+        ),
+        Some(_) => Finding::ok("program", found, "its sources are those of the commit"),
+        None => Finding::ok(
+            "program",
+            found,
+            "it was built outside its git repository: say where its sources came from",
+        ),
+    }
+}
+
+pub(super) fn site_file(site: Result<&Site, &Failure>) -> Finding {
+    match site {
+        Ok(Site {
+            file: Some(file), ..
+        }) => Finding::ok(
+            "site file",
+            shown(&file.path),
+            "it says where and how studies run, unless the command line does",
+        ),
+        Err(Failure::Mistakes(mistakes)) => Finding::problem(
+            "site file",
+            mistakes.to_string(),
+            "every command that reads it shows them; below, it is left out",
+        ),
+        Ok(_) | Err(_) => Finding::ok("site file", "none", "the defaults hold"),
+    }
+}
+
+/// Device, kernels, cores and memory for runs at this site.
+pub(super) fn findings(site: &Site) -> Vec<Finding> {
+    let resources = match site.resources(&cli::Site::default(), cores()) {
+        Ok(resources) => resources,
+        Err(Failure::Usage(message)) => {
+            let meaning = "the site file asks for this device";
+            return vec![Finding::problem("device", message, meaning), kernels()];
+        }
+        Err(_) => return vec![kernels()],
+    };
+    vec![
+        device(&resources.device),
+        kernels(),
+        threads(resources.jobs, resources.threads, &resources.gpus),
+        memory(Memory::read(), resources.jobs),
+    ]
+}
+
+fn device(request: &str) -> Finding {
+    // A driver that is broken may panic where it should fail.
+    let opened = std::panic::catch_unwind(|| device::open(request).map(|(_, name)| name));
+    let name = match opened {
+        Ok(Ok(name)) => name,
+        Ok(Err(error)) => {
+            let meaning = "no training run can start; `--device cpu` is always there";
+            return Finding::problem("device", error.to_string(), meaning);
+        }
+        Err(_) => {
+            let meaning = "its driver is broken; `--device cpu` is always there";
+            return Finding::problem("device", format!("{request} cannot be opened"), meaning);
+        }
+    };
+    if request != "auto" {
+        return Finding::ok("device", name, "the site file asks for it");
+    }
+    match device::unused_gpu(request) {
+        Some(why) => Finding::note("device", name, &format!("`auto` takes it, but {why}")),
+        None if name.starts_with("cpu") => {
+            Finding::ok("device", name, "`auto` takes it, as there is no GPU")
+        }
+        None => Finding::ok("device", name, "`auto` takes it, as the first GPU"),
+    }
+}
+
+fn kernels() -> Finding {
+    let level = burn_conv_kernels::level();
+    match level {
+        Level::Portable => Finding::note(
+            "kernels",
+            level.to_string(),
+            "networks train slowly: this processor has neither AVX-512 nor AVX2",
+        ),
+        _ => Finding::ok(
+            "kernels",
+            level.to_string(),
+            "the fastest for this processor; others' results differ in the last bits",
+        ),
+    }
+}
+
+fn threads(jobs: usize, threads: usize, gpus: &[String]) -> Finding {
+    let usable = cores();
+    let found = match all_cores() {
+        Some(all) if all > usable => format!("{usable} of {}", counted(all, "core")),
+        _ => counted(usable, "core"),
+    };
+    let on_gpus = match gpus.len() {
+        0 => String::new(),
+        gpus => format!(" on {}", counted(gpus, "GPU")),
+    };
+    let meaning = format!(
+        "{} at once, {} each{on_gpus} (`--jobs`, `--threads`)",
+        counted(jobs, "stage"),
+        counted(threads, "thread")
+    );
+    if jobs * threads > usable && gpus.is_empty() {
+        let meaning = format!("{meaning}: more threads than cores, which is slower");
+        return Finding::note("cores", found, &meaning);
+    }
+    Finding::ok("cores", found, &meaning)
+}
+
+fn memory(memory: Option<Memory>, jobs: usize) -> Finding {
+    let Some(Memory { total, free }) = memory else {
+        return Finding::note("memory", "unknown", "this system does not say how much");
+    };
+    let each = free / jobs as u64;
+    let found = format!("{}, {} free", size(total), size(free));
+    let meaning = format!("{} for each stage that runs at once", size(each));
+    if each < LITTLE {
+        let meaning = format!("{meaning}, which is little: `--jobs` can be lower");
+        return Finding::note("memory", found, &meaning);
+    }
+    Finding::ok("memory", found, &meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::State;
+    use super::*;
+
+    #[test]
+    fn a_machine_without_a_gpu_trains_on_its_cpu() {
+        let found = device("cpu");
+        assert_eq!(found.state, State::Ok);
+        assert!(found.found.starts_with("cpu ("), "{}", found.found);
+        let absent = device("tpu");
+        assert_eq!(absent.state, State::Problem, "{absent}");
+    }
+
+    #[test]
+    fn little_memory_and_many_threads_are_noted() {
+        let two_gib = |free| {
+            Some(Memory {
+                total: 2 << 30,
+                free,
+            })
+        };
+        assert_eq!(memory(two_gib(2 << 30), 2).state, State::Ok);
+        assert_eq!(memory(two_gib(2 << 30), 8).state, State::Note);
+        assert_eq!(memory(None, 2).state, State::Note);
+        let usable = cores();
+        assert_eq!(threads(usable, 1, &[]).state, State::Ok);
+        assert_eq!(threads(usable, 2, &[]).state, State::Note);
+        assert_eq!(threads(usable, 2, &["0".to_owned()]).state, State::Ok);
+    }
+}
