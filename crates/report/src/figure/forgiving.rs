@@ -102,9 +102,10 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<WinnersTable>) 
         ],
         data: trials(std::slice::from_ref(named)).named(&format!("fig-forgiving-{}", index + 1)),
         caption: html! {
-            "Expected best " (metric) " of so many configurations drawn at random from the grid, on the \
-             tuning seeds; a line per batch size. Diverged configurations count as the worst value seen. \
-             A method that is level from few trials on forgives careless tuning; a steep one must be searched. \
+            "Expected best " (metric) " of a number of configurations drawn at random from the grid, on the tuning \
+             seeds; a line per batch size. Diverged configurations count as the worst value seen. A line that is \
+             level after few trials means that little tuning is enough; a steep line means that the method needs a \
+             search. \
              (Dodge et al. 2019.)"
         },
     }))

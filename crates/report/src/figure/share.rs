@@ -91,11 +91,12 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
         ],
         data: regions(std::slice::from_ref(named)).named(&format!("fig-share-{}", index + 1)),
         caption: html! {
-            "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the heatmaps above. \
+            "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the \
+             heatmaps above. \
              The grids: " (grids(table)) ". \
-             Diverged cells count as not good; cells of which nothing is known are left out. A share is \
-             of the grid that was chosen: compare its course over the batch sizes, not its height \
-             between methods. Falling: the method needs closer tuning as the batch grows."
+             Diverged cells count as not good; cells without a result are left out. A share depends on the grid that \
+             was chosen, so compare how it changes with the batch size, not how high it is for each method. A \
+             falling line means: the larger the batch, the more precisely the method must be tuned."
         },
     })
 }

@@ -134,7 +134,9 @@ pub(crate) fn choice(choice: &Choice) -> String {
             let which = match dampings {
                 None | Some(Dampings::AllUntold) => "",
                 Some(Dampings::BelowCurvature) => ", dampings below the median curvature only",
-                Some(Dampings::All) => ", all dampings, also those where a slope of 1 is built in",
+                Some(Dampings::All) => {
+                    ", all dampings, also those where the slope is 1 whatever the data are"
+                }
             };
             format!("{level} {} in `{heatmaps}`{which}", slice(*at))
         }
