@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use command::{Command, CurveOf, Variable};
-pub(crate) use curves::{Column, CountedIn, Curves};
+pub(crate) use curves::{Column, CountedIn};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
