@@ -217,11 +217,21 @@ fn anchors_have_a_home_under_keys_that_begin_with_x() {
 fn curves_are_described_in_the_settings_of_the_stage() {
     let described = "{ path: logs/metrics.csv, columns: { validation_loss: val_loss, step: epoch }, ignore: [lr], counted_in: epochs, counted_from: 0 }";
     let text = broken(&[
-        ("curves: curves.csv", &format!("curves: {described}\n      discard: [logs/]")),
-        ("method: adam, batch_size: 32", "method: adam, last_batch: keep, batch_size: 31"),
+        (
+            "curves: curves.csv",
+            &format!("curves: {described}\n      discard: [logs/]"),
+        ),
+        (
+            "method: adam, batch_size: 32",
+            "method: adam, last_batch: keep, batch_size: 31",
+        ),
     ]);
     let graph = expand(&text);
-    let torch = graph.stage(graph.find("torch/fold=0,learning_rate=0.1,seed=0").expect("a run"));
+    let torch = graph.stage(
+        graph
+            .find("torch/fold=0,learning_rate=0.1,seed=0")
+            .expect("a run"),
+    );
     let files = json!([{
         "path": "logs/metrics.csv", "columns": { "step": "epoch", "validation_loss": "val_loss" },
         "ignore": ["lr"], "counted_in": "epochs", "counted_from": 0,
@@ -235,10 +245,11 @@ fn curves_are_described_in_the_settings_of_the_stage() {
 snapshots! {
     placeholders_without_quotes_are_shown: &[("'{seed}', ", "{seed}, "), ("run: [cat, curves]", "run: [cat, {seed}]")];
     a_line_that_begins_with_a_placeholder_is_shown: &[("run: [cat, curves]", "run: {fold} --x")];
-    values_that_cannot_name_files_are_shown: &[("learning_rate: [1e-1, 0.01]", "learning_rate: [1e-1], model: [meta/llama, 'a b']")];
-    a_setting_called_like_a_column_is_shown: &[("seed: [0]", "seed: [0], loss: [mse]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss}")];
-    a_swept_budget_is_warned_of: &[("seed: [0]", "seed: [0], epochs: [1, 2]"), ("--rate={learning_rate}", "--rate={learning_rate} {epochs}")];
+    values_that_cannot_name_files_are_shown: &[("learning_rate: [1e-1, 0.01]", "learning_rate: [1e-1]\n      model: [meta/llama, 'a b']")];
+    a_setting_called_like_a_column_is_shown: &[("seed: [0]", "seed: [0]\n      loss: [mse]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss}")];
+    a_swept_budget_is_warned_of: &[("seed: [0]", "seed: [0]\n      epochs: [1, 2]"), ("--rate={learning_rate}", "--rate={learning_rate} {epochs}")];
     columns_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, columns: { val_loss: validation_loss }, counted_in: tokens, counted_from: 2 }")];
+    counts_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, counted_in: tokens, counted_from: 2 }")];
     a_secret_is_warned_of: &[("DEBUG: 1", "API_TOKEN: abc")];
-    a_heatmap_over_words_is_shown: &[("seed: [0]", "seed: [0], loss_kind: [mse, mae]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss_kind}"), ("  targets:\n", "  map: { heatmap: { runs: [torch], x: loss_kind, y: learning_rate, value: train_loss, good: { at_most: 1 } } }\n  targets:\n")];
+    a_heatmap_over_words_is_shown: &[("seed: [0]", "seed: [0]\n      loss_kind: [mse, mae]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss_kind}"), ("  targets:\n", "  map: { heatmap: { runs: [torch], x: loss_kind, y: learning_rate, value: train_loss, good: { within: 0.1 } } }\n  targets:\n")];
 }

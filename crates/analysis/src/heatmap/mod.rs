@@ -85,7 +85,7 @@ impl Axis {
 /// of the picture at fixed epochs.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::Invalid`] without a slice, for two equal axes,
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] or [`Error::NotFinite`]; [`Error::Invalid`] without a slice, for two equal axes,
 /// or if an axis is not a number in some run.
 pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable, Error> {
     if runs.is_empty() {
@@ -100,7 +100,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
         .flat_map(|run| &run.evaluations)
         .any(|evaluation| metric.of(evaluation).is_some())
     {
-        return Err(Error::NotMeasured { metric });
+        return Err(Error::without(metric, runs));
     }
     let grids = grid::grids(settings, runs)?;
     let mut panels = Vec::new();

@@ -73,7 +73,7 @@ pub struct Selection {
 /// learning rate, then to the smaller value of each other setting in the order of their names.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] or [`Error::NotFinite`] if no run has the metric; [`Error::Invalid`] if `per`
 /// names what a run lacks.
 pub fn select(settings: &SelectSettings, runs: &[Run]) -> Result<Selection, Error> {
     if runs.is_empty() {
@@ -88,7 +88,7 @@ pub fn select(settings: &SelectSettings, runs: &[Run]) -> Result<Selection, Erro
         .flat_map(|run| &run.evaluations)
         .any(|evaluation| metric.of(evaluation).is_some())
     {
-        return Err(Error::NotMeasured { metric });
+        return Err(Error::without(metric, runs));
     }
     let mut groups: Vec<(Vec<Value>, Vec<&Run>)> = Vec::new();
     for run in runs {

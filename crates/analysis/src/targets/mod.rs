@@ -50,7 +50,7 @@ impl TargetSettings {
 /// The table of steps to target.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`] for a target whose metric no run has;
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] or [`Error::NotFinite`] for a target whose metric no run has;
 /// [`Error::Invalid`] without targets.
 pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, Error> {
     let targets = settings.targets();
@@ -67,7 +67,7 @@ pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, 
             .flat_map(|run| &run.evaluations)
             .any(|evaluation| metric.of(evaluation).is_some())
         {
-            return Err(Error::NotMeasured { metric });
+            return Err(Error::without(metric, runs));
         }
     }
     let mut rows = rows(&targets, runs);

@@ -38,30 +38,48 @@ fn exported(lab: &Lab, table: &str) -> String {
 fn a_column_that_is_there_twice_fails_the_run_and_decides_no_target() {
     let (_, code, said) = run(COPIED, "step,train_loss,train_loss\n0,3,3\n30,0.5,2\n");
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("prog: curves.csv, line 1: more than one column is called `train_loss`"), "{said}");
-    let (_, code, said) = run(COPIED, "{\"step\": 30, \"train_loss\": 0.5, \"train_loss\": 2}\n");
+    assert!(
+        said.contains("prog: curves.csv, line 1: more than one column is called `train_loss`"),
+        "{said}"
+    );
+    let (_, code, said) = run(
+        COPIED,
+        "{\"step\": 30, \"train_loss\": 0.5, \"train_loss\": 2}\n",
+    );
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("`train_loss` twice in one record"), "{said}");
 }
 
 #[test]
 fn a_step_that_loss_scaling_skips_does_not_lose_a_run_that_reaches_its_target() {
-    let (lab, code, said) = run(COPIED, "step,loss,train_loss\n0,,3\n1,3,\n2,inf,\n20,1,0.9\n30,1,0.5\n");
+    let (lab, code, said) = run(
+        COPIED,
+        "step,loss,train_loss\n0,,3\n1,3,\n2,inf,\n20,1,0.9\n30,1,0.5\n",
+    );
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("diverged"), "{said}");
     let runs = exported(&lab, "runs");
-    assert!(runs.contains("finished") && !runs.contains("diverged"), "{runs}");
+    assert!(
+        runs.contains("finished") && !runs.contains("diverged"),
+        "{runs}"
+    );
     let page = fs::read_to_string(lab.path("reports/copied.html")).expect("the page");
     assert!(!page.contains("1 run diverged"));
 }
 
 #[test]
 fn a_test_loss_that_is_not_finite_is_exported_as_such_and_no_divergence() {
-    let (lab, code, said) = run(COPIED, "step,loss,train_loss,test_loss\n0,,3,3\n30,1,0.5,inf\n");
+    let (lab, code, said) = run(
+        COPIED,
+        "step,loss,train_loss,test_loss\n0,,3,3\n30,1,0.5,inf\n",
+    );
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("diverged"), "{said}");
     let evaluations = exported(&lab, "evaluations");
-    assert!(evaluations.lines().last().expect("a row").contains("NaN"), "{evaluations}");
+    assert!(
+        evaluations.lines().last().expect("a row").contains("NaN"),
+        "{evaluations}"
+    );
 }
 
 #[test]
@@ -70,21 +88,38 @@ fn a_validation_loss_that_is_never_finite_is_named_as_that_by_a_selection() {
         "  report: {",
         "  best: { select: { runs: [prog], by: validation_loss } }\n  report: {",
     );
-    let (_, code, said) = run(&study, "step,train_loss,validation_loss\n0,3,nan\n30,0.5,nan\n");
+    let (_, code, said) = run(
+        &study,
+        "step,train_loss,validation_loss\n0,3,nan\n30,0.5,nan\n",
+    );
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("finite") && !said.contains("does the data set have that part"), "{said}");
+    assert!(
+        said.contains("finite") && !said.contains("does the data set have that part"),
+        "{said}"
+    );
 }
 
 #[test]
 fn steps_that_count_frames_cost_by_their_rows() {
     let study = COPIED.replace("iterations: 30", "iterations: 100000000");
-    let (lab, code, said) = run(&study, "step,loss,train_loss\n0,,3\n50000000,2,1.5\n100000000,1,0.5\n");
+    let (lab, code, said) = run(
+        &study,
+        "step,loss,train_loss\n0,,3\n50000000,2,1.5\n100000000,1,0.5\n",
+    );
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(exported(&lab, "losses").lines().count(), 1 + 2);
     fn bytes(folder: &std::path::Path) -> u64 {
-        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let entries = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
         entries
-            .map(|path| if path.is_dir() { bytes(&path) } else { path.metadata().expect("a file").len() })
+            .map(|path| {
+                if path.is_dir() {
+                    bytes(&path)
+                } else {
+                    path.metadata().expect("a file").len()
+                }
+            })
             .sum()
     }
     assert!(bytes(&lab.path("cache")) < 1 << 20);
