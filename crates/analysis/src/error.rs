@@ -14,11 +14,15 @@ pub enum Error {
         /// The quantity.
         metric: Metric,
     },
-    /// What the settings ask for was measured, and no number among it is finite.
-    #[error("{metric} is not finite at any evaluation of any run")]
+    /// Runs measured what the settings ask for, and no value of it is finite.
+    #[error("no run has a finite {metric}: it is not finite in {not_finite} of {runs} runs")]
     NotFinite {
         /// The quantity.
         metric: Metric,
+        /// Runs that measured it.
+        not_finite: usize,
+        /// Runs.
+        runs: usize,
     },
     /// A setting of the analysis contradicts itself or names what the runs lack.
     #[error("{0}")]
@@ -26,13 +30,24 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why no run has a number of this metric.
-    pub(crate) fn without(metric: Metric, runs: &[Run]) -> Self {
-        let mut evaluations = runs.iter().flat_map(|run| &run.evaluations);
-        if evaluations.any(|evaluation| metric.measured(evaluation).is_some()) {
-            Self::NotFinite { metric }
-        } else {
-            Self::NotMeasured { metric }
+    /// Whether there is a run to look at, and one with a finite value of the metric.
+    pub(crate) fn unless_measured(metric: Metric, runs: &[Run]) -> Result<(), Self> {
+        let with = |is: fn(f64) -> bool| {
+            let has = |run: &&Run| {
+                let values = run.evaluations.iter().filter_map(|at| metric.measured(at));
+                values.into_iter().any(is)
+            };
+            runs.iter().filter(has).count()
+        };
+        match (runs.len(), with(f64::is_finite), with(|_| true)) {
+            (0, ..) => Err(Self::NoRuns),
+            (_, 0, 0) => Err(Self::NotMeasured { metric }),
+            (runs, 0, not_finite) => Err(Self::NotFinite {
+                metric,
+                not_finite,
+                runs,
+            }),
+            _ => Ok(()),
         }
     }
 }

@@ -24,6 +24,7 @@ mod site;
 mod size;
 mod source;
 mod sources;
+mod spanned;
 mod sweep;
 mod training;
 mod yaml;
@@ -157,7 +158,7 @@ impl Study {
     pub fn summary(&self) -> Vec<StageSummary> {
         let stages = self.checked.order.iter().map(|name| StageSummary {
             name: name.clone(),
-            kind: self.checked.stages[name].kind(),
+            kind: self.checked.stages[name].stage.kind.name(),
             stages: self.checked.count(name),
             is_training: self.checked.trainings.contains_key(name),
             steps: self

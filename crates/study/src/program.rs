@@ -36,80 +36,60 @@ pub(crate) struct Program {
 pub(crate) fn program(
     name: &str,
     written: &Written,
-    stage: &Stage,
+    command: &Command,
     grid: Grid,
     reads: Vec<Read>,
     train_examples: Option<u64>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Program> {
-    let command = stage.command.as_ref()?;
     let before = mistakes.len();
-    let entry = written
-        .node
-        .entry("command")
-        .expect("a stage that was decoded as `command` has the key");
     let curves = match (&command.curves, &command.settings) {
         (None, None) => None,
-        (None, Some(_)) => {
+        (None, Some(of)) => {
             mistakes.push(
                 Draft::error("`settings` without `curves`")
-                    .at(
-                        entry.node.entry("settings").map_or(entry.key_span, |e| e.key_span),
-                        "settings of which curve?",
-                    )
+                    .at(of.key, "settings of which curve?")
                     .help("name the file with curves that the program writes under `curves`, or remove it"),
             );
             None
         }
-        (Some(_), None) => {
+        (Some(path), None) => {
             mistakes.push(
                 Draft::error(format!("`{name}` has `curves` without `settings`"))
-                    .at(
-                        entry.node.entry("curves").map_or(entry.key_span, |e| e.key_span),
-                        "curves of what?",
-                    )
+                    .at(path.key, "curves of what?")
                     .help("add `settings: { method: …, batch_size: …, learning_rate: …, budget: … }`; what is swept may be left out"),
             );
             None
         }
-        (Some(_), Some(of)) => curves(
-            name,
-            of,
-            &entry.node,
-            entry.key_span,
-            &grid,
-            train_examples,
-            mistakes,
-        ),
+        (Some(_), Some(of)) => curves(name, of, &grid, train_examples, mistakes),
     };
     let program = Program {
         grid: Arc::new(grid),
         reads,
         curves,
     };
-    check_counting(command, &entry.node, mistakes);
-    check_environment(command, &entry.node, mistakes);
+    check_counting(command, mistakes);
+    check_environment(command, mistakes);
     // What is wrong with `settings` has been told; what they would give is not known.
     let complete = program.curves.is_some() || command.curves.is_none();
-    program.check_placeholders(&entry.node, complete, mistakes);
+    program.check_placeholders(command_node(written), complete, mistakes);
     (!mistakes[before..].iter().any(Draft::is_error)).then_some(program)
 }
 
 /// How the files with curves count.
-fn check_counting(command: &Command, node: &Node, mistakes: &mut Vec<Draft>) {
-    let files = command.curves.iter().flat_map(|curves| curves.files());
-    for (file, at) in files.zip(paths::curve_paths(node)) {
+fn check_counting(command: &Command, mistakes: &mut Vec<Draft>) {
+    for (file, span) in command.curve_files() {
         if file.counted_from > 1 {
             mistakes.push(
                 Draft::error("steps are counted from 0 or from 1")
-                    .at(at.span, format!("`counted_from: {}`", file.counted_from))
+                    .at(span, format!("`counted_from: {}`", file.counted_from))
                     .help("it is what the file calls the first step, or the first epoch"),
             );
         }
         if file.counted_in == CountedIn::Tokens && file.tokens_per_example.is_none() {
             mistakes.push(
                 Draft::error("how many tokens has an example?")
-                    .at(at.span, "counted in tokens")
+                    .at(span, "counted in tokens")
                     .help("add `tokens_per_example: …`, such as the length of a sequence"),
             );
         }
@@ -133,12 +113,12 @@ pub(crate) fn is_secret(variable: &str) -> bool {
 }
 
 /// Warns of secrets in the study.
-fn check_environment(command: &Command, node: &Node, mistakes: &mut Vec<Draft>) {
+fn check_environment(command: &Command, mistakes: &mut Vec<Draft>) {
     for (name, variable) in &command.environment {
-        if is_secret(name) && matches!(variable, Variable::Value(_)) {
+        if is_secret(name) && matches!(**variable, Variable::Value(_)) {
             mistakes.push(
                 Draft::warning(format!("`{name}` is kept with the results and shown on the page"))
-                    .at(node.span_at(&["environment", name]), "part of the key")
+                    .at(variable.span, "part of the key")
                     .help(format!(
                         "write `{name}: {{ from_env: {name} }}` to take it from the environment of `pipeline`"
                     )),
@@ -182,6 +162,12 @@ fn bare_placeholder(node: &Node) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The node under `command`, which has the places of arguments.
+fn command_node(written: &Written) -> &Node {
+    let node = written.node.get("command");
+    node.expect("a stage that was decoded as `command` has the key")
 }
 
 /// The combinations of a `command` stage's sweep.
@@ -341,10 +327,7 @@ impl Program {
         point: &[u32],
         sources: &Sources,
     ) -> Map<String, Value> {
-        let node = written
-            .node
-            .get("command")
-            .expect("a stage that was decoded as `command` has the key");
+        let node = command_node(written);
         let filled = |text: &str| fill(text, &|word| self.value(point, word));
         // What a program is given is what was written: `1.10` and `007` are no numbers to it.
         let argument = |node: &Node| match node.text() {
@@ -371,7 +354,7 @@ impl Program {
         let from_env: BTreeMap<&str, &str> = command
             .environment
             .iter()
-            .filter_map(|(name, variable)| match variable {
+            .filter_map(|(name, variable)| match &**variable {
                 Variable::Value(_) => None,
                 Variable::FromEnv(from) => Some((name.as_str(), from.from_env.as_str())),
             })

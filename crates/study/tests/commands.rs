@@ -251,5 +251,5 @@ snapshots! {
     columns_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, columns: { val_loss: validation_loss }, counted_in: tokens, counted_from: 2 }")];
     counts_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, counted_in: tokens, counted_from: 2 }")];
     a_secret_is_warned_of: &[("DEBUG: 1", "API_TOKEN: abc")];
-    a_heatmap_over_words_is_shown: &[("seed: [0]", "seed: [0]\n      loss_kind: [mse, mae]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss_kind}"), ("  targets:\n", "  map: { heatmap: { runs: [torch], x: loss_kind, y: learning_rate, value: train_loss, good: { within: 0.1 } } }\n  targets:\n")];
+    a_heatmap_over_words_is_shown: &[("seed: [0]", "seed: [0]\n      loss_kind: [mse, mae]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss_kind}"), ("  targets:\n", "  map: { heatmap: { runs: [torch], x: loss_kind, y: learning_rate, value: train_loss, good: { within: 0.1 }, at: [{ epochs: 1 }] } }\n  targets:\n")];
 }

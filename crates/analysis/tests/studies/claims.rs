@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Missing, Quantity, Reason, Remark, Verdict, decide,
+    Choice, Claim, ClaimVerdict, Comparison, Missing, Quantity, Reason, Remark, Verdict, decide,
 };
 use analysis::heatmap::heatmap;
 use analysis::select::select;
-use analysis::targets::{TargetSettings, TargetsTable, targets};
+use analysis::targets::{StepsToTarget, TargetsTable, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
 use serde_json::json;
 
@@ -78,7 +78,10 @@ fn selected(runs: Vec<Run>) -> Evidence {
 
 /// The steps to some training losses.
 fn timed(runs: &[Run], losses: &[f64]) -> Vec<Named<TargetsTable>> {
-    let settings = TargetSettings(BTreeMap::from([(Metric::TrainLoss, losses.to_vec())]));
+    let settings = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, losses.to_vec())]),
+    };
     let table = targets(&settings, runs).expect("a table");
     vec![Named {
         stage: "targets".into(),
@@ -540,16 +543,9 @@ fn claims_without_evidence_are_undecided_and_say_what_is_missing() {
 }
 
 #[test]
-fn a_claim_is_a_name_or_a_map_from_it_and_unknown_ones_are_refused() {
+fn a_claim_is_a_map_from_its_name_and_unknown_ones_are_refused() {
     let claim = |json: serde_json::Value| serde_json::from_value::<Claim>(json);
-    let default = Claim::ComparablePerformance {
-        margin: 0.01,
-        metric: Metric::TestAccuracy,
-    };
-    assert_eq!(
-        claim(json!("comparable_performance")).expect("a name"),
-        default
-    );
+    let default = Claim::ComparablePerformance(Comparison::default());
     assert_eq!(
         claim(json!({"comparable_performance": {"margin": 0.01}})).expect("a map"),
         default

@@ -1,12 +1,12 @@
 //! Heatmaps and good regions.
 
-use analysis::heatmap::{CellState, GoodRule, HeatmapSettings, HeatmapTable, Side, heatmap};
+use analysis::heatmap::{CellState, GoodRule, Heatmap, HeatmapTable, Side, heatmap};
 use analysis::{Error, Evaluation, Outcome, Run};
 use serde_json::json;
 
 use crate::simulation::{Truth, change};
 
-fn settings(at: &serde_json::Value) -> HeatmapSettings {
+fn settings(at: &serde_json::Value) -> Heatmap {
     serde_json::from_value(json!({
         "x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate", "value": "test_accuracy",
         "at": at, "good": {"at_least": 0.9, "within": 0.02}

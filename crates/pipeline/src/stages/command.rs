@@ -12,13 +12,14 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use engine::{Job, Output};
+use engine::{Contents, Job, Output};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -106,21 +107,21 @@ impl Commander {
         let (work, temporary) = guard.folders()?;
         let done = in_folder(job, &settings, guard, &work, &temporary);
         // What a program that failed has left may be large.
-        let left = guard.leave(done.as_ref().map_or(usize::MAX, |(_, bytes)| *bytes));
+        let left = guard.leave(done.as_ref().map_or(u64::MAX, |(_, bytes)| *bytes));
         let (output, _) = done?;
         left?;
         Ok(output)
     }
 }
 
-/// Gives the output, and the length of inputs and outputs in bytes.
+/// Gives the output, and at most how many bytes the folder holds.
 fn in_folder(
     job: &Job<'_>,
     settings: &Settings,
     guard: &mut Guard,
     work: &Path,
     temporary: &Path,
-) -> Result<(Output, usize), Failure> {
+) -> Result<(Output, u64), Failure> {
     let read = lay_out(job, settings, work)?;
     let environment = environment(job, settings, temporary);
     let status = guard.run(
@@ -139,13 +140,19 @@ fn in_folder(
     output
         .provenance
         .insert("environment".to_owned(), json!(environment));
-    let written: usize = output.blobs.values().map(Vec::len).sum();
-    Ok((output, read + written))
+    let written: u64 = output.blobs.values().map(Contents::bytes).sum();
+    // What is not kept may be large, too.
+    let left = if settings.discard.is_empty() {
+        read + written
+    } else {
+        u64::MAX
+    };
+    Ok((output, left))
 }
 
 /// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
 /// length in bytes.
-fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Failure> {
+fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failure> {
     let mut bytes = 0;
     for name in job.manifest().inputs().keys() {
         let path = work.join(name);
@@ -153,17 +160,17 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Fai
             fs::create_dir_all(parent)?;
         }
         if let Some(copied) = job.copy_folder(name, &path)? {
-            bytes += usize::try_from(copied)?;
+            bytes += copied;
             continue;
         }
-        let contents = job.read(name)?;
-        bytes += contents.len();
         let input = name.split('/').next().unwrap_or(name);
         if settings.folders.iter().any(|folder| folder == input) {
             fs::create_dir(&path)?;
-            folder::unpack(&contents, &path)?;
+            let tar = job.open(name)?;
+            bytes += tar.metadata()?.len();
+            folder::unpack(tar, &path)?;
         } else {
-            fs::write(&path, &**contents)?;
+            bytes += job.copy(name, &path)?;
             // It may be a program, and nobody is to change it.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o555))?;
         }
@@ -209,15 +216,16 @@ fn secrets(settings: &Settings) -> Result<Vec<(&String, OsString)>, Failure> {
     settings.from_env.iter().map(of).collect()
 }
 
-/// Reads the outputs; all that were declared must be there, and nothing else.
+/// Stores the outputs; all that were declared must be there, and nothing else.
 fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Failure> {
     let mut output = Output::default();
+    let mut paths = Vec::new();
     for (name, path) in &settings.outputs {
-        let contents = match path.strip_suffix('/') {
-            Some(path) => folder::pack(&declared(work, path, true)?)?,
-            None => fs::read(declared(work, path, false)?)?,
+        let (path, is_folder) = match path.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (path.as_str(), false),
         };
-        output.blobs.insert(name.clone(), contents);
+        paths.push((name, declared(work, path, is_folder)?, is_folder));
     }
     if let Some(curve) = &settings.curve {
         let curve = curve.read(|path| {
@@ -228,8 +236,24 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
         output.notes.insert("steps".to_owned(), json!(curve.steps));
-        output.blobs.insert("curve".to_owned(), curve.bytes);
+        output.blobs.insert("curve".to_owned(), curve.bytes.into());
     }
+    nothing_else(job, settings, work)?;
+    for (name, path, is_folder) in paths {
+        let contents = job.store_output(|output| {
+            if is_folder {
+                return folder::pack(&path, output);
+            }
+            io::copy(&mut File::open(&path)?, output)?;
+            Ok::<_, Failure>(())
+        })?;
+        output.blobs.insert(name.clone(), contents);
+    }
+    Ok(output)
+}
+
+/// That every file which a program left was declared.
+fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), Failure> {
     let known: Vec<&str> = job
         .manifest()
         .inputs()
@@ -252,7 +276,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         })
         .collect();
     if undeclared.is_empty() {
-        return Ok(output);
+        return Ok(());
     }
     let more = match undeclared.len().saturating_sub(NAMED) {
         0 => String::new(),

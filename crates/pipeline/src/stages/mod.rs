@@ -85,7 +85,7 @@ pub(crate) fn parse<T: DeserializeOwned>(settings: &Map<String, Value>) -> Resul
 fn table(output: &mut Output, name: &str, table: &impl Serialize) -> Result<(), Failure> {
     output
         .blobs
-        .insert(name.to_owned(), serde_json::to_vec(table)?);
+        .insert(name.to_owned(), serde_json::to_vec(table)?.into());
     Ok(())
 }
 

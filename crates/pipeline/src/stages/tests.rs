@@ -21,9 +21,9 @@ fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
         "dataset" => parse::<datasets::DatasetSettings>(settings).map(drop),
         "train" => parse::<training::Settings>(settings).map(drop),
         "command" => parse::<command::Settings>(settings).map(drop),
-        "select" => parse::<analysis::select::SelectSettings>(settings).map(drop),
+        "select" => parse::<analysis::select::Select>(settings).map(drop),
         "steps_to_target" => parse::<steps_to_target::Settings>(settings).map(drop),
-        "heatmap" => parse::<analysis::heatmap::HeatmapSettings>(settings).map(drop),
+        "heatmap" => parse::<analysis::heatmap::Heatmap>(settings).map(drop),
         "report" => parse::<analysis::report::ReportSettings>(settings).map(drop),
         other => Err(format!("unknown kind {other}").into()),
     }

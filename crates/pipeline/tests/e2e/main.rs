@@ -11,6 +11,7 @@ mod foreign;
 mod interrupt;
 mod lab;
 mod loggers;
+mod memory;
 mod messages;
 mod pipes;
 mod prefix;

@@ -2,7 +2,7 @@
 //! those who tune it little.
 
 use analysis::report::Named;
-use analysis::select::{Criterion, WinnersTable};
+use analysis::select::{By, WinnersTable};
 use maud::html;
 
 use super::traces::{Panel, Trace};
@@ -16,7 +16,7 @@ use crate::words;
 /// The figure of a table of winners; nothing for a selection by steps, which
 /// has no expected best.
 pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<WinnersTable>) -> Option<Block> {
-    let Criterion::Metric(metric) = named.table.by else {
+    let By::Metric(metric) = named.table.by else {
         return None;
     };
     let winners = || {

@@ -1,6 +1,7 @@
 //! Share of good cells against batch size: how a method's tolerance grows or
 //! shrinks.
 
+use analysis::heatmap::GoodRule;
 use analysis::heatmap::HeatmapTable;
 use analysis::report::Named;
 use maud::html;
@@ -103,9 +104,7 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
 
 /// What the panels mean by good: `test accuracy ≥ 93 % or within 2 points of the best cell`.
 fn rules_in_words(table: &HeatmapTable) -> String {
-    let rules: Vec<String> = table
-        .good
-        .rules()
+    let rules: Vec<String> = GoodRule::of(table.good)
         .into_iter()
         .map(|rule| words::rule(rule, table.value))
         .collect();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use analysis::report::Named;
-use analysis::select::{Criterion, Edge, Winner, WinnersTable};
+use analysis::select::{By, Edge, Winner, WinnersTable};
 use maud::{Markup, html};
 
 use crate::document::{Block, Section, Table};
@@ -70,7 +70,7 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
         seeds: seeds.len() > 1,
         candidates: candidates.len() > 1,
     };
-    let by_steps = matches!(named.table.by, Criterion::StepsTo { .. });
+    let by_steps = matches!(named.table.by, By::StepsTo { .. });
     head.push((if by_steps { "Steps" } else { "Score" }, true));
     if columns.seeds {
         head.push(("Tuning seeds", true));

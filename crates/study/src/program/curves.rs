@@ -4,9 +4,10 @@ use runs::number::Count;
 use serde_json::{Map, Value, json};
 
 use super::Program;
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::Draft;
 use crate::grid::Grid;
 use crate::schema::{Column, CurveOf, Name};
+use crate::spanned::Spanned;
 use crate::sweep::text_of;
 use crate::training::Case;
 use crate::yaml::{Node, Value as Yaml};
@@ -23,15 +24,13 @@ pub(super) struct Curves {
 /// What the curves are curves of, if that is complete and every value of the right type.
 pub(super) fn curves(
     name: &str,
-    of: &CurveOf,
-    node: &Node,
-    key: Span,
+    of: &Spanned<CurveOf>,
     grid: &Grid,
     dataset_examples: Option<u64>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Curves> {
     let before = mistakes.len();
-    let settings = node.entry("settings").map_or(key, |entry| entry.key_span);
+    let settings = of.key;
     for (setting, given) in [
         ("method", of.method.is_some()),
         ("batch_size", of.batch_size.is_some()),
@@ -98,7 +97,7 @@ pub(super) fn curves(
         return None;
     };
     (mistakes.len() == before).then(|| Curves {
-        of: of.clone(),
+        of: CurveOf::clone(of),
         train_examples,
     })
 }

@@ -11,8 +11,10 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Name;
-use super::curves::Curves;
+use super::curves::{CurveFile, Curves};
 use super::sweep::Scalar;
+use crate::diagnostic::Span;
+use crate::spanned::Spanned;
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///
@@ -32,32 +34,44 @@ pub(crate) struct Command {
     pub(crate) run: Run,
     /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
     /// relative to the folder of the study file that says so (`./NAME` where it could be a stage), a folder, or a
-    /// pattern (`./data/*.csv`): those are folders there, too, without `.git` and `__pycache__`. Of a stage with a sweep it reads the runs that agree in every setting which both sweep: a file if that is always
-    /// one run, else a folder with a file for each, named by its other coordinates (`batch_size=16,seed=0`).
+    /// pattern (`./data/*.csv`): those are folders there, too, without `.git` and `__pycache__`. Of a stage with a
+    /// sweep it reads the runs that agree in every setting which both sweep: a file if that is always one run, else a folder with a file for each, named by its other coordinates (`batch_size=16,seed=0`).
     #[serde(default)]
-    pub(crate) inputs: BTreeMap<String, String>,
+    pub(crate) inputs: BTreeMap<String, Spanned<String>>,
     /// What it makes: the path in the working folder by the name that readers use. A path that ends in `/` is
     /// a folder: kept as a tar file, and a folder again where another command reads it.
     #[serde(default)]
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) outputs: BTreeMap<String, Spanned<String>>,
     /// Paths in the working folder where it leaves what nobody keeps, such as checkpoints; a folder's ends in `/`.
     /// Curves may lie there. Default: none, and a file that is not declared fails the stage.
     #[serde(default)]
-    pub(crate) discard: Vec<String>,
+    pub(crate) discard: Vec<Spanned<String>>,
     /// Variables of its environment. `{ from_env: NAME }` is what the variable `NAME` has where `pipeline` runs: for
     /// passwords, which are kept nowhere.
     #[serde(default)]
-    pub(crate) environment: BTreeMap<String, Variable>,
+    pub(crate) environment: BTreeMap<String, Spanned<Variable>>,
     /// The file with curves that it writes, which makes it a training run like any other: for targets,
-    /// heatmaps, claims and the report (doc/foreign-programs.md). CSV with a header, or JSON Lines. Columns: `step` (updates
-    /// made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
+    /// heatmaps, claims and the report (doc/foreign-programs.md). CSV with a header, or JSON Lines. Columns:
+    /// `step` (updates made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
     /// at evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
     /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty.
-    /// Losses are nats, accuracies fractions. A loss that is not finite says that the run diverged.
+    /// Losses are nats, accuracies fractions. A run whose `loss` or `train_loss` is not finite from some step on, to
+    /// its last, diverged at that step, and what follows is left out; with a finite one later (mixed precision skips
+    /// such a step) it did not. A metric that is not finite is worse than any level of it.
     /// Default: none.
-    pub(crate) curves: Option<Curves>,
+    pub(crate) curves: Option<Spanned<Curves>>,
     /// What the curves are curves of. Required with `curves`.
-    pub(crate) settings: Option<CurveOf>,
+    pub(crate) settings: Option<Spanned<CurveOf>>,
+}
+
+impl Command {
+    /// The files with curves, each with its place in the study.
+    pub(crate) fn curve_files(&self) -> impl Iterator<Item = (&CurveFile, Span)> {
+        self.curves.iter().flat_map(|curves| {
+            let place = |file: &CurveFile| file.path.place().unwrap_or(curves.span);
+            curves.files().iter().map(move |file| (file, place(file)))
+        })
+    }
 }
 
 /// What curves are curves of. A swept setting need not be here: what is none of these keys counts as one

@@ -10,6 +10,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::spanned::Spanned;
+
 /// The file with curves that a program writes: its path, or what is in it; or several files that together have the
 /// columns.
 #[derive(Clone, Debug, JsonSchema)]
@@ -38,7 +40,7 @@ pub(crate) struct Curves(Vec<CurveFile>);
 #[serde(deny_unknown_fields)]
 pub(crate) struct CurveFile {
     /// The path in the working folder.
-    pub(crate) path: String,
+    pub(crate) path: Spanned<String>,
     /// What the file calls a column, where that is not its name: `{ validation_loss: val_loss, step: epoch }`.
     /// In JSON, what is in an object has a name with a dot: `eval.loss`. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -173,7 +175,7 @@ impl<'de> Deserialize<'de> for Curves {
 
             fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Curves, E> {
                 Ok(Curves(vec![CurveFile {
-                    path: path.to_owned(),
+                    path: Spanned::nowhere(path.to_owned()),
                     columns: BTreeMap::new(),
                     ignore: Vec::new(),
                     counted_in: CountedIn::Steps,

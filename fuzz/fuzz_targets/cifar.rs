@@ -1,0 +1,9 @@
+//! Reads batches of CIFAR-10, of either version.
+
+#![no_main]
+
+#[path = "../src/readers.rs"]
+#[allow(dead_code, reason = "each target uses one of them")]
+mod readers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::cifar(bytes));
