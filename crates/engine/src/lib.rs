@@ -8,6 +8,7 @@
 //! This crate knows nothing of machine learning, of study files or of terminals: it never prints.
 //! It runs on Unix (claims are file locks, workers lead process groups of their own).
 
+mod address;
 mod checkpoints;
 mod claim;
 mod clock;
@@ -44,6 +45,7 @@ mod usage;
 mod verify;
 mod worker;
 
+pub use address::mask_users;
 pub use checkpoints::{Checkpoint, CheckpointName, CheckpointPolicy, Interrupted, Keep};
 pub use clock::utc;
 pub use digest::{Digest, NotADigest};

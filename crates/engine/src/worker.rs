@@ -16,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::claim::{Claim, take_stdout};
 use crate::job::{Execute, Inputs, Job, lock};
 use crate::protocol::{Reply, Request};
-use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
+use crate::{
+    Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock, mask_users,
+};
 
 /// Reports of progress are at least this far apart.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -155,7 +157,7 @@ impl Worker<'_> {
             Err(error) if error.is::<Interrupted>() => return Ok(Reply::Interrupted),
             Err(error) => {
                 return Ok(Reply::Failed {
-                    error: with_sources(&*error),
+                    error: mask_users(&with_sources(&*error)),
                     unstored: job.unstored.into_inner(),
                 });
             }

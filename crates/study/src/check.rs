@@ -47,10 +47,11 @@ pub(crate) fn check(
     let mut kinds: BTreeMap<String, Option<&'static str>> = BTreeMap::new();
     let mut stages = BTreeMap::new();
     for (name, written) in written {
-        let Some(written) = written else {
+        let Some(mut written) = written else {
             kinds.insert(name, None);
             continue;
         };
+        program::quote_placeholders(&mut written.node, mistakes);
         let kind = kind_of(&name, &written, mistakes);
         let decoded = decode::<StageKeys>(&written.node, &name, written.key_span, mistakes);
         if kind == Some("train") && decoded.is_none() {

@@ -3,13 +3,11 @@
 //! Canonical: names, settings and inputs depend on what the study means, not on how it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use engine::{Binding, Graph, Input, Source, StageId};
 use serde_json::{Map, Value};
 
 use crate::check::Checked;
-use crate::diagnostic::Span;
 use crate::program::{From, Program, Read};
 use crate::schema::{Command, Dataset, Kind, Name, Stage, Time};
 use crate::settings;
@@ -158,12 +156,6 @@ impl<'a> Expansion<'a> {
         places.into_iter().map(input).collect()
     }
 
-    /// A file that is named at this place.
-    fn file(&self, path: &str, span: Span) -> PathBuf {
-        let path = path.strip_prefix("./").unwrap_or(path);
-        self.sources.of(span).folder.join(path)
-    }
-
     fn find(&self, name: &str) -> StageId {
         self.graph
             .find(name)
@@ -233,7 +225,7 @@ impl<'a> Expansion<'a> {
         let weights = training.initial_weights.as_ref();
         let weights = weights.map(|(path, span)| Input {
             name: "initial_weights".to_owned(),
-            source: Source::File(self.file(path, *span)),
+            source: Source::File(self.sources.file(path, *span)),
         });
         let inputs: Vec<Input> = dataset.into_iter().chain(weights).collect();
         let mut runs = Vec::with_capacity(training.grid.count());
@@ -288,7 +280,7 @@ impl<'a> Expansion<'a> {
                 coordinates,
                 kind: "command".to_owned(),
                 execution: engine::Execution::default(),
-                settings: program.settings(written, command, point),
+                settings: program.settings(written, command, point, self.sources),
                 bindings: Vec::new(),
                 inputs,
             }));
@@ -320,7 +312,7 @@ impl<'a> Expansion<'a> {
         match &read.from {
             From::File(path, span) => vec![Input {
                 name: read.name.clone(),
-                source: Source::File(self.file(path, *span)),
+                source: Source::File(self.sources.file(path, *span)),
             }],
             From::Stage { stage, output } => vec![self.input(read.name.clone(), stage, output)],
             From::Runs {

@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod curves;
 mod dataset;
 mod execution;
 mod name;
@@ -23,7 +24,8 @@ use serde::Deserialize;
 
 use crate::spanned::Spanned;
 
-pub(crate) use command::{Command, CurveOf};
+pub(crate) use command::{Command, CurveOf, Variable};
+pub(crate) use curves::{Column, CountedIn};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
@@ -32,9 +34,11 @@ pub(crate) use runs::Metric;
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::Train;
 
-/// A study: one file, any number of stages, one report.
+/// A study: one file, any number of stages, one report. Keys that begin with `x-` are passed over: a place for
+/// anchors.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("patternProperties" = { "^x-": {} }))]
 pub(crate) struct File<S> {
     /// Another study file to start from, relative to this one's folder. What is said here comes on top: stage
     /// by stage, and within a stage as with `like`; `null` takes a stage or a key away. Files that the other

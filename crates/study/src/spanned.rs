@@ -33,15 +33,29 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
+/// Where what was left out stands.
+const NOWHERE: Span = Span { start: 0, end: 0 };
+
+impl<T> Spanned<T> {
+    /// A value that does not stand in the file by itself.
+    pub(crate) fn nowhere(value: T) -> Self {
+        Self {
+            value,
+            span: NOWHERE,
+            key: NOWHERE,
+        }
+    }
+
+    /// Where it stands, if it does.
+    pub(crate) fn place(&self) -> Option<Span> {
+        (self.span != NOWHERE).then_some(self.span)
+    }
+}
+
 /// What is left out stands nowhere.
 impl<T: Default> Default for Spanned<T> {
     fn default() -> Self {
-        let nowhere = Span { start: 0, end: 0 };
-        Self {
-            value: T::default(),
-            span: nowhere,
-            key: nowhere,
-        }
+        Self::nowhere(T::default())
     }
 }
 

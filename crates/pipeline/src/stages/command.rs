@@ -11,6 +11,7 @@ mod program;
 mod table;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +21,7 @@ use std::process::Stdio;
 
 use engine::{Contents, Job, Output};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Failure, settings};
 use guard::Guard;
@@ -44,13 +45,43 @@ pub(crate) struct Settings {
     run: Run,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// Variables whose values are taken from the environment here, by the names that they have there.
+    #[serde(default)]
+    from_env: BTreeMap<String, String>,
     /// Paths in the working folder; a folder's ends in `/`.
     #[serde(default)]
     outputs: BTreeMap<String, String>,
+    /// Paths that are not kept.
+    #[serde(default)]
+    discard: Vec<String>,
     /// Inputs that are folders, kept as tar files.
     #[serde(default)]
     folders: Vec<String>,
     curve: Option<curves::Settings>,
+}
+
+impl Settings {
+    /// Whether a path is, or lies in, one of those that are not kept.
+    fn discards(&self, path: &str) -> bool {
+        self.discard.iter().any(|discarded| {
+            let discarded = discarded.trim_end_matches('/');
+            path.strip_prefix(discarded)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// What a file with curves that is there already would be read as: the first rows, or what is wrong with it.
+pub(crate) fn preview(
+    stage: &Map<String, Value>,
+    folder: &Path,
+) -> Result<Option<Vec<String>>, Failure> {
+    let settings: Settings = super::parse(stage)?;
+    let curve = settings.curve.filter(|curve| {
+        let mut paths = curve.paths();
+        paths.all(|path| folder.join(path).is_file())
+    });
+    curve.map(|curve| curve.preview(folder)).transpose()
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +114,7 @@ impl Commander {
     }
 }
 
-/// Gives the output, and the length of inputs and outputs in bytes.
+/// Gives the output, and at most how many bytes the folder holds.
 fn in_folder(
     job: &Job<'_>,
     settings: &Settings,
@@ -98,6 +129,7 @@ fn in_folder(
             .current_dir(work)
             .env_clear()
             .envs(&environment)
+            .envs(secrets(settings)?)
             .stdin(Stdio::null())
             .process_group(0),
     )?;
@@ -109,7 +141,13 @@ fn in_folder(
         .provenance
         .insert("environment".to_owned(), json!(environment));
     let written: u64 = output.blobs.values().map(Contents::bytes).sum();
-    Ok((output, read + written))
+    // What is not kept may be large, too.
+    let left = if settings.discard.is_empty() {
+        read + written
+    } else {
+        u64::MAX
+    };
+    Ok((output, left))
 }
 
 /// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
@@ -138,7 +176,9 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
         }
     }
     let outputs = settings.outputs.values().map(String::as_str);
-    for path in outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths)) {
+    let outputs = outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths));
+    // A logger takes another name where its folder is there already.
+    for path in outputs.filter(|path| !settings.discards(path)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
             fs::create_dir_all(parent)?;
         }
@@ -161,6 +201,19 @@ fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap
     }
     environment.extend(settings.environment.clone());
     environment
+}
+
+/// Variables that are kept nowhere.
+fn secrets(settings: &Settings) -> Result<Vec<(&String, OsString)>, Failure> {
+    let of = |(name, from): (_, &String)| {
+        let value = std::env::var_os(from).ok_or_else(|| {
+            format!(
+                "the environment of `pipeline` has no variable `{from}`, which `environment` takes `{name}` from"
+            )
+        })?;
+        Ok((name, value))
+    };
+    settings.from_env.iter().map(of).collect()
 }
 
 /// Stores the outputs; all that were declared must be there, and nothing else.
@@ -214,7 +267,7 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
         )
         .chain(settings.curve.iter().flat_map(curves::Settings::paths))
         .collect();
-    let undeclared: Vec<String> = folder::files(work)?
+    let undeclared: Vec<String> = folder::files(work, &|path| settings.discards(path))?
         .into_iter()
         .filter(|file| {
             !known
@@ -231,8 +284,8 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
     };
     let named = undeclared[..undeclared.len().min(NAMED)].join("`, `");
     Err(format!(
-        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or write what is \
-         not to be kept to $TMPDIR"
+        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or what is not \
+         to be kept under `discard`, or write that to $TMPDIR"
     )
     .into())
 }

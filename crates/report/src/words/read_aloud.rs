@@ -1,8 +1,8 @@
 //! Every sentence on claims, in one list to be read aloud: `snapshots/` has it.
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Comparison, Dampings, Figure, Level, Missing, Part, Quantity, Reason, Remark,
-    Slopes, Statistic, Tally, TimedRuns, Verdict,
+    Choice, Claim, ClaimVerdict, Comparison, Dampings, Figure, Level, Missing, Part, Quantity,
+    Reason, Remark, Slopes, Statistic, Tally, TimedRuns, Verdict,
 };
 use analysis::heatmap::GoodRule;
 use analysis::targets::{FewestSteps, FitNote, TargetNote};

@@ -19,7 +19,9 @@ impl Equal {
     /// `None` if the claim is on something else.
     pub(super) fn of(claim: &Claim) -> Option<Self> {
         let (metric, margin, each) = match claim {
-            Claim::ComparablePerformance(Comparison { margin, metric }) => (metric, margin, "batch size"),
+            Claim::ComparablePerformance(Comparison { margin, metric }) => {
+                (metric, margin, "batch size")
+            }
             Claim::LargeDampingIsSgd(Comparison { margin, metric }) => (metric, margin, "cell"),
             _ => return None,
         };
@@ -63,8 +65,7 @@ impl Equal {
 
     /// Where the difference is beyond the margin, and for whom.
     fn beyond(&self, claim: &Claim, parts: &[Statistic], all: &str) -> String {
-        let is_loss =
-            matches!(claim, Claim::ComparablePerformance(Comparison { metric, .. }) if metric.is_loss());
+        let is_loss = matches!(claim, Claim::ComparablePerformance(Comparison { metric, .. }) if metric.is_loss());
         let places = |better: bool| -> Vec<String> {
             parts
                 .iter()

@@ -1,9 +1,12 @@
 //! A data set by itself: where its files are, and whether there are enough images.
 
+use std::path::Path;
+
 use runs::number::Count;
 
 use super::Checked;
 use crate::diagnostic::{Draft, Span};
+use crate::program::From;
 use crate::schema::{Checksums, Dataset, Source};
 use crate::source::{Place, contents_in_words};
 use crate::sources::Sources;
@@ -176,6 +179,11 @@ fn counts(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
 
 /// Warns of files that are not there: a study can be checked and planned without them, and not be run.
 pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut Vec<Draft>) {
+    let warning = |path: &Path, span: Span, help: String| {
+        Draft::warning(format!("there is no {}", path.display()))
+            .at(span, "needed to run the study")
+            .help(help)
+    };
     for stage in checked.stages.values() {
         let Some(dataset) = stage.stage.dataset() else {
             continue;
@@ -203,10 +211,24 @@ pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut
                 dataset.source.home()
             ),
         };
-        mistakes.push(
-            Draft::warning(format!("there is no {}", missing.display()))
-                .at(written, "needed to run the study")
-                .help(help),
-        );
+        mistakes.push(warning(&missing, written, help));
+    }
+    let read = checked.programs.values().flat_map(|program| &program.reads);
+    let inputs = read.filter_map(|read| match &read.from {
+        From::File(path, span) => Some((path, *span)),
+        From::Stage { .. } | From::Runs { .. } => None,
+    });
+    let trainings = checked.trainings.values();
+    let weights = trainings.filter_map(|training| training.initial_weights.as_ref());
+    for (path, span) in inputs.chain(weights.map(|(path, span)| (path, *span))) {
+        let file = sources.file(path, span);
+        if !engine::input_exists(&file) {
+            let help = if path.starts_with('~') {
+                "`~` is the shell's: write the path of the home folder out"
+            } else {
+                "paths are relative to the folder of the file that names them"
+            };
+            mistakes.push(warning(&file, span, help.to_owned()));
+        }
     }
 }

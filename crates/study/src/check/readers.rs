@@ -204,6 +204,17 @@ fn check_axis(
                     (setting, written.node.span_at(&["heatmap", key, method]))
                 }
             };
+            let range = training.grid.range(setting);
+            let word =
+                range.and_then(|range| range.values.iter().find(|value| value.text().is_some()));
+            if let Some(word) = word {
+                mistakes.push(
+                    Draft::error(format!("`{name}` takes words for `{setting}`"))
+                        .at(span, "an axis of the heatmap")
+                        .also(word.span, "a word")
+                        .help("an axis has numbers; write a heatmap for each word, of runs that `when` or `like` leave"),
+                );
+            }
             if !training.sweeps(setting) {
                 let swept = training.axes.iter().map(|axis| axis.name.as_str());
                 let per_method = if methods.len() > 1 && matches!(axis, Axis::Same(_)) {

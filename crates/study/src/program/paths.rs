@@ -32,11 +32,21 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
                 }),
         );
     }
+    let is_discarded = |path: &str| {
+        let mut folders = command
+            .discard
+            .iter()
+            .filter(|folder| folder.ends_with('/'));
+        folders.any(|folder| path.starts_with(folder.as_str()))
+    };
     // In the order of the file: the later of two is in the way.
-    let mut paths: Vec<_> = command.outputs.values().chain(&command.curves).collect();
-    paths.sort_by_key(|path| path.span);
-    for path in paths {
-        let text = path.as_str();
+    let declared = command.outputs.values().chain(&command.discard);
+    let declared = declared.map(|path| (path.as_str(), path.span));
+    let curves = command.curve_files();
+    let curves = curves.map(|(file, span)| (file.path.as_str(), span));
+    let mut paths: Vec<(&str, Span)> = declared.chain(curves).collect();
+    paths.sort_by_key(|(_, span)| *span);
+    for (text, span) in paths {
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
         if text.trim_end_matches('/').is_empty()
             || text.contains(['\0', '\\', '\n'])
@@ -44,7 +54,7 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
         {
             mistakes.push(
                 Draft::error(format!("`{text}` is no path in the working folder"))
-                    .at(path.span, "here")
+                    .at(span, "here")
                     .help("give it relative to that folder, without `.` and `..`"),
             );
             continue;
@@ -53,15 +63,19 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
             let (a, b) = (text.trim_end_matches('/'), other.trim_end_matches('/'));
             a == b || a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/"))
         };
-        if let Some((other, span)) = taken.iter().find(|(other, _)| meets(other)) {
+        // What is read of a folder that is thrown away is read before.
+        let in_the_way = taken.iter().find(|(other, _)| {
+            meets(other) && !(is_discarded(text) || text.ends_with('/') && is_discarded(other))
+        });
+        if let Some((other, place)) = in_the_way {
             mistakes.push(
                 Draft::error(format!("`{text}` and `{other}` are in each other's way"))
-                    .at(path.span, "here")
-                    .also(*span, "and here")
+                    .at(span, "here")
+                    .also(*place, "and here")
                     .help("inputs and outputs are different files; none lies in another"),
             );
         }
-        taken.push((text, path.span));
+        taken.push((text, span));
     }
 }
 

@@ -10,15 +10,21 @@ use super::Failure;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 18;
 
-/// The paths of all files below a folder, relative to it, sorted; links are an error.
-pub(super) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+/// The paths of all files below a folder, relative to it, sorted, but for those that are passed over; links are an
+/// error.
+pub(super) fn files(folder: &Path, over: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
-    descend(folder, "", &mut found)?;
+    descend(folder, "", over, &mut found)?;
     found.sort();
     Ok(found)
 }
 
-fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Failure> {
+fn descend(
+    folder: &Path,
+    path: &str,
+    over: &dyn Fn(&str) -> bool,
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
     for entry in fs::read_dir(folder.join(path))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -30,9 +36,12 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
         } else {
             format!("{path}/{name}")
         };
+        if over(&inner) {
+            continue;
+        }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            descend(folder, &inner, found)?;
+            descend(folder, &inner, over, found)?;
         } else if kind.is_file() {
             found.push(inner);
         } else {
@@ -47,7 +56,7 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
 /// Writes the folder's files as a tar file. Folders in it that are empty are left out.
 pub(super) fn pack(folder: &Path, tar: &mut dyn Write) -> Result<(), Failure> {
     let mut tar = tar::Builder::new(tar);
-    for name in files(folder)? {
+    for name in files(folder, &|_| false)? {
         let file = File::open(folder.join(&name))?;
         let metadata = file.metadata()?;
         let executable = metadata.permissions().mode() & 0o111 != 0;
@@ -87,7 +96,8 @@ mod tests {
         assert_eq!(bytes, other);
         let copy = tempfile::tempdir().expect("a folder");
         unpack(&bytes[..], copy.path()).expect("it can be unpacked");
-        assert_eq!(files(copy.path()).expect("files"), ["a", "b/c", "d"]);
+        let found = files(copy.path(), &|_| false).expect("files");
+        assert_eq!(found, ["a", "b/c", "d"]);
         assert_eq!(
             fs::read_to_string(copy.path().join("b/c")).expect("a file"),
             "b/c"
