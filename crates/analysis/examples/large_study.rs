@@ -12,7 +12,7 @@ use std::time::Instant;
 use analysis::heatmap::heatmap;
 use analysis::report::assemble;
 use analysis::select::select;
-use analysis::targets::{TargetSettings, targets};
+use analysis::targets::{StepsToTarget, targets};
 use analysis::{Evaluation, Evidence, Metric, Named, Outcome, Run, RunSettings, Updates};
 use serde_json::json;
 
@@ -128,10 +128,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let by_accuracy = serde_json::from_value(per)?;
     let winners = timed("select", || select(&by_accuracy, &runs))?.winners;
     size("winners", &winners);
-    let levels = TargetSettings(BTreeMap::from([
-        (Metric::TrainLoss, vec![1.0, 0.5, 0.1]),
-        (Metric::TestAccuracy, vec![0.5, 0.7]),
-    ]));
+    let levels = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([
+            (Metric::TrainLoss, vec![1.0, 0.5, 0.1]),
+            (Metric::TestAccuracy, vec![0.5, 0.7]),
+        ]),
+    };
     let timings = timed("steps to target", || targets(&levels, &runs))?;
     size("targets", &timings);
     let axes = json!({"x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate",

@@ -274,18 +274,19 @@ fn connected(error: &ureq::Error) -> bool {
 fn agent(url: &str) -> Agent {
     let host = url.split("://").nth(1).unwrap_or("");
     let local = ["localhost", "127.0.0.1", "[::1]"];
-    let proxy = match local.iter().any(|name| host.starts_with(name)) {
-        true => None,
-        false => Proxy::try_from_env(),
+    let is_local = local.iter().any(|name| host.starts_with(name));
+    let proxy = if is_local {
+        None
+    } else {
+        Proxy::try_from_env()
     };
     let certificates = rustls_native_certs::load_native_certs().certs;
-    let roots = match certificates.is_empty() {
-        true => RootCerts::WebPki,
-        false => certificates
-            .iter()
-            .map(|certificate| Certificate::from_der(certificate).to_owned())
-            .collect::<Vec<_>>()
-            .into(),
+    let roots = if certificates.is_empty() {
+        RootCerts::WebPki
+    } else {
+        let own = |certificate| Certificate::from_der(certificate).to_owned();
+        let all = certificates.iter().map(|certificate| own(certificate));
+        all.collect::<Vec<_>>().into()
     };
     Agent::config_builder()
         .proxy(proxy)

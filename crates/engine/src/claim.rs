@@ -23,15 +23,14 @@ impl Claim {
     /// Claims a stage; none if another process has it.
     pub(crate) fn take(store: &Store, key: Digest) -> Result<Option<Self>, Error> {
         let path = store.log_path(key);
-        let open = || File::options().create(true).append(true).open(&path);
-        let log = open()
-            .or_else(|error| match (error.kind(), path.parent()) {
-                (std::io::ErrorKind::NotFound, Some(parent)) => {
-                    std::fs::create_dir_all(parent).and_then(|()| open())
-                }
-                _ => Err(error),
-            })
-            .map_err(Error::io("write the log", &path))?;
+        let log = match store.open_shared(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                store.create_parent(&path)?;
+                store.open_shared(&path)
+            }
+            log => log,
+        };
+        let log = log.map_err(Error::io("write the log", &path))?;
         match log.try_lock() {
             Ok(()) => Ok(Some(Self {
                 log,

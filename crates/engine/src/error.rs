@@ -69,10 +69,27 @@ pub enum Error {
         path: PathBuf,
     },
     /// Something must be computed, and the cache cannot be written.
-    #[error("the cache {} cannot be written, and not everything is in it", cache.display())]
+    #[error(
+        "the cache {} cannot be written, and not everything is in it; `--cache FOLDER` names another one",
+        cache.display()
+    )]
     ReadOnly {
         /// The cache folder.
         cache: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Runs on this cache could not keep out of each other's way.
+    #[error(
+        "the file system of the cache {} has no file locks, which a run needs; `--cache FOLDER` puts the cache on \
+         another one, such as a local disk",
+        cache.display()
+    )]
+    NoLocks {
+        /// The cache folder.
+        cache: PathBuf,
+        /// What it says to a lock.
+        source: io::Error,
     },
     /// Nothing can be deleted while a study runs.
     #[error("a study is running on the cache {}; `pipeline status` says which", cache.display())]
@@ -85,6 +102,14 @@ pub enum Error {
     NoBlob {
         /// Its name.
         digest: Digest,
+    },
+    /// A checkpoint does not fit beside those that unfinished stages go on from.
+    #[error("there is no room for {bytes} bytes in the {space} bytes for checkpoints")]
+    NoRoom {
+        /// Its length.
+        bytes: u64,
+        /// What all may take.
+        space: u64,
     },
     /// A stage asked for an input that it does not have.
     #[error("the stage has no input {name:?}")]

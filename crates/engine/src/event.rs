@@ -66,6 +66,7 @@ pub enum Event {
         /// Why.
         error: String,
         /// What it wrote, where it came to run.
+        #[serde(with = "crate::lossy::option")]
         log: Option<PathBuf>,
         /// The end of that.
         tail: String,
@@ -85,8 +86,8 @@ pub enum Event {
     Interrupted {
         /// Stages that run.
         running: usize,
-        /// How long they are given, in seconds.
-        seconds: f64,
+        /// How long they are given, in seconds; none where one of them keeps a checkpoint after the step it is in.
+        seconds: Option<f64>,
     },
     /// A stage was not run because one that it reads failed.
     Skipped {
@@ -95,27 +96,19 @@ pub enum Event {
         /// The one that failed.
         because: StageId,
     },
-    /// Kept states of stages that are done went to make room for newer ones.
-    StatesGone {
-        /// The stage whose state needed the room.
-        stage: StageId,
-        /// How many.
-        states: u64,
-        /// Bytes that they took.
-        bytes: u64,
-    },
-    /// A state is not kept: what unfinished stages need leaves no room for it. Its stage goes on.
-    NoRoom {
+    /// A checkpoint is not kept: there is no room, or the cache cannot be written. Its stage goes on.
+    CheckpointNotKept {
         /// The stage.
         stage: StageId,
-        /// Bytes of its state.
-        bytes: u64,
+        /// Why.
+        error: String,
     },
     /// A file of the cache was found damaged and set aside; what is needed of it is computed again.
     Corrupt {
         /// What it was: `blob`, `record`.
         what: String,
         /// Where it was put.
+        #[serde(with = "crate::lossy")]
         path: PathBuf,
     },
 }

@@ -2,7 +2,7 @@
 //!
 //! Results that a study had when it last ran, that a killed run left for the next one, or that a pin
 //! names are never deleted; nor is what the study's last run left of its failures. Of the others those go that are old,
-//! and then the oldest until the cache is small enough. Kept states go as the results of the stages that kept them do;
+//! and then the oldest until the cache is small enough. Checkpoints go as the results of the stages that kept them do;
 //! if that is not enough, or they are named, so do those of stages that are done, without which nothing is lost but
 //! time. Files that belong to no result go when they are old enough not to be of a
 //! process at work on another machine; processes on this one are kept out while gc deletes.
@@ -16,9 +16,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::census::{self, Census, Found, Standing};
-use crate::store::room::is_held;
-use crate::{Digest, Error, Store, fault, history, journal};
+use crate::layout::{self, Found};
+use crate::store::is_held;
+use crate::usage::{Inventory, KeyFiles};
+use crate::{Digest, Error, Store, checkpoints, fault, history, journal, roots};
 
 /// Of what belongs to no result, nothing younger is deleted.
 const GRACE: Duration = Duration::from_hours(1);
@@ -32,19 +33,19 @@ pub struct Policy {
     pub max_bytes: Option<u64>,
     /// Studies that count no longer: their results are like any other.
     pub forget: Vec<String>,
-    /// Whether kept states of stages that are done go.
-    pub states: bool,
+    /// Whether checkpoints of stages that are done go.
+    pub checkpoints: bool,
 }
 
 /// Why something goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum DeletionReason {
     /// No study and no pin refers to it, and it is old.
     Old,
     /// No study and no pin refers to it, and the cache is too large.
     TooLarge,
-    /// The stage that kept this state is done; it may be another's beginning.
+    /// The stage that kept this checkpoint is done; it may be another's beginning.
     Done,
     /// No result has it as an output.
     NoResult,
@@ -58,12 +59,12 @@ pub enum Why {
     Forgotten,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for DeletionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Old => "old, and of no study or pin",
             Self::TooLarge => "the cache is too large, and it is of no study or pin",
-            Self::Done => "a kept state of a stage that is done",
+            Self::Done => "a checkpoint of a stage that is done",
             Self::NoResult => "an output of no result",
             Self::LeftOver => "left by a process that ended early",
             Self::SetAside => "damaged and set aside",
@@ -77,6 +78,7 @@ impl fmt::Display for Why {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deletion {
     /// The file.
+    #[serde(serialize_with = "crate::lossy::serialize")]
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
@@ -85,12 +87,12 @@ pub struct Deletion {
     /// The kind of the stage whose result it is of, where known.
     pub kind: Option<String>,
     /// Why it goes.
-    pub why: Why,
+    pub why: DeletionReason,
 }
 
 /// What gc found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sweep {
+pub struct GcReport {
     /// What goes, in the order in which it does.
     pub deletions: Vec<Deletion>,
     /// Bytes of the cache before.
@@ -112,26 +114,26 @@ impl Store {
     ///
     /// [`Error::InUse`] if it is to delete while a study runs; [`Error::Damaged`] if a history or a
     /// pin is, so that nobody knows what it keeps; else if the cache cannot be read or written.
-    pub fn gc(&self, policy: &Policy, delete: bool) -> Result<Sweep, Error> {
+    pub fn gc(&self, policy: &Policy, delete: bool) -> Result<GcReport, Error> {
         let _presence = if delete {
             Some(self.enter_alone()?)
         } else {
             None
         };
         let now = SystemTime::now();
-        let mut sweep = Marker::new(self, policy, now)?.mark(policy);
+        let mut report = Marker::new(self, policy, now)?.mark(policy);
         if delete {
-            for deletion in &sweep.deletions {
+            for deletion in &report.deletions {
                 self.delete(&deletion.path)?;
             }
-            sweep.deleted = true;
+            report.deleted = true;
         }
-        Ok(sweep)
+        Ok(report)
     }
 
     /// Deletes a file and the folders that it leaves empty; false if it is in use.
     pub(crate) fn delete(&self, path: &Path) -> Result<bool, Error> {
-        // What is left of a stage may still hold its claim, and a stage that goes on from a state holds that.
+        // What is left of a stage may still hold its claim, and one that goes on from a checkpoint holds that.
         let locked = ["log", "ckpt"].map(|folder| self.root().join(folder));
         if locked.iter().any(|folder| path.starts_with(folder)) && is_held(path) {
             return Ok(false);
@@ -156,45 +158,39 @@ impl Store {
     }
 }
 
-/// What no study and no pin refers to.
-enum Loose {
-    Result(Digest),
-    State(Found),
-}
-
 struct Marker {
-    census: Census,
+    inventory: Inventory,
     roots: HashMap<Digest, String>,
     /// Results that have a blob as an output.
     users: HashMap<Digest, usize>,
     forgotten: Vec<Found>,
     now: SystemTime,
-    sweep: Sweep,
+    report: GcReport,
 }
 
 impl Marker {
     fn new(store: &Store, policy: &Policy, now: SystemTime) -> Result<Self, Error> {
-        let (census, roots) = (Census::take(store)?, census::roots(store, &policy.forget)?);
+        let (inventory, roots) = (Inventory::read(store)?, roots::of(store, &policy.forget)?);
         let mut users: HashMap<Digest, usize> = HashMap::new();
-        for output in census.results.values().flat_map(|result| &result.outputs) {
+        for output in inventory.keys.values().flat_map(|key| &key.outputs) {
             *users.entry(*output).or_default() += 1;
         }
         let mut forgotten = Vec::new();
         for study in &policy.forget {
             let folder = history::folder(store, study);
-            for file in census::walk(&folder)? {
+            for file in layout::walk(&folder)? {
                 let alive = journal::read(&file.path)?.is_some_and(|run| run.alive);
                 forgotten.extend((!alive).then_some(file));
             }
         }
-        let before = census.bytes();
+        let before = inventory.bytes();
         Ok(Self {
-            census,
+            inventory,
             roots,
             users,
             forgotten,
             now,
-            sweep: Sweep {
+            report: GcReport {
                 deletions: Vec::new(),
                 before,
                 after: before,
@@ -205,92 +201,97 @@ impl Marker {
         })
     }
 
-    fn mark(mut self, policy: &Policy) -> Sweep {
+    fn mark(mut self, policy: &Policy) -> GcReport {
         self.leftovers(policy);
-        let (mut loose, mut done) = (Vec::new(), Vec::new());
-        for (key, result) in &self.census.results {
+        // What no study and no pin refers to: a key with its files, or a checkpoint.
+        let mut unreferenced = Vec::new();
+        for (key, files) in &self.inventory.keys {
             match self.roots.get(key) {
                 Some(by) => {
-                    *self.sweep.kept.entry(by.clone()).or_default() +=
-                        usize::from(result.is_result());
+                    *self.report.kept.entry(by.clone()).or_default() +=
+                        usize::from(files.has_result());
                 }
-                None => loose.push((result.modified(), Loose::Result(*key))),
+                None => unreferenced.push((files.modified(), Ok(*key))),
             }
         }
         let has_result = |key: &Digest| {
-            let result = self.census.results.get(key);
-            result.is_some_and(census::Result::is_result)
+            self.inventory
+                .keys
+                .get(key)
+                .is_some_and(KeyFiles::has_result)
         };
-        for state in std::mem::take(&mut self.census.states) {
-            let modified = state.file.modified;
-            match Standing::of(state.stage, |key| self.roots.contains_key(key), has_result) {
-                Standing::Loose => loose.push((modified, Loose::State(state.file))),
-                Standing::Done => done.push((modified, state.file)),
-                Standing::Needed => {}
+        let is_unfinished = |key: &Digest| self.roots.contains_key(key) && !has_result(key);
+        let files = std::mem::take(&mut self.inventory.checkpoints);
+        let mut done = Vec::new();
+        for (file, stage) in checkpoints::unneeded(files, is_unfinished) {
+            if stage.is_some_and(|stage| self.roots.contains_key(&stage)) {
+                done.push(file);
+            } else {
+                unreferenced.push((file.modified, Err(file)));
             }
         }
-        loose.sort_by_key(|(modified, _)| *modified);
-        done.sort_by_key(|(modified, _)| *modified);
-        let too_large = |sweep: &Sweep| policy.max_bytes.is_some_and(|limit| sweep.after > limit);
-        for (modified, it) in loose {
+        unreferenced.sort_by_key(|(modified, _)| *modified);
+        let too_large =
+            |report: &GcReport| policy.max_bytes.is_some_and(|limit| report.after > limit);
+        for (modified, it) in unreferenced {
             let age = self.now.duration_since(modified).unwrap_or_default();
             let why = if policy.older_than.is_some_and(|limit| age >= limit) {
-                Why::Old
-            } else if too_large(&self.sweep) {
-                Why::TooLarge
+                DeletionReason::Old
+            } else if too_large(&self.report) {
+                DeletionReason::TooLarge
             } else {
-                if let Loose::Result(key) = &it {
-                    self.sweep.spared += usize::from(self.census.results[key].is_result());
+                if let Ok(key) = it {
+                    self.report.spared += usize::from(self.inventory.keys[&key].has_result());
                 }
                 continue;
             };
             match it {
-                Loose::Result(key) => self.result(key, &why),
-                Loose::State(file) => self.goes(&file, None, why),
+                Ok(key) => self.result(key, &why),
+                Err(file) => self.goes(&file, None, why),
             }
         }
-        for (_, file) in done {
-            if policy.states || too_large(&self.sweep) {
-                self.goes(&file, None, Why::Done);
+        for file in done {
+            if policy.checkpoints || too_large(&self.report) {
+                self.goes(&file, None, DeletionReason::Done);
             }
         }
-        self.sweep
+        self.report
     }
 
     fn leftovers(&mut self, policy: &Policy) {
         let old = |age: Duration| policy.older_than.is_some_and(|limit| age >= limit);
         for file in std::mem::take(&mut self.forgotten) {
-            self.goes(&file, None, Why::Forgotten);
+            self.goes(&file, None, DeletionReason::Forgotten);
         }
-        for file in std::mem::take(&mut self.census.unfinished) {
+        for file in std::mem::take(&mut self.inventory.temporary) {
             if file.age(self.now) >= GRACE {
-                self.goes(&file, None, Why::LeftOver);
+                self.goes(&file, None, DeletionReason::LeftOver);
             }
         }
-        for file in std::mem::take(&mut self.census.aside) {
+        for file in std::mem::take(&mut self.inventory.aside) {
             if file.age(self.now) >= GRACE {
-                self.goes(&file, None, Why::SetAside);
+                self.goes(&file, None, DeletionReason::SetAside);
             }
         }
-        for file in std::mem::take(&mut self.census.memory) {
+        for file in std::mem::take(&mut self.inventory.file_digests) {
             if old(file.age(self.now)) {
-                self.goes(&file, None, Why::Unasked);
+                self.goes(&file, None, DeletionReason::Unasked);
             }
         }
         let used: HashSet<Digest> = self.users.keys().copied().collect();
         let mut unused: Vec<(Digest, Found)> = self
-            .census
+            .inventory
             .blobs
             .extract_if(|digest, file| !used.contains(digest) && file.age(self.now) >= GRACE)
             .collect();
         unused.sort_by_key(|(digest, _)| *digest);
         for (_, file) in unused {
-            self.goes(&file, None, Why::NoResult);
+            self.goes(&file, None, DeletionReason::NoResult);
         }
     }
 
-    fn result(&mut self, key: Digest, why: &Why) {
-        let result = self.census.results.remove(&key).expect("it was counted");
+    fn result(&mut self, key: Digest, why: &DeletionReason) {
+        let result = self.inventory.keys.remove(&key).expect("it was counted");
         for file in result.files() {
             self.goes(file, result.kind.as_deref(), why.clone());
         }
@@ -298,16 +299,16 @@ impl Marker {
             let users = self.users.get_mut(output).expect("it was counted");
             *users -= 1;
             if *users == 0
-                && let Some(blob) = self.census.blobs.remove(output)
+                && let Some(blob) = self.inventory.blobs.remove(output)
             {
                 self.goes(&blob, result.kind.as_deref(), why.clone());
             }
         }
     }
 
-    fn goes(&mut self, file: &Found, kind: Option<&str>, why: Why) {
-        self.sweep.after -= file.bytes;
-        self.sweep.deletions.push(Deletion {
+    fn goes(&mut self, file: &Found, kind: Option<&str>, why: DeletionReason) {
+        self.report.after -= file.bytes;
+        self.report.deletions.push(Deletion {
             path: file.path.clone(),
             bytes: file.bytes,
             age: file.age(self.now).as_secs(),

@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error, Graph, Stage, StageId, Store, sealed};
+use crate::{Digest, Error, Graph, Stage, StageId, Store, journal, sealed};
+
+/// The longest name of a file that a name becomes as it is, in bytes.
+const LONGEST: usize = 160;
+/// Between what is left of a longer one and its digest: no name has it otherwise.
+const CUT: &str = "%%";
 
 /// Stages by name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,19 +73,22 @@ pub(crate) fn folder(store: &Store, study: &str) -> PathBuf {
     store.root().join("run").join(escape(study))
 }
 
-/// Names of studies and pins are free text, names of files are not.
+/// Names of studies and pins are free text, names of files are not, and no longer than 255 bytes.
 pub(crate) fn escape(name: &str) -> String {
-    let mut folder = String::new();
+    let mut file = String::new();
     for (at, byte) in name.bytes().enumerate() {
         match byte {
-            b'.' if at == 0 => folder.push_str("%2e"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                folder.push(byte.into());
-            }
-            _ => write!(folder, "%{byte:02x}").expect("writing to a String cannot fail"),
+            b'.' if at == 0 => file += "%2e",
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => file.push(byte.into()),
+            _ => write!(file, "%{byte:02x}").expect("writing to a String cannot fail"),
         }
     }
-    folder
+    if file.len() > LONGEST {
+        file.truncate(LONGEST / 2);
+        file += CUT;
+        file += &Digest::of(name.as_bytes()).to_string();
+    }
+    file
 }
 
 /// Notes that a study ran and is what it was. In a cache that cannot be written nobody asks.
@@ -105,9 +113,15 @@ pub(crate) fn folders(store: &Store) -> Result<Vec<PathBuf>, Error> {
     Ok(folders)
 }
 
-/// The study that a folder is of.
+/// The study that a folder is of, or the name of a pin.
 pub(crate) fn study(folder: &Path) -> Option<String> {
     let name = folder.file_name()?.to_str()?;
+    if name.contains(CUT) {
+        // Every run notes what it is a run of.
+        let runs = journal::paths(folder).ok()?;
+        let mut runs = runs.iter().filter_map(|path| journal::read(path).ok()?);
+        return runs.next().map(|run| run.begin.study);
+    }
     let mut bytes = Vec::new();
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {

@@ -3,18 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::files::hash_file;
 use crate::folders::{self, There};
 use crate::worker::Wire;
-use crate::{Digest, Error, Manifest, Progress, Site, Store};
+use crate::{Blob, Digest, Error, Manifest, Progress, Site, Store};
 
 /// Contents of inputs kept in memory between stages, in bytes.
 const INPUTS_KEPT: usize = 1 << 30;
+
+/// Inputs of more bytes are copied without being held in memory.
+const COPIED_IN_MEMORY: u64 = 1 << 20;
 
 /// What executes stages of every kind.
 pub trait Execute {
@@ -30,11 +35,36 @@ pub trait Execute {
 #[derive(Debug, Clone, Default)]
 pub struct Output {
     /// The outputs by name.
-    pub blobs: BTreeMap<String, Vec<u8>>,
+    pub blobs: BTreeMap<String, Contents>,
     /// Small facts that are a function of the manifest too, such as an outcome.
     pub notes: Map<String, Value>,
     /// The circumstances: the actual device, versions of crates.
     pub provenance: Map<String, Value>,
+}
+
+/// What an output holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// This.
+    Bytes(Vec<u8>),
+    /// What [`Job::store_output`] has stored.
+    Stored(Blob),
+}
+
+impl From<Vec<u8>> for Contents {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl Contents {
+    /// How long it is, in bytes.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Stored(blob) => blob.bytes,
+        }
+    }
 }
 
 /// A stage to execute: its manifest, its verified inputs, the site, and nothing else.
@@ -45,7 +75,9 @@ pub struct Job<'a> {
     pub(crate) store: &'a Store,
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) lost: Mutex<Option<Digest>>,
-    /// States that it read, held so that they stay while it runs.
+    /// Whether an output could not be stored.
+    pub(crate) unstored: AtomicBool,
+    /// Checkpoints that it read, held so that they stay while it runs.
     pub(crate) begun_from: Mutex<Vec<File>>,
     pub(crate) wire: &'a Wire,
     pub(crate) interrupted: &'a AtomicBool,
@@ -70,11 +102,8 @@ impl Job<'_> {
     /// If there is no such input, or its contents are not there or not those of the manifest. The
     /// engine then sees to it that they are made again.
     pub fn read(&self, name: &str) -> Result<Arc<Vec<u8>>, Error> {
-        let missing = || Error::NoInput {
-            name: name.to_owned(),
-        };
-        let digest = *self.manifest.inputs().get(name).ok_or_else(missing)?;
-        if let Some(path) = self.files.get(name) {
+        let (digest, file) = self.input(name)?;
+        if let Some(path) = file {
             let contents = fs::read(path).map_err(Error::io("read the input file", path))?;
             let unchanged = Digest::of(&contents) == digest;
             return unchanged
@@ -84,18 +113,85 @@ impl Job<'_> {
         if let Some(contents) = lock(self.inputs).get(digest) {
             return Ok(contents);
         }
-        match self.store.read(digest) {
-            Ok(contents) => Ok(lock(self.inputs).keep(digest, contents)),
+        let contents = self.of_store(digest, self.store.read(digest))?;
+        Ok(lock(self.inputs).keep(digest, contents))
+    }
+
+    /// Opens an input whose contents were checked, to be read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`read`](Self::read).
+    pub fn open(&self, name: &str) -> Result<File, Error> {
+        let (digest, file) = self.input(name)?;
+        let path = if let Some(path) = file {
+            let found = hash_file(path).map_err(Error::io("read the input file", path))?;
+            if found != digest {
+                return Err(Error::InputChanged { path: path.clone() });
+            }
+            path.clone()
+        } else {
+            self.of_store(digest, self.store.verify(digest))?;
+            self.store.blob_path(digest)
+        };
+        File::open(&path).map_err(Error::io("read", &path))
+    }
+
+    /// Copies an input to a file that is not there yet: how many bytes it has. A large one is not held in memory.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`read`](Self::read), or if the file cannot be written.
+    pub fn copy(&self, name: &str, to: &Path) -> Result<u64, Error> {
+        let (digest, file) = self.input(name)?;
+        let from = file.map_or_else(|| self.store.blob_path(digest), Clone::clone);
+        let write = |error| Error::io("write", to)(error);
+        if fs::metadata(&from).is_ok_and(|file| file.len() <= COPIED_IN_MEMORY) {
+            let contents = self.read(name)?;
+            fs::write(to, &**contents).map_err(write)?;
+            return Ok(contents.len() as u64);
+        }
+        let mut input = self.open(name)?;
+        let mut output = File::create_new(to).map_err(write)?;
+        io::copy(&mut input, &mut output).map_err(write)
+    }
+
+    /// Stores an output as it is written, so that it need not fit into memory.
+    ///
+    /// # Errors
+    ///
+    /// If the cache cannot be written; else what `write` gives.
+    pub fn store_output<E: From<Error>>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<Contents, E> {
+        match self.store.put_written(write) {
+            Ok(stored) => stored.map(Contents::Stored),
             Err(error) => {
-                if let Error::Damaged { .. } = error {
-                    self.store.set_aside_blob(digest)?;
-                }
-                if let Error::Damaged { .. } | Error::NoBlob { .. } = error {
-                    *lock(&self.lost) = Some(digest);
-                }
-                Err(error)
+                self.unstored.store(true, Ordering::Relaxed);
+                Err(error.into())
             }
         }
+    }
+
+    /// The digest of an input, and its file where it is no part of the cache.
+    fn input(&self, name: &str) -> Result<(Digest, Option<&PathBuf>), Error> {
+        let missing = || Error::NoInput {
+            name: name.to_owned(),
+        };
+        let digest = *self.manifest.inputs().get(name).ok_or_else(missing)?;
+        Ok((digest, self.files.get(name)))
+    }
+
+    /// What the store gave of an input. Where it is lost, its stage is made again.
+    fn of_store<T>(&self, digest: Digest, given: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Damaged { .. }) = given {
+            self.store.set_aside_blob(digest)?;
+        }
+        if let Err(Error::Damaged { .. } | Error::NoBlob { .. }) = given {
+            *lock(&self.lost) = Some(digest);
+        }
+        given
     }
 
     /// Copies an input into a new folder, if it is one that is no part of the cache: a folder, or what fits a pattern.
@@ -127,7 +223,7 @@ impl Job<'_> {
     pub fn unfinished(&self) -> Result<PathBuf, Error> {
         let key = crate::manifest::key(&self.manifest.text());
         let folder = self.store.root().join("tmp");
-        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        self.store.create_folder(&folder)?;
         Ok(folder.join(key.to_string()))
     }
 

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::store::presence::cannot_write;
-use crate::{Digest, Error, Gone, Store, clock, fault, history};
+use crate::{Digest, Error, Store, clock, fault, history};
 
 /// Journals of ended runs kept for each study.
 const KEPT: usize = 10;
@@ -43,10 +43,11 @@ pub(crate) enum Line {
     },
     /// A stage failed.
     Failed { stage: String, error: String },
-    /// Kept states of stages that are done went to make room.
-    StatesGone(Gone),
     /// The last one.
     Ended(End),
+    /// One that another build wrote and this one has no use for.
+    #[serde(skip)]
+    Foreign,
 }
 
 /// How a run began.
@@ -102,15 +103,19 @@ impl Journal {
         let name = format!("{second}.{:09}-{}", since.subsec_nanos(), begin.pid);
         let path = folder.join(name);
         fault::point("begin a journal");
-        let file = fs::create_dir_all(&folder).and_then(|()| {
-            let file = File::options().append(true).create_new(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
+        let file = store.create_folder(&folder).and_then(|()| {
+            let file = File::options().append(true).create_new(true).open(&path);
+            let locked = file.and_then(|file| {
+                file.lock()?;
+                store.share(&path, 0o644)?;
+                Ok(file)
+            });
+            locked.map_err(Error::io("write", &path))
         });
         let file = match file {
             Ok(file) => Some(BufWriter::new(file)),
-            Err(error) if cannot_write(&error) => None,
-            Err(error) => return Err(Error::io("write", &path)(error)),
+            Err(Error::Io { source, .. }) if cannot_write(&source) => None,
+            Err(error) => return Err(error),
         };
         let mut journal = Self {
             file,
@@ -224,8 +229,6 @@ pub struct Run {
     pub ran: usize,
     /// Stages that failed, and why.
     pub failed: Vec<(String, String)>,
-    /// Kept states of stages that are done and went to make room for its own.
-    pub states_gone: Gone,
     /// When something was last noted.
     pub last: SystemTime,
     /// Results that it found or made, beyond those of the run before it.
@@ -295,7 +298,6 @@ pub(crate) fn read(path: &Path) -> Result<Option<Run>, Error> {
         running: Vec::new(),
         ran: 0,
         failed: Vec::new(),
-        states_gone: Gone::default(),
         last,
         keys: Vec::new(),
         began: Vec::new(),
@@ -337,11 +339,8 @@ impl Run {
                 self.running.retain(|(name, _)| *name != stage);
                 self.failed.push((stage, error));
             }
-            Line::StatesGone(Gone { states, bytes }) => {
-                self.states_gone.states += states;
-                self.states_gone.bytes += bytes;
-            }
             Line::Ended(end) => self.end = Some(end),
+            Line::Foreign => {}
         }
     }
 }
@@ -355,7 +354,7 @@ fn open(line: &[u8]) -> Option<Line> {
     let line = line.strip_suffix(b"\n")?;
     let (sum, json) = line.split_at_checked(17)?;
     let sound = sum[16] == b' ' && checksum(json).as_bytes() == &sum[..16];
-    sound.then(|| serde_json::from_slice(json).ok())?
+    sound.then(|| serde_json::from_slice(json).unwrap_or(Line::Foreign))
 }
 
 /// A crash may cut a line; it does not put something else where the line ended.
@@ -462,6 +461,17 @@ mod tests {
             let seen = read(&path).unwrap();
             assert!(seen.is_none_or(|run| run.failed.len() < 2), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_line_of_another_build_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let json = r#"{"states_gone":{"states":1,"bytes":9}}"#;
+        let mut bytes = seal(&Line::Run(begin("study")));
+        bytes.extend(format!("{} {json}\n", checksum(json.as_bytes())).into_bytes());
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().damaged, 0);
     }
 
     #[test]

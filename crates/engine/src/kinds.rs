@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Keeping;
+use crate::CheckpointPolicy;
 
 /// The kinds of stage that the program executes, each with the version of its code.
 ///
@@ -52,6 +52,6 @@ pub struct Site {
     /// The GPU that the worker has to itself, where GPUs are given out. It is the only one that the
     /// worker sees (`CUDA_VISIBLE_DEVICES`).
     pub gpu: Option<String>,
-    /// Which states of long stages are kept.
-    pub keeping: Keeping,
+    /// Which checkpoints of long stages are kept.
+    pub checkpoints: CheckpointPolicy,
 }

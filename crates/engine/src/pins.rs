@@ -12,6 +12,9 @@ use crate::{Digest, Error, Store, fault, history, journal, sealed};
 /// What a name keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
+    /// Its own name, where the file's is too short for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
     /// The study.
     pub study: String,
     /// When, in seconds since 1970.
@@ -38,13 +41,20 @@ impl Store {
             return Ok(None);
         }
         let count = stages.len();
+        let file = path(self, name);
+        let is_cut = history::study(&file).as_deref() != Some(name);
         let pin = Pin {
+            name: if is_cut {
+                name.to_owned()
+            } else {
+                String::new()
+            },
             study: study.to_owned(),
             at: journal::now(),
             stages,
         };
         let body = serde_json::to_vec(&pin).expect("a pin has string keys only");
-        self.overwrite(&path(self, name), &sealed::seal("pin", &body))?;
+        self.overwrite(&file, &sealed::seal("pin", &body))?;
         Ok(Some(count))
     }
 
@@ -88,8 +98,10 @@ pub(crate) fn all(store: &Store) -> Result<BTreeMap<String, Pin>, Error> {
         let damaged = || Error::Damaged { path: path.clone() };
         let file = fs::read(&path).map_err(Error::io("read", &path))?;
         let body = sealed::open("pin", &file, &path)?;
-        let pin = serde_json::from_slice(body).map_err(|_| damaged())?;
-        pins.insert(history::study(&path).ok_or_else(damaged)?, pin);
+        let pin: Pin = serde_json::from_slice(body).map_err(|_| damaged())?;
+        let name = Some(pin.name.clone()).filter(|name| !name.is_empty());
+        let name = name.or_else(|| history::study(&path));
+        pins.insert(name.ok_or_else(damaged)?, pin);
     }
     Ok(pins)
 }

@@ -51,7 +51,7 @@ struct Worker {
     /// What it writes while it has no stage.
     stderr: File,
     state: State,
-    /// Whether its stage keeps states.
+    /// Whether its stage keeps checkpoints.
     keeps: bool,
     gpu: Option<String>,
     /// Why it was killed, if it was.
@@ -135,7 +135,7 @@ impl Pool {
             killed: None,
         });
         let open = Request::Open {
-            cache: self.open.cache.clone(),
+            cache: self.open.cache.clone().into(),
             build: self.open.build.clone(),
             site: Site {
                 gpu,
@@ -218,19 +218,19 @@ impl Pool {
         self.workers[id.0].state = State::Idle;
     }
 
-    /// Takes note that a worker's stage keeps states.
-    pub(crate) fn keeps_states(&mut self, id: WorkerId) {
+    /// Takes note that a worker's stage keeps checkpoints.
+    pub(crate) fn keeps_checkpoints(&mut self, id: WorkerId) {
         self.workers[id.0].keeps = true;
     }
 
-    /// Whether a stage that keeps states is under way.
-    pub(crate) fn any_keeps_states(&self) -> bool {
+    /// Whether a stage that keeps checkpoints is under way.
+    pub(crate) fn any_keeps_checkpoints(&self) -> bool {
         let workers = 0..self.workers.len();
         let mut busy = workers.filter(|&at| self.stage(WorkerId(at)).is_some());
         busy.any(|at| self.workers[at].keeps)
     }
 
-    /// Tells the workers to end their stages once their states are kept.
+    /// Tells the workers to end their stages once their checkpoints are kept.
     pub(crate) fn interrupt(&mut self) {
         for id in (0..self.workers.len()).map(WorkerId) {
             if self.stage(id).is_some() {

@@ -1,11 +1,10 @@
 //! What engine and worker say to each other: JSON, one object a line.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::room::Gone;
 use crate::{Build, Digest, Problem, Progress, Site};
 
 /// From the engine, on the worker's stdin. Its end is the end of the worker.
@@ -14,7 +13,8 @@ use crate::{Build, Digest, Problem, Progress, Site};
 pub(crate) enum Request {
     /// Said once, first.
     Open {
-        cache: PathBuf,
+        /// The folder; not as a `PathBuf`, because a path need not be UTF-8, which JSON is.
+        cache: OsString,
         build: Build,
         site: Site,
     },
@@ -22,9 +22,9 @@ pub(crate) enum Request {
     Execute {
         manifest: String,
         /// Where the inputs lie that are no part of the cache.
-        files: BTreeMap<String, PathBuf>,
+        files: BTreeMap<String, OsString>,
     },
-    /// End the stage as soon as its state is kept.
+    /// End the stage as soon as its checkpoint is kept.
     Interrupt,
 }
 
@@ -36,12 +36,10 @@ pub(crate) enum Reply {
     Hello { build: Build },
     /// The stage is claimed and begins.
     Started,
-    /// It keeps states: interrupted, it ends by itself, given time.
-    KeepsStates,
-    /// Kept states of stages that are done went to make room.
-    StatesGone(Gone),
-    /// A state of so many bytes is not kept: there is no room.
-    NoRoom { bytes: u64 },
+    /// It keeps checkpoints: interrupted, it ends by itself, given time.
+    KeepsCheckpoints,
+    /// A checkpoint is not kept. The stage goes on.
+    CheckpointNotKept { error: String },
     /// How far it is.
     Progress(Progress),
     /// Files of the cache were found damaged and set aside.
@@ -58,6 +56,6 @@ pub(crate) enum Reply {
     Busy,
     /// An input is not in the store, or was damaged.
     Lost { input: Digest },
-    /// The stage ended early, as it was told to; its state is kept.
+    /// The stage ended early, as it was told to; its checkpoint is kept.
     Interrupted,
 }

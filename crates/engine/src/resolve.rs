@@ -1,6 +1,7 @@
 //! From a stage to its manifest, once the results of what it reads are known.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -166,9 +167,9 @@ pub(crate) fn reads<'a>(
 }
 
 /// The files that a stage reads, by the names of its inputs.
-pub(crate) fn files(stage: &Stage) -> BTreeMap<String, PathBuf> {
+pub(crate) fn files(stage: &Stage) -> BTreeMap<String, OsString> {
     let file = |source: &Source| match source {
-        Source::File(path) => Some(path.clone()),
+        Source::File(path) => Some(path.clone().into_os_string()),
         Source::Stage { .. } => None,
     };
     stage

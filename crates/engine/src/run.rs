@@ -9,7 +9,9 @@ use crate::journal::{self, Begin, End, Journal};
 use crate::resolve::Resolver;
 use crate::scheduler::Scheduler;
 use crate::worker::host;
-use crate::{Build, Error, Event, Graph, Kinds, Outcome, Site, StageId, Store, Summary, plan};
+use crate::{
+    Build, Error, Event, Graph, Keep, Kinds, Outcome, Site, StageId, Store, Summary, plan,
+};
 
 /// How to run a study.
 #[derive(Debug, Clone)]
@@ -112,6 +114,10 @@ pub fn run(
         interrupted: summary.interrupted(),
     };
     journal.end(store, &options.study, end)?;
+    let policy = options.site.checkpoints;
+    if summary.ran() > 0 && policy.keep != Keep::None {
+        store.trim_checkpoints(policy.space)?;
+    }
     Ok(summary)
 }
 

@@ -38,10 +38,9 @@ use crate::{
 
 /// How often the interrupt flag is looked at, at least.
 const TICK: Duration = Duration::from_millis(50);
-/// How long stages that run may go on after an interrupt, if none of them keeps its state.
+/// How long stages that run may go on after an interrupt. One that keeps checkpoints may end the step that it is in,
+/// however long that takes: whoever cannot wait interrupts again.
 const LAST_MOMENT: Duration = Duration::from_secs(3);
-/// The same, while there is one that keeps its state: it ends after the step that it is in.
-const LAST_STEP: Duration = Duration::from_secs(30);
 /// How often an output may get lost within one run before its stage counts as failed.
 const LOSSES: u8 = 3;
 
@@ -137,18 +136,19 @@ impl<'a> Scheduler<'a> {
             self.journal.flush()?;
             let now = Instant::now();
             if let Some(since) = interrupted {
-                if self.pool.busy() == 0 || since + self.patience() <= now {
+                let late = since + LAST_MOMENT <= now && !self.pool.any_keeps_checkpoints();
+                if self.pool.busy() == 0 || late {
                     break;
                 }
-            } else if self.options.interrupt.load(atomic::Ordering::Relaxed) {
+            } else if self.is_interrupted() {
                 interrupted = Some(now);
                 self.stopping = true;
                 self.pool.interrupt();
-                let event = Event::Interrupted {
+                let ends_steps = self.pool.any_keeps_checkpoints();
+                self.emit(Event::Interrupted {
                     running: self.pool.busy(),
-                    seconds: self.patience().as_secs_f64(),
-                };
-                self.emit(event);
+                    seconds: (!ends_steps).then_some(LAST_MOMENT.as_secs_f64()),
+                });
                 continue;
             }
             self.kill_overdue(now);
@@ -204,15 +204,6 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// How long stages that run may go on after an interrupt.
-    fn patience(&self) -> Duration {
-        if self.pool.any_keeps_states() {
-            LAST_STEP
-        } else {
-            LAST_MOMENT
-        }
-    }
-
     /// A stage that ran out of time fails with its worker.
     fn kill_overdue(&mut self, now: Instant) {
         let pool = &self.pool;
@@ -228,6 +219,10 @@ impl<'a> Scheduler<'a> {
             let why = format!("took longer than its timeout of {seconds} s");
             self.pool.kill(worker, why);
         }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.options.interrupt.load(atomic::Ordering::Relaxed)
     }
 
     fn node(&mut self, id: StageId) -> &mut Node {

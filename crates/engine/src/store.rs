@@ -7,7 +7,6 @@
 //! v1/fail/ab/<key>/<n>             a failure: why, end of the log
 //! v1/log/ab/<key>                  what the stage wrote; its lock is the claim to execute it
 //! v1/ckpt/ab/<root>/<step>-<key>   how far a stage has come, to go on from
-//! v1/states                        how many bytes those take; locked while one comes or goes
 //! v1/run/<study>/last              which key and duration each stage had in the last run
 //! v1/run/<study>/<start>-<pid>     what a run did as it went
 //! v1/pin/<name>                    keys that gc keeps
@@ -17,8 +16,8 @@
 //! v1/tmp/                          what is being written
 //! ```
 //!
-//! A result is published blobs first, record last; each file is staged and hard-linked into place,
-//! which is exclusive and atomic, and is read-only from then on. A key's result is the record of
+//! A result is published blobs first, record last; each file is staged and then named, which is
+//! exclusive and atomic, and is read-only from then on. A key's result is the record of
 //! its lowest attempt that is not void. Nothing is trusted: records check themselves, blobs are
 //! hashed when a process first reads them. There is no fsync: what a power cut tears is found
 //! damaged and computed again.
@@ -26,30 +25,30 @@
 mod blobs;
 mod disk;
 pub(crate) mod presence;
-pub(crate) mod room;
-pub(crate) mod states;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Digest, Error, Provenance, Record, manifest, sealed};
-use disk::numbers;
+use crate::{Contents, Digest, Error, Provenance, Record, manifest, sealed};
+pub(crate) use disk::{is_held, numbers, remove};
 
 /// A cache folder.
 #[derive(Debug)]
 pub struct Store {
+    cache: PathBuf,
+    /// The folder `v1` in it.
     root: PathBuf,
     verified: Mutex<HashSet<Digest>>,
     problems: Mutex<Vec<Problem>>,
-    /// Whether this process has counted what kept states take.
-    counted: AtomicBool,
+    /// The permissions of the cache's folder, where others than its owner may write to it.
+    shared: Option<u32>,
 }
 
 /// A file of the cache that was found damaged and set aside.
@@ -58,6 +57,7 @@ pub struct Problem {
     /// What it was: `blob`, `record`, `index`.
     pub what: String,
     /// Where it is now.
+    #[serde(with = "crate::lossy")]
     pub path: PathBuf,
 }
 
@@ -87,9 +87,8 @@ impl Store {
     ///
     /// If a newer version of the program wrote to it, or it is neither there nor can be created.
     pub fn open(cache: &Path) -> Result<Self, Error> {
-        let root = cache.join("v1");
-        if !root.is_dir() {
-            fs::create_dir_all(&root).map_err(Error::io("create the cache", &root))?;
+        if !cache.is_dir() {
+            fs::create_dir_all(cache).map_err(Error::io("create the cache", cache))?;
         }
         for entry in fs::read_dir(cache).map_err(Error::io("read the cache", cache))? {
             let entry = entry.map_err(Error::io("read the cache", cache))?;
@@ -104,24 +103,25 @@ impl Store {
                 });
             }
         }
-        let root = fs::canonicalize(&root).map_err(Error::io("find the cache", &root))?;
-        Ok(Self {
-            root,
+        let folder = fs::metadata(cache).map_err(Error::io("read the cache", cache))?;
+        let mode = folder.permissions().mode() & 0o777;
+        let cache = fs::canonicalize(cache).map_err(Error::io("find the cache", cache))?;
+        let store = Self {
+            root: cache.join("v1"),
+            cache,
             verified: Mutex::default(),
             problems: Mutex::default(),
-            counted: AtomicBool::new(false),
-        })
+            shared: Some(mode).filter(|mode| mode & 0o022 != 0),
+        };
+        if !store.root.is_dir() {
+            store.create_folder(&store.root)?;
+        }
+        Ok(store)
     }
 
     /// The cache folder.
-    ///
-    /// # Panics
-    ///
-    /// Never: the store is the folder `v1` in it.
     pub fn cache(&self) -> &Path {
-        self.root
-            .parent()
-            .expect("the store is the folder `v1` in the cache folder")
+        &self.cache
     }
 
     /// The result under a key. Changes nothing.
@@ -180,14 +180,18 @@ impl Store {
     pub fn publish(
         &self,
         text: &str,
-        blobs: &BTreeMap<String, Vec<u8>>,
+        blobs: BTreeMap<String, Contents>,
         notes: Map<String, Value>,
         provenance: Provenance,
     ) -> Result<Arc<Record>, Error> {
         let key = manifest::key(text);
         let mut outputs = BTreeMap::new();
         for (name, contents) in blobs {
-            outputs.insert(name.clone(), self.put(contents)?);
+            let blob = match contents {
+                Contents::Bytes(bytes) => self.put(&bytes)?,
+                Contents::Stored(blob) => blob,
+            };
+            outputs.insert(name, blob);
         }
         let mut record = Record {
             key,

@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
-use crate::census::{self, Found};
 use crate::files::hash_file;
 use crate::history::{self, History};
 use crate::job::lock;
+use crate::layout::{self, Found, Place};
 use crate::store::presence::cannot_write;
-use crate::store::{room, states};
-use crate::{Digest, Error, Record, Store, journal, manifest, sealed};
+use crate::{Digest, Error, Record, Store, checkpoints, journal, manifest, sealed};
 
 /// What is wrong with a cache, and how much of it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -37,8 +36,10 @@ pub enum Flaw {
         /// What it is: `output`, `record`, `failure`, ...
         what: String,
         /// The file.
+        #[serde(serialize_with = "crate::lossy::serialize")]
         path: PathBuf,
         /// Where it was moved to; none if the cache cannot be written, or it is worth keeping.
+        #[serde(serialize_with = "crate::lossy::option::serialize")]
         aside: Option<PathBuf>,
     },
     /// An output of a result is not there.
@@ -62,19 +63,9 @@ pub enum Flaw {
     /// A file that does not belong into a cache.
     Stray {
         /// The file.
+        #[serde(serialize_with = "crate::lossy::serialize")]
         path: PathBuf,
     },
-}
-
-/// What a file of the cache is, by its place.
-enum What {
-    Blob(Digest),
-    Record(Digest, String),
-    Sealed(&'static str),
-    Journal,
-    /// Whatever it holds is right.
-    Free,
-    Stray,
 }
 
 impl Store {
@@ -89,7 +80,7 @@ impl Store {
     ///
     /// If a thread that checks does.
     pub fn verify_all(&self, threads: usize) -> Result<Verified, Error> {
-        let files = census::walk(self.root())?;
+        let files = layout::walk(self.root())?;
         let next = AtomicUsize::new(0);
         let seen: Mutex<Seen> = Mutex::default();
         let work = || -> Result<(), Error> {
@@ -109,7 +100,7 @@ impl Store {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         // What is damaged is said once, not as lost too.
         for (_, path) in &seen.damaged {
-            if let What::Blob(digest) | What::Record(digest, _) = self.what(path) {
+            if let Place::Blob(digest) | Place::Record { key: digest, .. } = self.place(path) {
                 seen.reported.insert(digest);
             }
         }
@@ -122,58 +113,28 @@ impl Store {
         Ok(seen.verified)
     }
 
-    fn what(&self, path: &Path) -> What {
-        let place: Vec<&str> = path
-            .strip_prefix(self.root())
-            .unwrap_or(path)
-            .iter()
-            .filter_map(|part| part.to_str())
-            .collect();
-        let named = |folder: &str, name: &str| {
-            let digest = name.parse::<Digest>().ok();
-            digest.filter(|_| name.starts_with(folder) && folder.len() == 2)
-        };
-        match place[..] {
-            ["cas", folder, name] => named(folder, name).map_or(What::Stray, What::Blob),
-            ["ac", folder, key, attempt] => {
-                named(folder, key).map_or(What::Stray, |key| What::Record(key, attempt.to_owned()))
-            }
-            ["void", ..] => What::Sealed("void"),
-            ["fail", ..] => What::Sealed("failure"),
-            ["ckpt", folder, root, file] => named(folder, root)
-                .and_then(|root| states::named(root, file))
-                .map_or(What::Stray, |_| What::Sealed(states::STATE)),
-            ["file", ..] => What::Sealed("file"),
-            ["pin", _] => What::Sealed("pin"),
-            ["run", _, "last"] => What::Sealed("index"),
-            ["run", _, _] => What::Journal,
-            [room::SUM] => What::Sealed(room::SUM),
-            ["log" | "aside" | "tmp", ..] | ["lock"] => What::Free,
-            _ => What::Stray,
-        }
-    }
-
     fn check(&self, file: &Found, seen: &Mutex<Seen>) -> Result<(), Error> {
         let path = &file.path;
         let read = || fs::read(path).map_err(Error::io("read", path));
-        let sound = match self.what(path) {
-            What::Free => return Ok(()),
-            What::Stray => {
+        let sealed = |kind: &str| Ok::<_, Error>(unseal(kind, &read()?, path)?.is_some());
+        let (what, sound) = match self.place(path) {
+            Place::Log(_) | Place::Aside | Place::Temporary | Place::Lock => return Ok(()),
+            Place::Stray => {
                 let flaw = Flaw::Stray { path: path.clone() };
                 lock(seen).verified.flaws.push(flaw);
                 return Ok(());
             }
-            What::Blob(digest) => match hash_file(path) {
+            Place::Blob(digest) => match hash_file(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(Error::io("read", path)(error)),
                 Ok(found) => {
                     if found == digest {
                         lock(seen).blobs.insert(digest, file.bytes);
                     }
-                    (found == digest).then_some("output").ok_or("output")
+                    ("output", found == digest)
                 }
             },
-            What::Record(key, attempt) => {
+            Place::Record { key, attempt } => {
                 let record = unseal("record", &read()?, path)?;
                 let record = record.and_then(|body| serde_json::from_slice::<Record>(&body).ok());
                 let right = record.filter(|record| {
@@ -183,25 +144,25 @@ impl Store {
                 });
                 let found = right.is_some();
                 lock(seen).records.extend(right);
-                found.then_some("record").ok_or("record")
+                ("record", found)
             }
-            What::Sealed(kind) => {
-                let found = unseal(kind, &read()?, path)?.is_some();
-                found.then_some(kind).ok_or(kind)
-            }
-            What::Journal => {
+            Place::Void(_) => ("void", sealed("void")?),
+            Place::Failure(_) => ("failure", sealed("failure")?),
+            Place::Checkpoint => ("checkpoint", sealed(checkpoints::SEAL)?),
+            Place::FileDigest => ("file", sealed("file")?),
+            Place::Pin => ("pin", sealed("pin")?),
+            Place::History => ("index", sealed("index")?),
+            Place::Journal => {
                 let run = journal::read(path)?;
                 let cut = run.as_ref().is_none_or(|run| run.damaged > 0);
                 // A run that has just begun has no line yet.
-                (!cut || file.bytes == 0)
-                    .then_some("journal")
-                    .ok_or("journal")
+                ("journal", !cut || file.bytes == 0)
             }
         };
         let mut seen = lock(seen);
         seen.verified.files += 1;
         seen.verified.bytes += file.bytes;
-        if let Err(what) = sound {
+        if !sound {
             seen.damaged.push((what, path.clone()));
         }
         Ok(())

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::claim::{Claim, take_stdout};
 use crate::job::{Execute, Inputs, Job, lock};
 use crate::protocol::{Reply, Request};
-use crate::store::room::Gone;
-use crate::{Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock};
+use crate::{
+    Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock, mask_users,
+};
 
 /// Reports of progress are at least this far apart.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -52,7 +54,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             found: build.id.clone(),
         });
     }
-    let store = Store::open(&cache)?;
+    let store = Store::open(Path::new(&cache))?;
     // A worker may outlive its engine by a moment.
     let _presence = store.enter()?;
     let mut worker = Worker {
@@ -70,7 +72,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
             return Err(Error::Protocol("a request out of turn".to_owned()));
         };
         let reply = worker
-            .answer(&manifest, &files)
+            .answer(&manifest, files)
             .unwrap_or_else(|error| Reply::Failed {
                 error: with_sources(&error),
                 unstored: matches!(error, Error::Io { .. }),
@@ -116,9 +118,11 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn answer(&mut self, text: &str, files: &BTreeMap<String, PathBuf>) -> Result<Reply, Error> {
+    fn answer(&mut self, text: &str, files: BTreeMap<String, OsString>) -> Result<Reply, Error> {
         let manifest = Manifest::parse(text)?;
         let key = crate::manifest::key(text);
+        let files = files.into_iter().map(|(name, path)| (name, path.into()));
+        let files: BTreeMap<String, PathBuf> = files.collect();
         let Some(mut claim) = Claim::take(&self.store, key)? else {
             return Ok(Reply::Busy);
         };
@@ -135,10 +139,11 @@ impl Worker<'_> {
         let job = Job {
             manifest: &manifest,
             site: &self.site,
-            files,
+            files: &files,
             store: &self.store,
             inputs: &self.inputs,
             lost: Mutex::default(),
+            unstored: AtomicBool::new(false),
             begun_from: Mutex::default(),
             wire: &self.wire,
             interrupted: &self.interrupted,
@@ -152,8 +157,8 @@ impl Worker<'_> {
             Err(error) if error.is::<Interrupted>() => return Ok(Reply::Interrupted),
             Err(error) => {
                 return Ok(Reply::Failed {
-                    error: with_sources(&*error),
-                    unstored: false,
+                    error: mask_users(&with_sources(&*error)),
+                    unstored: job.unstored.into_inner(),
                 });
             }
         };
@@ -168,7 +173,7 @@ impl Worker<'_> {
             executor: output.provenance,
         };
         self.store
-            .publish(text, &output.blobs, output.notes, provenance)?;
+            .publish(text, output.blobs, output.notes, provenance)?;
         Ok(Reply::Done { ran: true })
     }
 }
@@ -185,19 +190,15 @@ impl Wire {
         write(&mut lock(&self.0).0, reply);
     }
 
-    /// Says that the stage keeps states.
-    pub(crate) fn keeps_states(&self) {
-        self.send(&Reply::KeepsStates);
+    /// Says that the stage keeps checkpoints.
+    pub(crate) fn keeps_checkpoints(&self) {
+        self.send(&Reply::KeepsCheckpoints);
     }
 
-    /// Says which states of other stages went to make room.
-    pub(crate) fn states_gone(&self, gone: Gone) {
-        self.send(&Reply::StatesGone(gone));
-    }
-
-    /// Says that there was no room for a state of so many bytes.
-    pub(crate) fn no_room(&self, bytes: u64) {
-        self.send(&Reply::NoRoom { bytes });
+    /// Says why a checkpoint is not kept.
+    pub(crate) fn checkpoint_not_kept(&self, error: &Error) {
+        let error = with_sources(error);
+        self.send(&Reply::CheckpointNotKept { error });
     }
 
     /// Sends a report unless one was sent just now.

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use engine::{Error, Policy, Reason, Sweep, Verdict, Why};
+use engine::{DeletionReason, Error, GcReport, Policy, Reason, Verdict};
 use lab::{Lab, files};
 use toy::Toy;
 
@@ -44,8 +44,9 @@ fn set_age(path: &Path, by: Duration) {
     file.set_modified(modified - by).unwrap();
 }
 
-fn reasons(sweep: &Sweep) -> Vec<Why> {
-    let mut reasons: Vec<Why> = sweep.deletions.iter().map(|one| one.why.clone()).collect();
+fn reasons(report: &GcReport) -> Vec<DeletionReason> {
+    let mut reasons: Vec<DeletionReason> =
+        report.deletions.iter().map(|one| one.why.clone()).collect();
     reasons.sort();
     reasons.dedup();
     reasons
@@ -60,11 +61,11 @@ fn what_a_study_had_when_it_last_ran_is_never_deleted_however_old() {
         older_than: Some(Duration::ZERO),
         max_bytes: Some(0),
         forget: Vec::new(),
-        states: true,
+        checkpoints: true,
     };
-    let sweep = lab.store().gc(&everything, true).unwrap();
-    assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
-    assert_eq!(sweep.kept["study toy study"], 4);
+    let report = lab.store().gc(&everything, true).unwrap();
+    assert!(report.deletions.is_empty(), "{:?}", report.deletions);
+    assert_eq!(report.kept["study toy study"], 4);
     assert!(lab.ran(&study(10)).is_empty());
 }
 
@@ -78,7 +79,7 @@ fn old_results_of_no_study_go_with_their_outputs_and_young_ones_stay() {
     lab.ran(&study(11));
     let dry = lab.store().gc(&older(30), false).unwrap();
     // `data` and `run/b` are of the study still; `run/a` and `targets` as they were are not.
-    assert_eq!(reasons(&dry), [Why::Old]);
+    assert_eq!(reasons(&dry), [DeletionReason::Old]);
     assert!(!dry.deleted && gone.exists());
     let kinds: Vec<_> = dry
         .deletions
@@ -97,9 +98,9 @@ fn old_results_of_no_study_go_with_their_outputs_and_young_ones_stay() {
             .deletions
             .is_empty()
     );
-    let sweep = lab.store().gc(&older(30), true).unwrap();
+    let report = lab.store().gc(&older(30), true).unwrap();
     assert_eq!(
-        sweep.deletions, dry.deletions,
+        report.deletions, dry.deletions,
         "the dry run said what would go"
     );
     assert!(!gone.exists());
@@ -130,15 +131,15 @@ fn a_size_limit_takes_the_oldest_first_and_stops_when_it_is_met() {
             .deletions
             .is_empty()
     );
-    let sweep = lab.store().gc(&limit(bytes - 1), true).unwrap();
-    assert_eq!(reasons(&sweep), [Why::TooLarge]);
-    let ages: Vec<u64> = sweep
+    let report = lab.store().gc(&limit(bytes - 1), true).unwrap();
+    assert_eq!(reasons(&report), [DeletionReason::TooLarge]);
+    let ages: Vec<u64> = report
         .deletions
         .iter()
         .map(|one| one.age / DAY.as_secs())
         .collect();
     assert_eq!(ages, [4; 3], "one result of the oldest run");
-    assert_eq!(sweep.after, lab.store().usage().unwrap().bytes);
+    assert_eq!(report.after, lab.store().usage().unwrap().bytes);
     assert!(lab.ran(&study(13)).is_empty(), "the youngest are there");
 }
 
@@ -150,12 +151,12 @@ fn an_output_that_another_result_has_too_stays() {
     age(&lab, DAY * 40);
     let now = [Toy::sum("a", 5, &[]).with("unread", 2)];
     lab.ran(&now);
-    let sweep = lab.store().gc(&older(30), true).unwrap();
+    let report = lab.store().gc(&older(30), true).unwrap();
     assert_eq!(
-        sweep.deletions.len(),
+        report.deletions.len(),
         2,
         "record and log: {:?}",
-        sweep.deletions
+        report.deletions
     );
     assert!(lab.blob(&now, "a").exists());
 }
@@ -168,8 +169,8 @@ fn a_pin_keeps_results_until_it_is_taken_away() {
     assert_eq!(lab.store().pin("other", "no such study").unwrap(), None);
     lab.ran(&study(11));
     age(&lab, DAY * 40);
-    let sweep = lab.store().gc(&older(30), true).unwrap();
-    assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
+    let report = lab.store().gc(&older(30), true).unwrap();
+    assert!(report.deletions.is_empty(), "{:?}", report.deletions);
     assert_eq!(lab.store().pins().unwrap()["paper v1"].stages.len(), 4);
     assert!(lab.store().unpin("paper v1").unwrap());
     assert!(!lab.store().unpin("paper v1").unwrap());
@@ -186,8 +187,11 @@ fn a_forgotten_study_goes_like_no_study() {
         forget: vec!["toy study".to_owned()],
         ..Policy::default()
     };
-    let sweep = lab.store().gc(&forget, true).unwrap();
-    assert_eq!(reasons(&sweep), [Why::Old, Why::Forgotten]);
+    let report = lab.store().gc(&forget, true).unwrap();
+    assert_eq!(
+        reasons(&report),
+        [DeletionReason::Old, DeletionReason::Forgotten]
+    );
     let left = files(&lab.path("cache/v1"));
     assert_eq!(left, [fs::canonicalize(lab.path("cache/v1/lock")).unwrap()]);
     assert_eq!(lab.ran(&study(10)).len(), 4);
@@ -207,8 +211,8 @@ fn what_a_killed_run_left_is_kept_for_the_next() {
     engine.kill().unwrap();
     engine.wait().unwrap();
     age(&lab, DAY * 40);
-    let sweep = lab.store().gc(&older(30), true).unwrap();
-    assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
+    let report = lab.store().gc(&older(30), true).unwrap();
+    assert!(report.deletions.is_empty(), "{:?}", report.deletions);
     assert_eq!(lab.ran(&study(11)), ["targets"]);
     // Now a run has ended that did not need `run/a` and `targets` as they were.
     assert_eq!(lab.store().gc(&older(30), true).unwrap().deletions.len(), 7);
@@ -241,13 +245,17 @@ fn left_overs_go_once_they_cannot_be_of_a_process_at_work() {
     lab.ran(&study(10));
     let orphan = lab.store().put(b"of no result").unwrap().digest.to_string();
     let orphan = lab.path("cache/v1/cas").join(&orphan[..2]).join(&orphan);
-    let keep = |sweep: Sweep| assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
+    let keep = |report: GcReport| assert!(report.deletions.is_empty(), "{:?}", report.deletions);
     keep(lab.store().gc(&older(30), true).unwrap());
     age(&lab, Duration::from_hours(2));
-    let sweep = lab.store().gc(&older(30), true).unwrap();
+    let report = lab.store().gc(&older(30), true).unwrap();
     assert_eq!(
-        reasons(&sweep),
-        [Why::NoResult, Why::LeftOver, Why::SetAside]
+        reasons(&report),
+        [
+            DeletionReason::NoResult,
+            DeletionReason::LeftOver,
+            DeletionReason::SetAside
+        ]
     );
     assert!(!torn.exists() && !orphan.exists());
     assert!(lab.ran(&study(10)).is_empty());
@@ -262,8 +270,8 @@ fn a_clock_that_was_set_back_makes_nothing_old() {
     for path in files(&lab.path("cache")) {
         File::open(path).unwrap().set_modified(later).unwrap();
     }
-    let sweep = lab.store().gc(&older(1), true).unwrap();
-    assert!(sweep.deletions.is_empty(), "{:?}", sweep.deletions);
+    let report = lab.store().gc(&older(1), true).unwrap();
+    assert!(report.deletions.is_empty(), "{:?}", report.deletions);
     assert!(lab.ran(&study(11)).is_empty());
     // What is made after that looks older than what was made before: it is no less kept.
     lab.ran(&study(12));
@@ -287,9 +295,9 @@ fn how_the_last_run_failed_is_kept_until_the_study_runs_again() {
         lab.store().log_path(key.expect("what it reads is there"))
     };
     let failed = log(&study);
-    let sweep = lab.store().gc(&older(0), true).unwrap();
-    assert!(failed.exists() && sweep.deletions.is_empty(), "{sweep:?}");
-    assert_eq!(sweep.kept["study toy study"], 2, "failures are no results");
+    let report = lab.store().gc(&older(0), true).unwrap();
+    assert!(failed.exists() && report.deletions.is_empty(), "{report:?}");
+    assert_eq!(report.kept["study toy study"], 2, "failures are no results");
     let plan = lab.plan(&study);
     let Verdict::Run {
         reason: Reason::Failed { error },
@@ -299,7 +307,7 @@ fn how_the_last_run_failed_is_kept_until_the_study_runs_again() {
     };
     assert_eq!(error, "told to fail");
     assert_eq!(
-        lab.store().tenants().unwrap().len(),
+        lab.store().studies().unwrap().len(),
         1,
         "nor are they listed"
     );
@@ -326,12 +334,15 @@ fn studies_and_what_none_refers_to_are_listed() {
     let lab = Lab::new();
     lab.ran(&study(10));
     lab.ran(&study(11));
-    let [of_study, loose] = &lab.store().tenants().unwrap()[..] else {
+    let [of_study, unreferenced] = &lab.store().studies().unwrap()[..] else {
         panic!("a study, and results of none")
     };
     assert_eq!(of_study.study.as_deref(), Some("toy study"));
     assert_eq!((of_study.results, of_study.missing), (4, 0));
-    assert_eq!((loose.study.as_ref(), loose.results), (None, 2));
+    assert_eq!(
+        (unreferenced.study.as_ref(), unreferenced.results),
+        (None, 2)
+    );
     let usage = lab.store().usage().unwrap();
     let on_disk: u64 = files(&lab.path("cache/v1"))
         .iter()

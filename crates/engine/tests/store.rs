@@ -30,9 +30,9 @@ fn text() -> String {
 }
 
 fn publish(store: &Store, contents: &[u8]) -> std::sync::Arc<Record> {
-    let blobs = BTreeMap::from([("curve".to_owned(), contents.to_vec())]);
+    let blobs = BTreeMap::from([("curve".to_owned(), contents.to_vec().into())]);
     store
-        .publish(&text(), &blobs, Map::new(), provenance())
+        .publish(&text(), blobs, Map::new(), provenance())
         .unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! The command line: what `pipeline --help` shows.
 
 pub(crate) mod cache;
-pub(crate) mod keeping;
+pub(crate) mod checkpoints;
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -156,7 +156,7 @@ pub(crate) struct Run {
     pub(crate) site: Site,
 
     #[command(flatten)]
-    pub(crate) keeping: keeping::Keeping,
+    pub(crate) checkpoints: checkpoints::Checkpoints,
 
     /// Only say what would run
     #[arg(short = 'n', long = "dry-run")]
@@ -309,7 +309,7 @@ pub(crate) struct Export {
     pub(crate) format: ExportFormat,
 
     /// Also the weights that each training run ended with, as a PyTorch `state_dict` in
-    /// `weights/STAGE/COORDINATES.safetensors`, where its last state was kept (`run --keep-states`)
+    /// `weights/STAGE/COORDINATES.safetensors`, where its last checkpoint was kept (`run --keep-checkpoints`)
     #[arg(long)]
     pub(crate) weights: bool,
 

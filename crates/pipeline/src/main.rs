@@ -13,6 +13,7 @@ mod commands;
 mod machine;
 mod progress;
 mod provenance;
+mod signals;
 mod site;
 mod stages;
 mod version;
@@ -35,7 +36,7 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// Bad command line or study; clap exits with it too.
 const BAD_INPUT: u8 = 2;
-/// Ended by Ctrl-C, as shells count it.
+/// Ended by Ctrl-C or another signal, as shells count the first.
 const INTERRUPTED: u8 = 130;
 
 /// Why a command did not do what it was asked to.

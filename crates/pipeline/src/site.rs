@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use engine::{Keep, Keeping};
+use engine::{CheckpointPolicy, Keep};
 use study::{Device, Size};
 
 use crate::Failure;
@@ -98,28 +98,25 @@ impl Site {
 }
 
 impl Site {
-    /// Which states of training runs are kept.
-    pub(crate) fn keeping(&self, said: Option<&cli::keeping::Keeping>) -> Keeping {
-        let default = Keeping::default();
-        let file = self.file.as_ref().map(|file| file.states);
-        let which = said.and_then(|said| said.keep_states.as_deref());
-        let which = which.and_then(|word| Keep::ALL.into_iter().find(|one| one.name() == word));
-        Keeping {
-            what: which
-                .or(file.and_then(|file| file.keep))
-                .unwrap_or(default.what),
+    /// Which checkpoints of training runs are kept.
+    pub(crate) fn checkpoints(&self, said: &cli::checkpoints::Checkpoints) -> CheckpointPolicy {
+        let default = CheckpointPolicy::default();
+        let file = self.file.as_ref().map(|file| file.checkpoints);
+        let file = file.unwrap_or_default();
+        let keep = said.keep_checkpoints.as_deref();
+        let keep = keep.and_then(|word| Keep::ALL.into_iter().find(|one| one.name() == word));
+        let space = said.checkpoint_space.map(Size::bytes);
+        CheckpointPolicy {
+            keep: keep.or(file.keep).unwrap_or(default.keep),
             every: said
-                .and_then(|said| said.keep_every)
-                .or(file.and_then(|file| file.every))
+                .checkpoint_every
+                .or(file.every)
                 .unwrap_or(default.every),
             worth: said
-                .and_then(|said| said.keep_worth)
-                .or(file.and_then(|file| file.worth))
+                .checkpoint_worth
+                .or(file.worth)
                 .unwrap_or(default.worth),
-            space: said
-                .and_then(|said| said.keep_space)
-                .map(Size::bytes)
-                .or(file.and_then(|file| file.space)),
+            space: space.or(file.space).unwrap_or(default.space),
         }
     }
 }
@@ -172,23 +169,26 @@ mod tests {
     }
 
     #[test]
-    fn states_are_kept_as_the_command_line_says_else_the_file_else_at_segment_ends() {
+    fn checkpoints_are_kept_as_the_command_line_says_else_the_file_else_at_segment_ends() {
         let kept = |words: &[&str], file: &str| {
             let (run, site) = said(words, file);
-            site.keeping(Some(&run.keeping))
+            site.checkpoints(&run.checkpoints)
         };
-        assert_eq!(kept(&[], ""), Keeping::default());
-        let file = "states: { keep: last, every: 1.5, space: 1M }";
+        assert_eq!(kept(&[], ""), CheckpointPolicy::default());
+        let file = "checkpoints: { keep: last, every: 1.5, space: 1M }";
         let of_file = kept(&[], file);
         assert_eq!(
-            (of_file.what, of_file.every.as_millis()),
+            (of_file.keep, of_file.every.as_millis()),
             (Keep::Last, 1500)
         );
-        assert_eq!(of_file.worth, Keeping::default().worth);
-        assert_eq!(of_file.space, Some(1 << 20));
-        assert_eq!(kept(&["--keep-space", "3K"], file).space, Some(3072));
-        let of_both = kept(&["--keep-states", "none", "--keep-worth", "0"], file);
-        assert_eq!((of_both.what, of_both.every), (Keep::None, of_file.every));
+        assert_eq!(of_file.worth, CheckpointPolicy::default().worth);
+        assert_eq!(of_file.space, 1 << 20);
+        assert_eq!(kept(&["--checkpoint-space", "3K"], file).space, 3072);
+        let of_both = kept(
+            &["--keep-checkpoints", "none", "--checkpoint-worth", "0"],
+            file,
+        );
+        assert_eq!((of_both.keep, of_both.every), (Keep::None, of_file.every));
         assert!(of_both.worth.is_zero());
     }
 

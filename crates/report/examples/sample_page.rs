@@ -1,5 +1,5 @@
 //! Writes the page of a made-up study, to look at:
-//! `cargo run -p report --example sample_page -- PAGE.html [quick|paper|large|EDGE-CASE]`; into a folder
+//! `cargo run -p report --example sample_page -- PAGE.html [quick|paper|large|EDGE-CASE|FOLDER/report.json]`; into a folder
 //! PAGE/ beside it, if there is one, its figures and tables. With a folder instead of a page: all of them.
 
 #[path = "../tests/sample/mod.rs"]
@@ -23,7 +23,19 @@ fn main() -> ExitCode {
     pages.push(("paper", Study::paper().table(), sample::provenance()));
     pages.push(("large", Study::large(12), sample::provenance_of(9216)));
     let path = Path::new(&path);
-    let wanted = arguments.next().unwrap_or_else(|| "quick".into());
+    let mut wanted = arguments.next().unwrap_or_else(|| "quick".into());
+    if wanted.ends_with("report.json") {
+        let table = std::fs::read(&wanted).map(|bytes| serde_json::from_slice(&bytes));
+        let table: ReportTable = match table {
+            Ok(Ok(table)) => table,
+            other => {
+                eprintln!("cannot read {wanted}: {:?}", other.map(|table| table.err()));
+                return ExitCode::FAILURE;
+            }
+        };
+        pages.push(("report.json", table, sample::provenance()));
+        wanted = "report.json".into();
+    }
     let written = if path.is_dir() {
         pages.iter().try_for_each(|(name, table, provenance)| {
             write(&path.join(format!("{name}.html")), table, provenance)

@@ -1,5 +1,6 @@
-//! The data of figures and tables inside the page: the text of the CSV files that lie beside it. As text, which is
-//! read without a script, in a page that has room for it; of a large study they are compressed, for the browser's `DecompressionStream`.
+//! The data of figures and tables inside the page: the text of the CSV files that lie beside it. As text, which
+//! is read without a script, in a page that has room for it; of a large study they are compressed, for the
+//! browser's `DecompressionStream`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

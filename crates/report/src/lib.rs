@@ -7,6 +7,10 @@
 //! and stands in `<section id="provenance">` alone, but for the devices of two
 //! reports that are compared.
 //!
+//! A [`Page`] is a value, a list of sections with figures and tables; the HTML
+//! and the files beside it (SVG, CSV) are renderings of that list. [`frame`]
+//! has the data frames of `pipeline export`, of which the page's are a part.
+//!
 //! It is no analysis: every number on the page is in a table of the crate
 //! `analysis`, and this crate neither selects nor averages. It reads and writes
 //! no file.

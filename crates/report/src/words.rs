@@ -11,7 +11,7 @@ pub(crate) mod targets;
 use std::collections::BTreeMap;
 
 use analysis::heatmap::{GoodRule, Side};
-use analysis::select::{Criterion, Score};
+use analysis::select::{By, Score};
 use analysis::targets::Bounded;
 use analysis::{Estimate, Interval, Metric, Moment, Outcome, Target};
 use maud::{Markup, html};
@@ -313,18 +313,18 @@ pub(crate) fn outcome(outcome: Outcome) -> String {
 }
 
 /// By what was selected.
-pub(crate) fn criterion(by: Criterion) -> String {
+pub(crate) fn criterion(by: By) -> String {
     match by {
-        Criterion::Metric(metric) => metric.to_string(),
-        Criterion::StepsTo { steps_to } => format!("steps to {}", target(steps_to)),
+        By::Metric(metric) => metric.to_string(),
+        By::StepsTo { steps_to } => format!("steps to {}", target(steps_to)),
     }
 }
 
 /// How a configuration did.
-pub(crate) fn score(score: &Score, by: Criterion) -> String {
+pub(crate) fn score(score: &Score, by: By) -> String {
     let metric = match by {
-        Criterion::Metric(metric) => metric,
-        Criterion::StepsTo { steps_to } => steps_to.metric,
+        By::Metric(metric) => metric,
+        By::StepsTo { steps_to } => steps_to.metric,
     };
     match *score {
         Score::Value(value) => measured(metric, value),

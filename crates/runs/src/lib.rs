@@ -13,6 +13,7 @@ mod keys;
 mod moment;
 pub mod number;
 mod outcome;
+pub mod reader;
 mod record;
 mod run;
 pub mod settings;

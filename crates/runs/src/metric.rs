@@ -51,6 +51,26 @@ macro_rules! measured_on {
     };
 }
 
+/// The type of a level.
+macro_rules! level {
+    (Loss) => {
+        $crate::number::Positive
+    };
+    (Accuracy) => {
+        $crate::number::Share
+    };
+}
+
+/// The documentation of a level.
+macro_rules! reached {
+    (Loss $part:literal) => {
+        concat!("At most this loss on ", $part, ", nats.")
+    };
+    (Accuracy $part:literal) => {
+        concat!("At least this accuracy on ", $part, ".")
+    };
+}
+
 macro_rules! metrics {
     ($($metric:ident $name:ident $quantity:ident $part:ident $words:literal;)*) => {
         /// What an evaluation measures. Losses are mean cross-entropies in nats, accuracies fractions.

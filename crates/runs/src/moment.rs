@@ -2,20 +2,32 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A time in a run: its end, or a number of epochs or steps. In JSON `"end"`, `{"epochs": 12}` or
-/// `{"iterations": 300}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+use crate::number::{Count, Positive};
+
+/// Where on a curve to look: `end`, `{epochs: E}` or `{iterations: N}`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Moment {
     /// After the whole budget.
     #[default]
     End,
     /// After this many passes over the training set.
-    Epochs(f64),
+    Epochs(
+        #[serde(deserialize_with = "Positive::number")]
+        #[schemars(with = "Positive")]
+        f64,
+    ),
     /// After this many steps.
-    Iterations(u64),
+    Iterations(
+        #[serde(deserialize_with = "Count::number")]
+        #[schemars(with = "Count")]
+        u64,
+    ),
 }
 
 /// The first step at or after a time in epochs: `ceil(epochs * steps an epoch)`, where a product less than 1e-9 above
@@ -31,6 +43,17 @@ impl Moment {
             Self::End => end,
             Self::Epochs(epochs) => epochs_to_steps(epochs, steps_per_epoch),
             Self::Iterations(steps) => steps,
+        }
+    }
+}
+
+impl Moment {
+    /// As a study writes it: `end`, `{epochs: 12}`.
+    pub fn as_written(self) -> String {
+        match self {
+            Self::End => "end".to_owned(),
+            Self::Epochs(epochs) => format!("{{epochs: {epochs}}}"),
+            Self::Iterations(steps) => format!("{{iterations: {steps}}}"),
         }
     }
 }

@@ -33,6 +33,14 @@ macro_rules! number {
             pub const fn get(self) -> $type {
                 self.0
             }
+
+            /// Reads a number of the range as a plain one.
+            ///
+            /// # Errors
+            /// Outside the range.
+            pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                Self::deserialize(deserializer).map(Self::get)
+            }
         }
 
         impl<'de> Deserialize<'de> for $name {

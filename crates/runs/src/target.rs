@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Metric;
 
 /// A level of a metric that a run is timed to. In JSON `{"train_loss": 0.03}`, as in the study file.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<Metric, f64>", into = "BTreeMap<Metric, f64>")]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "TargetFields", into = "BTreeMap<Metric, f64>")]
 pub struct Target {
     /// What is measured.
     pub metric: Metric,
@@ -17,21 +18,37 @@ pub struct Target {
     pub level: f64,
 }
 
+macro_rules! targets {
+    ($($metric:ident $name:ident $quantity:ident $part:ident $words:literal;)*) => {
+        /// A level of one metric.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[schemars(rename = "Target")]
+        enum TargetFields {
+            $(
+                #[doc = reached!($quantity $words)]
+                $metric(level!($quantity)),
+            )*
+        }
+
+        impl From<TargetFields> for Target {
+            fn from(fields: TargetFields) -> Self {
+                match fields {
+                    $(TargetFields::$metric(level) => Self {
+                        metric: Metric::$metric,
+                        level: level.get(),
+                    },)*
+                }
+            }
+        }
+    };
+}
+with_metrics!(targets);
+
 impl Target {
     /// In words, an accuracy in percent: `train loss 0.03`, `test accuracy 93 %`.
     pub fn in_words(self) -> String {
         format!("{} {}", self.metric, self.metric.level(self.level))
-    }
-}
-
-impl TryFrom<BTreeMap<Metric, f64>> for Target {
-    type Error = &'static str;
-
-    fn try_from(map: BTreeMap<Metric, f64>) -> Result<Self, Self::Error> {
-        match map.into_iter().collect::<Vec<_>>()[..] {
-            [(metric, level)] => Ok(Self { metric, level }),
-            _ => Err("a target is one metric with one level"),
-        }
     }
 }
 

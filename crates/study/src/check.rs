@@ -18,7 +18,8 @@ use crate::decode::decode;
 use crate::diagnostic::Draft;
 use crate::like::Written;
 use crate::program::{self, Program};
-use crate::schema::{Dataset, Name, Stage};
+use crate::schema::{Dataset, Kind, Name, Stage, StageKeys};
+use crate::spanned::Spanned;
 use crate::sweep::MOST_RUNS;
 use crate::training::{self, Origin, Training, Winners};
 
@@ -26,26 +27,6 @@ use crate::training::{self, Origin, Training, Winners};
 pub(crate) struct Decoded {
     pub(crate) written: Written,
     pub(crate) stage: Stage,
-}
-
-/// The kinds of stages, as a study writes them.
-pub(crate) const KINDS: [&str; 7] = [
-    "dataset",
-    "train",
-    "command",
-    "select",
-    "steps_to_target",
-    "heatmap",
-    "report",
-];
-
-impl Decoded {
-    pub(crate) fn kind(&self) -> &'static str {
-        let kind = KINDS
-            .into_iter()
-            .find(|kind| self.written.node.get(kind).is_some());
-        kind.expect("a stage without a kind is not decoded")
-    }
 }
 
 /// What is sound of a study.
@@ -66,22 +47,23 @@ pub(crate) fn check(
     let mut kinds: BTreeMap<String, Option<&'static str>> = BTreeMap::new();
     let mut stages = BTreeMap::new();
     for (name, written) in written {
-        let Some(written) = written else {
+        let Some(mut written) = written else {
             kinds.insert(name, None);
             continue;
         };
+        program::quote_placeholders(&mut written.node, mistakes);
         let kind = kind_of(&name, &written, mistakes);
-        let decoded = decode::<Stage>(&written.node, &name, written.key_span, mistakes);
+        let decoded = decode::<StageKeys>(&written.node, &name, written.key_span, mistakes);
         if kind == Some("train") && decoded.is_none() {
             training::check_sweep(&name, &written, mistakes);
         }
-        if let (Some(kind), Some(stage)) = (kind, decoded) {
-            if !matches!(kind, "train" | "command")
-                && let Some(entry) = written.node.entry("sweep")
+        if let Some(stage) = decoded.and_then(StageKeys::stage) {
+            if !matches!(stage.kind, Kind::Train(_) | Kind::Command(_))
+                && let Some(sweep) = &stage.sweep
             {
                 mistakes.push(
-                    Draft::error(format!("a sweep beside `{kind}`"))
-                        .at(entry.key_span, "only `train` and `command` are swept")
+                    Draft::error(format!("a sweep beside `{}`", stage.kind.name()))
+                        .at(sweep.key, "only `train` and `command` are swept")
                         .help("move it to the stage that this one reads"),
                 );
             }
@@ -122,7 +104,7 @@ pub(crate) fn check(
 
 /// The stage's kind; none, or several, is a mistake.
 fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&'static str> {
-    let mut kinds = KINDS
+    let mut kinds = Kind::ALL
         .into_iter()
         .filter(|kind| written.node.get(kind).is_some());
     match (kinds.next(), kinds.next()) {
@@ -145,7 +127,7 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
         (None, _) => {
             // A misspelt kind is reported as an unknown key.
             let misspelt = written.node.entries().iter().any(|e| {
-                !KINDS.contains(&e.key.as_str())
+                !Kind::ALL.contains(&e.key.as_str())
                     && !matches!(e.key.as_str(), "like" | "sweep" | "execution")
             });
             if !misspelt {
@@ -154,7 +136,7 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
                         .at(written.key_span, "what is it?")
                         .help(format!(
                             "give one of {}",
-                            KINDS.map(|kind| format!("`{kind}`")).join(", ")
+                            Kind::ALL.map(|kind| format!("`{kind}`")).join(", ")
                         )),
                 );
             }
@@ -165,32 +147,28 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
 
 impl Checked {
     pub(crate) fn dataset(&self, name: &str) -> Option<&Dataset> {
-        self.stages.get(name)?.stage.dataset.as_ref()
+        self.stages.get(name)?.stage.dataset().map(|it| &**it)
     }
 
     fn training(&self, name: &str, mistakes: &mut Vec<Draft>) -> Option<Training> {
         let Decoded { written, stage } = self.stages.get(name)?;
-        let train = stage.train.as_ref()?;
+        let Kind::Train(train) = &stage.kind else {
+            return None;
+        };
         let Some(select) = &train.configuration else {
             let Some(dataset) = &train.dataset else {
                 mistakes.push(
                     Draft::error(format!("`{name}` lacks `dataset`"))
-                        .at(
-                            written
-                                .node
-                                .entry("train")
-                                .map_or(written.key_span, |e| e.key_span),
-                            "`dataset` is missing here",
-                        )
+                        .at(train.key, "`dataset` is missing here")
                         .help("name a `dataset` stage, or a `select` stage under `configuration`"),
                 );
                 return None;
             };
             let data = self.dataset(dataset.as_str())?;
-            return training::own(name, written, stage, data, mistakes);
+            return training::own(name, written, stage, train, data, mistakes);
         };
-        let span = written.node.span_at(&["train", "configuration"]);
-        let selected = self.stages.get(select.as_str())?.stage.select.as_ref()?;
+        let span = select.span;
+        let selected = self.stages.get(select.as_str())?.stage.select()?;
         if selected
             .per
             .iter()
@@ -245,7 +223,7 @@ impl Checked {
             dataset: dataset?,
             cases,
         };
-        training::confirmed(name, written, stage, &winners, mistakes)
+        training::confirmed(name, written, stage, train, &winners, mistakes)
     }
 
     /// How many stages of the graph a stage comes to.
@@ -263,22 +241,27 @@ impl Checked {
         mistakes: &mut Vec<Draft>,
     ) -> Option<(Program, Option<Training>)> {
         let Decoded { written, stage } = self.stages.get(name)?;
-        let command = stage.command.as_ref()?;
-        program::check_paths(command, written, mistakes);
+        let Kind::Command(command) = &stage.kind else {
+            return None;
+        };
+        program::check_paths(command, mistakes);
         let grid = program::grid(name, written, stage, mistakes)?;
-        let reads = self.reads(name, &grid, mistakes);
+        let reads = self.reads(name, command, &grid, mistakes);
         let dataset = command.inputs.values().find_map(|text| {
             let (stage, _) = program::reference(text, |stage| self.stages.contains_key(stage))?;
             self.dataset(stage).map(|dataset| (stage, dataset))
         });
         let examples = dataset.and_then(|(_, dataset)| dataset.train_examples());
-        let program = program::program(name, written, stage, grid, reads?, examples, mistakes)?;
+        let program = program::program(name, written, command, grid, reads?, examples, mistakes)?;
         let training = program.training(name, dataset.map(|(name, _)| name.to_owned()));
         Some((program, training))
     }
 
     /// The stages by these names, if all are sound.
-    fn trainings_of<'a>(&'a self, runs: &'a [Name]) -> Option<Vec<(&'a str, &'a Training)>> {
+    fn trainings_of<'a>(
+        &'a self,
+        runs: &'a [Spanned<Name>],
+    ) -> Option<Vec<(&'a str, &'a Training)>> {
         runs.iter()
             .map(|name| Some((name.as_str(), self.trainings.get(name.as_str())?)))
             .collect()

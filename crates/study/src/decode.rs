@@ -17,6 +17,7 @@ use serde::de::{
 };
 
 use crate::diagnostic::{Draft, Span, nearest};
+use crate::spanned::{self, Parts};
 use crate::yaml::{Entry, Node, Value};
 use choice::Choice;
 use fault::{Blame, Fault, Kind};
@@ -288,9 +289,12 @@ impl<'de> Deserializer<'de> for At<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if name == spanned::NAME {
+            return visitor.visit_seq(Parts::new(self.node.span, self.key, self));
+        }
         visitor
             .visit_newtype_struct(self)
             .map_err(|fault| self.blame(fault))

@@ -3,18 +3,17 @@
 //! Canonical: names, settings and inputs depend on what the study means, not on how it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use engine::{Binding, Graph, Input, Source, StageId};
 use serde_json::{Map, Value};
 
 use crate::check::Checked;
-use crate::diagnostic::Span;
 use crate::program::{From, Program, Read};
-use crate::schema::{Command, Dataset, Name, Stage, Time};
+use crate::schema::{Command, Dataset, Kind, Name, Stage, Time};
 use crate::settings;
 use crate::source::Place;
 use crate::sources::Sources;
+use crate::spanned::Spanned;
 use crate::training::{Origin, Training};
 
 /// The graph; files are relative to the folder of the text that names them.
@@ -41,65 +40,56 @@ struct Expansion<'a> {
     runs: BTreeMap<&'a str, Vec<StageId>>,
 }
 
-/// The output that others read of a stage of this kind.
-fn table(kind: &str) -> &'static str {
+/// The output of a stage with a table, and the runs that it reads.
+fn table(kind: &Kind) -> (&'static str, &[Spanned<Name>]) {
     match kind {
-        "select" => "winners",
-        "steps_to_target" => "targets",
-        "heatmap" => "heatmap",
-        _ => unreachable!("a `{kind}` stage has no table"),
+        Kind::Select(select) => ("winners", &select.runs),
+        Kind::StepsToTarget(targets) => ("targets", &targets.runs),
+        Kind::Heatmap(heatmap) => ("heatmap", &heatmap.runs),
+        _ => unreachable!("a report includes tables"),
     }
 }
 
 impl<'a> Expansion<'a> {
     fn stage(&mut self, name: &'a str, stage: &'a Stage) {
-        if let Some(dataset) = &stage.dataset {
-            let inputs = self.dataset_files(name, dataset);
-            self.add(name, "dataset", settings::dataset(dataset), inputs);
-        }
-        if stage.train.is_some() {
-            let training = &self.checked.trainings[name];
-            let runs = self.training(name, training);
-            self.runs.insert(name, runs);
-        }
-        if let Some(command) = &stage.command {
-            let runs = self.command(name, command, &self.checked.programs[name]);
-            self.runs.insert(name, runs);
-        }
-        if let Some(select) = &stage.select {
-            self.add(
-                name,
-                "select",
-                settings::select(select),
-                self.curves(&names(&select.runs)),
-            );
-        }
-        if let Some(targets) = &stage.steps_to_target {
-            self.add(
-                name,
-                "steps_to_target",
-                settings::steps_to_target(targets),
-                self.curves(&names(&targets.runs)),
-            );
-        }
-        if let Some(heatmap) = &stage.heatmap {
-            self.add(
-                name,
-                "heatmap",
-                settings::heatmap(heatmap),
-                self.curves(&names(&heatmap.runs)),
-            );
-        }
-        if let Some(report) = &stage.report {
-            let mut runs = names(&report.runs);
-            let mut inputs = Vec::new();
-            for included in &report.include {
-                let (kind, read) = read_by(&self.checked.stages[included.as_str()].stage);
-                runs.extend(names(read));
-                inputs.push(self.input(included.to_string(), included.as_str(), table(kind)));
+        let kind = stage.kind.name();
+        match &stage.kind {
+            Kind::Dataset(dataset) => {
+                let inputs = self.dataset_files(name, dataset);
+                self.add(name, kind, settings::dataset(dataset), inputs);
             }
-            inputs.extend(self.curves(&runs));
-            self.add(name, "report", settings::report(report, self.study), inputs);
+            Kind::Train(_) => {
+                let runs = self.training(name, &self.checked.trainings[name]);
+                self.runs.insert(name, runs);
+            }
+            Kind::Command(command) => {
+                let runs = self.command(name, command, &self.checked.programs[name]);
+                self.runs.insert(name, runs);
+            }
+            Kind::Select(select) => {
+                let curves = self.curves(&names(&select.runs));
+                self.add(name, kind, settings::select(select), curves);
+            }
+            Kind::StepsToTarget(targets) => {
+                let curves = self.curves(&names(&targets.runs));
+                self.add(name, kind, settings::steps_to_target(targets), curves);
+            }
+            Kind::Heatmap(heatmap) => {
+                let curves = self.curves(&names(&heatmap.runs));
+                self.add(name, kind, settings::heatmap(heatmap), curves);
+            }
+            Kind::Report(report) => {
+                let mut runs = names(&report.runs);
+                let mut inputs = Vec::new();
+                for included in &report.include {
+                    let stage = &self.checked.stages[included.as_str()].stage;
+                    let (table, read) = table(&stage.kind);
+                    runs.extend(names(read));
+                    inputs.push(self.input(included.to_string(), included.as_str(), table));
+                }
+                inputs.extend(self.curves(&runs));
+                self.add(name, kind, settings::report(report, self.study), inputs);
+            }
         }
     }
 
@@ -134,11 +124,8 @@ impl<'a> Expansion<'a> {
     }
 
     /// What a data set is read from; a file to download is a stage of its own.
-    fn dataset_files(&mut self, name: &str, dataset: &Dataset) -> Vec<Input> {
-        let span = self.checked.stages[name]
-            .written
-            .node
-            .span_at(&["dataset", "path"]);
+    fn dataset_files(&mut self, name: &str, dataset: &Spanned<Dataset>) -> Vec<Input> {
+        let span = dataset.path.as_ref().map_or(dataset.key, |path| path.span);
         let places = dataset.places(&self.sources.of(span).folder);
         let input = |(file, place): (&'static str, Place)| {
             let source = match place {
@@ -167,12 +154,6 @@ impl<'a> Expansion<'a> {
             }
         };
         places.into_iter().map(input).collect()
-    }
-
-    /// A file that is named at this place.
-    fn file(&self, path: &str, span: Span) -> PathBuf {
-        let path = path.strip_prefix("./").unwrap_or(path);
-        self.sources.of(span).folder.join(path)
     }
 
     fn find(&self, name: &str) -> StageId {
@@ -244,7 +225,7 @@ impl<'a> Expansion<'a> {
         let weights = training.initial_weights.as_ref();
         let weights = weights.map(|(path, span)| Input {
             name: "initial_weights".to_owned(),
-            source: Source::File(self.file(path, *span)),
+            source: Source::File(self.sources.file(path, *span)),
         });
         let inputs: Vec<Input> = dataset.into_iter().chain(weights).collect();
         let mut runs = Vec::with_capacity(training.grid.count());
@@ -299,7 +280,7 @@ impl<'a> Expansion<'a> {
                 coordinates,
                 kind: "command".to_owned(),
                 execution: engine::Execution::default(),
-                settings: program.settings(written, command, point),
+                settings: program.settings(written, command, point, self.sources),
                 bindings: Vec::new(),
                 inputs,
             }));
@@ -331,7 +312,7 @@ impl<'a> Expansion<'a> {
         match &read.from {
             From::File(path, span) => vec![Input {
                 name: read.name.clone(),
-                source: Source::File(self.file(path, *span)),
+                source: Source::File(self.sources.file(path, *span)),
             }],
             From::Stage { stage, output } => vec![self.input(read.name.clone(), stage, output)],
             From::Runs {
@@ -397,16 +378,6 @@ fn full_name(stage: &str, coordinates: &[(String, String)]) -> String {
     format!("{stage}/{}", texts.join(","))
 }
 
-fn names(list: &[Name]) -> BTreeSet<&str> {
-    list.iter().map(Name::as_str).collect()
-}
-
-/// The kind of a stage with a table, and the runs it reads.
-fn read_by(stage: &Stage) -> (&'static str, &[Name]) {
-    match (&stage.select, &stage.steps_to_target, &stage.heatmap) {
-        (Some(select), ..) => ("select", &select.runs),
-        (_, Some(targets), _) => ("steps_to_target", &targets.runs),
-        (.., Some(heatmap)) => ("heatmap", &heatmap.runs),
-        _ => unreachable!("a report includes tables"),
-    }
+fn names(list: &[Spanned<Name>]) -> BTreeSet<&str> {
+    list.iter().map(|name| name.as_str()).collect()
 }

@@ -103,9 +103,14 @@ pub(crate) fn read(
 }
 
 fn document(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
-    yaml::parse(text, start, mistakes)?.ok_or_else(|| {
+    let mut tree = yaml::parse(text, start, mistakes)?.ok_or_else(|| {
         Draft::error("the file is empty").help("start with `study: NAME` and `stages:`")
-    })
+    })?;
+    // A home for anchors: their aliases are expanded by now.
+    if let Value::Mapping(entries) = &mut tree.value {
+        entries.retain(|entry| !entry.key.starts_with("x-"));
+    }
+    Ok(tree)
 }
 
 /// Puts `own` on top of a study.

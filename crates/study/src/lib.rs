@@ -24,6 +24,7 @@ mod site;
 mod size;
 mod source;
 mod sources;
+mod spanned;
 mod sweep;
 mod training;
 mod yaml;
@@ -121,6 +122,7 @@ impl Study {
             let span = set::set(&mut root, assignment, folder, &mut sources, &mut drafts);
             versions.push((root.clone(), span));
         }
+        mask_secrets(&root, &mut sources);
         let (file, checked) = examine(&root, &sources, &mut drafts);
         blame_set(&versions, &sources, &mut drafts[read..]);
         if drafts.iter().any(Draft::is_error) {
@@ -156,7 +158,7 @@ impl Study {
     pub fn summary(&self) -> Vec<StageSummary> {
         let stages = self.checked.order.iter().map(|name| StageSummary {
             name: name.clone(),
-            kind: self.checked.stages[name].kind(),
+            kind: self.checked.stages[name].stage.kind.name(),
             stages: self.checked.count(name),
             is_training: self.checked.trainings.contains_key(name),
             steps: self
@@ -172,6 +174,22 @@ impl Study {
     /// numbers, anchors or copies, order of a sweep's values (but for the order of stages).
     pub fn expand(&self) -> engine::Graph {
         expand::expand(&self.checked, &self.name, &self.sources)
+    }
+}
+
+/// Values of variables that are called as secrets are not shown, wherever the text is.
+fn mask_secrets(root: &Node, sources: &mut Sources) {
+    let stages = root.get("stages").map_or(&[][..], Node::entries);
+    let environments = stages
+        .iter()
+        .filter_map(|stage| stage.node.get("command")?.get("environment"));
+    let secrets: Vec<Span> = environments
+        .flat_map(Node::entries)
+        .filter(|entry| program::is_secret(&entry.key) && entry.node.entries().is_empty())
+        .map(|entry| entry.node.span)
+        .collect();
+    for span in secrets {
+        sources.mask(span);
     }
 }
 

@@ -16,10 +16,11 @@ pub(crate) use paths::check_paths;
 use crate::diagnostic::{Draft, did_you_mean};
 use crate::grid::Grid;
 use crate::like::Written;
-use crate::schema::{Command, Stage};
-use crate::sweep::{self, Range, exact, items, text_of};
+use crate::schema::{Command, CountedIn, Stage, Variable};
+use crate::sources::Sources;
+use crate::sweep::{self, Range, items, text_of};
 use crate::training::{Axis, Origin, Training};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Node, Value as Yaml};
 use curves::{Curves, OWN, curves, scalar};
 use fill::{fill, placeholders};
 
@@ -35,61 +36,138 @@ pub(crate) struct Program {
 pub(crate) fn program(
     name: &str,
     written: &Written,
-    stage: &Stage,
+    command: &Command,
     grid: Grid,
     reads: Vec<Read>,
     train_examples: Option<u64>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Program> {
-    let command = stage.command.as_ref()?;
     let before = mistakes.len();
-    let entry = written
-        .node
-        .entry("command")
-        .expect("a stage that was decoded as `command` has the key");
     let curves = match (&command.curves, &command.settings) {
         (None, None) => None,
-        (None, Some(_)) => {
+        (None, Some(of)) => {
             mistakes.push(
                 Draft::error("`settings` without `curves`")
-                    .at(
-                        entry.node.entry("settings").map_or(entry.key_span, |e| e.key_span),
-                        "settings of which curve?",
-                    )
+                    .at(of.key, "settings of which curve?")
                     .help("name the file with curves that the program writes under `curves`, or remove it"),
             );
             None
         }
-        (Some(_), None) => {
+        (Some(path), None) => {
             mistakes.push(
                 Draft::error(format!("`{name}` has `curves` without `settings`"))
-                    .at(
-                        entry.node.entry("curves").map_or(entry.key_span, |e| e.key_span),
-                        "curves of what?",
-                    )
+                    .at(path.key, "curves of what?")
                     .help("add `settings: { method: …, batch_size: …, learning_rate: …, budget: … }`; what is swept may be left out"),
             );
             None
         }
-        (Some(_), Some(of)) => curves(
-            name,
-            of,
-            &entry.node,
-            entry.key_span,
-            &grid,
-            train_examples,
-            mistakes,
-        ),
+        (Some(_), Some(of)) => curves(name, of, &grid, train_examples, mistakes),
     };
     let program = Program {
         grid: Arc::new(grid),
         reads,
         curves,
     };
+    check_counting(command, mistakes);
+    check_environment(command, mistakes);
     // What is wrong with `settings` has been told; what they would give is not known.
     let complete = program.curves.is_some() || command.curves.is_none();
-    program.check_placeholders(&entry.node, complete, mistakes);
-    (mistakes.len() == before).then_some(program)
+    program.check_placeholders(command_node(written), complete, mistakes);
+    (!mistakes[before..].iter().any(Draft::is_error)).then_some(program)
+}
+
+/// How the files with curves count.
+fn check_counting(command: &Command, mistakes: &mut Vec<Draft>) {
+    for (file, span) in command.curve_files() {
+        if file.counted_from > 1 {
+            mistakes.push(
+                Draft::error("steps are counted from 0 or from 1")
+                    .at(span, format!("`counted_from: {}`", file.counted_from))
+                    .help("it is what the file calls the first step, or the first epoch"),
+            );
+        }
+        if file.counted_in == CountedIn::Tokens && file.tokens_per_example.is_none() {
+            mistakes.push(
+                Draft::error("how many tokens has an example?")
+                    .at(span, "counted in tokens")
+                    .help("add `tokens_per_example: …`, such as the length of a sequence"),
+            );
+        }
+    }
+}
+
+/// Words at the end of a variable's name that make it a secret.
+const SECRETS: [&str; 6] = [
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "API_KEY",
+    "ACCESS_KEY",
+];
+
+/// Whether a variable of this name has what is to be kept nowhere.
+pub(crate) fn is_secret(variable: &str) -> bool {
+    let name = variable.to_uppercase();
+    SECRETS.iter().any(|end| name.ends_with(end))
+}
+
+/// Warns of secrets in the study.
+fn check_environment(command: &Command, mistakes: &mut Vec<Draft>) {
+    for (name, variable) in &command.environment {
+        if is_secret(name) && matches!(**variable, Variable::Value(_)) {
+            mistakes.push(
+                Draft::warning(format!("`{name}` is kept with the results and shown on the page"))
+                    .at(variable.span, "part of the key")
+                    .help(format!(
+                        "write `{name}: {{ from_env: {name} }}` to take it from the environment of `pipeline`"
+                    )),
+            );
+        }
+    }
+}
+
+/// Tells placeholders without quotes, which YAML takes for mappings, and reads them as what was meant.
+pub(crate) fn quote_placeholders(stage: &mut Node, mistakes: &mut Vec<Draft>) {
+    for key in ["run", "environment"] {
+        let Some(node) = stage.get_mut("command").and_then(|node| node.get_mut(key)) else {
+            continue;
+        };
+        let nodes: Vec<&mut Node> = match &mut node.value {
+            Yaml::Sequence(items) => items.iter_mut().collect(),
+            Yaml::Mapping(entries) if key == "environment" => {
+                entries.iter_mut().map(|entry| &mut entry.node).collect()
+            }
+            _ => vec![node],
+        };
+        for node in nodes {
+            let Some(word) = bare_placeholder(node) else {
+                continue;
+            };
+            mistakes.push(
+                Draft::error(format!("`{{{word}}}` without quotes is a mapping in YAML"))
+                    .at(node.span, "here")
+                    .help(format!("put it in quotes: `'{{{word}}}'`")),
+            );
+            node.value = Yaml::Text(format!("{{{word}}}"));
+        }
+    }
+}
+
+/// `{word}`: a mapping with one key and nothing under it.
+fn bare_placeholder(node: &Node) -> Option<String> {
+    match node.entries() {
+        [Entry { key, node, .. }] if matches!(node.value, Yaml::Null) && fill::is_word(key) => {
+            Some(key.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The node under `command`, which has the places of arguments.
+fn command_node(written: &Written) -> &Node {
+    let node = written.node.get("command");
+    node.expect("a stage that was decoded as `command` has the key")
 }
 
 /// The combinations of a `command` stage's sweep.
@@ -247,15 +325,14 @@ impl Program {
         written: &Written,
         command: &Command,
         point: &[u32],
+        sources: &Sources,
     ) -> Map<String, Value> {
-        let node = written
-            .node
-            .get("command")
-            .expect("a stage that was decoded as `command` has the key");
+        let node = command_node(written);
         let filled = |text: &str| fill(text, &|word| self.value(point, word));
+        // What a program is given is what was written: `1.10` and `007` are no numbers to it.
         let argument = |node: &Node| match node.text() {
             Some(text) => filled(text),
-            None => text_of(&exact(node)),
+            None => sources.text(node.span).to_owned(),
         };
         let mut settings = Map::new();
         let run = node.get("run").expect("`run` is required");
@@ -268,10 +345,25 @@ impl Program {
             .get("environment")
             .map_or(&[][..], Node::entries)
             .iter()
+            .filter(|entry| !matches!(entry.node.value, Yaml::Mapping(_)))
             .map(|entry| (entry.key.as_str(), argument(&entry.node)))
             .collect();
         if !environment.is_empty() {
             settings.insert("environment".to_owned(), json!(environment));
+        }
+        let from_env: BTreeMap<&str, &str> = command
+            .environment
+            .iter()
+            .filter_map(|(name, variable)| match &**variable {
+                Variable::Value(_) => None,
+                Variable::FromEnv(from) => Some((name.as_str(), from.from_env.as_str())),
+            })
+            .collect();
+        if !from_env.is_empty() {
+            settings.insert("from_env".to_owned(), json!(from_env));
+        }
+        if !command.discard.is_empty() {
+            settings.insert("discard".to_owned(), json!(command.discard));
         }
         if !command.outputs.is_empty() {
             settings.insert("outputs".to_owned(), json!(command.outputs));
@@ -285,10 +377,10 @@ impl Program {
         if !folders.is_empty() {
             settings.insert("folders".to_owned(), json!(folders));
         }
-        if let (Some(path), Some(curves)) = (&command.curves, &self.curves) {
+        if let (Some(files), Some(curves)) = (&command.curves, &self.curves) {
             let case = curves.case(self, point, "");
             let mut curve = Map::from_iter([
-                ("files".to_owned(), json!([{ "path": path }])),
+                ("files".to_owned(), json!(files)),
                 ("train_examples".to_owned(), json!(curves.train_examples)),
                 ("parameters".to_owned(), json!(curves.of.parameters)),
                 (

@@ -8,8 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::check::KINDS;
-use crate::schema::{File, Stage};
+use crate::schema::{File, Kind, StageKeys};
 use crate::site;
 
 pub use markdown::{reference_markdown, site_reference_markdown};
@@ -21,7 +20,7 @@ pub use markdown::{reference_markdown, site_reference_markdown};
 ///
 /// [`Study::parse`]: crate::Study::parse
 pub fn json_schema() -> Value {
-    let mut schema = full_schema::<File<Stage>>("Study");
+    let mut schema = full_schema::<File<StageKeys>>("Study");
     let definitions = schema["$defs"].clone();
     allow_bare_words(&mut schema, &definitions);
     // What a file extends may give the rest.
@@ -32,7 +31,7 @@ pub fn json_schema() -> Value {
         schema["anyOf"] = json!([{ "required": required }, { "required": ["extends"] }]);
     }
     if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
-        for kind in KINDS {
+        for kind in Kind::ALL {
             let name = kind_definition(kind);
             if let Some(Value::Object(definition)) = definitions.get_mut(&name) {
                 definition.remove("required");

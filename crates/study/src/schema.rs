@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod curves;
 mod dataset;
 mod execution;
 mod name;
@@ -18,22 +19,26 @@ mod train;
 
 use std::collections::BTreeMap;
 
-use runs::number;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use command::{Command, CurveOf};
+use crate::spanned::Spanned;
+
+pub(crate) use command::{Command, CurveOf, Variable};
+pub(crate) use curves::{Column, CountedIn};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
-pub(crate) use reader::{Axis, By, Claim, Heatmap, Moment, Report, Select, StepsToTarget};
+pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
 pub(crate) use sweep::{Progression, Sweep, Test, Values};
 pub(crate) use train::Train;
 
-/// A study: one file, any number of stages, one report.
+/// A study: one file, any number of stages, one report. Keys that begin with `x-` are passed over: a place for
+/// anchors.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("patternProperties" = { "^x-": {} }))]
 pub(crate) struct File<S> {
     /// Another study file to start from, relative to this one's folder. What is said here comes on top: stage
     /// by stage, and within a stage as with `like`; `null` takes a stage or a key away. Files that the other
@@ -57,7 +62,8 @@ pub(crate) struct File<S> {
 /// with `train` and `command` there may be a `sweep`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Stage {
+#[schemars(rename = "Stage")]
+pub(crate) struct StageKeys {
     /// Another stage of the same kind to start from. What is said here comes on top: key by key in the
     /// stage's kind, in `sweep`, `execution`, `evaluation`, `augment`, in an `optimizer` of the same method,
     /// and in a command's `inputs`, `outputs`, `environment` and `settings`;
@@ -67,26 +73,103 @@ pub(crate) struct Stage {
         dead_code,
         reason = "resolved in the tree, before the stage is decoded"
     )]
-    pub(crate) like: Option<Name>,
+    like: Option<Name>,
     /// Settings to run over, every combination of them.
-    pub(crate) sweep: Option<Sweep>,
+    sweep: Option<Spanned<Sweep>>,
     /// How its runs are executed; changes no result, and reruns nothing.
     #[serde(default)]
-    pub(crate) execution: Execution,
+    execution: Execution,
     /// Images with labels, split into parts.
-    pub(crate) dataset: Option<Dataset>,
+    #[serde(default, deserialize_with = "given")]
+    dataset: Option<Spanned<Dataset>>,
     /// Training runs.
-    pub(crate) train: Option<Train>,
+    #[serde(default, deserialize_with = "given")]
+    train: Option<Spanned<Train>>,
     /// Runs of any program.
-    pub(crate) command: Option<Command>,
+    #[serde(default, deserialize_with = "given")]
+    command: Option<Spanned<Command>>,
     /// The best configurations among runs.
-    pub(crate) select: Option<Select>,
+    #[serde(default, deserialize_with = "given")]
+    select: Option<Spanned<Select>>,
     /// How many steps runs need to reach targets.
-    pub(crate) steps_to_target: Option<StepsToTarget>,
+    #[serde(default, deserialize_with = "given")]
+    steps_to_target: Option<Spanned<StepsToTarget>>,
     /// A metric over two settings, for each batch size.
-    pub(crate) heatmap: Option<Heatmap>,
+    #[serde(default, deserialize_with = "given")]
+    heatmap: Option<Spanned<Heatmap>>,
     /// The page.
-    pub(crate) report: Option<Report>,
+    #[serde(default, deserialize_with = "given")]
+    report: Option<Spanned<Report>>,
+}
+
+/// A kind with nothing in it has been given all the same, and lacks what it requires.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A stage.
+pub(crate) struct Stage {
+    pub(crate) kind: Kind,
+    pub(crate) sweep: Option<Spanned<Sweep>>,
+    pub(crate) execution: Execution,
+}
+
+macro_rules! kinds {
+    ($($kind:ident $key:ident,)*) => {
+        /// What a stage is.
+        pub(crate) enum Kind {
+            $($kind(Box<Spanned<$kind>>),)*
+        }
+
+        impl Kind {
+            /// The kinds, as a study writes them.
+            pub(crate) const ALL: [&str; [$(stringify!($key)),*].len()] = [$(stringify!($key)),*];
+
+            /// As a study writes it.
+            pub(crate) fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => stringify!($key),)*
+                }
+            }
+        }
+
+        impl StageKeys {
+            /// The stage, if exactly one kind is given.
+            pub(crate) fn stage(self) -> Option<Stage> {
+                let mut kinds = Vec::new();
+                $(kinds.extend(self.$key.map(|content| Kind::$kind(Box::new(content))));)*
+                let kind = kinds.pop().filter(|_| kinds.is_empty())?;
+                Some(Stage { kind, sweep: self.sweep, execution: self.execution })
+            }
+        }
+    };
+}
+kinds! {
+    Dataset dataset,
+    Train train,
+    Command command,
+    Select select,
+    StepsToTarget steps_to_target,
+    Heatmap heatmap,
+    Report report,
+}
+
+impl Stage {
+    pub(crate) fn dataset(&self) -> Option<&Spanned<Dataset>> {
+        match &self.kind {
+            Kind::Dataset(dataset) => Some(dataset),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn select(&self) -> Option<&Select> {
+        match &self.kind {
+            Kind::Select(select) => Some(select),
+            _ => None,
+        }
+    }
 }
 
 /// A list of at least one.

@@ -5,11 +5,20 @@ use runs::settings::{Augment, BatchNorm, BurnIn, Divergence, Evaluation, NotBefo
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::schema::{Claim, Dataset, Heatmap, Report, Select, StepsToTarget, Train};
+use crate::schema::{By, Dataset, Heatmap, Report, Select, StepsToTarget, Train};
 
 fn json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value)
         .unwrap_or_else(|error| unreachable!("settings are plain data: {error}"))
+}
+
+/// Settings of a kind that reads runs; the runs themselves are inputs.
+fn without_runs<T: Serialize>(settings: &T) -> Map<String, Value> {
+    let Value::Object(mut settings) = json(settings) else {
+        unreachable!("settings are an object")
+    };
+    settings.remove("runs");
+    settings
 }
 
 /// Settings of kind `dataset`.
@@ -129,56 +138,32 @@ fn sorted(mut evaluation: Evaluation) -> Evaluation {
 
 /// Settings of kind `select`.
 pub(crate) fn select(select: &Select) -> Map<String, Value> {
-    let mut settings = Map::from_iter([
-        ("by".to_owned(), json(&select.by)),
-        ("per".to_owned(), json(&select.per)),
-    ]);
+    let mut settings = without_runs(select);
     // Steps to a target are not read at one point.
-    if select.by.metric().is_some() {
-        settings.insert("at".to_owned(), json(&select.at));
+    if matches!(select.by, By::StepsTo { .. }) {
+        settings.remove("at");
     }
     settings
 }
 
 /// Settings of kind `steps_to_target`: each metric's levels from the easiest to the hardest.
 pub(crate) fn steps_to_target(targets: &StepsToTarget) -> Map<String, Value> {
-    let mut levels = Map::new();
-    for (metric, mut list) in targets.levels() {
-        list.sort_by(|a, b| {
-            if metric.is_loss() {
-                b.total_cmp(a)
-            } else {
-                a.total_cmp(b)
-            }
-        });
-        list.dedup();
-        if !list.is_empty() {
-            levels.insert(metric.name().to_owned(), json!(list));
-        }
-    }
-    Map::from_iter([("targets".to_owned(), Value::Object(levels))])
+    Map::from_iter([("targets".to_owned(), json(&targets.sorted()))])
 }
 
 /// Settings of kind `heatmap`.
 pub(crate) fn heatmap(heatmap: &Heatmap) -> Map<String, Value> {
-    Map::from_iter([
-        ("x".to_owned(), json(&heatmap.x)),
-        ("y".to_owned(), json(&heatmap.y)),
-        ("value".to_owned(), json(&heatmap.value)),
-        ("at".to_owned(), json(&heatmap.at)),
-        ("good".to_owned(), json(&heatmap.good)),
-    ])
+    without_runs(heatmap)
 }
 
 /// Settings of kind `report`.
 pub(crate) fn report(report: &Report, study: &str) -> Map<String, Value> {
-    let claims: Vec<Value> = report.claims.iter().map(Claim::settings).collect();
     Map::from_iter([
         (
             "title".to_owned(),
             json!(report.title.as_deref().unwrap_or(study)),
         ),
-        ("claims".to_owned(), Value::Array(claims)),
+        ("claims".to_owned(), json(&report.claims)),
     ])
 }
 

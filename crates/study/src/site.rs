@@ -35,27 +35,28 @@ pub(crate) struct File {
     gpus: Vec<Gpu>,
     /// The artifact cache.
     cache: Cache,
-    /// States of training runs that are kept in it, to go on from.
-    states: States,
+    /// Checkpoints of training runs that are kept in it, to go on from.
+    checkpoints: CheckpointKeys,
 }
 
-/// Which states of training runs are kept, when, and in how much space.
+/// Which checkpoints of training runs are kept, when, and in how much space.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct States {
-    /// Which (`--keep-states`): none; the newest of each run while it is `running`; also its `last`; also those
+#[schemars(rename = "Checkpoints")]
+struct CheckpointKeys {
+    /// Which (`--keep-checkpoints`): none; the newest of each run while it is `running`; also its `last`; also those
     /// before drops of the learning rate, `segments`. Default: `segments`.
     keep: Option<Keep>,
-    /// Seconds of training that a crash may cost (`--keep-every`). Default: 60.
+    /// Seconds of training that a crash may cost (`--checkpoint-every`). Default: 60.
     every: Option<NonNegative>,
-    /// Seconds of training below which a state is not worth keeping (`--keep-worth`). Default: 5.
+    /// Seconds of training below which a checkpoint is not worth keeping (`--checkpoint-worth`). Default: 5.
     worth: Option<NonNegative>,
-    /// Space that they may take in the cache, as `50G` or `500M` (`--keep-space`). When more would be kept, those of
-    /// finished runs go, the oldest first. Default: `20G`, or less where less is left free beside them.
+    /// Space that they may take in the cache, as `50G` or `500M` (`--checkpoint-space`). When more would be kept, those
+    /// of finished runs go, the oldest first. Default: `20G`.
     space: Option<Size>,
 }
 
-/// Which states are kept.
+/// Which checkpoints are kept.
 #[derive(Clone, Copy, Deserialize)]
 struct Keep(engine::Keep);
 
@@ -179,18 +180,18 @@ pub struct Site {
     pub gpus: Vec<String>,
     /// The folder of the cache, as the site file's own folder makes it.
     pub cache: Option<PathBuf>,
-    /// States that are kept.
-    pub states: Keeping,
+    /// Checkpoints that are kept.
+    pub checkpoints: Checkpoints,
 }
 
-/// What a site file says of kept states.
+/// What a site file says of checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keeping {
+pub struct Checkpoints {
     /// Which.
     pub keep: Option<engine::Keep>,
     /// Training that a crash may cost.
     pub every: Option<Duration>,
-    /// Training below which a state is not worth keeping.
+    /// Training below which a checkpoint is not worth keeping.
     pub worth: Option<Duration>,
     /// Bytes that they may take in the cache.
     pub space: Option<u64>,
@@ -242,11 +243,11 @@ impl Site {
             device: file.device,
             gpus: file.gpus.into_iter().map(|Gpu(id)| id).collect(),
             cache: file.cache.path.map(|path| folder.join(path)),
-            states: Keeping {
-                keep: file.states.keep.map(|Keep(which)| which),
-                every: file.states.every.map(seconds),
-                worth: file.states.worth.map(seconds),
-                space: file.states.space.map(Size::bytes),
+            checkpoints: Checkpoints {
+                keep: file.checkpoints.keep.map(|Keep(which)| which),
+                every: file.checkpoints.every.map(seconds),
+                worth: file.checkpoints.worth.map(seconds),
+                space: file.checkpoints.space.map(Size::bytes),
             },
             text,
         })

@@ -130,7 +130,7 @@ impl Dataset {
 
     /// The sets of files that the source is read from, any of them, in the order in which they are looked for.
     fn forms(&self) -> &'static [&'static [SourceFile]] {
-        match self.source {
+        match *self.source {
             Source::Digits => &[],
             Source::Cifar10 => &[
                 CIFAR10,
@@ -145,7 +145,7 @@ impl Dataset {
 
     /// Folders below `path` in which other tools keep the files.
     fn folders(&self) -> &'static [&'static str] {
-        match self.source {
+        match *self.source {
             Source::Digits => &[],
             Source::Cifar10 => &["", "cifar-10-batches-bin", "cifar-10-batches-py"],
             Source::Svhn => &["", "svhn"],
@@ -159,28 +159,31 @@ impl Dataset {
         &self,
         form: &'static [SourceFile],
     ) -> impl Iterator<Item = &'static SourceFile> + use<> {
-        let extra = self.extra;
+        let extra = *self.extra;
         form.iter().filter(move |file| extra || file.name != EXTRA)
     }
 
     /// The name by which the reader knows the archive that `path` or `url` is.
     fn archive(name: &str) -> &'static str {
-        match name.to_ascii_lowercase().contains("python") {
-            true => CIFAR10_PYTHON_ARCHIVE[0].name,
-            false => CIFAR10_ARCHIVE[0].name,
-        }
+        let form = if name.to_ascii_lowercase().contains("python") {
+            CIFAR10_PYTHON_ARCHIVE
+        } else {
+            CIFAR10_ARCHIVE
+        };
+        form[0].name
     }
 
     /// Whether `path` is the archive itself, which its ending says, so that a study means the same wherever it is read.
     fn path_is_archive(&self) -> bool {
-        let path = self.path.as_deref().unwrap_or("").to_ascii_lowercase();
+        let path = self.path.as_deref().map_or("", String::as_str);
+        let path = path.to_ascii_lowercase();
         let endings = [".tar.gz", ".tgz", ".tar"];
-        self.source == Source::Cifar10 && endings.iter().any(|ending| path.ends_with(ending))
+        *self.source == Source::Cifar10 && endings.iter().any(|ending| path.ends_with(ending))
     }
 
     /// How many files are downloaded.
     pub(crate) fn downloads(&self) -> u64 {
-        match (&self.path, &self.url, &self.sha256) {
+        match (&self.path, &self.url, self.sha256.as_deref()) {
             (None, Some(_), Some(Checksums::Of(_))) => 1,
             (None, Some(_), Some(Checksums::ByName(_))) => self.files().count() as u64,
             _ => 0,
@@ -190,7 +193,7 @@ impl Dataset {
     /// The files by the names that the reader of the source knows them by, each with its place. `folder` is what
     /// `path` is relative to. Where not all are there, the places where they would usually be.
     pub(crate) fn places(&self, folder: &Path) -> Vec<(&'static str, Place)> {
-        match (&self.path, &self.url, &self.sha256) {
+        match (&self.path, &self.url, self.sha256.as_deref()) {
             (Some(path), ..) => {
                 let path = folder.join(path.strip_prefix("./").unwrap_or(path));
                 if self.path_is_archive() {
@@ -212,7 +215,7 @@ impl Dataset {
                 found.unwrap_or_else(|| self.files().map(usual).collect())
             }
             (None, Some(url), Some(Checksums::Of(sha256))) => {
-                vec![(Self::archive(url), web(url.clone(), sha256))]
+                vec![(Self::archive(url), web(String::clone(url), sha256))]
             }
             (None, Some(url), Some(Checksums::ByName(named))) => {
                 let on_web = |file: &'static SourceFile| {

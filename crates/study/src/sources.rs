@@ -16,6 +16,8 @@ pub(crate) struct Sources(Vec<Text>);
 /// One of them.
 pub(crate) struct Text {
     pub(crate) name: String,
+    written: String,
+    /// As it is shown: without the user parts of addresses and what was masked, which are stars.
     pub(crate) contents: String,
     /// What paths in it are relative to.
     pub(crate) folder: PathBuf,
@@ -32,14 +34,26 @@ impl Sources {
             .0
             .last()
             .map_or(0, |last| last.start + last.contents.len() + 1);
+        let contents = engine::mask_users(text);
         self.0.push(Text {
             name: name.to_owned(),
-            contents: text.to_owned(),
+            source: source(name, &contents),
+            written: text.to_owned(),
+            contents,
             folder: folder.to_owned(),
             start,
-            source: Arc::new(NamedSource::new(name, text.to_owned()).with_language("yaml")),
         });
         start
+    }
+
+    /// Puts stars in the place of something that is not to be shown.
+    pub(crate) fn mask(&mut self, span: Span) {
+        let after = self.0.partition_point(|text| text.start <= span.start);
+        let text = &mut self.0[after.max(1) - 1];
+        let range = text.range(span);
+        text.contents
+            .replace_range(range.clone(), &"*".repeat(range.len()));
+        text.source = source(&text.name, &text.contents);
     }
 
     /// The text that a span is in.
@@ -56,10 +70,26 @@ impl Sources {
         self.of(span).name == set::NAME
     }
 
+    /// A file that is named at this place.
+    pub(crate) fn file(&self, path: &str, span: Span) -> PathBuf {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        self.of(span).folder.join(path)
+    }
+
+    /// What stands at a span.
+    pub(crate) fn text(&self, span: Span) -> &str {
+        let text = self.of(span);
+        &text.written[text.range(span)]
+    }
+
     /// The texts, the study file first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Text> {
         self.0.iter()
     }
+}
+
+fn source(name: &str, contents: &str) -> Arc<NamedSource<String>> {
+    Arc::new(NamedSource::new(name, contents.to_owned()).with_language("yaml"))
 }
 
 impl Text {

@@ -178,7 +178,12 @@ fn check_text(name: &str, value: &Node, mistakes: &mut Vec<Draft>) {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     {
         mistakes.push(
-            Draft::error(format!("`{text}` is no value for `{name}`")).at(value.span, "not a word"),
+            Draft::error(format!("`{text}` is no value for `{name}`"))
+                .at(value.span, "not a word")
+                .help(
+                    "values name runs and files: use letters, digits, `_`, `-` and `.`, and let the program, or a \
+                     `case` in `run`, make of the word what it stands for",
+                ),
         );
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use case::{Case, missing_part};
 
-use case::check_case;
+use case::{Places, check_case};
 
 use crate::decode::decode;
 use crate::diagnostic::{Draft, Span};
@@ -17,6 +17,7 @@ use crate::grid::Grid;
 use crate::like::Written;
 use crate::schema::{Dataset, Stage, Sweep, Train};
 use crate::settings;
+use crate::spanned::Spanned;
 use crate::sweep::{self, MOST_RUNS, Range};
 use crate::yaml::{Entry, Node};
 
@@ -103,12 +104,12 @@ pub(crate) fn own(
     name: &str,
     written: &Written,
     stage: &Stage,
+    train: &Spanned<Train>,
     data: &Dataset,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Training> {
     let before = mistakes.len();
-    let train = stage.train.as_ref()?;
-    let (node, key) = train_node(written);
+    let (node, key) = (train_node(written), train.key);
     let grid = grid_of(name, written, stage, mistakes)?;
     let ranges = &grid.ranges;
     let swept = |setting: &str| ranges.iter().any(|range| range.name == setting);
@@ -148,7 +149,12 @@ pub(crate) fn own(
     let counted = cases(node, key, &grid, |train| {
         let run = train.settings()?;
         let steps_per_epoch = |examples| run.last_batch.steps_per_epoch(examples, run.batch_size);
-        Some(Case {
+        let places = Places {
+            batch_size: train.batch_size?.span,
+            budget: train.budget?.span,
+            stop: train.stop.map(|stop| stop.span),
+        };
+        let case = Case {
             method: run.optimizer.method().to_owned(),
             batch_size: run.batch_size,
             budget: run.budget,
@@ -157,14 +163,15 @@ pub(crate) fn own(
             evaluation: Some(run.evaluation),
             stop: run.stop,
             stop_from: name.to_owned(),
-        })
+        };
+        Some((case, places))
     });
-    for (case, _) in &counted {
-        check_case(name, case, data, written, mistakes);
+    for ((case, places), _) in &counted {
+        check_case(name, case, places, data, mistakes);
     }
     let steps = counted
         .iter()
-        .map(|(case, runs)| case.steps()?.checked_mul(*runs))
+        .map(|((case, _), runs)| case.steps()?.checked_mul(*runs))
         .try_fold(0_u64, |sum, steps| sum.checked_add(steps?));
     let mut settings = settings_of_own(&base)?;
     for axis in &axes {
@@ -173,12 +180,12 @@ pub(crate) fn own(
     let dataset = base.dataset.as_ref()?.to_string();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
-        initial_weights: initial_weights(node, &base),
+        initial_weights: initial_weights(&base),
         base: settings,
         axes,
         grid: Arc::new(grid),
         origin: Origin::Own,
-        cases: counted.into_iter().map(|(case, _)| case).collect(),
+        cases: counted.into_iter().map(|((case, _), _)| case).collect(),
         steps,
     })
 }
@@ -188,12 +195,12 @@ pub(crate) fn confirmed(
     name: &str,
     written: &Written,
     stage: &Stage,
+    train: &Spanned<Train>,
     winners: &Winners<'_>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Training> {
     let before = mistakes.len();
-    let train = stage.train.as_ref()?;
-    let (node, key) = train_node(written);
+    let (node, key) = (train_node(written), train.key);
     let grid = grid_of(name, written, stage, mistakes)?;
     let ranges = &grid.ranges;
     for setting in [
@@ -227,13 +234,10 @@ pub(crate) fn confirmed(
             );
         }
     }
-    if train.warmup.is_some() && train.schedule.is_none() {
+    if let (Some(warmup), None) = (&train.warmup, &train.schedule) {
         mistakes.push(
             Draft::error("`warmup` without `schedule` beside `configuration`")
-                .at(
-                    node.span_at(&["warmup"]),
-                    "a winner's schedule is replaced as a whole",
-                )
+                .at(warmup.span, "a winner's schedule is replaced as a whole")
                 .help("give the `schedule` too"),
         );
     }
@@ -258,7 +262,7 @@ pub(crate) fn confirmed(
     let cases = winners.cases.iter().flat_map(|winner| {
         cases(node, key, &grid, |train| {
             Some(Case {
-                budget: train.budget.unwrap_or(winner.budget),
+                budget: train.budget.map_or(winner.budget, |budget| *budget),
                 constant_rate: match &train.schedule {
                     None => winner.constant_rate,
                     Some(schedule) => matches!(schedule, Shape::Constant {}),
@@ -267,7 +271,7 @@ pub(crate) fn confirmed(
                     .evaluation
                     .clone()
                     .or_else(|| winner.evaluation.clone()),
-                stop: train.stop.or(winner.stop),
+                stop: train.stop.map(|stop| *stop).or(winner.stop),
                 stop_from: if train.stop.is_some() {
                     name.to_owned()
                 } else {
@@ -290,7 +294,7 @@ pub(crate) fn confirmed(
     let dataset = winners.dataset.clone();
     (mistakes.len() == before).then_some(Training {
         dataset: Some(dataset),
-        initial_weights: initial_weights(node, &base),
+        initial_weights: initial_weights(&base),
         base: settings,
         axes,
         grid: Arc::new(grid),
@@ -310,9 +314,9 @@ fn settings_of_confirmed(train: &Train) -> Option<Map<String, Value>> {
     Some(settings::beside_a_winner(train.clone()))
 }
 
-fn initial_weights(node: &Node, train: &Train) -> Option<(String, Span)> {
-    let file = train.initial_weights.clone()?;
-    Some((file, node.span_at(&["initial_weights"])))
+fn initial_weights(train: &Train) -> Option<(String, Span)> {
+    let file = train.initial_weights.as_ref()?;
+    Some((String::clone(file), file.span))
 }
 
 /// Checks the sweep of a stage that is not sound otherwise.
@@ -338,13 +342,10 @@ pub(crate) fn check_sweep(name: &str, written: &Written, mistakes: &mut Vec<Draf
     }
 }
 
-/// The node under `train`, and its key.
-fn train_node(written: &Written) -> (&Node, Span) {
-    let entry = written
-        .node
-        .entry("train")
-        .expect("a stage that was decoded as `train` has the key");
-    (&entry.node, entry.key_span)
+/// The node under `train`, for the values of a sweep to be put in.
+fn train_node(written: &Written) -> &Node {
+    let node = written.node.get("train");
+    node.expect("a stage that was decoded as `train` has the key")
 }
 
 fn grid_of(
@@ -353,7 +354,7 @@ fn grid_of(
     stage: &Stage,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
-    let train = train_node(written).0;
+    let train = train_node(written);
     let resolve =
         |entry: &Entry, mistakes: &mut Vec<Draft>| sweep::path_in_train(entry, train, mistakes);
     sweep::grid_of(name, written, stage, &resolve, mistakes)
@@ -420,12 +421,12 @@ fn axes(
 
 /// The distinct cases among the points, over those settings that a case depends on, each with how many points have
 /// it.
-fn cases(
+fn cases<T>(
     node: &Node,
     key: Span,
     grid: &Grid,
-    case: impl Fn(&Train) -> Option<Case>,
-) -> Vec<(Case, u64)> {
+    case: impl Fn(&Train) -> Option<T>,
+) -> Vec<(T, u64)> {
     let matters = |range: &Range| {
         !matches!(
             range.path[0].as_str(),

@@ -65,6 +65,15 @@ impl Node {
         self.entry(key).map(|entry| &entry.node)
     }
 
+    /// As [`get`](Self::get), to change it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Mapping(entries) => entries.iter_mut().find(|entry| entry.key == key),
+            _ => None,
+        }
+        .map(|entry| &mut entry.node)
+    }
+
     /// Where the value at `path` stands (keys of mappings, indices of sequences), or as much of the path
     /// as there is.
     pub(crate) fn span_at(&self, path: &[&str]) -> Span {
@@ -177,6 +186,12 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
         .map_or(text.len(), |(length, _)| start + length);
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    if let Some((word, at)) = bare_placeholder(&text[line_start..line_end]) {
+        let start = line_start + at;
+        return Draft::error(format!("`{word}` without quotes is a mapping in YAML"))
+            .at(offsets.shifted(start, start + word.len()), "here")
+            .help("put the whole text in quotes");
+    }
     let draft = Draft::error(format!("not YAML: {}", error.info()))
         .at(offsets.shifted(start, end), "the reader stopped here");
     if text[line_start..line_end].contains('\t') {
@@ -184,6 +199,18 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
     } else {
         draft.help("check the indentation, the `:` after each key, and that brackets and quotes are closed")
     }
+}
+
+/// The first `{word}` of a line that is not in quotes, with its place.
+fn bare_placeholder(line: &str) -> Option<(&str, usize)> {
+    line.match_indices('{').find_map(|(at, _)| {
+        let quotes = |quote| line[..at].matches(quote).count() % 2;
+        let word = line[at + 1..].split('}').next().unwrap_or_default();
+        let end = at + 1 + word.len();
+        let is_word = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let bare = quotes('\'') + quotes('"') == 0 && !word.is_empty() && is_word;
+        (bare && line[end..].starts_with('}')).then(|| (&line[at..=end], at))
+    })
 }
 
 /// From the parser's count of characters to bytes of the text, and to places among all texts.

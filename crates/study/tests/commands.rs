@@ -18,13 +18,13 @@ stages:
   prepare:
     command:
       run: [./prepare.sh, digits.safetensors, '{fold}', 0.50]
-      inputs: { prepare.sh: scripts/prepare.sh, digits.safetensors: digits }
+      inputs: { prepare.sh: src/lib.rs, digits.safetensors: digits }
       outputs: { part: parts/, list: list.txt }
     sweep: { fold: [0, 1] }
   torch:
     command:
       run: python3 train.py part --rate={learning_rate} --steps={iterations} \"$HOME\" '{{print}}' ${fold}
-      inputs: { train.py: ./train.py, part: prepare.part, digits: digits }
+      inputs: { train.py: ./Cargo.toml, part: prepare.part, digits: digits }
       environment: { SEED: '{seed}', FOLD: '{fold}', DEBUG: 1 }
       curves: curves.csv
       settings: { method: adam, batch_size: 32, budget: { epochs: 2 }, optimizer: { beta: 0.9 } }
@@ -78,7 +78,7 @@ fn a_command_is_a_stage_for_each_point_with_its_words_filled_in() {
     assert_eq!(
         serde_json::Value::Object(prepare.settings.clone()),
         json!({
-            "run": ["./prepare.sh", "digits.safetensors", "1", "0.5"],
+            "run": ["./prepare.sh", "digits.safetensors", "1", "0.50"],
             "outputs": { "part": "parts/", "list": "list.txt" },
         })
     );
@@ -91,7 +91,7 @@ fn a_command_is_a_stage_for_each_point_with_its_words_filled_in() {
             "environment": { "SEED": "0", "FOLD": "1", "DEBUG": "1" },
             "folders": ["part"],
             "curve": {
-                "path": "curves.csv", "train_examples": 1280, "steps_per_epoch": 40, "budget_steps": 80, "parameters": 0,
+                "files": [{ "path": "curves.csv" }], "train_examples": 1280, "steps_per_epoch": 40, "budget_steps": 80, "parameters": 0,
                 "settings": {
                     "batch_size": 32, "learning_rate": 0.1, "seed": 0, "budget": { "epochs": 2.0 },
                     "optimizer": { "adam": { "beta": 0.9, "fold": 1 } },
@@ -113,7 +113,7 @@ fn a_command_reads_the_runs_that_agree_in_what_both_sweep() {
         inputs(&graph, "prepare/fold=0"),
         [
             "digits.safetensors = dataset of digits",
-            "prepare.sh = file scripts/prepare.sh"
+            "prepare.sh = file src/lib.rs"
         ]
     );
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_command_reads_the_runs_that_agree_in_what_both_sweep() {
         [
             "digits = dataset of digits",
             "part = part of prepare/fold=1",
-            "train.py = file train.py"
+            "train.py = file Cargo.toml"
         ],
         "one run of `prepare` agrees: a file"
     );
@@ -163,7 +163,7 @@ fn files_are_relative_to_the_study() {
     let file = train.inputs.iter().find(|input| input.name == "train.py");
     assert_eq!(
         file.unwrap().source,
-        Source::File(Path::new(folder.path()).join("train.py"))
+        Source::File(Path::new(folder.path()).join("Cargo.toml"))
     );
 }
 
@@ -195,8 +195,61 @@ snapshots! {
     settings_that_are_missing_are_shown: &[("method: adam, batch_size: 32, budget: { epochs: 2 }", "budgt: { epochs: 2 }")];
     values_of_the_wrong_type_are_shown: &[("learning_rate: [1e-1, 0.01]", "learning_rate: [0, fast]"), ("seed: [0]", "seed: [0.5]")];
     runs_without_curves_are_shown: &[("runs: [torch]", "runs: [prepare]")];
-    bad_names_are_shown: &[("DEBUG: 1", "1DEBUG: 1"), ("list: list.txt", "my list: list.txt"), ("train.py: ./train.py", ".train: ./train.py"), ("{ fold: [0, 1] }", "{ fold: [0, 1], a.b: [1] }")];
+    bad_names_are_shown: &[("DEBUG: 1", "1DEBUG: 1"), ("list: list.txt", "my list: list.txt"), ("train.py: ./Cargo.toml", ".train: ./Cargo.toml"), ("{ fold: [0, 1] }", "{ fold: [0, 1], a.b: [1] }")];
     winners_of_a_command_cannot_be_trained: &[("  targets:\n", "  best: { select: { runs: [torch], by: train_loss } }\n  again: { train: { configuration: best } }\n  targets:\n")];
     times_without_a_unit_are_shown: &[("timeout: 1.5 min", "timeout: '90'")];
     nothing_to_run_is_shown: &[("run: [cat, curves]", "run: []")];
+}
+
+#[test]
+fn anchors_have_a_home_under_keys_that_begin_with_x() {
+    let anchored = SOUND.replacen(
+        "stages:\n",
+        "x-common: &environment { PLAIN: 1.10 }\nx-more: [1, { a: b }]\nstages:\n  plain: { command: { run: 'true', environment: *environment } }\n",
+        1,
+    );
+    let graph = expand(&anchored);
+    let plain = graph.stage(graph.find("plain").expect("the stage"));
+    assert_eq!(plain.settings["environment"], json!({ "PLAIN": "1.10" }));
+}
+
+#[test]
+fn curves_are_described_in_the_settings_of_the_stage() {
+    let described = "{ path: logs/metrics.csv, columns: { validation_loss: val_loss, step: epoch }, ignore: [lr], counted_in: epochs, counted_from: 0 }";
+    let text = broken(&[
+        (
+            "curves: curves.csv",
+            &format!("curves: {described}\n      discard: [logs/]"),
+        ),
+        (
+            "method: adam, batch_size: 32",
+            "method: adam, last_batch: keep, batch_size: 31",
+        ),
+    ]);
+    let graph = expand(&text);
+    let torch = graph.stage(
+        graph
+            .find("torch/fold=0,learning_rate=0.1,seed=0")
+            .expect("a run"),
+    );
+    let files = json!([{
+        "path": "logs/metrics.csv", "columns": { "step": "epoch", "validation_loss": "val_loss" },
+        "ignore": ["lr"], "counted_in": "epochs", "counted_from": 0,
+    }]);
+    assert_eq!(torch.settings["curve"]["files"], files);
+    assert_eq!(torch.settings["discard"], json!(["logs/"]));
+    // 1280 = 41 * 31 + 9.
+    assert_eq!(torch.settings["curve"]["steps_per_epoch"], 42);
+}
+
+snapshots! {
+    placeholders_without_quotes_are_shown: &[("'{seed}', ", "{seed}, "), ("run: [cat, curves]", "run: [cat, {seed}]")];
+    a_line_that_begins_with_a_placeholder_is_shown: &[("run: [cat, curves]", "run: {fold} --x")];
+    values_that_cannot_name_files_are_shown: &[("learning_rate: [1e-1, 0.01]", "learning_rate: [1e-1]\n      model: [meta/llama, 'a b']")];
+    a_setting_called_like_a_column_is_shown: &[("seed: [0]", "seed: [0]\n      loss: [mse]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss}")];
+    a_swept_budget_is_warned_of: &[("seed: [0]", "seed: [0]\n      epochs: [1, 2]"), ("--rate={learning_rate}", "--rate={learning_rate} {epochs}")];
+    columns_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, columns: { val_loss: validation_loss }, counted_in: tokens, counted_from: 2 }")];
+    counts_that_are_none_are_shown: &[("curves: curves.csv", "curves: { path: curves.csv, counted_in: tokens, counted_from: 2 }")];
+    a_secret_is_warned_of: &[("DEBUG: 1", "API_TOKEN: abc")];
+    a_heatmap_over_words_is_shown: &[("seed: [0]", "seed: [0]\n      loss_kind: [mse, mae]"), ("--rate={learning_rate}", "--rate={learning_rate} {loss_kind}"), ("  targets:\n", "  map: { heatmap: { runs: [torch], x: loss_kind, y: learning_rate, value: train_loss, good: { within: 0.1 }, at: [{ epochs: 1 }] } }\n  targets:\n")];
 }

@@ -31,7 +31,8 @@ stages:
 /// A folder with `base/base.yaml` and `own.yaml`.
 fn folder(own: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("base")).unwrap();
+    fs::create_dir_all(folder.path().join("base/data")).unwrap();
+    fs::write(folder.path().join("base/data/a.txt"), "").unwrap();
     fs::write(folder.path().join("base/base.yaml"), BASE).unwrap();
     fs::write(folder.path().join("own.yaml"), own).unwrap();
     folder

@@ -42,12 +42,16 @@ fn it_may_leave_everything_out() {
 }
 
 #[test]
-fn the_space_of_states_is_a_size_with_its_unit() {
-    let space = |text: &str| load(&format!("states: {{ space: {text} }}")).1;
+fn the_space_of_checkpoints_is_a_size_with_its_unit() {
+    let space = |text: &str| load(&format!("checkpoints: {{ space: {text} }}")).1;
     for (text, bytes) in [("20G", 20 << 30), ("1.5 MiB", 3 << 19), ("4096", 4096)] {
-        assert_eq!(space(text).unwrap().states.space, Some(bytes), "{text}");
+        assert_eq!(
+            space(text).unwrap().checkpoints.space,
+            Some(bytes),
+            "{text}"
+        );
     }
-    let (folder, site) = load("states:\n  space: 20X\n  every: -1\n");
+    let (folder, site) = load("checkpoints:\n  space: 20X\n  every: -1\n");
     let seen = shown::page(&site.unwrap_err());
     insta::assert_snapshot!(seen.replace(&folder.display().to_string(), "FOLDER"));
     assert!(space("[20G]").is_err() && space("1.5").is_err());

@@ -103,8 +103,8 @@ impl Course {
         Ok(())
     }
 
-    /// All of the course that the state after `step` updates, before an evaluation there, is a function of.
-    /// Runs that agree in it and in [`Settings::acting`], on the same data, have the same state.
+    /// All of the course that the checkpoint after `step` updates, before an evaluation there, is a function of.
+    /// Runs that agree in it and in [`Settings::acting`], on the same data, have the same checkpoint.
     ///
     /// ```text
     /// step: 480

@@ -9,6 +9,7 @@ use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
 use runs::settings::{BatchNorm, Optimizer};
 
 use crate::batches::Batch;
+use crate::checkpoint::WEIGHTS;
 use crate::curvature;
 use crate::evaluate::{self, images};
 use crate::loss::Logits;
@@ -16,7 +17,6 @@ use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
 use crate::noise;
 use crate::optimizer::{Updates, parameters, preconditioner};
-use crate::state::WEIGHTS;
 use crate::{Data, Error, Settings};
 use datasets::Part;
 use datasets::random::{Purpose, Stream};

@@ -4,11 +4,11 @@
 use burn::tensor::Device;
 
 use crate::batches::Batches;
+use crate::checkpoint::wrong;
 use crate::learner::Learner;
 use crate::models::Weight;
-use crate::state::wrong;
 use crate::stopping::Stopping;
-use crate::{Course, Curve, Data, Error, Outcome, Run, Settings, State};
+use crate::{Checkpoint, Course, Curve, Data, Error, Outcome, Run, Settings};
 use runs::Curvature;
 
 /// Where a run is.
@@ -108,25 +108,25 @@ impl<'a> Training<'a> {
         self.learner.state_dict()
     }
 
-    /// The run after the updates that led to `state`. Where they passed what this run ends at, its targets or its
+    /// The run after the updates that led to `checkpoint`. Where they passed what this run ends at, its targets or its
     /// budget, it has ended there.
     ///
     /// # Errors
     ///
-    /// [`Error::Format`] if the state is not one of this run: the rates or the evaluations before it are others, or
+    /// [`Error::Format`] if the checkpoint is not one of this run: the rates or the evaluations before it are others, or
     /// it holds what the network or the update rule does not have. Else as [`new`](Self::new).
     pub fn resume(
         settings: &'a Settings,
         course: &'a Course,
         data: &'a Data,
         device: &Device,
-        state: State,
+        checkpoint: Checkpoint,
     ) -> Result<Self, Error> {
-        let State {
+        let Checkpoint {
             step,
             curve,
             memory,
-        } = state;
+        } = checkpoint;
         course.check(step, &curve).map_err(wrong)?;
         let mut run = Self::new(settings, course, data, device)?;
         run.learner.restore(memory).map_err(wrong)?;
@@ -217,9 +217,9 @@ impl<'a> Training<'a> {
     }
 
     /// The run as it is now, to go on from later; none of a run that has diverged.
-    pub fn state(&self) -> Option<State> {
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
         let diverged = matches!(self.outcome, Some(Outcome::Diverged { .. }));
-        (!diverged).then(|| State {
+        (!diverged).then(|| Checkpoint {
             step: self.step,
             curve: self.curve.before(self.step),
             memory: self.learner.memory(),
@@ -238,7 +238,7 @@ impl<'a> Training<'a> {
             Outcome::Diverged { step } | Outcome::Stopped { step } => step,
         };
         let mut curve = self.curve;
-        // A state that it went on from may have been beyond its end.
+        // A checkpoint that it went on from may have been beyond its end.
         curve.truncate(last);
         Run {
             settings: self.settings.clone(),

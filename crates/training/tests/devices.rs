@@ -80,8 +80,8 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
         };
         let evaluations = apart(evaluated(&a), evaluated(&b));
         let trace = |run: &Run| {
-            let rows = run.curve.evaluations.clone().into_iter();
-            rows.map(|row| row.noise.unwrap().trace)
+            let rows = run.curve.noise.clone().into_iter();
+            rows.map(|at| at.trace)
         };
         let noise = apart(trace(&a), trace(&b));
         eprintln!(

@@ -1,5 +1,7 @@
 //! Each claim with its evidence: what decides and what is shown beside it.
 
+use runs::reader::Comparison;
+
 use super::region::panels;
 use super::timings::{Timings, timings};
 use super::{
@@ -7,13 +9,15 @@ use super::{
     Missing, control, correlation, performance, progress, region, returns,
 };
 use crate::control::cells;
-use crate::heatmap::HeatmapTable;
+use crate::heatmap::{GoodRule, HeatmapTable};
 use crate::{Evidence, Metric, Moment, Named, Target};
 
 /// Decides a claim. Never fails: a claim without evidence is undecided and says what is missing.
 pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
     let (decision, under) = match *claim {
-        Claim::ComparablePerformance { margin, metric } => compare(evidence, margin, metric),
+        Claim::ComparablePerformance(Comparison { margin, metric }) => {
+            compare(evidence, margin, metric)
+        }
         Claim::DiminishingReturns {} => scale(evidence),
         Claim::RegionShrinksAtFixedEpochs {} => change(evidence, Direction::Shrinks, |at| {
             matches!(at, Moment::Epochs(_))
@@ -23,14 +27,14 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
         }),
         Claim::RatesAndDampingsCorrelate {} => correlate(evidence),
         Claim::SgdFasterPerIteration {} => race(evidence),
-        Claim::LargeDampingIsSgd { margin, metric } => agree(evidence, margin, metric),
+        Claim::LargeDampingIsSgd(Comparison { margin, metric }) => agree(evidence, margin, metric),
     };
     ClaimVerdict {
         claim: *claim,
         verdict: decision.verdict,
         statistic: decision.least_in_favour().cloned(),
         n: decision.seeds(),
-        figure: claim.figure(),
+        figure: figure(claim),
         reason: decision.reason,
         remarks: decision.remarks,
         parts: decision.parts,
@@ -38,18 +42,16 @@ pub fn decide(claim: &Claim, evidence: &Evidence) -> ClaimVerdict {
     }
 }
 
-impl Claim {
-    /// The figure that the verdict rests on.
-    pub fn figure(&self) -> Figure {
-        match self {
-            Self::ComparablePerformance { .. } => Figure::Winners,
-            Self::DiminishingReturns {} => Figure::Scaling,
-            Self::RegionShrinksAtFixedEpochs {}
-            | Self::RegionGrowsAtFixedIterations {}
-            | Self::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
-            Self::LargeDampingIsSgd { .. } => Figure::Controls,
-            Self::SgdFasterPerIteration {} => Figure::Curves,
-        }
+/// The figure that the verdict rests on.
+fn figure(claim: &Claim) -> Figure {
+    match claim {
+        Claim::ComparablePerformance { .. } => Figure::Winners,
+        Claim::DiminishingReturns {} => Figure::Scaling,
+        Claim::RegionShrinksAtFixedEpochs {}
+        | Claim::RegionGrowsAtFixedIterations {}
+        | Claim::RatesAndDampingsCorrelate {} => Figure::Heatmaps,
+        Claim::LargeDampingIsSgd { .. } => Figure::Controls,
+        Claim::SgdFasterPerIteration {} => Figure::Curves,
     }
 }
 
@@ -230,7 +232,7 @@ fn correlate(evidence: &Evidence) -> (Decision, Vec<Alternative>) {
                     (false, true) => Dampings::All,
                     (false, false) => Dampings::AllUntold,
                 };
-                for rule in table.good.rules() {
+                for rule in GoodRule::of(table.good) {
                     let metric = table.value;
                     let choice = Choice::Region {
                         level: Some(Level { metric, rule }),

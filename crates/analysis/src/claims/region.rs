@@ -146,7 +146,7 @@ pub(super) fn by_rule(
 }
 
 fn rules(table: &HeatmapTable, cells: &[&CellState]) -> Vec<GoodRule> {
-    let mut rules = table.good.rules();
+    let mut rules = GoodRule::of(table.good);
     // Diverged cells first: below any level.
     let mut known: Vec<Option<f64>> = cells
         .iter()

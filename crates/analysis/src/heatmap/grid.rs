@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::HeatmapSettings;
+use super::Heatmap;
 use crate::configuration::{Flat, differing, flatten, plain_name};
 use crate::{Error, Run};
 
@@ -35,10 +35,7 @@ struct Placed<'a> {
 
 /// Sorts the runs. The values along the axes are those of all runs of the stage and method, so that
 /// panels of different batch sizes have the same grid and a cell that one lacks is seen to be missing.
-pub(super) fn grids<'a>(
-    settings: &HeatmapSettings,
-    runs: &'a [Run],
-) -> Result<Vec<Grid<'a>>, Error> {
+pub(super) fn grids<'a>(settings: &Heatmap, runs: &'a [Run]) -> Result<Vec<Grid<'a>>, Error> {
     let mut groups: BTreeMap<Key, Vec<Placed<'a>>> = BTreeMap::new();
     let mut axes: BTreeMap<(String, String), (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     for run in runs {
@@ -124,7 +121,7 @@ pub(super) fn grids<'a>(
     grids.collect()
 }
 
-fn axis_names<'s>(settings: &'s HeatmapSettings, run: &Run) -> Result<(&'s str, &'s str), Error> {
+fn axis_names<'s>(settings: &'s Heatmap, run: &Run) -> Result<(&'s str, &'s str), Error> {
     let method = run.method();
     match (settings.x.of(method), settings.y.of(method)) {
         (Some(x), Some(y)) if x != y => Ok((x, y)),

@@ -7,75 +7,15 @@ mod grid;
 pub(crate) mod region;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use crate::{Error, Moment, Run};
 
-use crate::{Error, Metric, Moment, Run};
-
+pub use runs::reader::{Axis, Good, Heatmap};
 pub use table::{
     Cell, CellState, CentrePoint, DampingLevel, GoodRegion, GoodRule, HeatmapTable, Panel,
     SeedCell, ShareCourse, SharePoint, Side,
 };
-
-/// The setting along an axis: one name for all methods, or one per method.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Axis {
-    /// The same setting for every method.
-    Same(String),
-    /// `{"kfac": "damping", "sgd": "momentum"}`.
-    PerMethod(BTreeMap<String, String>),
-}
-
-/// What counts as good. At least as good as a level (at most it, for a loss); within a distance of
-/// the panel's best.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Good {
-    /// The level.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<f64>,
-    /// The distance, in the metric's unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<f64>,
-}
-
-/// Settings of kind `heatmap`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeatmapSettings {
-    /// Horizontal setting.
-    pub x: Axis,
-    /// Vertical setting.
-    pub y: Axis,
-    /// What the cells show.
-    pub value: Metric,
-    /// Where on the curves.
-    pub at: Vec<Moment>,
-    /// What counts as good.
-    #[serde(default)]
-    pub good: Good,
-}
-
-impl Good {
-    /// The declared rules: the level, then the distance.
-    pub fn rules(&self) -> Vec<GoodRule> {
-        let level = self.at_least.map(GoodRule::AtLeast);
-        let distance = self.within.map(GoodRule::Within);
-        level.into_iter().chain(distance).collect()
-    }
-}
-
-impl Axis {
-    /// The setting along the axis for a method; `None` if the map has no entry for it.
-    pub fn of(&self, method: &str) -> Option<&str> {
-        match self {
-            Self::Same(name) => Some(name),
-            Self::PerMethod(names) => names.get(method).map(String::as_str),
-        }
-    }
-}
 
 /// The table of heatmaps: a panel for each slice, stage, method and batch size (and whatever else the
 /// runs of a stage differ in, so that no cell mixes configurations).
@@ -87,7 +27,7 @@ impl Axis {
 /// # Errors
 /// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::Invalid`] without a slice, for two equal axes,
 /// or if an axis is not a number in some run.
-pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable, Error> {
+pub fn heatmap(settings: &Heatmap, runs: &[Run]) -> Result<HeatmapTable, Error> {
     if runs.is_empty() {
         return Err(Error::NoRuns);
     }
@@ -95,13 +35,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
         return Err(Error::Invalid("a heatmap needs a slice in `at`".into()));
     }
     let metric = settings.value;
-    if !runs
-        .iter()
-        .flat_map(|run| &run.evaluations)
-        .any(|evaluation| metric.of(evaluation).is_some())
-    {
-        return Err(Error::NotMeasured { metric });
-    }
+    Error::unless_measured(metric, runs)?;
     let grids = grid::grids(settings, runs)?;
     let mut panels = Vec::new();
     for &at in &settings.at {
@@ -121,7 +55,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
                 .cloned(),
         );
     }
-    let rules = settings.good.rules();
+    let rules = GoodRule::of(settings.good);
     let courses = grids
         .iter()
         .flat_map(|grid| course::courses(grid, &rules, metric))
@@ -134,7 +68,7 @@ pub fn heatmap(settings: &HeatmapSettings, runs: &[Run]) -> Result<HeatmapTable,
     })
 }
 
-fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Moment) -> Panel {
+fn panel(settings: &Heatmap, grid: &grid::Grid<'_>, at: Moment) -> Panel {
     let cells: Vec<Cell> = grid
         .cells
         .iter()
@@ -172,9 +106,7 @@ fn panel(settings: &HeatmapSettings, grid: &grid::Grid<'_>, at: Moment) -> Panel
         y_values: grid.y_values.clone(),
         best: region::best(&states, settings.value),
         dampings: damping::levels(grid, at),
-        regions: settings
-            .good
-            .rules()
+        regions: GoodRule::of(settings.good)
             .into_iter()
             .map(|rule| region::good(rule, &states, &shape, settings.value))
             .collect(),

@@ -78,6 +78,15 @@ pub enum GoodRule {
     Within(f64),
 }
 
+impl GoodRule {
+    /// The declared rules: the level, then the distance.
+    pub fn of(good: Good) -> Vec<Self> {
+        let level = good.at_least.map(Self::AtLeast);
+        let distance = good.within.map(Self::Within);
+        level.into_iter().chain(distance).collect()
+    }
+}
+
 /// A side of the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

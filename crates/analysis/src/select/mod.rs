@@ -14,46 +14,10 @@ use serde_json::Value;
 use crate::configuration::{compare_parameters, configuration_key, swept_parameters, without_seed};
 use crate::statistics::mean;
 use crate::targets::{Steps, median, steps_to};
-use crate::{Error, Metric, Moment, Run, Target};
+use crate::{Error, Metric, Moment, Run};
 
+pub use runs::reader::{By, Select};
 pub use table::{Candidate, Edge, ExpectedBest, Score, Winner, WinnersTable};
-
-/// What configurations are ranked by. In JSON `"validation_accuracy"` or
-/// `{"steps_to": {"train_loss": 0.03}}`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Criterion {
-    /// The mean of a metric over seeds.
-    Metric(Metric),
-    /// The median steps to a target over seeds.
-    StepsTo {
-        /// The target.
-        steps_to: Target,
-    },
-}
-
-/// Settings of kind `select`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SelectSettings {
-    /// What configurations are ranked by.
-    pub by: Criterion,
-    /// Where on the curves a metric is read; steps to a target ignore it.
-    #[serde(default = "end")]
-    pub at: Moment,
-    /// One winner for each combination of values of these: `method`, `batch_size`, `stage`, or any
-    /// setting's name.
-    #[serde(default = "method_and_batch_size")]
-    pub per: Vec<String>,
-}
-
-fn end() -> Moment {
-    Moment::End
-}
-
-fn method_and_batch_size() -> Vec<String> {
-    vec!["method".into(), "batch_size".into()]
-}
 
 /// What a selection gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,21 +39,12 @@ pub struct Selection {
 /// # Errors
 /// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
 /// names what a run lacks.
-pub fn select(settings: &SelectSettings, runs: &[Run]) -> Result<Selection, Error> {
-    if runs.is_empty() {
-        return Err(Error::NoRuns);
-    }
+pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
     let metric = match settings.by {
-        Criterion::Metric(metric) => metric,
-        Criterion::StepsTo { steps_to } => steps_to.metric,
+        By::Metric(metric) => metric,
+        By::StepsTo { steps_to } => steps_to.metric,
     };
-    if !runs
-        .iter()
-        .flat_map(|run| &run.evaluations)
-        .any(|evaluation| metric.of(evaluation).is_some())
-    {
-        return Err(Error::NotMeasured { metric });
-    }
+    Error::unless_measured(metric, runs)?;
     let mut groups: Vec<(Vec<Value>, Vec<&Run>)> = Vec::new();
     for run in runs {
         let values = settings
@@ -142,7 +97,7 @@ struct Contender<'a> {
     score: Score,
 }
 
-fn winner(settings: &SelectSettings, values: &[Value], members: &[&Run]) -> Winner {
+fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
     let parameters = swept_parameters(members, &["seed"]);
     let mut by_key: BTreeMap<String, Contender<'_>> = BTreeMap::new();
     for (&run, parameters) in members.iter().zip(parameters) {
@@ -205,10 +160,10 @@ fn winner(settings: &SelectSettings, values: &[Value], members: &[&Run]) -> Winn
     }
 }
 
-fn score(settings: &SelectSettings, runs: &[&Run]) -> Score {
+fn score(settings: &Select, runs: &[&Run]) -> Score {
     // A run that diverged after it reached the target, or after the slice, has done what is asked.
     match settings.by {
-        Criterion::StepsTo { steps_to: target } => {
+        By::StepsTo { steps_to: target } => {
             let steps: Vec<Steps> = runs.iter().map(|run| steps_to(run, target)).collect();
             let diverged = steps
                 .iter()
@@ -224,7 +179,7 @@ fn score(settings: &SelectSettings, runs: &[&Run]) -> Score {
                 },
             }
         }
-        Criterion::Metric(metric) => {
+        By::Metric(metric) => {
             let diverged = runs
                 .iter()
                 .filter(|run| run.has_diverged_by(settings.at))
@@ -247,10 +202,10 @@ fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
 }
 
 /// The order of scores, better first.
-fn compare(by: Criterion, a: &Score, b: &Score) -> Ordering {
+fn compare(by: By, a: &Score, b: &Score) -> Ordering {
     let metric = match by {
-        Criterion::Metric(metric) => metric,
-        Criterion::StepsTo { steps_to } => steps_to.metric,
+        By::Metric(metric) => metric,
+        By::StepsTo { steps_to } => steps_to.metric,
     };
     let worst_if_none =
         |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
@@ -292,8 +247,8 @@ fn edges(best: &Contender<'_>, contenders: &[Contender<'_>]) -> BTreeMap<String,
 
 /// Expected best of k draws with replacement from n values, best last: the sum over ranks i of
 /// `v_i ((i/n)^k - ((i-1)/n)^k)`. Source: Dodge et al. 2019, section 3.
-fn expected_best(by: Criterion, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
-    let Criterion::Metric(metric) = by else {
+fn expected_best(by: By, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
+    let By::Metric(metric) = by else {
         return Vec::new();
     };
     let value_of = |contender: &Contender<'_>| match contender.score {

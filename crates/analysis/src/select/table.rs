@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Moment;
-use crate::select::Criterion;
+use crate::select::By;
 
 /// How a configuration did, its seeds taken together. Better ones first: this order, then the value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ pub struct Winner {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WinnersTable {
     /// What was selected by.
-    pub by: Criterion,
+    pub by: By,
     /// Where on the curves.
     pub at: Moment,
     /// The names whose values make a group.

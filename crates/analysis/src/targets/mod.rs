@@ -12,13 +12,12 @@ mod time;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::{Deserialize, Serialize};
-
 use crate::configuration::{compare_parameters, swept_parameters};
-use crate::{Error, Metric, Run, Target};
+use crate::{Error, Run, Target};
 
 pub(crate) use crossing::{at_constant_rate, crossing, median, steps_to};
 use likelihood::Observation;
+pub use runs::reader::StepsToTarget;
 pub use table::{
     Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
     ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
@@ -28,31 +27,12 @@ pub use time::{Pace, TimeToTarget, times_to_target};
 /// Fewest steps at the largest batch size at which a target can be timed.
 pub const ADMISSIBLE_STEPS: u64 = 16;
 
-/// Settings of kind `steps_to_target`: levels by metric, `{"train_loss": [0.03, 0.01]}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TargetSettings(pub BTreeMap<Metric, Vec<f64>>);
-
-impl TargetSettings {
-    /// The targets, by metric and then from the easiest to the hardest, each once.
-    pub fn targets(&self) -> Vec<Target> {
-        let mut targets = Vec::new();
-        for (&metric, levels) in &self.0 {
-            let mut levels = levels.clone();
-            levels.sort_by(|a, b| metric.goodness(*a).total_cmp(&metric.goodness(*b)));
-            levels.dedup();
-            targets.extend(levels.into_iter().map(|level| Target { metric, level }));
-        }
-        targets
-    }
-}
-
 /// The table of steps to target.
 ///
 /// # Errors
 /// [`Error::NoRuns`]; [`Error::NotMeasured`] for a target whose metric no run has;
 /// [`Error::Invalid`] without targets.
-pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, Error> {
+pub fn targets(settings: &StepsToTarget, runs: &[Run]) -> Result<TargetsTable, Error> {
     let targets = settings.targets();
     if runs.is_empty() {
         return Err(Error::NoRuns);
@@ -61,14 +41,7 @@ pub fn targets(settings: &TargetSettings, runs: &[Run]) -> Result<TargetsTable, 
         return Err(Error::Invalid("steps to target without a target".into()));
     }
     for target in &targets {
-        let metric = target.metric;
-        if !runs
-            .iter()
-            .flat_map(|run| &run.evaluations)
-            .any(|evaluation| metric.of(evaluation).is_some())
-        {
-            return Err(Error::NotMeasured { metric });
-        }
+        Error::unless_measured(target.metric, runs)?;
     }
     let mut rows = rows(&targets, runs);
     rows.sort_by(|a, b| {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Missing, Quantity, Reason, Remark, Verdict, decide,
+    Choice, Claim, ClaimVerdict, Comparison, Missing, Quantity, Reason, Remark, Verdict, decide,
 };
 use analysis::heatmap::heatmap;
 use analysis::select::select;
-use analysis::targets::{TargetSettings, TargetsTable, targets};
+use analysis::targets::{StepsToTarget, TargetsTable, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, claim as claim_of};
 
 const BATCHES: [u64; 5] = [16, 32, 64, 128, 256];
 
@@ -78,7 +78,10 @@ fn selected(runs: Vec<Run>) -> Evidence {
 
 /// The steps to some training losses.
 fn timed(runs: &[Run], losses: &[f64]) -> Vec<Named<TargetsTable>> {
-    let settings = TargetSettings(BTreeMap::from([(Metric::TrainLoss, losses.to_vec())]));
+    let settings = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, losses.to_vec())]),
+    };
     let table = targets(&settings, runs).expect("a table");
     vec![Named {
         stage: "targets".into(),
@@ -95,7 +98,7 @@ fn evidence(runs: Vec<Run>) -> Evidence {
 
 fn verdict(claim: &serde_json::Value, runs: Vec<Run>) -> ClaimVerdict {
     decide(
-        &serde_json::from_value::<Claim>(claim.clone()).expect("a claim"),
+        &claim_of(claim),
         &evidence(runs),
     )
 }
@@ -303,7 +306,7 @@ fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
         assert_eq!(found.verdict, Verdict::Undecided);
         assert_eq!(found.reason, Reason::Missing(Missing::TimeableTarget));
         let untimed = decide(
-            &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+            &claim_of(&json!(claim)),
             &Evidence::default(),
         );
         assert_eq!(untimed.reason, Reason::Missing(Missing::Target));
@@ -356,7 +359,7 @@ fn without_an_effect_a_claim_is_rarely_decided_and_equivalence_is_mostly_seen() 
         ..METHOD
     };
     let count = |claim: &str, evidence: &Evidence, verdict: Verdict| {
-        let claim: Claim = serde_json::from_value(json!(claim)).expect("a claim");
+        let claim = claim_of(&json!(claim));
         usize::from(decide(&claim, evidence).verdict == verdict)
     };
     for _ in 0..studies {
@@ -435,7 +438,7 @@ fn heatmap_study(
 
 fn of_heatmap(claim: &str, evidence: &Evidence) -> ClaimVerdict {
     decide(
-        &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+        &claim_of(&json!(claim)),
         evidence,
     )
 }
@@ -540,16 +543,9 @@ fn claims_without_evidence_are_undecided_and_say_what_is_missing() {
 }
 
 #[test]
-fn a_claim_is_a_name_or_a_map_from_it_and_unknown_ones_are_refused() {
+fn a_claim_is_a_map_from_its_name_and_unknown_ones_are_refused() {
     let claim = |json: serde_json::Value| serde_json::from_value::<Claim>(json);
-    let default = Claim::ComparablePerformance {
-        margin: 0.01,
-        metric: Metric::TestAccuracy,
-    };
-    assert_eq!(
-        claim(json!("comparable_performance")).expect("a name"),
-        default
-    );
+    let default = Claim::ComparablePerformance(Comparison::default());
     assert_eq!(
         claim(json!({"comparable_performance": {"margin": 0.01}})).expect("a map"),
         default

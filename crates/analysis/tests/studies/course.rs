@@ -1,12 +1,12 @@
 //! The share of good cells against the step.
 
-use analysis::heatmap::{CellState, HeatmapSettings, HeatmapTable, heatmap};
+use analysis::heatmap::{CellState, Heatmap, HeatmapTable, heatmap};
 use analysis::{Moment, Outcome, Run};
 use serde_json::json;
 
 use crate::simulation::{Noise, Truth};
 
-fn settings(at: &[Moment]) -> HeatmapSettings {
+fn settings(at: &[Moment]) -> Heatmap {
     serde_json::from_value(json!({
         "x": "damping", "y": "learning_rate", "value": "test_accuracy", "at": at,
         "good": {"at_least": 0.8, "within": 0.1}

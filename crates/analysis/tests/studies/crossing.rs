@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use analysis::targets::{Steps, StepsInterval, TargetSettings, TargetsTable, targets};
+use analysis::targets::{Steps, StepsInterval, StepsToTarget, TargetsTable, targets};
 use analysis::{Error, Evaluation, Metric, Outcome, Run};
 use proptest::prelude::*;
 
 use crate::simulation::Truth;
 
-fn loss_target() -> TargetSettings {
-    TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]))
+fn loss_target() -> StepsToTarget {
+    StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    }
 }
 
 /// A run whose training loss at step 10, 20, ... is as given.
@@ -257,7 +260,10 @@ fn studies_at_the_edge_give_tables_and_not_panics() {
     assert_eq!(table.summaries[0].speed_up, Some(1.0));
 
     assert_eq!(targets(&loss_target(), &[]), Err(Error::NoRuns));
-    let unmeasured = TargetSettings(BTreeMap::from([(Metric::TestLoss, vec![0.5])]));
+    let unmeasured = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TestLoss, vec![0.5])]),
+    };
     let runs = [Truth::new("sgd", "sgd", 16, 0).run()];
     assert_eq!(
         targets(&unmeasured, &runs),
@@ -269,7 +275,7 @@ fn studies_at_the_edge_give_tables_and_not_panics() {
 
 #[test]
 fn targets_are_ordered_from_the_easiest_whatever_the_file_says() {
-    let settings: TargetSettings =
+    let settings: StepsToTarget =
         serde_json::from_str(r#"{"train_loss": [0.01, 0.03], "test_accuracy": [0.95, 0.9]}"#)
             .expect("valid");
     let levels: Vec<f64> = settings

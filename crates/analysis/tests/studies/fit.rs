@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::targets::{Bounded, ScalingFit, Steps, TargetSettings, TargetsTable, targets};
+use analysis::targets::{Bounded, ScalingFit, Steps, StepsToTarget, TargetsTable, targets};
 use analysis::{Estimate, Metric, Updates};
 
 use crate::simulation::{Noise, Truth};
@@ -25,7 +25,10 @@ fn study(law: &Law, batches: &[u64], seeds: u64, noise: &mut Noise) -> TargetsTa
             runs.push(truth.run());
         }
     }
-    let settings = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+    let settings = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    };
     targets(&settings, &runs).expect("a table")
 }
 
@@ -314,7 +317,10 @@ fn the_slope_of_finely_timed_runs_is_least_squares_and_its_interval_covers() {
                 runs.push(run);
             }
         }
-        let settings = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+        let settings = StepsToTarget {
+            runs: None,
+            levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+        };
         let slope = targets(&settings, &runs).expect("a table").fits[0]
             .slope
             .expect("a slope");

@@ -1,12 +1,12 @@
 //! Heatmaps and good regions.
 
-use analysis::heatmap::{CellState, GoodRule, HeatmapSettings, HeatmapTable, Side, heatmap};
+use analysis::heatmap::{CellState, GoodRule, Heatmap, HeatmapTable, Side, heatmap};
 use analysis::{Error, Evaluation, Outcome, Run};
 use serde_json::json;
 
 use crate::simulation::{Truth, change};
 
-fn settings(at: &serde_json::Value) -> HeatmapSettings {
+fn settings(at: &serde_json::Value) -> Heatmap {
     serde_json::from_value(json!({
         "x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate", "value": "test_accuracy",
         "at": at, "good": {"at_least": 0.9, "within": 0.02}
@@ -288,6 +288,8 @@ fn an_axis_that_the_runs_lack_is_an_error_that_names_it() {
         matches!(&error, Error::Invalid(reason) if reason.contains("warmth")),
         "{error}"
     );
-    assert!(heatmap(&settings(&json!([])), &study([[0.5; 3]; 3])).is_err());
+    let mut nowhere = settings(&json!(["end"]));
+    nowhere.at.clear();
+    assert!(heatmap(&nowhere, &study([[0.5; 3]; 3])).is_err());
     assert_eq!(heatmap(&settings(&json!(["end"])), &[]), Err(Error::NoRuns));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use analysis::noise::{NoiseComparison, NoiseUnit};
 use analysis::report::{ReportSettings, ReportTable, assemble};
-use analysis::targets::{Bounded, TargetSettings, targets};
+use analysis::targets::{Bounded, StepsToTarget, targets};
 use analysis::{Evidence, GradientNoise, Metric, Named, Run};
 use serde_json::json;
 
@@ -53,7 +53,10 @@ fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
             runs.push(run);
         }
     }
-    let levels = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+    let levels = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    };
     Evidence {
         targets: vec![Named {
             stage: "targets".into(),
@@ -149,7 +152,10 @@ fn the_plain_metric_speaks_for_sgd_only() {
             all["optimizer"] = json!({"kfac": {"damping": 0.1}})
         });
     }
-    let levels = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+    let levels = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    };
     evidence.targets[0].table = targets(&levels, &evidence.runs).expect("a table");
     let table = table(&evidence);
     assert!(table.noise.is_empty() && table.noise_courses.is_empty());

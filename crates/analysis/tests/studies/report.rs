@@ -6,7 +6,7 @@ use analysis::claims::{Claim, ClaimVerdict};
 use analysis::heatmap::{HeatmapTable, heatmap};
 use analysis::report::{BUCKETS, ReportSettings, ReportTable, Role, assemble};
 use analysis::select::select;
-use analysis::targets::{TargetSettings, targets};
+use analysis::targets::{StepsToTarget, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
 use serde_json::{Value, json};
 
@@ -14,8 +14,9 @@ use crate::simulation::{Noise, Truth, change};
 
 fn settings() -> ReportSettings {
     serde_json::from_value(json!({"title": "A study", "claims": [
-        "comparable_performance", "diminishing_returns", "region_shrinks_at_fixed_epochs",
-        "region_grows_at_fixed_iterations", "rates_and_dampings_correlate", "sgd_faster_per_iteration"]}))
+        {"comparable_performance": {}}, {"diminishing_returns": {}}, {"region_shrinks_at_fixed_epochs": {}},
+        {"region_grows_at_fixed_iterations": {}}, {"rates_and_dampings_correlate": {}},
+        {"sgd_faster_per_iteration": {}}]}))
     .expect("valid settings")
 }
 
@@ -66,7 +67,10 @@ pub(crate) fn evidence(mut runs: Vec<Run>) -> Evidence {
             runs.push(run);
         }
     }
-    let levels = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+    let levels = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    };
     let axes = json!({"x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate",
         "value": "test_accuracy", "at": ["end", {"iterations": 80}], "good": {"at_least": 0.9, "within": 0.02}});
     let map = heatmap(&serde_json::from_value(axes).expect("valid"), &runs[..54]).expect("a table");

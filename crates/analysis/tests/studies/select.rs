@@ -1,12 +1,12 @@
 //! Selection of winners.
 
-use analysis::select::{Edge, Score, SelectSettings, Selection, Winner, select};
+use analysis::select::{Edge, Score, Select, Selection, Winner, select};
 use analysis::{Error, Evaluation, Metric, Outcome, Run};
 use serde_json::json;
 
 use crate::simulation::{Noise, Truth};
 
-fn settings(json: &serde_json::Value) -> SelectSettings {
+fn settings(json: &serde_json::Value) -> Select {
     serde_json::from_value(json.clone()).expect("valid settings")
 }
 

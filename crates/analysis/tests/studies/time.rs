@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::targets::{ExamplesInterval, Pace, TargetSettings, targets, times_to_target};
+use analysis::targets::{ExamplesInterval, Pace, StepsToTarget, targets, times_to_target};
 use analysis::{Metric, Run};
 
 use crate::simulation::Truth;
@@ -24,7 +24,10 @@ fn runs() -> Vec<Run> {
 
 #[test]
 fn examples_are_those_that_the_median_seed_had_seen_and_seconds_go_with_the_pace() {
-    let levels = TargetSettings(BTreeMap::from([(Metric::TrainLoss, vec![0.5])]));
+    let levels = StepsToTarget {
+        runs: None,
+        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
+    };
     let table = targets(&levels, &runs()).expect("a table");
     let examples: Vec<Option<ExamplesInterval>> =
         table.summaries.iter().map(|row| row.examples).collect();

@@ -94,9 +94,10 @@ fn members_within(
     // Checksums are at the end.
     io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
     if files.is_empty() {
-        let holds = match others.is_empty() {
-            true => "no file".to_owned(),
-            false => others.join(", "),
+        let holds = if others.is_empty() {
+            "no file".to_owned()
+        } else {
+            others.join(", ")
         };
         return Err(wrong(
             name,

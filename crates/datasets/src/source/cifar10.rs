@@ -117,10 +117,7 @@ impl Images {
             let names: Vec<&str> = entries.keys().map(String::as_str).take(10).collect();
             return Err(wrong(
                 name,
-                format!(
-                    "it has {:?}, not CIFAR-10's labels (a list) and data (an array)",
-                    names
-                ),
+                format!("it has {names:?}, not CIFAR-10's labels (a list) and data (an array)"),
             ));
         };
         if images.shape != [labels.len(), SIZE] {

@@ -7,7 +7,7 @@ use super::node::{Ready, State};
 use crate::journal::{self, Line};
 use crate::pool::{KILLED, Said, WorkerId};
 use crate::protocol::{Reply, Request};
-use crate::{Error, Event, Gone, StageId, end_of_log, resolve};
+use crate::{Error, Event, StageId, end_of_log, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -73,18 +73,9 @@ impl Scheduler<'_> {
                 }
             }
             (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
-            (Said::Reply(Reply::KeepsStates), Some(_)) => self.pool.keeps_states(worker),
-            (Said::Reply(Reply::StatesGone(gone)), Some(stage)) => {
-                self.journal.note(&Line::StatesGone(gone));
-                let Gone { states, bytes } = gone;
-                self.emit(Event::StatesGone {
-                    stage,
-                    states,
-                    bytes,
-                });
-            }
-            (Said::Reply(Reply::NoRoom { bytes }), Some(stage)) => {
-                self.emit(Event::NoRoom { stage, bytes });
+            (Said::Reply(Reply::KeepsCheckpoints), Some(_)) => self.pool.keeps_checkpoints(worker),
+            (Said::Reply(Reply::CheckpointNotKept { error }), Some(stage)) => {
+                self.emit(Event::CheckpointNotKept { stage, error });
             }
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
                 self.emit(Event::Progress { stage, progress });
@@ -101,6 +92,10 @@ impl Scheduler<'_> {
             ) => {
                 self.pool.release(worker);
                 self.answered(stage, reply)?;
+            }
+            (Said::Gone, Some(stage)) if self.is_interrupted() => {
+                self.pool.bury(worker);
+                self.node(stage).state = State::Waiting;
             }
             (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
@@ -180,6 +175,8 @@ impl Scheduler<'_> {
                 }
                 None => self.failed(id, "its record is lost as soon as it is written")?,
             },
+            // What ends a run may have ended the stage's program, too: that is no failure of the stage.
+            Reply::Failed { .. } if self.is_interrupted() => self.node(id).state = State::Waiting,
             Reply::Failed { error, unstored } => {
                 // Whatever is computed from now on would be lost too.
                 self.stopping |= unstored;
@@ -208,13 +205,12 @@ impl Scheduler<'_> {
                 self.node(id).state = State::Ready;
                 self.busy.push((Instant::now() + pause, id));
             }
-            // Nothing is given out any more: the next run goes on from its state.
+            // Nothing is given out any more: the next run goes on from its checkpoint.
             Reply::Interrupted => self.node(id).state = State::Waiting,
             Reply::Hello { .. }
             | Reply::Started
-            | Reply::KeepsStates
-            | Reply::StatesGone(_)
-            | Reply::NoRoom { .. }
+            | Reply::KeepsCheckpoints
+            | Reply::CheckpointNotKept { .. }
             | Reply::Progress(_)
             | Reply::Corrupt(_) => {
                 unreachable!("only the last words on a stage are passed on")

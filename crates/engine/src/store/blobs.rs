@@ -2,12 +2,19 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use tempfile::NamedTempFile;
+
+use super::disk::Staging;
+use crate::files::hash_file;
 use crate::{Blob, Digest, Error, Store, fault};
+
+/// Bytes that are hashed and written at once.
+const CHUNK: usize = 1 << 20;
 
 impl Store {
     /// Stores contents.
@@ -16,28 +23,81 @@ impl Store {
     ///
     /// If the cache cannot be written.
     pub fn put(&self, contents: &[u8]) -> Result<Blob, Error> {
-        let digest = Digest::of(contents);
-        let path = self.blob_path(digest);
-        loop {
-            // What is already there under this name was perhaps damaged since.
-            match self.verify(digest) {
-                Err(Error::NoBlob { .. }) => {}
-                Err(Error::Damaged { .. }) => self.set_aside_blob(digest)?,
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    refresh(&path);
-                    break;
-                }
-            }
+        let blob = Blob {
+            digest: Digest::of(contents),
+            bytes: contents.len() as u64,
+        };
+        let path = self.blob_path(blob.digest);
+        while !self.has_sound(blob.digest)? {
             if self.create(&path, contents)? {
-                self.verified().insert(digest);
-                break;
+                self.verified().insert(blob.digest);
             }
         }
-        Ok(Blob {
-            digest,
-            bytes: contents.len() as u64,
-        })
+        Ok(blob)
+    }
+
+    /// Stores what is written, without having it in memory; else gives why nothing was.
+    ///
+    /// # Errors
+    ///
+    /// If the cache cannot be written, whatever the writer says to that.
+    pub fn put_written<E>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<Result<Blob, E>, Error> {
+        let error = |error| Error::io("write to the cache", &self.root.join("tmp"))(error);
+        let hashed = Hashed {
+            file: self.staging(0o444)?,
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
+            refused: None,
+        };
+        fault::point("write");
+        let mut writer = BufWriter::with_capacity(CHUNK, hashed);
+        let written = write(&mut writer);
+        if written.is_ok() {
+            writer.flush().map_err(error)?;
+        }
+        let (hashed, _) = writer.into_parts();
+        if let Some(refused) = hashed.refused {
+            return Err(error(refused));
+        }
+        if let Err(error) = written {
+            return Ok(Err(error));
+        }
+        let blob = Blob {
+            digest: hashed.hasher.finalize().into(),
+            bytes: hashed.bytes,
+        };
+        self.settle(hashed.file.file, blob.digest)?;
+        Ok(Ok(blob))
+    }
+
+    /// Gives a staged file the name of its contents.
+    fn settle(&self, mut staged: NamedTempFile, digest: Digest) -> Result<(), Error> {
+        while !self.has_sound(digest)? {
+            match self.name(staged, &self.blob_path(digest))? {
+                None => {
+                    self.verified().insert(digest);
+                    break;
+                }
+                Some(back) => staged = back,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is a blob of this name. What was damaged since is set aside.
+    fn has_sound(&self, digest: Digest) -> Result<bool, Error> {
+        match self.verify(digest) {
+            Err(Error::NoBlob { .. }) => Ok(false),
+            Err(Error::Damaged { .. }) => self.set_aside_blob(digest).map(|()| false),
+            Err(error) => Err(error),
+            Ok(()) => {
+                refresh(&self.blob_path(digest));
+                Ok(true)
+            }
+        }
     }
 
     /// The contents of this name, checked against it when this process first reads them.
@@ -62,10 +122,19 @@ impl Store {
 
     /// Checks contents against their name unless this process did so before.
     pub(crate) fn verify(&self, digest: Digest) -> Result<(), Error> {
-        if self.verified().contains(&digest) && self.blob_path(digest).exists() {
+        let path = self.blob_path(digest);
+        if self.verified().contains(&digest) && path.exists() {
             return Ok(());
         }
-        self.read(digest).map(drop)
+        match hash_file(&path) {
+            Ok(found) if found == digest => {
+                self.verified().insert(digest);
+                Ok(())
+            }
+            Ok(_) => Err(Error::Damaged { path }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::NoBlob { digest }),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
     }
 
     /// Whether the blob is there, by its presence and length alone.
@@ -78,12 +147,43 @@ impl Store {
         self.set_aside("blob", &self.blob_path(digest))
     }
 
-    fn blob_path(&self, digest: Digest) -> PathBuf {
+    pub(crate) fn blob_path(&self, digest: Digest) -> PathBuf {
         self.spread("cas", digest)
     }
 
     fn verified(&self) -> MutexGuard<'_, HashSet<Digest>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is hashed as it is written.
+struct Hashed<'a> {
+    file: Staging<'a>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+    /// Why it could not be written, if so: the writer may say it otherwise.
+    refused: Option<io::Error>,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.write(bytes) {
+            Ok(written) => {
+                self.hasher.update(&bytes[..written]);
+                self.bytes += written as u64;
+                Ok(written)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                self.refused = Some(error);
+                Err(kind.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::remove;
 use crate::{Error, Store};
 
 /// How long the workers of a run that has ended may take to go.
@@ -26,8 +27,7 @@ impl Store {
             Err(error) if cannot_write(&error) => return Ok(Presence { _lock: None }),
             Err(error) => return Err(Error::io("open", &self.root.join("lock"))(error)),
         };
-        lock.lock_shared()
-            .map_err(Error::io("lock", &self.root.join("lock")))?;
+        lock.lock_shared().map_err(|source| self.no_locks(source))?;
         Ok(Presence { _lock: Some(lock) })
     }
 
@@ -50,30 +50,35 @@ impl Store {
                     let cache = self.cache().to_owned();
                     return Err(Error::InUse { cache });
                 }
-                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+                Err(TryLockError::Error(source)) => return Err(self.no_locks(source)),
             }
         }
     }
 
     fn lock_file(&self) -> std::io::Result<File> {
-        File::options()
-            .create(true)
-            .append(true)
-            .open(self.root.join("lock"))
+        self.open_shared(&self.root.join("lock"))
     }
 
-    /// Whether results can be published, by trying.
+    fn no_locks(&self, source: std::io::Error) -> Error {
+        let cache = self.cache().to_owned();
+        Error::NoLocks { cache, source }
+    }
+
+    /// Whether results can be published, by publishing one.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`] if not, [`Error::Io`] for another reason than a lack of permission.
+    /// [`Error::ReadOnly`] if that is not permitted, [`Error::Io`] for another reason.
     pub(crate) fn check_writable(&self) -> Result<(), Error> {
-        match self.stage(b"", 0o600) {
-            Ok(_) => Ok(()),
-            Err(Error::Io { source, .. }) if cannot_write(&source) => Err(Error::ReadOnly {
-                cache: self.cache().to_owned(),
-            }),
-            Err(error) => Err(error),
+        let name = format!("probe-{}", std::process::id());
+        let probe = self.root.join("tmp").join(name);
+        let created = self.create(&probe, b"");
+        match created.and_then(|_| remove(&probe)) {
+            Err(Error::Io { source, .. }) if cannot_write(&source) => {
+                let cache = self.cache().to_owned();
+                Err(Error::ReadOnly { cache, source })
+            }
+            checked => checked,
         }
     }
 }

@@ -87,27 +87,21 @@ impl Lab {
         }
     }
 
-    /// The files of all kept states, the deepest last.
+    /// The files of all checkpoints, the deepest last.
     pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let mut files = files(&self.path("cache/v1/ckpt"));
         // A folder that went meanwhile looks like a file.
-        let is_state =
+        let is_checkpoint =
             |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().contains(&b'-');
-        files.retain(is_state);
+        files.retain(is_checkpoint);
         files.sort_by_key(|path| step(path));
         files
     }
 
-    /// Bytes of all kept states.
+    /// Bytes of all checkpoints.
     pub(crate) fn taken(&self) -> u64 {
         let files = self.kept().into_iter();
         files.map(|path| fs::metadata(path).unwrap().len()).sum()
-    }
-
-    /// What the cache believes that kept states take.
-    pub(crate) fn believed(&self) -> u64 {
-        let sum = fs::read_to_string(self.path("cache/v1/states")).unwrap();
-        sum.lines().nth(1).unwrap().parse().unwrap()
     }
 
     /// Takes the cache's memory of the study away, not its results.
@@ -220,7 +214,7 @@ impl Lab {
     }
 }
 
-/// How far the stage was that kept the state in this file.
+/// How far the stage was that kept the checkpoint in this file.
 pub(crate) fn step(path: &Path) -> u64 {
     let name = path.file_name().unwrap().to_str().unwrap();
     name.split_once('-').unwrap().0.parse().unwrap()

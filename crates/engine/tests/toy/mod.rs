@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use engine::{
-    Binding, Build, Digest, Execute, Execution, Graph, Input, Interrupted, Job, Keep, Keeping,
-    Kinds, Options, Output, Progress, Site, Source, Stage, StateName, WorkerCommand,
+    Binding, Build, CheckpointName, CheckpointPolicy, Digest, Execute, Execution, Graph, Input,
+    Interrupted, Job, Keep, Kinds, Options, Output, Progress, Site, Source, Stage, WorkerCommand,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -201,13 +201,13 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
             threads: 1,
             device: "cpu".to_owned(),
             gpu: None,
-            keeping: Keeping {
-                what: Keep::Segments,
+            checkpoints: CheckpointPolicy {
+                keep: Keep::Segments,
                 every: Duration::ZERO,
                 worth: Duration::ZERO,
-                space: std::env::var("TOY_SPACE")
-                    .ok()
-                    .map(|space| space.parse().expect("a number of bytes")),
+                space: std::env::var("TOY_SPACE").map_or(u64::MAX / 2, |space| {
+                    space.parse().expect("a number of bytes")
+                }),
             },
         },
         worker: WorkerCommand {
@@ -236,8 +236,9 @@ impl Execute for Executor {
             .map(|name| job.read(name))
             .collect::<Result<Vec<_>, _>>()?;
         append(&path, &format!("{}\n", job.manifest().key()))?;
-        println!("on stdout");
-        eprintln!("on stderr");
+        // On a full disk there is no log.
+        let _ = writeln!(std::io::stdout(), "on stdout");
+        let _ = writeln!(std::io::stderr(), "on stderr");
         for done in 0..settings.get("beats").and_then(Value::as_u64).unwrap_or(0) {
             job.progress(|| Progress {
                 done,
@@ -303,35 +304,35 @@ impl Execute for Executor {
         }
         let notes = Map::from_iter([("length".to_owned(), bytes.len().into())]);
         Ok(Output {
-            blobs: BTreeMap::from([("out".to_owned(), bytes)]),
+            blobs: BTreeMap::from([("out".to_owned(), bytes.into())]),
             notes,
             provenance: Map::new(),
         })
     }
 }
 
-/// Makes the steps of a stage, keeping a state of `width` bytes after each; the one before goes, but for every
+/// Makes the steps of a stage, keeping a checkpoint of `width` bytes after each; the one before goes, but for every
 /// fourth. The file `TOY_LOG.steps` gets a line for each step.
 fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Error + Send + Sync>> {
     let number = |name: &str| job.manifest().settings().get(name).and_then(Value::as_u64);
     let Some(steps) = number("steps") else {
         return Ok(begun);
     };
-    job.keeps_states();
+    job.keeps_checkpoints();
     // How many there are does not act before they are over.
     let root = Digest::of(format!("begin with {begun}").as_bytes());
-    let name = |done: u64| StateName {
+    let name = |done: u64| CheckpointName {
         root,
         step: done,
         key: Digest::of(format!("{done} steps").as_bytes()),
     };
     let width = number("width").unwrap_or(0) as usize;
     let (mut value, mut done, mut own) = (begun, 0, None);
-    for found in job.states(root)? {
+    for found in job.checkpoints(root)? {
         if found.step > steps || found != name(found.step) {
             continue;
         }
-        if let Some(kept) = job.read_state(found)? {
+        if let Some(kept) = job.read_checkpoint(found)? {
             value = String::from_utf8(kept.contents)?.parse()?;
             done = found.step;
             own = (kept.stage == job.manifest().key()).then_some(found);
@@ -344,12 +345,11 @@ fn step_by_step(job: &Job<'_>, begun: u64, log: &str) -> Result<u64, Box<dyn Err
         done += 1;
         append(&format!("{log}.steps"), &format!("{done}\n"))?;
         let supersedes = own.filter(|it| it.step % 4 != 0);
-        if job.keep_state(
-            name(done),
-            format!("{value:0width$}").as_bytes(),
-            supersedes,
-        )? {
-            own = Some(name(done));
+        let contents = format!("{value:0width$}").into_bytes();
+        match job.keep_checkpoint(name(done), &contents, supersedes) {
+            Ok(()) => own = Some(name(done)),
+            Err(engine::Error::NoRoom { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         if job.is_interrupted() {
             return Err(Interrupted.into());

@@ -60,9 +60,9 @@ pub(crate) struct Gc {
     #[arg(long, value_name = "NAME")]
     pub(crate) forget: Vec<String>,
 
-    /// Kept states of training runs that are done too: nothing goes on from them then
+    /// Checkpoints of training runs that are done too: nothing goes on from them then
     #[arg(long)]
-    pub(crate) states: bool,
+    pub(crate) checkpoints: bool,
 
     /// Delete, instead of only saying what would be
     #[arg(long)]

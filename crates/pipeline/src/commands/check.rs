@@ -1,9 +1,40 @@
 //! `pipeline check`: every mistake in a study file, or what it comes to.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use study::Study;
+
 use crate::cli::StudyFile;
 use crate::commands::plan::grouped;
 use crate::commands::{counted, load};
-use crate::{DONE, Failure};
+use crate::{DONE, Failure, stages};
+
+/// Shows how files with curves that lie beside the study are read: what a program wrote before it was a stage.
+fn preview(file: &StudyFile, study: &Study) {
+    let folder = file.study.parent().unwrap_or(Path::new(""));
+    let graph = study.expand();
+    let mut seen = BTreeSet::new();
+    let commands = graph
+        .stages()
+        .iter()
+        .filter(|stage| stage.kind == "command");
+    for stage in commands.filter(|stage| seen.insert(stage.family.as_str())) {
+        match stages::preview_curves(&stage.settings, folder) {
+            Ok(None) => {}
+            Ok(Some(lines)) => {
+                outln!("the curves of {} as they lie here:", stage.name);
+                for line in lines {
+                    outln!("  {line}");
+                }
+            }
+            Err(error) => outln!(
+                "the curves of {} as they lie here are none: {error}",
+                stage.name
+            ),
+        }
+    }
+}
 
 pub(crate) fn check(file: &StudyFile) -> Result<u8, Failure> {
     let study = load(file)?;
@@ -25,6 +56,7 @@ pub(crate) fn check(file: &StudyFile) -> Result<u8, Failure> {
             stage.kind
         );
     }
+    preview(file, &study);
     let stages: u64 = summary.iter().map(|stage| stage.stages).sum();
     outln!(
         "{}: no mistakes, {}",

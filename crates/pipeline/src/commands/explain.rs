@@ -69,7 +69,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
         let count = |name: &str| made.executor.get(name).and_then(Value::as_u64);
         if let (Some(at), Some(trained)) = (count("resumed_at"), count("trained_steps")) {
             outln!(
-                "went on from the state kept at step {at}: {} trained",
+                "went on from the checkpoint at step {at}: {} trained",
                 counted(trained as usize, "step")
             );
         }

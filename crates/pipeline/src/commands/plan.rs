@@ -2,7 +2,6 @@
 
 mod ahead;
 mod page;
-mod states;
 
 use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
 use serde_json::{Value, json};
@@ -17,7 +16,6 @@ use crate::{DONE, Failure, stages};
 
 pub(crate) use ahead::Ahead;
 pub(crate) use page::as_text;
-pub(crate) use states::States;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
@@ -25,10 +23,9 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-    let states = States::of(&graph, &plan, &store, site.keeping(None))?;
     let (runs, steps) = training(&study);
     if arguments.json {
-        let mut object = as_json(&graph, &plan, states);
+        let mut object = as_json(&graph, &plan);
         object["training"] = json!({"runs": runs, "steps": steps});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
@@ -40,7 +37,7 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
             seconds: plan.seconds(),
             jobs: resources.map_or_else(|_| cores(), |resources| resources.jobs),
         };
-        let text = as_text(&graph, &plan, arguments.verbose, states);
+        let text = as_text(&graph, &plan, arguments.verbose);
         let long = ahead.in_words(store.cache());
         let training = if long.is_empty() {
             in_words(runs, steps)
@@ -90,7 +87,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// One object a stage; other stages are named, not numbered.
-fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
+fn as_json(graph: &Graph, plan: &Plan) -> Value {
     let name = |id: &StageId| graph.stage(*id).name.as_str();
     let stages = graph.iter().map(|(id, stage)| {
         let planned = plan.stage(id);
@@ -142,8 +139,7 @@ fn as_json(graph: &Graph, plan: &Plan, states: States) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "state_bytes": states.bytes, "state_space": states.space,
-        "stages": stages.collect::<Vec<_>>(),
+        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
     })
 }
 

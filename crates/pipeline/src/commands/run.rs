@@ -1,11 +1,9 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::{Event, Graph, Keeping, Options, Store, Summary, WorkerCommand};
+use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
@@ -15,7 +13,7 @@ use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site};
-use crate::{DONE, FAILED, Failure, INTERRUPTED, stages};
+use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
@@ -23,11 +21,10 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
-    let keeping = site.keeping(Some(&arguments.keeping));
+    let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        let states = plan::States::of(&graph, &planned, &store, keeping)?;
-        out(plan::as_text(&graph, &planned, arguments.verbose, states));
+        out(plan::as_text(&graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
     let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
@@ -35,7 +32,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let resources = site.resources(&arguments.site, cores())?;
     let options = Options {
         keep_going: !arguments.fail_fast,
-        ..options(study.name(), &graph, resources, keeping)?
+        ..options(study.name(), &graph, resources, checkpoints)?
     };
 
     let trains = graph.stages().iter().any(|stage| stage.kind == "train");
@@ -94,19 +91,9 @@ fn options(
     study: &str,
     graph: &Graph,
     resources: Resources,
-    keeping: Keeping,
+    checkpoints: CheckpointPolicy,
 ) -> Result<Options, Failure> {
     let threads = resources.threads;
-    let interrupt = Arc::new(AtomicBool::new(false));
-    // The second Ctrl-C ends this process at once; workers end with it.
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(INTERRUPTED),
-            Arc::clone(&interrupt),
-        )?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupt))?;
-    }
     Ok(Options {
         study: study.to_owned(),
         jobs: resources.jobs,
@@ -115,7 +102,7 @@ fn options(
             threads,
             device: resources.device,
             gpu: None,
-            keeping,
+            checkpoints,
         },
         worker: WorkerCommand {
             program: std::env::current_exe()?,
@@ -135,7 +122,7 @@ fn options(
             .filter(|(_, stage)| stage.kind == "report")
             .map(|(id, _)| id)
             .collect(),
-        interrupt,
+        interrupt: signals::interrupt()?,
     })
 }
 

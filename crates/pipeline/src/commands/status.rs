@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use engine::{Gone, Run, utc};
+use engine::{Run, utc};
 use serde_json::{Value, json};
 
-use super::cache::size;
 use super::failures::without_numbers;
 use super::plan::duration;
 use crate::cli::Cli;
@@ -68,9 +67,6 @@ fn print_running(run: &Run) {
         };
         outln!("  failed {stage}: {error}{others}");
     }
-    if let Some(gone) = states_gone(run) {
-        outln!("  {gone}");
-    }
 }
 
 /// The first stage of each reason to fail, and how many more have it.
@@ -113,20 +109,7 @@ fn ended(run: &Run) -> String {
             format!("{word} after {time}: {}", counts.join(", "))
         }
     };
-    let gone = states_gone(run).map_or(String::new(), |gone| format!("; {gone}"));
-    format!("{start} {} on {}: {what}{gone}", begin.study, begin.host)
-}
-
-/// Kept states of finished runs that went to make room for those of this one.
-fn states_gone(run: &Run) -> Option<String> {
-    let Gone { states, bytes } = run.states_gone;
-    let count = counted(usize::try_from(states).ok()?, "kept state");
-    (states > 0).then(|| {
-        format!(
-            "{count} of finished runs dropped to make room ({})",
-            size(bytes)
-        )
-    })
+    format!("{start} {} on {}: {what}", begin.study, begin.host)
 }
 
 fn as_json(run: &Run) -> Value {
@@ -149,7 +132,7 @@ fn as_json(run: &Run) -> Value {
         "start": date(run.begin.at), "end": run.end.as_ref().map(|end| date(end.at)),
         "stages": run.begin.stages, "cached_at_start": run.begin.cached, "ran": run.ran,
         "cached": run.end.as_ref().map(|end| end.cached),
-        "states_gone": run.states_gone, "running": running.collect::<Vec<_>>(), "failed": failed.collect::<Vec<_>>(),
+        "running": running.collect::<Vec<_>>(), "failed": failed.collect::<Vec<_>>(),
     })
 }
 

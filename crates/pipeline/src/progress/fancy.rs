@@ -6,7 +6,7 @@ use engine::{Event, Graph};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Renderer;
-use super::plain::{Tally, important, room_made, running};
+use super::plain::{Tally, important, running};
 
 pub(crate) struct Fancy<'a> {
     graph: &'a Graph,
@@ -62,18 +62,12 @@ impl Renderer for Fancy<'_> {
             parts.push(running);
             self.bar.set_message(parts.join("  "));
         }
-        match event {
-            Event::Finished { stage, seconds, .. } if self.verbose => {
-                self.bar.println(format!(
-                    "finished {} in {seconds:.2} s",
-                    self.graph.stage(*stage).name
-                ));
-            }
-            _ => {
-                if let Some(line) = room_made(event).filter(|_| self.verbose) {
-                    self.bar.println(line);
-                }
-            }
+        if let Event::Finished { stage, seconds, .. } = event
+            && self.verbose
+        {
+            let name = &self.graph.stage(*stage).name;
+            self.bar
+                .println(format!("finished {name} in {seconds:.2} s"));
         }
     }
 }

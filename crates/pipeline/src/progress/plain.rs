@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::{Event, Graph, Progress, StageId};
 
 use super::Renderer;
-use crate::commands::{cache::size, counted, failures::without_numbers, plan::duration};
+use crate::commands::{counted, failures::without_numbers, plan::duration};
 use crate::stages;
 
 /// A line about a long run at most this often, and at most so often over all its time so far.
@@ -31,8 +31,8 @@ pub(crate) struct Tally<'a> {
     failed: usize,
     /// Reasons to fail that were said.
     told: BTreeSet<String>,
-    /// Whether it was said that there is no room for kept states.
-    no_room: bool,
+    /// Whether it was said that a checkpoint is not kept.
+    not_kept: bool,
 }
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl<'a> Tally<'a> {
             diverged: 0,
             failed: 0,
             told: BTreeSet::new(),
-            no_room: false,
+            not_kept: false,
         }
     }
 
@@ -89,16 +89,15 @@ impl<'a> Tally<'a> {
     }
 
     /// Counts an event; gives a line when it was the last of its stage of the study, and when it is the first to tell
-    /// that a state is not kept.
+    /// that a checkpoint is not kept.
     pub(crate) fn count(&mut self, event: &Event) -> Option<String> {
-        if let Event::NoRoom { stage, bytes } = event {
-            let first = !std::mem::replace(&mut self.no_room, true);
+        if let Event::CheckpointNotKept { stage, error } = event {
+            let first = !std::mem::replace(&mut self.not_kept, true);
+            let name = &self.graph.stage(*stage).name;
             return first.then(|| {
                 format!(
-                    "no room to keep the state of {} ({}): those that unfinished runs need fill the space \
-                     (--keep-space); after a crash it starts from further back",
-                    self.graph.stage(*stage).name,
-                    size(*bytes)
+                    "a checkpoint of {name} is not kept: {error}; it goes on, and after a crash it starts from \
+                     further back (--checkpoint-space)"
                 )
             });
         }
@@ -170,7 +169,7 @@ impl<'a> Plain<'a> {
                 "waiting for another process: {}",
                 self.name(*stage)
             )),
-            _ => room_made(event),
+            _ => None,
         }
     }
 }
@@ -183,18 +182,6 @@ pub(crate) fn running(graph: &Graph, event: &Event) -> Option<String> {
     let name = &graph.stage(*stage).name;
     let Progress { done, total, text } = progress;
     Some(format!("{name} {done}/{total} {text}"))
-}
-
-/// What went to make room, in words.
-pub(crate) fn room_made(event: &Event) -> Option<String> {
-    let Event::StatesGone { states, bytes, .. } = event else {
-        return None;
-    };
-    let states = counted(usize::try_from(*states).ok()?, "kept state");
-    let bytes = size(*bytes);
-    Some(format!(
-        "dropped {states} of finished runs to make room ({bytes})"
-    ))
 }
 
 /// What must be said in every form: the plan, damage and failures.
@@ -236,13 +223,17 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             "failed {}: {error}; try {attempt} of {of} begins",
             graph.stage(*stage).name
         )),
-        Event::Interrupted { running, seconds } => Some(match running {
-            0 => "interrupted".to_owned(),
-            _ => format!(
-                "interrupted: {} may finish within {seconds:.0} s; Ctrl-C again ends at once",
-                counted(*running, "running stage")
-            ),
-        }),
+        Event::Interrupted { running: 0, .. } => Some("interrupted".to_owned()),
+        Event::Interrupted { running, seconds } => {
+            let until = match seconds {
+                Some(seconds) => format!("finish within {seconds:.0} s"),
+                None => "finish the step they are in and keep a checkpoint".to_owned(),
+            };
+            let stages = counted(*running, "running stage");
+            Some(format!(
+                "interrupted: {stages} may {until}; Ctrl-C again ends at once"
+            ))
+        }
         Event::Failed { stage, error, .. } => {
             Some(format!("failed {}: {error}", graph.stage(*stage).name))
         }

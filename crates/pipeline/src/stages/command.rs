@@ -11,15 +11,17 @@ mod program;
 mod table;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use engine::{Job, Output};
+use engine::{Contents, Job, Output};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Failure, settings};
 use guard::Guard;
@@ -43,13 +45,43 @@ pub(crate) struct Settings {
     run: Run,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// Variables whose values are taken from the environment here, by the names that they have there.
+    #[serde(default)]
+    from_env: BTreeMap<String, String>,
     /// Paths in the working folder; a folder's ends in `/`.
     #[serde(default)]
     outputs: BTreeMap<String, String>,
+    /// Paths that are not kept.
+    #[serde(default)]
+    discard: Vec<String>,
     /// Inputs that are folders, kept as tar files.
     #[serde(default)]
     folders: Vec<String>,
     curve: Option<curves::Settings>,
+}
+
+impl Settings {
+    /// Whether a path is, or lies in, one of those that are not kept.
+    fn discards(&self, path: &str) -> bool {
+        self.discard.iter().any(|discarded| {
+            let discarded = discarded.trim_end_matches('/');
+            path.strip_prefix(discarded)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// What a file with curves that is there already would be read as: the first rows, or what is wrong with it.
+pub(crate) fn preview(
+    stage: &Map<String, Value>,
+    folder: &Path,
+) -> Result<Option<Vec<String>>, Failure> {
+    let settings: Settings = super::parse(stage)?;
+    let curve = settings.curve.filter(|curve| {
+        let mut paths = curve.paths();
+        paths.all(|path| folder.join(path).is_file())
+    });
+    curve.map(|curve| curve.preview(folder)).transpose()
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,21 +107,21 @@ impl Commander {
         let (work, temporary) = guard.folders()?;
         let done = in_folder(job, &settings, guard, &work, &temporary);
         // What a program that failed has left may be large.
-        let left = guard.leave(done.as_ref().map_or(usize::MAX, |(_, bytes)| *bytes));
+        let left = guard.leave(done.as_ref().map_or(u64::MAX, |(_, bytes)| *bytes));
         let (output, _) = done?;
         left?;
         Ok(output)
     }
 }
 
-/// Gives the output, and the length of inputs and outputs in bytes.
+/// Gives the output, and at most how many bytes the folder holds.
 fn in_folder(
     job: &Job<'_>,
     settings: &Settings,
     guard: &mut Guard,
     work: &Path,
     temporary: &Path,
-) -> Result<(Output, usize), Failure> {
+) -> Result<(Output, u64), Failure> {
     let read = lay_out(job, settings, work)?;
     let environment = environment(job, settings, temporary);
     let status = guard.run(
@@ -97,6 +129,7 @@ fn in_folder(
             .current_dir(work)
             .env_clear()
             .envs(&environment)
+            .envs(secrets(settings)?)
             .stdin(Stdio::null())
             .process_group(0),
     )?;
@@ -107,13 +140,19 @@ fn in_folder(
     output
         .provenance
         .insert("environment".to_owned(), json!(environment));
-    let written: usize = output.blobs.values().map(Vec::len).sum();
-    Ok((output, read + written))
+    let written: u64 = output.blobs.values().map(Contents::bytes).sum();
+    // What is not kept may be large, too.
+    let left = if settings.discard.is_empty() {
+        read + written
+    } else {
+        u64::MAX
+    };
+    Ok((output, left))
 }
 
 /// Puts the inputs where the program finds them, and makes the folders that its outputs lie in. Returns the inputs'
 /// length in bytes.
-fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Failure> {
+fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failure> {
     let mut bytes = 0;
     for name in job.manifest().inputs().keys() {
         let path = work.join(name);
@@ -121,23 +160,25 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<usize, Fai
             fs::create_dir_all(parent)?;
         }
         if let Some(copied) = job.copy_folder(name, &path)? {
-            bytes += usize::try_from(copied)?;
+            bytes += copied;
             continue;
         }
-        let contents = job.read(name)?;
-        bytes += contents.len();
         let input = name.split('/').next().unwrap_or(name);
         if settings.folders.iter().any(|folder| folder == input) {
             fs::create_dir(&path)?;
-            folder::unpack(&contents, &path)?;
+            let tar = job.open(name)?;
+            bytes += tar.metadata()?.len();
+            folder::unpack(tar, &path)?;
         } else {
-            fs::write(&path, &**contents)?;
+            bytes += job.copy(name, &path)?;
             // It may be a program, and nobody is to change it.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o555))?;
         }
     }
     let outputs = settings.outputs.values().map(String::as_str);
-    for path in outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths)) {
+    let outputs = outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths));
+    // A logger takes another name where its folder is there already.
+    for path in outputs.filter(|path| !settings.discards(path)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
             fs::create_dir_all(parent)?;
         }
@@ -162,15 +203,29 @@ fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap
     environment
 }
 
-/// Reads the outputs; all that were declared must be there, and nothing else.
+/// Variables that are kept nowhere.
+fn secrets(settings: &Settings) -> Result<Vec<(&String, OsString)>, Failure> {
+    let of = |(name, from): (_, &String)| {
+        let value = std::env::var_os(from).ok_or_else(|| {
+            format!(
+                "the environment of `pipeline` has no variable `{from}`, which `environment` takes `{name}` from"
+            )
+        })?;
+        Ok((name, value))
+    };
+    settings.from_env.iter().map(of).collect()
+}
+
+/// Stores the outputs; all that were declared must be there, and nothing else.
 fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Failure> {
     let mut output = Output::default();
+    let mut paths = Vec::new();
     for (name, path) in &settings.outputs {
-        let contents = match path.strip_suffix('/') {
-            Some(path) => folder::pack(&declared(work, path, true)?)?,
-            None => fs::read(declared(work, path, false)?)?,
+        let (path, is_folder) = match path.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (path.as_str(), false),
         };
-        output.blobs.insert(name.clone(), contents);
+        paths.push((name, declared(work, path, is_folder)?, is_folder));
     }
     if let Some(curve) = &settings.curve {
         let curve = curve.read(|path| {
@@ -181,8 +236,24 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
         output.notes.insert("steps".to_owned(), json!(curve.steps));
-        output.blobs.insert("curve".to_owned(), curve.bytes);
+        output.blobs.insert("curve".to_owned(), curve.bytes.into());
     }
+    nothing_else(job, settings, work)?;
+    for (name, path, is_folder) in paths {
+        let contents = job.store_output(|output| {
+            if is_folder {
+                return folder::pack(&path, output);
+            }
+            io::copy(&mut File::open(&path)?, output)?;
+            Ok::<_, Failure>(())
+        })?;
+        output.blobs.insert(name.clone(), contents);
+    }
+    Ok(output)
+}
+
+/// That every file which a program left was declared.
+fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), Failure> {
     let known: Vec<&str> = job
         .manifest()
         .inputs()
@@ -196,7 +267,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         )
         .chain(settings.curve.iter().flat_map(curves::Settings::paths))
         .collect();
-    let undeclared: Vec<String> = folder::files(work)?
+    let undeclared: Vec<String> = folder::files(work, &|path| settings.discards(path))?
         .into_iter()
         .filter(|file| {
             !known
@@ -205,7 +276,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         })
         .collect();
     if undeclared.is_empty() {
-        return Ok(output);
+        return Ok(());
     }
     let more = match undeclared.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -213,8 +284,8 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
     };
     let named = undeclared[..undeclared.len().min(NAMED)].join("`, `");
     Err(format!(
-        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or write what is \
-         not to be kept to $TMPDIR"
+        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or what is not \
+         to be kept under `discard`, or write that to $TMPDIR"
     )
     .into())
 }

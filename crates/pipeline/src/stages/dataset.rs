@@ -12,6 +12,6 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
     }
     let bytes = datasets::prepare(&settings(job)?, &files)?;
     let mut output = Output::default();
-    output.blobs.insert("dataset".to_owned(), bytes);
+    output.blobs.insert("dataset".to_owned(), bytes.into());
     Ok(output)
 }

@@ -28,7 +28,7 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
         });
     })?;
     let mut output = Output::default();
-    output.blobs.insert("file".to_owned(), contents);
+    output.blobs.insert("file".to_owned(), contents.into());
     Ok(output)
 }
 

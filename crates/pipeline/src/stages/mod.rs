@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub(crate) use command::preview as preview_curves;
 pub(crate) use report::{from_json as report_from_json, read as read_report};
 pub(crate) use train::{Weights, notes_say_diverged};
 
@@ -84,7 +85,7 @@ pub(crate) fn parse<T: DeserializeOwned>(settings: &Map<String, Value>) -> Resul
 fn table(output: &mut Output, name: &str, table: &impl Serialize) -> Result<(), Failure> {
     output
         .blobs
-        .insert(name.to_owned(), serde_json::to_vec(table)?);
+        .insert(name.to_owned(), serde_json::to_vec(table)?.into());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `steps_to_target`: when each run reached each target, and how that scales with the batch size.
 
-use analysis::targets::{TargetSettings, targets};
+use analysis::targets::{StepsToTarget, targets};
 use engine::{Job, Output};
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use super::{Failure, runs, settings, table};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    targets: TargetSettings,
+    targets: StepsToTarget,
 }
 
 pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {

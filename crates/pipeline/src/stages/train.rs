@@ -1,4 +1,4 @@
-//! `train`: one training run, from the deepest kept state that it shares its beginning with.
+//! `train`: one training run, from the deepest checkpoint that it shares its beginning with.
 
 mod keeper;
 mod prefix;
@@ -7,11 +7,11 @@ mod weights;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use engine::{Digest, Job, Keep, Output, Progress, StateName};
+use engine::{CheckpointName, Digest, Job, Keep, Output, Progress};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 use training::models::state_dict;
-use training::{Course, Data, Outcome, State, Training};
+use training::{Checkpoint, Course, Data, Outcome, Training};
 
 use super::{Failure, settings};
 use keeper::Keeper;
@@ -28,8 +28,8 @@ pub(crate) struct Trainer {
 
 impl Trainer {
     pub(crate) fn execute(&mut self, job: &Job<'_>) -> Result<Output, Failure> {
-        if job.site().keeping.what != Keep::None {
-            job.keeps_states();
+        if job.site().checkpoints.keep != Keep::None {
+            job.keeps_checkpoints();
         }
         let settings: training::Settings = settings(job)?;
         let data = self.data(job)?;
@@ -84,7 +84,9 @@ impl Trainer {
         if from.is_some() {
             provenance.insert("resumed_at".to_owned(), json!(first));
         }
-        output.blobs.insert("curve".to_owned(), run.to_bytes());
+        output
+            .blobs
+            .insert("curve".to_owned(), run.to_bytes().into());
         Ok(output)
     }
 
@@ -112,9 +114,9 @@ fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Train
     Ok(training.map_err(|error| format!("`{INPUT}`: {error}"))?)
 }
 
-/// A kept state that a run goes on from.
+/// A checkpoint that a run goes on from.
 struct From {
-    name: StateName,
+    name: CheckpointName,
     /// Whether this stage kept it itself, in an earlier attempt.
     own: bool,
 }
@@ -129,23 +131,23 @@ struct Resumable<'a> {
 }
 
 impl<'a> Resumable<'a> {
-    /// The run after the deepest kept state that it shares its beginning with.
+    /// The run after the deepest checkpoint that it shares its beginning with.
     fn resume(&self) -> Result<Option<(Training<'a>, From)>, Failure> {
-        if self.job.site().keeping.what == Keep::None {
+        if self.job.site().checkpoints.keep == Keep::None {
             return Ok(None);
         }
-        for name in self.job.states(self.prefix.root())? {
+        for name in self.job.checkpoints(self.prefix.root())? {
             // Of a longer run, whether it begins with this one is in its curve.
             let beyond = name.step > self.prefix.steps();
-            if !beyond && name != self.prefix.state(name.step) {
+            if !beyond && name != self.prefix.checkpoint(name.step) {
                 continue;
             }
-            let Some(kept) = self.job.read_state(name)? else {
+            let Some(kept) = self.job.read_checkpoint(name)? else {
                 continue;
             };
             let course = self.prefix.course();
-            let resumed = State::from_bytes(&kept.contents).and_then(|state| {
-                Training::resume(self.settings, course, self.data, self.device, state)
+            let resumed = Checkpoint::from_bytes(&kept.contents).and_then(|checkpoint| {
+                Training::resume(self.settings, course, self.data, self.device, checkpoint)
             });
             match resumed {
                 Ok(training) => {
@@ -154,8 +156,8 @@ impl<'a> Resumable<'a> {
                 }
                 Err(training::Error::Format { .. }) if beyond => {}
                 Err(error @ training::Error::Format { .. }) => {
-                    errln!("the kept state of step {} is set aside: {error}", name.step);
-                    self.job.refuse_state(name)?;
+                    errln!("the checkpoint of step {} is set aside: {error}", name.step);
+                    self.job.refuse_checkpoint(name)?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -37,9 +37,11 @@ fn status(lab: &Lab) -> String {
 }
 
 fn interrupt(run: &Child) {
-    let kill = Command::new("kill")
-        .args(["-INT", &run.id().to_string()])
-        .status();
+    send("-INT", &[run.id().to_string()]);
+}
+
+fn send(signal: &str, to: &[String]) {
+    let kill = Command::new("kill").arg(signal).args(to).status();
     assert!(kill.expect("kill starts").success());
 }
 
@@ -50,7 +52,7 @@ fn ended(run: Child) -> (Output, String) {
 }
 
 /// The processes that a process started.
-fn children(of: u32) -> Vec<String> {
+pub(crate) fn children(of: u32) -> Vec<String> {
     let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
     let list = list.unwrap_or_default();
     list.split_whitespace().map(str::to_owned).collect()
@@ -87,11 +89,14 @@ fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
         "{:?}",
         begun.elapsed()
     );
-    // Training keeps its state after the step that it is in, and is given time for that, unless none has said yet that
-    // it will: both were only just given out.
-    let moment = |seconds| format!("may finish within {seconds} s; Ctrl-C again ends at once");
+    // Training keeps a checkpoint after the step that it is in, and is given time for that, unless none has said yet
+    // that it will: both were only just given out.
+    let until = [
+        "finish the step they are in and keep a checkpoint",
+        "finish within 3 s",
+    ];
     assert!(
-        [30, 3].map(moment).iter().any(|it| said.contains(it)),
+        until.iter().any(|it| said.contains(it)) && said.contains("Ctrl-C again ends at once"),
         "{said}"
     );
     let last = said.lines().last().expect("a last line");
@@ -110,6 +115,97 @@ fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
     lab.write(TINY);
     let ran = lab.run();
     assert!(!ran.names.contains(&"digits".to_owned()), "{:?}", ran.names);
+}
+
+#[test]
+fn what_a_batch_system_sends_to_all_processes_of_a_job_ends_it_with_a_checkpoint() {
+    for signal in ["-TERM", "-HUP", "-USR1", "-USR2"] {
+        let lab = endless();
+        let site = "checkpoints: { every: 0.05, worth: 0 }\n";
+        std::fs::write(lab.path("site.yaml"), site).expect("it can be written");
+        let run = training(&lab);
+        let workers = children(run.id());
+        let all = [vec![run.id().to_string()], workers.clone()].concat();
+        send(signal, &all);
+        // USR1 and then TERM is the ordinary course.
+        std::thread::sleep(Duration::from_millis(50));
+        if signal == "-USR1" && status(&lab).contains("running:") {
+            send("-TERM", &all[..1]);
+        }
+        let (output, said) = ended(run);
+        assert_eq!(output.status.code(), Some(130), "{signal}: {said}");
+        assert!(
+            said.contains("the same command goes on from here") && !said.contains("failed"),
+            "{signal}: {said}"
+        );
+        assert!(all_gone(&workers), "{signal}");
+        assert!(
+            lab.path("cache/v1/ckpt").exists(),
+            "{signal}: no checkpoint"
+        );
+        assert!(!lab.path("cache/v1/fail").exists(), "{signal}: a failure");
+    }
+}
+
+#[test]
+fn a_program_that_a_batch_system_ended_with_the_run_has_not_failed() {
+    let lab = Lab::new(
+        "study: waits\nstages:\n  wait:\n    command: { run: [sleep, \"600\"], outputs: { out: out.txt } }\n",
+    );
+    let run = lab
+        .command(&["run", "study.yaml"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let programs = || {
+        let workers = children(run.id());
+        let of_workers = workers
+            .iter()
+            .filter_map(|worker| worker.parse().ok())
+            .flat_map(children);
+        of_workers.collect::<Vec<String>>()
+    };
+    let start = Instant::now();
+    let sleeps = |process: &String| {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm"));
+        name.is_ok_and(|name| name == "sleep\n")
+    };
+    while !programs().iter().any(sleeps) {
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "it does not start"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let all = [vec![run.id().to_string()], children(run.id()), programs()].concat();
+    send("-TERM", &all);
+    let (output, said) = ended(run);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    assert!(!lab.path("cache/v1/fail").exists());
+}
+
+#[test]
+fn with_nohup_a_hang_up_ends_nothing() {
+    let lab = Lab::new(
+        "study: waits\nstages:\n  wait:\n    command: { run: \"sleep 1; echo > out.txt\", outputs: { out: out.txt } }\n",
+    );
+    let mut nohup = Command::new("nohup");
+    nohup
+        .args([env!("CARGO_BIN_EXE_pipeline"), "run", "study.yaml"])
+        .current_dir(lab.path(""))
+        .env_remove("PIPELINE_CACHE");
+    let run = nohup
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nohup starts");
+    while !status(&lab).contains("  wait for") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    send("-HUP", &[run.id().to_string()]);
+    let (output, said) = ended(run);
+    assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
 #[test]

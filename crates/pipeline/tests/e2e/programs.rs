@@ -92,3 +92,130 @@ fn a_progress_bar_does_not_bury_why_a_program_failed() {
     assert_eq!(tail, ["  | 30% |###", "  | bad rate"], "{said}");
     assert!(!said.contains('\u{1b}') && !said.contains('\r'));
 }
+
+#[test]
+fn arguments_are_passed_as_they_are_spelt_and_swept_numbers_in_few_digits() {
+    let lab = Lab::new(
+        "study: programs\nstages:\n  a:\n    command:\n      run: [sh, -c, 'echo \"$@\" \"$V\" > out.txt', x, 1.10, 007, 1e3, 0x10, True, '{rate}']\n      environment: { V: 1.10 }\n      outputs: { out: out.txt }\n    sweep: { rate: [1e-3] }\n  b: { command: { run: 'cat in/* >&2; false', inputs: { in: a }, outputs: { out: out } } }\n",
+    );
+    let said = stderr(&lab.output(&["run", "study.yaml"]));
+    assert!(
+        said.contains("  | 1.10 007 1e3 0x10 True 0.001 1.10\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_folder_is_an_input_and_a_new_file_in_it_reruns_its_reader_alone() {
+    let lab = Lab::new(
+        "study: programs\nstages:\n  a: { command: { run: 'echo hello > out.txt', outputs: { out: out.txt } } }\n  b: { command: { run: 'ls src/* > out.txt', inputs: { src: ./src }, outputs: { out: out.txt } } }\n  c: { command: { run: 'cat data/* > out.txt', inputs: { data: './data/*.csv' }, outputs: { out: out.txt } } }\n",
+    );
+    for (name, contents) in [
+        ("src/a.py", "1"),
+        ("src/sub/b.py", "2"),
+        ("data/1.csv", "1"),
+        ("data/no.txt", "2"),
+    ] {
+        let path = lab.path(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, contents).expect("a file");
+    }
+    assert_eq!(lab.run().names.len(), 3);
+    fs::write(lab.path("src/sub/c.py"), "3").expect("a file");
+    fs::write(lab.path("data/more.txt"), "3").expect("a file");
+    assert_eq!(lab.run().names, ["b"]);
+    fs::write(lab.path("data/2.csv"), "2").expect("a file");
+    assert_eq!(lab.run().names, ["c"]);
+}
+
+#[test]
+fn an_input_that_is_missing_is_warned_of_and_stops_its_reader_alone() {
+    let lab = Lab::new(
+        "study: programs\nstages:\n  a: { command: { run: 'echo hello > out.txt', outputs: { out: out.txt } } }\n  b: { command: { run: 'cp no out.txt', inputs: { no: ./no.txt }, outputs: { out: out.txt } } }\n  c: { command: { run: 'cp s out.txt', inputs: { s: ./socket }, outputs: { out: out.txt } } }\n",
+    );
+    let _socket = std::os::unix::net::UnixListener::bind(lab.path("socket")).expect("a socket");
+    let check = lab.output(&["check", "study.yaml"]);
+    assert_eq!(check.status.code(), Some(0));
+    assert!(
+        stderr(&check).contains("there is no no.txt"),
+        "{}",
+        stderr(&check)
+    );
+    assert_eq!(lab.output(&["plan", "study.yaml"]).status.code(), Some(0));
+    let run = lab.output(&["run", "study.yaml"]);
+    let said = stderr(&run);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("failed: b: there is no file no.txt"),
+        "{said}"
+    );
+    assert!(
+        said.contains("failed: c: socket cannot be an input: it is neither a file nor a folder"),
+        "{said}"
+    );
+    assert!(said.contains("1 ran, 0 cached, 2 failed"), "{said}");
+}
+
+/// Every file below a folder that has this text, such as a password.
+fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_with(&path, text));
+        } else if String::from_utf8_lossy(&fs::read(&path).expect("a file")).contains(text) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_password_from_the_environment_reaches_the_program_and_is_kept_nowhere() {
+    let lab = Lab::new(
+        "study: programs\nstages:\n  a:\n    command:\n      run: 'printf %s \"$API_TOKEN\" | wc -c > out.txt'\n      environment: { API_TOKEN: { from_env: MY_TOKEN } }\n      outputs: { out: out.txt }\n",
+    );
+    let without = stderr(&lab.output(&["run", "study.yaml"]));
+    assert!(
+        without.contains("has no variable `MY_TOKEN`, which `environment` takes `API_TOKEN` from"),
+        "{without}"
+    );
+    let output = lab
+        .command(&["run", "--verbose", "study.yaml"])
+        .env("MY_TOKEN", "hush-hush")
+        .output();
+    let output = output.expect("the binary starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        files_with(&lab.path("cache"), "hush-hush"),
+        Vec::<std::path::PathBuf>::new()
+    );
+    // Another value is no reason to run again.
+    let again = lab
+        .command(&["run", "study.yaml"])
+        .env("MY_TOKEN", "other")
+        .output();
+    assert!(stderr(&again.expect("the binary starts")).contains("0 ran, 1 cached"));
+}
+
+#[test]
+fn a_password_in_a_study_is_warned_of_and_not_shown() {
+    let lab = Lab::new(
+        "study: programs\nstages:\n  a: { command: { run: 'true', environment: { API_TOKEN: hush-hush } } }\n  digits: { dataset: { source: cifar10, url: 'https://me:hush-hush@127.0.0.1:9/x.tar.gz', sha256: '0000000000000000000000000000000000000000000000000000000000000000' } }\n",
+    );
+    let check = stderr(&lab.output(&["check", "study.yaml"]));
+    assert!(
+        check.contains("`API_TOKEN: { from_env: API_TOKEN }`"),
+        "{check}"
+    );
+    let run = stderr(&lab.output(&["run", "study.yaml"]));
+    let explain = lab.output(&["explain", "study.yaml", "digits/download"]);
+    let explain = String::from_utf8(explain.stdout).expect("text");
+    assert!(
+        explain.contains("https://************@127.0.0.1:9/x.tar.gz"),
+        "{explain}"
+    );
+    for said in [check, run, explain] {
+        assert!(!said.contains("hush-hush"), "{said}");
+    }
+}

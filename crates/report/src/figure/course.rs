@@ -94,7 +94,9 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
             }
         });
     let dropped = drawn().any(|course| course.first_drop.is_some());
-    let epochs = slices.iter().any(|slice| matches!(slice, Moment::Epochs(_)));
+    let epochs = slices
+        .iter()
+        .any(|slice| matches!(slice, Moment::Epochs(_)));
     let at_epochs = epochs.then(|| entry(ring(), "the step of the heatmaps at fixed epochs"));
     let at_iterations = (!cuts.is_empty()).then(|| {
         let up = Style::Level.plain("M17 0V14");
@@ -129,11 +131,11 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
         ],
         data,
         caption: html! {
-            "Share of the grid's cells that are good at each step; a line per batch size. Heatmaps at fixed \
-             iterations cut all lines at one step, heatmaps at fixed epochs each line at its own: whether the region \
-             shrinks or grows with the batch size can hang on the cut. Points are steps at which every run of the grid \
-             was evaluated."
-            @if dropped { " A triangle marks where the learning rate first falls; from there on points cut schedules short." }
+            "Share of the grid's cells that are good at each step; a line per batch size. A heatmap at fixed \
+             iterations shows all lines at one step, a heatmap at fixed epochs each line at a step of its own. So \
+             whether the region shrinks or grows with the batch size can depend on where one looks. Points are steps \
+             at which every run of the grid was evaluated."
+            @if dropped { " A triangle marks where the learning rate first falls: points from there on show runs in the middle of their schedule." }
         },
     }))
 }

@@ -2,7 +2,7 @@
 //! those who tune it little.
 
 use analysis::report::Named;
-use analysis::select::{Criterion, WinnersTable};
+use analysis::select::{By, WinnersTable};
 use maud::html;
 
 use super::traces::{Panel, Trace};
@@ -16,7 +16,7 @@ use crate::words;
 /// The figure of a table of winners; nothing for a selection by steps, which
 /// has no expected best.
 pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<WinnersTable>) -> Option<Block> {
-    let Criterion::Metric(metric) = named.table.by else {
+    let By::Metric(metric) = named.table.by else {
         return None;
     };
     let winners = || {
@@ -102,9 +102,10 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<WinnersTable>) 
         ],
         data: trials(std::slice::from_ref(named)).named(&format!("fig-forgiving-{}", index + 1)),
         caption: html! {
-            "Expected best " (metric) " of so many configurations drawn at random from the grid, on the \
-             tuning seeds; a line per batch size. Diverged configurations count as the worst value seen. \
-             A method that is level from few trials on forgives careless tuning; a steep one must be searched. \
+            "Expected best " (metric) " of a number of configurations drawn at random from the grid, on the tuning \
+             seeds; a line per batch size. Diverged configurations count as the worst value seen. A line that is \
+             level after few trials means that little tuning is enough; a steep line means that the method needs a \
+             search. \
              (Dodge et al. 2019.)"
         },
     }))

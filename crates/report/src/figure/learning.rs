@@ -259,14 +259,14 @@ fn one(study: &Study<'_>, part: &str, chosen: &Chosen<'_>, metric: Metric) -> Bl
             @if banded {
                 "Bands: the first seed's mini-batch loss"
                 @if thinned > 1 { ", smallest to largest in buckets of up to " (count(thinned as usize, "step")) }
-                "; a small batch's scatters most. "
-            } @else { "Mini-batch losses of so many batch sizes are not drawn. " }
-            @if !levels.is_empty() { "Dashed lines across: the targets that steps are counted to. " }
-            "Lines further left and lower made more progress per iteration."
+                "; it scatters most with small batches. "
+            } @else { "Mini-batch losses are not drawn, because there are too many batch sizes. " }
+            @if !levels.is_empty() { "Horizontal dashed lines: the targets to which steps are counted. " }
+            "The further left and the lower a line, the more progress per iteration."
         } @else {
-            (words::capital(&metric.to_string())) " per iteration of the same runs; strong for the first seed, faint for the others. \
-             The axis begins 25 points below the lowest final value, or at 0. Nothing is smoothed. Where lines end level, the batch \
-             size costs no accuracy; where they end further right, it saves iterations."
+            (words::capital(&metric.to_string())) " per iteration of the same runs, strong for the first seed, faint for the others. \
+             The axis begins 25 points below the lowest final value, or at 0. Nothing is smoothed. Where lines end \
+             at the same height, a larger batch costs no accuracy. The further left a line gets there, the fewer iterations it takes."
         }
         @if diverged { " A cross ends a run that diverged." }
         @if drops { " Triangles along the top mark where the learning rate falls." }

@@ -102,10 +102,12 @@ fn beside_the_fit(study: &Study<'_>) -> Option<Figure> {
             },
         ],
         caption: html! {
-            "SGD's gradient noise scale tr(Σ) / |" i { "G" } "|² (large markers with 95\u{a0}% intervals; in examples, measured \
-             over the last half of the way to each target at each batch size) beside the critical batch size fitted to \
-             the steps to that target; both axes to base 2. Where both say the same, the fit is no accident of the batch \
-             sizes that were run. The noise scale takes the plain metric: it speaks for SGD only (McCandlish et al. 2018)."
+            "SGD's gradient noise scale tr(Σ) / |" i { "G" } "|² (large markers with 95\u{a0}% intervals; in \
+             examples, measured \
+             over the last half of the way to each target at each batch size) beside the critical batch size fitted \
+             to \
+             the steps to that target; both axes to base 2. Where the two agree, the fit is confirmed by a \
+             measurement of another kind. The noise scale says something about SGD only (McCandlish et al. 2018)."
         },
         data: frame::report::noise_scale(report).named("fig-noise"),
     })
@@ -280,9 +282,10 @@ fn against_step(study: &Study<'_>) -> Option<Figure> {
             },
         ],
         caption: html! {
-            "SGD's gradient noise scale against the step, all runs of a batch size together, in windows that double in \
-             length; axes to base 10 and 2. It grows as the loss falls: batches that were too large at the start no longer \
-             are near the end."
+            "SGD's gradient noise scale against the step, all runs of a batch size together, in windows that double \
+             in \
+             length; axes to base 10 and 2. It grows as the loss falls: a batch that is too large at the start may \
+             not be so near the end."
         },
         data: course_data(&courses),
     })

@@ -153,17 +153,17 @@ fn one(
             "Final performance of each batch size's winner (stage"
             @if selections.len() > 1 { "s" }
             " " (words::name(&words::list(selections)))
-            @if selections.len() > 1 { ", which chose alike" }
+            @if selections.len() > 1 { ", which chose the same" }
             "), trained again on fresh seeds (" (count(seeds, "run"))
             @if stopped > 0 { ", of which " (stopped) " ended before their budget was used up" }
             "). Large markers: mean over seeds with the 95\u{a0}% t interval. "
             "Small markers: each seed at its last evaluation. "
             @if cut {
-                "An arrow ends an interval that would go on beyond what is possible (100\u{a0}% or a loss of 0): \
-                 the t interval takes seeds to scatter evenly to both sides, which so near to the limit they do not. "
+                "An arrow ends an interval that would go beyond what is possible (100\u{a0}% or a loss of 0): the t \
+                 interval assumes that seeds scatter evenly to both sides, which they do not so near the limit. "
             }
-            "Crosses: seeds that diverged, which no mean contains. Whether methods are \
-             comparable is for the claims to decide, not for bars that overlap; a single seed shows no interval."
+            "Crosses: seeds that diverged; they are in no mean. A single seed has no interval. Whether two methods \
+             are comparable is decided by the claims, not by whether bars overlap."
         },
     })
 }

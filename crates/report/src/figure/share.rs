@@ -1,6 +1,7 @@
 //! Share of good cells against batch size: how a method's tolerance grows or
 //! shrinks.
 
+use analysis::heatmap::GoodRule;
 use analysis::heatmap::HeatmapTable;
 use analysis::report::Named;
 use maud::html;
@@ -91,20 +92,19 @@ pub(crate) fn one(study: &Study<'_>, index: usize, named: &Named<HeatmapTable>) 
         ],
         data: regions(std::slice::from_ref(named)).named(&format!("fig-share-{}", index + 1)),
         caption: html! {
-            "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the heatmaps above. \
+            "Share of the grid's cells that are good (" (rules_in_words(table)) "), against batch size, from the \
+             heatmaps above. \
              The grids: " (grids(table)) ". \
-             Diverged cells count as not good; cells of which nothing is known are left out. A share is \
-             of the grid that was chosen: compare its course over the batch sizes, not its height \
-             between methods. Falling: the method needs closer tuning as the batch grows."
+             Diverged cells count as not good; cells without a result are left out. A share depends on the grid that \
+             was chosen, so compare how it changes with the batch size, not how high it is for each method. A \
+             falling line means: the larger the batch, the more precisely the method must be tuned."
         },
     })
 }
 
 /// What the panels mean by good: `test accuracy ≥ 93 % or within 2 points of the best cell`.
 fn rules_in_words(table: &HeatmapTable) -> String {
-    let rules: Vec<String> = table
-        .good
-        .rules()
+    let rules: Vec<String> = GoodRule::of(table.good)
         .into_iter()
         .map(|rule| words::rule(rule, table.value))
         .collect();

@@ -118,9 +118,10 @@ fn one(study: &Study<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarge
             "Seconds to each target against batch size (stage"
             @if stages.len() > 1 { "s" }
             " " (words::name(&words::list(&stages.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())))
-            "): the median steps, from the last miss to the first hit, times the recorded seconds a step of all runs of the \
-             method and batch size, evaluations included. A method with fewer steps may still take longer. As the table \
-             above, an order of magnitude: it holds for these machines, and for whatever ran beside."
+            "): the median steps (from the last miss to the first hit) times the recorded seconds per step, \
+             evaluations included, of all runs of the method and batch size. A method with fewer steps may still \
+             take longer. As in the table above, times depend on these machines and on what else ran on them, so \
+             they show the order of magnitude only."
         },
     }
 }

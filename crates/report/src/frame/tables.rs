@@ -4,9 +4,9 @@ use super::runs::{fields_in_a_row, parameters};
 use super::{Frame, Kind, Value};
 use analysis::configuration::flatten;
 use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side};
-use analysis::select::{Criterion, Score, WinnersTable};
+use analysis::select::{By, Score, WinnersTable};
 use analysis::targets::{Bounded, Crossing, FitNote, RunSteps, Steps, TargetsTable};
-use analysis::{Estimate, Metric, Named, Moment, Target};
+use analysis::{Estimate, Metric, Moment, Named, Target};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -280,8 +280,8 @@ pub(crate) fn winners(tables: &[Named<WinnersTable>]) -> Frame {
     );
     for Named { stage, table } in tables {
         let by = match table.by {
-            Criterion::Metric(metric) => format!("{} {}", metric.name(), table.at),
-            Criterion::StepsTo { steps_to } => format!("steps to {steps_to}"),
+            By::Metric(metric) => format!("{} {}", metric.name(), table.at),
+            By::StepsTo { steps_to } => format!("steps to {steps_to}"),
         };
         for winner in &table.winners {
             let (score, value, after, step) = match winner.score {

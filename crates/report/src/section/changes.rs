@@ -71,7 +71,7 @@ fn trained_on(before: Option<&[String]>, now: &[Share]) -> Markup {
     };
     html! {
         @match before {
-            None => p.note { "The device of the earlier runs was not recorded. Now they were trained on " (named(&now)) "." }
+            None => p.note { "The device of the earlier runs was not recorded. The present runs were trained on " (named(&now)) "." }
             Some(before) if before == now.as_slice() => p.note { "Trained on " (named(before)) ", before and now." }
             Some(before) => p.warn {
                 "Trained on " (named(before)) " before, on " (named(&now))

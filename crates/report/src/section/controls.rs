@@ -73,10 +73,11 @@ pub(crate) fn blocks(study: &Study<'_>) -> Vec<Block> {
         Block::Table(Table::new(
             "controls",
             html! {
-                "K-FAC minus SGD at learning rate / damping, over common seeds, at the last step that both evaluated, with \
-                 the 95\u{a0}% t interval. A damping of " (significant(LARGE, 2)) " times the largest curvature eigenvalue and \
-                 more is large: there K-FAC is SGD under another name, and the two must agree; rows where they do not are \
-                 tinted. A difference there is a fault of the comparison, not a finding."
+                "K-FAC minus SGD at learning rate / damping: mean over common seeds at the last step that both \
+                 evaluated, with the 95\u{a0}% t interval. A damping of " (significant(LARGE, 2)) " times the \
+                 largest curvature eigenvalue or more is large. There K-FAC is the same method as SGD, so the two \
+                 must agree; rows where they do not are tinted. A difference there means that the comparison is \
+                 wrong: it is no finding."
             },
             &head,
             rows,

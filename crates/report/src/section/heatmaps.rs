@@ -70,8 +70,8 @@ fn regions(index: usize, named: &Named<HeatmapTable>) -> Table {
     Table::new(
         "regions",
         html! {
-            "Good regions. The slope is that of log y over log x along the middle of the good cells of each \
-             column; a positive one means that both settings want to grow together."
+            "Good regions. The slope is that of log y over log x along the middle of the good cells of each column. \
+             A positive slope means that the best y rises with x."
         },
         &[
             ("Method", false),

@@ -50,7 +50,7 @@ fn facts(provenance: &Provenance) -> Markup {
             dt { "Finished" }
             dd { (words::name(&provenance.finished)) ", after " (duration(provenance.elapsed_seconds)) }
             dt { "Computing" }
-            dd { (duration(provenance.compute_seconds)) " in all stages behind this page, cached ones included" }
+            dd { (duration(provenance.compute_seconds)) " in all stages behind this page, cached stages included" }
             dt { "Stages" }
             dd { (counts.ran) " ran, " (counts.cached) " from the cache, " (counts.failed) " failed" }
             @for data in &provenance.data {
@@ -135,8 +135,8 @@ fn training(times: &[TrainingTime]) -> Markup {
     html! {
         h3 { "Wall-clock time beside steps" }
         p.note {
-            "Recorded when each run was trained, evaluations included, on whatever ran beside it: an order of \
-             magnitude, no benchmark."
+            "Recorded while each run was trained, evaluations included. Times depend on what else ran on the \
+             machine, so they show the order of magnitude and are no benchmark."
         }
         div.scroll tabindex="0" role="region" aria-label="Wall-clock time beside steps" {
             table {

@@ -109,8 +109,8 @@ fn groups(runs: &[RunRow]) -> Table {
         "runs",
         html! {
             "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
-            " diverged), counted by stage, method and batch size; steps and metrics of the last evaluation from \
-            the lowest to the highest run."
+            " diverged), counted by stage, method and batch size. Steps, and metrics at the last evaluation, are \
+             from the lowest to the highest run."
             span.on-paper { " The list of all runs is not printed: it is list-runs.csv in the folder beside this page." }
         },
         &head,

@@ -59,14 +59,14 @@ fn of_targets(named: &Named<TargetsTable>) -> Markup {
                 }
                 @if large {
                     li {
-                        "Some batches hold more than a tenth of the training set; there a batch is no longer \
-                         a small sample, and a flattening may be the data's end."
+                        "Some batches hold more than a tenth of the training set. Such a batch is no small sample \
+                         any more, so a curve may flatten there because the data set is small."
                     }
                 }
                 @if after_drop {
                     li {
-                        "Some seeds crossed a target only after the learning rate had fallen; those crossings \
-                         depend on the budget, so fits and slopes take them as not reached by the drop."
+                        "Some seeds crossed a target only after the learning rate had dropped. Such crossings depend \
+                         on the budget, so fits and slopes count them as not reached by the drop."
                     }
                 }
             }
@@ -123,11 +123,12 @@ fn fits(index: usize, named: &Named<TargetsTable>) -> Table {
             (words::symbol("S_min")) ": steps in the limit of large batches; " (words::symbol("E_min"))
             ": examples in the limit of small ones; " (words::symbol("B_crit")) " = " (words::symbol("E_min")) " / "
             (words::symbol("S_min")) ", the critical batch size (McCandlish et al. 2018). “At least” and “at most” \
-             are one-sided 95\u{a0}% bounds: the batch sizes do not span the critical one fourfold each way. "
+             are one-sided 95\u{a0}% bounds, given where the batch sizes do not reach from a quarter of the critical \
+             one to four times it. "
             @if bounds {
                 "Where the steps do not flatten, " (words::symbol("S_min")) " has an upper bound only. "
             }
-            "Seeds that did not reach the target count as censored, not as missing."
+            "Seeds that did not reach the target count as censored (more steps than their budget), not as missing."
             @if !of_all.is_empty() { " All: " (words::prose(&of_all.join("; "))) "." }
         },
         &head,

@@ -85,7 +85,7 @@ fn design(study: &Study<'_>) -> Vec<String> {
         .collect();
     if !grids.is_empty() {
         sentences.push(format!(
-            "At each batch size a grid was searched ({}).",
+            "At each batch size a grid was searched to choose the winners ({}).",
             grids.join("; ")
         ));
     }
@@ -96,7 +96,8 @@ fn design(study: &Study<'_>) -> Vec<String> {
         .collect();
     if let Some(seeds) = between(&fresh) {
         sentences.push(format!(
-            "Performance is that of the winners, trained again on {seeds} fresh seed{} each that had no part in the choice.",
+            "The winners were then trained again on {seeds} fresh seed{} each, and only these runs are quoted as \
+             performance.",
             if fresh.last() == Some(&1) { "" } else { "s" }
         ));
     }
@@ -139,7 +140,7 @@ fn limits(study: &Study<'_>) -> Vec<String> {
         tuning.first().map(|n| *n < SEEDS_TO_DECIDE),
     ) {
         limits.push(format!(
-            "winners and heatmaps rest on {seeds} tuning seed{}, too few to decide a claim on the good region",
+            "winners and heatmaps rest on {seeds} tuning seed{}, too few to decide a claim on good hyperparameters",
             if tuning.last() == Some(&1) { "" } else { "s" }
         ));
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use analysis::report::Named;
-use analysis::select::{Criterion, Edge, Winner, WinnersTable};
+use analysis::select::{By, Edge, Winner, WinnersTable};
 use maud::{Markup, html};
 
 use crate::document::{Block, Section, Table};
@@ -28,8 +28,8 @@ pub(crate) fn section(study: &Study<'_>) -> Section {
     if study.table.performance.is_empty() {
         let text = html! {
             p.empty {
-                "No winner was trained again on fresh seeds, so no performance can be quoted: the best of \
-                 many noisy results is optimistic."
+                "No winner was trained again on fresh seeds, so there is no performance to quote: the best of many \
+                 noisy results is optimistic."
             }
         };
         blocks.push(text.into());
@@ -70,7 +70,7 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
         seeds: seeds.len() > 1,
         candidates: candidates.len() > 1,
     };
-    let by_steps = matches!(named.table.by, Criterion::StepsTo { .. });
+    let by_steps = matches!(named.table.by, By::StepsTo { .. });
     head.push((if by_steps { "Steps" } else { "Score" }, true));
     if columns.seeds {
         head.push(("Tuning seeds", true));
@@ -88,13 +88,13 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
         "winners",
         html! {
             "Winners of stage " (words::name(&named.stage)) " by " (words::criterion(named.table.by))
-            @if by_steps { " (the median seed: after the last miss, by the first of two hits)" }
+            @if by_steps { " (of the median seed: from the last miss to the first of two hits in a row)" }
             @else { " " (words::slice(named.table.at)) }
             @if let (false, Some(n)) = (columns.candidates, candidates.first()) { ", each the best of " (count(*n, "configuration")) }
             @if let (false, Some(n)) = (columns.seeds, seeds.first()) { ", chosen on " (count(*n, "tuning seed")) ". " }
             @else { ", chosen on the tuning seeds. " }
-            "Scores are the best of several noisy ones and optimistic: quote the confirmed performance instead. \
-             Diverged: configurations that did. "
+            "Each score is the best of several noisy ones, so it is optimistic: quote the confirmed performance \
+             instead. Diverged: how many configurations did. "
             @if edges > 0 {
                 (edges) " of " (winners.len()) @if edges == 1 { " lies" } @else { " lie" }
                 " on the edge of the grid (marked ⚠): a better value may lie outside."
@@ -192,7 +192,7 @@ fn confirmed(study: &Study<'_>) -> Table {
             @if let (false, Some(stage)) = (several, selections.first()) { " of the winners of stage " (words::name(stage)) }
             ": mean over fresh seeds at the last evaluation, with the 95\u{a0}% t interval; losses in nats. "
             @if metrics.iter().any(|metric| is_cut(rows, *metric)) {
-                "†: the interval would go on beyond what is possible and is cut there. "
+                "†: the interval would go beyond what is possible and is cut there. "
             }
         },
         &head,

@@ -2,7 +2,7 @@
 
 use analysis::Metric;
 use analysis::claims::{
-    Choice, Claim, Dampings, Direction, Level, Part, Quantity, TimedRuns, Verdict,
+    Choice, Claim, Comparison, Dampings, Direction, Level, Part, Quantity, TimedRuns, Verdict,
 };
 use analysis::heatmap::GoodRule;
 
@@ -12,7 +12,7 @@ use crate::draw::number::exact;
 /// The claim as a sentence.
 pub(crate) fn statement(claim: &Claim) -> String {
     match claim {
-        Claim::ComparablePerformance { margin, metric } => format!(
+        Claim::ComparablePerformance(Comparison { margin, metric }) => format!(
             "After tuning, K-FAC's {metric} is comparable to SGD's: within {} at every batch size.",
             distance(*metric, *margin)
         ),
@@ -31,7 +31,7 @@ pub(crate) fn statement(claim: &Claim) -> String {
         Claim::SgdFasterPerIteration {} => {
             "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
         }
-        Claim::LargeDampingIsSgd { margin, metric } => format!(
+        Claim::LargeDampingIsSgd(Comparison { margin, metric }) => format!(
             "Control: with a large damping, K-FAC is SGD with learning rate / damping. Their {metric} is the same within {}.",
             distance(*metric, *margin)
         ),
@@ -134,7 +134,9 @@ pub(crate) fn choice(choice: &Choice) -> String {
             let which = match dampings {
                 None | Some(Dampings::AllUntold) => "",
                 Some(Dampings::BelowCurvature) => ", dampings below the median curvature only",
-                Some(Dampings::All) => ", all dampings, also those where a slope of 1 is built in",
+                Some(Dampings::All) => {
+                    ", all dampings, also those where the slope is 1 whatever the data are"
+                }
             };
             format!("{level} {} in `{heatmaps}`{which}", slice(*at))
         }

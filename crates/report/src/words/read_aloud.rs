@@ -1,8 +1,8 @@
 //! Every sentence on claims, in one list to be read aloud: `snapshots/` has it.
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Dampings, Figure, Level, Missing, Part, Quantity, Reason, Remark,
-    Slopes, Statistic, Tally, TimedRuns, Verdict,
+    Choice, Claim, ClaimVerdict, Comparison, Dampings, Figure, Level, Missing, Part, Quantity,
+    Reason, Remark, Slopes, Statistic, Tally, TimedRuns, Verdict,
 };
 use analysis::heatmap::GoodRule;
 use analysis::targets::{FewestSteps, FitNote, TargetNote};
@@ -15,20 +15,17 @@ const LOSS: Target = Target {
     level: 0.01,
 };
 
-const MARGIN: (f64, Metric) = (0.01, Metric::TestAccuracy);
+const COMPARISON: Comparison = Comparison {
+    margin: 0.01,
+    metric: Metric::TestAccuracy,
+};
 
 fn equal() -> Claim {
-    Claim::ComparablePerformance {
-        margin: MARGIN.0,
-        metric: MARGIN.1,
-    }
+    Claim::ComparablePerformance(COMPARISON)
 }
 
 fn control() -> Claim {
-    Claim::LargeDampingIsSgd {
-        margin: MARGIN.0,
-        metric: MARGIN.1,
-    }
+    Claim::LargeDampingIsSgd(COMPARISON)
 }
 
 fn all() -> [Claim; 7] {
@@ -156,7 +153,7 @@ fn choices() -> Vec<Choice> {
     };
     let region = |rule: Option<GoodRule>, dampings| Choice::Region {
         level: rule.map(|rule| Level {
-            metric: MARGIN.1,
+            metric: COMPARISON.metric,
             rule,
         }),
         at: Moment::Epochs(6.0),
@@ -165,7 +162,7 @@ fn choices() -> Vec<Choice> {
     };
     vec![
         Choice::Winners {
-            metric: MARGIN.1,
+            metric: COMPARISON.metric,
             margin: 0.005,
             selection: "best".into(),
         },

@@ -1,6 +1,8 @@
 //! How many parts of the data say what, in sentences: where two methods are equal, and which way numbers point.
 
-use analysis::claims::{Claim, ClaimVerdict, Part, Quantity, Statistic, Tally, Verdict};
+use analysis::claims::{
+    Claim, ClaimVerdict, Comparison, Part, Quantity, Statistic, Tally, Verdict,
+};
 
 use super::{distance, goal, list};
 use crate::draw::number::count;
@@ -17,8 +19,10 @@ impl Equal {
     /// `None` if the claim is on something else.
     pub(super) fn of(claim: &Claim) -> Option<Self> {
         let (metric, margin, each) = match claim {
-            Claim::ComparablePerformance { margin, metric } => (metric, margin, "batch size"),
-            Claim::LargeDampingIsSgd { margin, metric } => (metric, margin, "cell"),
+            Claim::ComparablePerformance(Comparison { margin, metric }) => {
+                (metric, margin, "batch size")
+            }
+            Claim::LargeDampingIsSgd(Comparison { margin, metric }) => (metric, margin, "cell"),
             _ => return None,
         };
         Some(Self {
@@ -61,8 +65,7 @@ impl Equal {
 
     /// Where the difference is beyond the margin, and for whom.
     fn beyond(&self, claim: &Claim, parts: &[Statistic], all: &str) -> String {
-        let is_loss =
-            matches!(claim, Claim::ComparablePerformance { metric, .. } if metric.is_loss());
+        let is_loss = matches!(claim, Claim::ComparablePerformance(Comparison { metric, .. }) if metric.is_loss());
         let places = |better: bool| -> Vec<String> {
             parts
                 .iter()

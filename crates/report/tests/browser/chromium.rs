@@ -119,9 +119,18 @@ impl Chromium {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
-        let offline = json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        browser.call("Network.emulateNetworkConditions", &offline);
+        browser.network(false);
         Some(browser)
+    }
+
+    /// Lets pages be loaded from elsewhere than the disk.
+    pub(crate) fn online(&mut self) {
+        self.network(true);
+    }
+
+    fn network(&mut self, on: bool) {
+        let conditions = json!({ "offline": !on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.call("Network.emulateNetworkConditions", &conditions);
     }
 
     /// Sends a command and waits for its result.

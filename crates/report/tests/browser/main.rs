@@ -6,6 +6,7 @@ mod sample;
 
 mod checks;
 mod chromium;
+mod foreign;
 
 use std::path::PathBuf;
 

@@ -85,7 +85,7 @@ fn results_of_other_devices_are_told_from_what_changed() {
     let (text, warned) = said(None);
     assert!(
         text.contains(
-            "The device of the earlier runs was not recorded. Now they were trained on CPU (flex)."
+            "The device of the earlier runs was not recorded. The present runs were trained on CPU (flex)."
         ),
         "{text}"
     );

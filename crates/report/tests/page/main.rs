@@ -241,7 +241,8 @@ fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
     assert!(
         second.contains(
             "With 2 other choices of target or runs the claim is contradicted once and undecided once. It is \
-             contradicted, for example, with test accuracy ≥ 93 % in targets, the fastest configuration for each target \
+             contradicted, for example, with test accuracy ≥ 93 % in targets, the fastest configuration for each \
+             target \
              on the tuning seeds."
         ),
         "{second}"
@@ -275,7 +276,11 @@ fn an_interval_ends_where_the_metric_does_and_the_page_says_so() {
     });
     let page = check(&page(&table, &sample::provenance()));
     let shown = text(all(&page, "#confirmed")[0]).replace('\u{a0}', " ");
-    for part in ["[46.00, 100†]", "[0†, 0.5]", "†: the interval would go on"] {
+    for part in [
+        "[46.00, 100†]",
+        "[0†, 0.5]",
+        "†: the interval would go beyond",
+    ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
     let ticks: Vec<String> = all(&page, "#performance-1-test-accuracy g.end text")
@@ -366,7 +371,7 @@ fn selections_that_chose_alike_are_drawn_once() {
     assert_eq!(figures(&both), figures(&once));
     let caption = text(all(&both, "#fig-performance-1 figcaption")[0]);
     assert!(
-        caption.contains(&format!("stages fastest and {first}, which chose alike")),
+        caption.contains(&format!("stages fastest and {first}, which chose the same")),
         "{caption}"
     );
     let heading = text(all(&both, "#curves h3")[0]);

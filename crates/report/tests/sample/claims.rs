@@ -1,8 +1,8 @@
 //! Claims of the made-up study, one of each verdict.
 
 use analysis::claims::{
-    Alternative, Choice, Claim, ClaimVerdict, Figure, Missing, Part, Quantity, Reason, Slopes,
-    Statistic, Tally, TimedRuns, Verdict,
+    Alternative, Choice, Claim, ClaimVerdict, Comparison, Figure, Missing, Part, Quantity, Reason,
+    Slopes, Statistic, Tally, TimedRuns, Verdict,
 };
 use analysis::{Estimate, Interval, Metric, Target};
 
@@ -73,10 +73,7 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
     };
     vec![
         ClaimVerdict {
-            claim: Claim::ComparablePerformance {
-                margin: 0.01,
-                metric: Metric::TestAccuracy,
-            },
+            claim: Claim::ComparablePerformance(Comparison::default()),
             verdict: Verdict::Supported,
             reason: Reason::Parts(tally(2, 0, 2)),
             remarks: vec![],

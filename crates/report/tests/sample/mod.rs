@@ -17,7 +17,7 @@ use analysis::report::{
     FORMAT, LearningCurve, LossBucket, Named, Performance, ReportTable, Role, RunRow,
     StageSettings, sketch,
 };
-use analysis::select::{Candidate, Criterion, Edge, ExpectedBest, Score, Winner, WinnersTable};
+use analysis::select::{By, Candidate, Edge, ExpectedBest, Score, Winner, WinnersTable};
 use analysis::targets::{
     Bounded, CriticalBatchFit, Crossing, ExamplesInterval, FewestSteps, FitNote, RunSteps,
     ScalingFit, Steps, StepsInterval, StepsSummary, TargetNote, TargetsTable,
@@ -413,7 +413,7 @@ impl Study {
             }
         }
         WinnersTable {
-            by: Criterion::Metric(Metric::ValidationAccuracy),
+            by: By::Metric(Metric::ValidationAccuracy),
             at: Moment::End,
             per: vec!["method".into(), "batch_size".into()],
             winners,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::number::{Count, NonNegative, Positive, Share, Spacing};
+use crate::number::{Count, NonNegative, Spacing};
 use crate::{Metric, epochs_to_steps};
 
 /// When and on what to evaluate: at the start, at the end, at log-spaced steps, and where it says.
@@ -109,26 +109,6 @@ fn at_least_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::
         return Err(D::Error::custom("must be at least 2"));
     }
     Ok(count)
-}
-
-/// The type of a level.
-macro_rules! level {
-    (Loss) => {
-        Positive
-    };
-    (Accuracy) => {
-        Share
-    };
-}
-
-/// A level's documentation.
-macro_rules! reached {
-    (Loss $part:literal) => {
-        concat!("At most this loss on ", $part, ", nats.")
-    };
-    (Accuracy $part:literal) => {
-        concat!("At least this accuracy on ", $part, ".")
-    };
 }
 
 macro_rules! stop {

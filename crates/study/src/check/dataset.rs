@@ -1,49 +1,51 @@
 //! A data set by itself: where its files are, and whether there are enough images.
 
+use std::path::Path;
+
 use runs::number::Count;
 
 use super::Checked;
-use crate::diagnostic::Draft;
-use crate::like::Written;
+use crate::diagnostic::{Draft, Span};
+use crate::program::From;
 use crate::schema::{Checksums, Dataset, Source};
 use crate::source::{Place, contents_in_words};
 use crate::sources::Sources;
+use crate::spanned::Spanned;
 
-pub(super) fn check(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
-    whereabouts(dataset, written, mistakes);
+pub(super) fn check(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
+    whereabouts(dataset, mistakes);
     if let (Some(_), Some(sha256)) = (&dataset.url, &dataset.sha256) {
-        checksums(dataset, sha256, written, mistakes);
+        checksums(dataset, sha256, mistakes);
     }
-    counts(dataset, written, mistakes);
+    counts(dataset, mistakes);
 }
 
 /// `path`, or `url` with `sha256`, or neither for what is built in.
-fn whereabouts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
+fn whereabouts(dataset: &Dataset, mistakes: &mut Vec<Draft>) {
     let source = dataset.source.name();
-    let at = |key: &str| written.node.span_at(&["dataset", key]);
-    let mut wrong = |message: String, key: &str, label: &str, help: String| {
-        mistakes.push(Draft::error(message).at(at(key), label).help(help));
+    let (path, url, sha256) = (&dataset.path, &dataset.url, &dataset.sha256);
+    let mut wrong = |message: String, at: Span, label: &str, help: String| {
+        mistakes.push(Draft::error(message).at(at, label).help(help));
     };
-    if dataset.source == Source::Digits {
-        for (key, given) in [
-            ("path", dataset.path.is_some()),
-            ("url", dataset.url.is_some()),
-            ("sha256", dataset.sha256.is_some()),
-        ] {
-            if given {
-                wrong(
-                    "`digits` is built in".to_owned(),
-                    key,
-                    "reads no file",
-                    format!("remove `{key}`"),
-                );
-            }
+    if *dataset.source == Source::Digits {
+        let given = [
+            ("path", path.as_ref().map(|path| path.span)),
+            ("url", url.as_ref().map(|url| url.span)),
+            ("sha256", sha256.as_ref().map(|sha256| sha256.span)),
+        ];
+        for (key, at) in given.into_iter().filter_map(|(key, at)| Some((key, at?))) {
+            wrong(
+                "`digits` is built in".to_owned(),
+                at,
+                "reads no file",
+                format!("remove `{key}`"),
+            );
         }
     } else {
-        match (&dataset.path, &dataset.url, &dataset.sha256) {
+        match (path, url, sha256) {
             (None, None, _) => wrong(
                 format!("`{source}` is read from files"),
-                "source",
+                dataset.source.span,
                 "where are they?",
                 format!(
                     "add `path:` with {}, or `url:` and `sha256:`; it is at {}",
@@ -51,43 +53,43 @@ fn whereabouts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) 
                     dataset.source.home()
                 ),
             ),
-            (Some(_), Some(_), _) => wrong(
+            (Some(_), Some(url), _) => wrong(
                 "`url` beside `path`".to_owned(),
-                "url",
+                url.span,
                 "which of them?",
                 "remove one".to_owned(),
             ),
-            (Some(_), None, Some(_)) => wrong(
+            (Some(_), None, Some(sha256)) => wrong(
                 "`sha256` beside `path`".to_owned(),
-                "sha256",
+                sha256.span,
                 "files on disk are known by what is in them",
                 "remove it".to_owned(),
             ),
-            (None, Some(_), None) => wrong(
+            (None, Some(url), None) => wrong(
                 "`url` without `sha256`".to_owned(),
-                "url",
+                url.span,
                 "how would one know that this is the right file?",
                 "add `sha256:`; `sha256sum` prints that of a file".to_owned(),
             ),
             _ => {}
         }
-        if let Some(url) = &dataset.url
+        if let Some(url) = url
             && !["http://", "https://"]
                 .iter()
                 .any(|start| url.starts_with(start))
         {
             wrong(
-                format!("`{url}` is no address of a file on the web"),
-                "url",
+                format!("`{}` is no address of a file on the web", **url),
+                url.span,
                 "must start with http:// or https://",
                 "a file on disk is named under `path`".to_owned(),
             );
         }
     }
-    if dataset.extra && dataset.source != Source::Svhn {
+    if *dataset.extra && *dataset.source != Source::Svhn {
         wrong(
             format!("`{source}` has no extra images"),
-            "extra",
+            dataset.extra.span,
             "only `svhn` has",
             "remove `extra`".to_owned(),
         );
@@ -95,11 +97,11 @@ fn whereabouts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) 
 }
 
 /// One for each file, and no other.
-fn checksums(dataset: &Dataset, sha256: &Checksums, written: &Written, mistakes: &mut Vec<Draft>) {
-    let at = written.node.span_at(&["dataset", "sha256"]);
+fn checksums(dataset: &Dataset, sha256: &Spanned<Checksums>, mistakes: &mut Vec<Draft>) {
+    let at = sha256.span;
     let all: Vec<&str> = dataset.files().map(|file| file.called[0]).collect();
-    let Checksums::ByName(named) = sha256 else {
-        if dataset.source != Source::Cifar10 {
+    let Checksums::ByName(named) = &**sha256 else {
+        if *dataset.source != Source::Cifar10 {
             mistakes.push(
                 Draft::error(format!("one checksum for {} files", all.len()))
                     .at(at, "of which of them?")
@@ -120,21 +122,18 @@ fn checksums(dataset: &Dataset, sha256: &Checksums, written: &Written, mistakes:
             );
         }
     }
-    for name in named.keys() {
+    for (name, sum) in named {
         if !dataset
             .files()
             .any(|file| file.called.contains(&name.as_str()))
         {
-            let help = match (name.as_str(), dataset.source) {
+            let help = match (name.as_str(), *dataset.source) {
                 ("extra_32x32.mat", Source::Svhn) => "add `extra: true`".to_owned(),
                 _ => format!("the files are {}", all.join(", ")),
             };
             mistakes.push(
                 Draft::error(format!("`{}` does not read {name}", dataset.source.name()))
-                    .at(
-                        written.node.span_at(&["dataset", "sha256", name]),
-                        "not one of its files",
-                    )
+                    .at(sum.span, "not one of its files")
                     .help(help),
             );
         }
@@ -142,12 +141,8 @@ fn checksums(dataset: &Dataset, sha256: &Checksums, written: &Written, mistakes:
 }
 
 /// More images than a source has. Only what is built in is known to be as it is distributed.
-fn counts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
-    let (source, name) = (dataset.source, dataset.source.name());
-    let key = written
-        .node
-        .entry("dataset")
-        .map_or(written.key_span, |entry| entry.key_span);
+fn counts(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
+    let (source, name) = (*dataset.source, dataset.source.name());
     let train = dataset.train.map_or(1, Count::get);
     let (all, wanted, parts) = match source {
         Source::Digits => (
@@ -156,7 +151,7 @@ fn counts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
             "train + validation + test",
         ),
         _ => (
-            source.train_images(dataset.extra),
+            source.train_images(*dataset.extra),
             [train, dataset.validation, 0],
             "train + validation",
         ),
@@ -178,30 +173,37 @@ fn counts(dataset: &Dataset, written: &Written, mistakes: &mut Vec<Draft>) {
                 "make a part smaller, unless your files have more",
             )
         };
-        mistakes.push(draft.at(key, parts).help(help));
+        mistakes.push(draft.at(dataset.key, parts).help(help));
     }
 }
 
 /// Warns of files that are not there: a study can be checked and planned without them, and not be run.
 pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut Vec<Draft>) {
+    let warning = |path: &Path, span: Span, help: String| {
+        Draft::warning(format!("there is no {}", path.display()))
+            .at(span, "needed to run the study")
+            .help(help)
+    };
     for stage in checked.stages.values() {
-        let Some(dataset) = &stage.stage.dataset else {
+        let Some(dataset) = stage.stage.dataset() else {
             continue;
         };
-        let span = stage.written.node.span_at(&["dataset", "path"]);
+        let Some(path) = &dataset.path else {
+            continue;
+        };
         let missing = dataset
-            .places(&sources.of(span).folder)
+            .places(&sources.of(path.span).folder)
             .into_iter()
             .find_map(|(_, place)| match place {
                 Place::Disk(path) if !path.exists() => Some(path),
                 _ => None,
             });
-        let Some(path) = missing else {
+        let written = path.span;
+        let Some(missing) = missing else {
             continue;
         };
-        let given = dataset.path.as_ref();
-        let given = given.map(|given| sources.of(span).folder.join(given));
-        let help = match given.and_then(|given| contents_in_words(&given)) {
+        let given = sources.of(written).folder.join(path.as_str());
+        let help = match contents_in_words(&given) {
             Some(there) => format!("{there}; wanted is {}", dataset.source.files_in_words()),
             None => format!(
                 "`{}` is at {}; put it there, or give `url:` and `sha256:` instead of `path:`",
@@ -209,10 +211,24 @@ pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut
                 dataset.source.home()
             ),
         };
-        mistakes.push(
-            Draft::warning(format!("there is no {}", path.display()))
-                .at(span, "needed to run the study")
-                .help(help),
-        );
+        mistakes.push(warning(&missing, written, help));
+    }
+    let read = checked.programs.values().flat_map(|program| &program.reads);
+    let inputs = read.filter_map(|read| match &read.from {
+        From::File(path, span) => Some((path, *span)),
+        From::Stage { .. } | From::Runs { .. } => None,
+    });
+    let trainings = checked.trainings.values();
+    let weights = trainings.filter_map(|training| training.initial_weights.as_ref());
+    for (path, span) in inputs.chain(weights.map(|(path, span)| (path, *span))) {
+        let file = sources.file(path, span);
+        if !engine::input_exists(&file) {
+            let help = if path.starts_with('~') {
+                "`~` is the shell's: write the path of the home folder out"
+            } else {
+                "paths are relative to the folder of the file that names them"
+            };
+            mistakes.push(warning(&file, span, help.to_owned()));
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::{Checked, Decoded};
 use crate::diagnostic::{Draft, did_you_mean};
 use crate::grid::Grid;
 use crate::program::{From, Read, reference};
+use crate::schema::{Command, Kind};
 use crate::sweep::text_of;
 use crate::training::Origin;
 
@@ -80,25 +81,22 @@ impl Checked {
         let Some(Decoded { stage, .. }) = self.stages.get(name) else {
             return Vec::new();
         };
-        if let Some(command) = &stage.command {
-            let mut outputs: Vec<(String, String)> = command.outputs.clone().into_iter().collect();
-            if command.curves.is_some() {
-                outputs.push(("curve".to_owned(), "curve".to_owned()));
+        match &stage.kind {
+            Kind::Command(command) => {
+                let declared = command.outputs.iter();
+                let declared = declared.map(|(name, path)| (name.clone(), String::clone(path)));
+                let curve = command
+                    .curves
+                    .is_some()
+                    .then(|| ("curve".to_owned(), "curve".to_owned()));
+                declared.chain(curve).collect()
             }
-            return outputs;
-        }
-        if stage.dataset.is_some() {
-            fixed(&["dataset"])
-        } else if stage.train.is_some() {
-            fixed(&["curve"])
-        } else if stage.select.is_some() {
-            fixed(&["winners", "configurations"])
-        } else if stage.steps_to_target.is_some() {
-            fixed(&["targets"])
-        } else if stage.heatmap.is_some() {
-            fixed(&["heatmap"])
-        } else {
-            fixed(&["report"])
+            Kind::Dataset(_) => fixed(&["dataset"]),
+            Kind::Train(_) => fixed(&["curve"]),
+            Kind::Select(_) => fixed(&["winners", "configurations"]),
+            Kind::StepsToTarget(_) => fixed(&["targets"]),
+            Kind::Heatmap(_) => fixed(&["heatmap"]),
+            Kind::Report(_) => fixed(&["report"]),
         }
     }
 
@@ -106,30 +104,27 @@ impl Checked {
     pub(super) fn reads(
         &self,
         name: &str,
+        command: &Command,
         grid: &Grid,
         mistakes: &mut Vec<Draft>,
     ) -> Option<Vec<Read>> {
-        let Decoded { written, stage } = self.stages.get(name)?;
-        let command = stage.command.as_ref()?;
         let own = Points::of(grid);
         let mut reads = Vec::new();
         let mut sound = true;
         for (input, text) in &command.inputs {
-            let span = written.node.span_at(&["command", "inputs", input]);
+            let span = text.span;
             let Some((from, output)) = reference(text, |stage| self.stages.contains_key(stage))
             else {
                 reads.push(Read {
                     name: input.clone(),
-                    from: From::File(text.clone(), span),
+                    from: From::File(String::clone(text), span),
                     unpack: false,
                 });
                 continue;
             };
             let outputs = self.outputs(from);
-            let is_command = self
-                .stages
-                .get(from)
-                .is_some_and(|decoded| decoded.stage.command.is_some());
+            let kind = self.stages.get(from).map(|decoded| &decoded.stage.kind);
+            let is_command = matches!(kind, Some(Kind::Command(_)));
             let found = match output {
                 Some(output) => outputs.iter().find(|(known, _)| known == output),
                 None if is_command && outputs.len() != 1 => None,
@@ -137,7 +132,7 @@ impl Checked {
             };
             let Some((output, path)) = found else {
                 sound = false;
-                if self.stages.contains_key(from) {
+                if kind.is_some() {
                     let known = outputs.iter().map(|(known, _)| known.as_str());
                     mistakes.push(match output {
                         Some(output) => Draft::error(format!("`{from}` has no output `{output}`"))
@@ -164,12 +159,7 @@ impl Checked {
             let swept = match self.points(from) {
                 Some(points) => points,
                 // Something else is wrong with it.
-                None if is_command
-                    || self
-                        .stages
-                        .get(from)
-                        .is_some_and(|decoded| decoded.stage.train.is_some()) =>
-                {
+                None if is_command || matches!(kind, Some(Kind::Train(_))) => {
                     sound = false;
                     continue;
                 }

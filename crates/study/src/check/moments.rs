@@ -69,10 +69,12 @@ fn draft(
         if sizes.len() > 1 { "s" } else { "" },
         sizes.join(", ")
     );
-    let at_words = if at == Moment::End {
-        "the end".to_owned()
+    let moment = at;
+    let at = moment.as_written();
+    let at_words = if moment == Moment::End {
+        "the end"
     } else {
-        at.to_string()
+        &at
     };
     match readable {
         Readable::Yes => unreachable!("nothing is wrong"),
@@ -88,16 +90,16 @@ fn draft(
             ))
         }
         Readable::NotEvaluated => {
-            let list = match at {
-                Moment::Epochs(epochs) => format!("epochs: [{}]", epochs.get()),
-                Moment::Iterations(iterations) => format!("iterations: [{}]", iterations.get()),
+            let list = match moment {
+                Moment::Epochs(epochs) => format!("epochs: [{epochs}]"),
+                Moment::Iterations(iterations) => format!("iterations: [{iterations}]"),
                 Moment::End => unreachable!("the end is always evaluated"),
             };
             Draft::error(format!("runs of `{stage}` are not evaluated at {at} {sizes}"))
                 .help(format!("add `evaluation: {{{list}}}` to `{stage}`"))
         }
         Readable::MayStopBefore => {
-            let help = match at {
+            let help = match moment {
                 Moment::End => format!(
                     "the ends of stopped runs are at different steps: remove `stop` from `{stage}`, or read at \
                      `{{epochs: …}}` or `{{iterations: …}}` not after `stop.not_before`"
@@ -132,10 +134,10 @@ fn readable(case: &Case, at: Moment) -> Readable {
 fn compare_with_budget(case: &Case, at: Moment) -> Option<std::cmp::Ordering> {
     match (at, case.epochs()) {
         (Moment::End, _) => Some(std::cmp::Ordering::Equal),
-        (Moment::Epochs(epochs), Some(budget)) => Some(if (epochs.get() - budget).abs() < 1e-9 {
+        (Moment::Epochs(epochs), Some(budget)) => Some(if (epochs - budget).abs() < 1e-9 {
             std::cmp::Ordering::Equal
         } else {
-            epochs.get().total_cmp(&budget)
+            epochs.total_cmp(&budget)
         }),
         _ => Some(case.step_of(at)?.cmp(&case.steps()?)),
     }
@@ -151,8 +153,8 @@ fn is_evaluated(case: &Case, at: Moment) -> bool {
         Moment::Epochs(epochs) => evaluation
             .epochs
             .iter()
-            .any(|e| (e.get() - epochs.get()).abs() < 1e-9),
-        Moment::Iterations(iterations) => evaluation.iterations.contains(&iterations.get()),
+            .any(|e| (e.get() - epochs).abs() < 1e-9),
+        Moment::Iterations(iterations) => evaluation.iterations.contains(&iterations),
     };
     named
         || case.step_of(at).is_some_and(|step| {
@@ -166,8 +168,8 @@ fn may_stop_before(case: &Case, stop: &Stop, at: Moment) -> bool {
     let bound = &stop.not_before;
     let same_unit = match at {
         Moment::End => false,
-        Moment::Epochs(epochs) => epochs.get() <= bound.epochs.get() + 1e-9,
-        Moment::Iterations(iterations) => iterations.get() <= bound.iterations,
+        Moment::Epochs(epochs) => epochs <= bound.epochs.get() + 1e-9,
+        Moment::Iterations(iterations) => iterations <= bound.iterations,
     };
     if same_unit {
         return false;

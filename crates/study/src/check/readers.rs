@@ -5,7 +5,7 @@ use runs::settings::Optimizer;
 use super::{Checked, Decoded, dataset, levels, moments};
 use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::like::Written;
-use crate::schema::{Axis, By, Heatmap, Metric, Report, Select, StepsToTarget};
+use crate::schema::{Axis, By, Heatmap, Kind, Metric, Report, Select, StepsToTarget};
 use crate::training::{Training, missing_part};
 
 impl Checked {
@@ -14,20 +14,13 @@ impl Checked {
         let Some(Decoded { written, stage }) = self.stages.get(name) else {
             return;
         };
-        if let Some(dataset) = &stage.dataset {
-            dataset::check(dataset, written, mistakes);
-        }
-        if let Some(select) = &stage.select {
-            self.select(select, written, mistakes);
-        }
-        if let Some(targets) = &stage.steps_to_target {
-            self.steps_to_target(name, targets, written, mistakes);
-        }
-        if let Some(heatmap) = &stage.heatmap {
-            self.heatmap(heatmap, written, mistakes);
-        }
-        if let Some(report) = &stage.report {
-            check_report(report, written, mistakes);
+        match &stage.kind {
+            Kind::Dataset(dataset) => dataset::check(dataset, mistakes),
+            Kind::Select(select) => self.select(select, written, mistakes),
+            Kind::StepsToTarget(targets) => self.steps_to_target(name, targets, written, mistakes),
+            Kind::Heatmap(heatmap) => self.heatmap(heatmap, written, mistakes),
+            Kind::Report(report) => check_report(report, written, mistakes),
+            Kind::Train(_) | Kind::Command(_) => {}
         }
     }
 
@@ -36,7 +29,7 @@ impl Checked {
             return;
         };
         let span = written.node.span_at(&["select", "by"]);
-        if let Some(metric) = select.by.metric() {
+        if let By::Metric(metric) = select.by {
             self.metric(metric, &trainings, span, mistakes);
             let select_node = written
                 .node
@@ -47,10 +40,9 @@ impl Checked {
                 .get("at")
                 .map_or(select_node.key_span, |at| at.span);
             moments::check(&trainings, select.at, at, mistakes);
-        } else if let By::StepsTo(target) = select.by {
-            let (metric, level) = target.level();
-            self.metric(metric, &trainings, span, mistakes);
-            levels::check(&trainings, metric, level, span, mistakes);
+        } else if let By::StepsTo { steps_to: target } = select.by {
+            self.metric(target.metric, &trainings, span, mistakes);
+            levels::check(&trainings, target.metric, target.level, span, mistakes);
         }
         for (index, name) in select.per.iter().enumerate() {
             let known: Vec<&str> = ["method", "batch_size", "stage"]
@@ -81,7 +73,7 @@ impl Checked {
         written: &Written,
         mistakes: &mut Vec<Draft>,
     ) {
-        if targets.levels().iter().all(|(_, levels)| levels.is_empty()) {
+        if targets.levels.is_empty() {
             mistakes.push(
                 Draft::error(format!("`{name}` has no target"))
                     .at(
@@ -97,8 +89,8 @@ impl Checked {
         let Some(trainings) = self.trainings_of(&targets.runs) else {
             return;
         };
-        for (metric, list) in targets.levels() {
-            for (index, level) in list.into_iter().enumerate() {
+        for (&metric, list) in &targets.levels {
+            for (index, &level) in list.iter().enumerate() {
                 let span =
                     written
                         .node
@@ -212,6 +204,17 @@ fn check_axis(
                     (setting, written.node.span_at(&["heatmap", key, method]))
                 }
             };
+            let range = training.grid.range(setting);
+            let word =
+                range.and_then(|range| range.values.iter().find(|value| value.text().is_some()));
+            if let Some(word) = word {
+                mistakes.push(
+                    Draft::error(format!("`{name}` takes words for `{setting}`"))
+                        .at(span, "an axis of the heatmap")
+                        .also(word.span, "a word")
+                        .help("an axis has numbers; write a heatmap for each word, of runs that `when` or `like` leave"),
+                );
+            }
             if !training.sweeps(setting) {
                 let swept = training.axes.iter().map(|axis| axis.name.as_str());
                 let per_method = if methods.len() > 1 && matches!(axis, Axis::Same(_)) {

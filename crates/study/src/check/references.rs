@@ -6,78 +6,65 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::Decoded;
-use super::KINDS;
-use crate::diagnostic::{Draft, did_you_mean};
+use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::program;
-use crate::schema::Stage;
+use crate::schema::{Kind, Name, Stage};
+use crate::spanned::Spanned;
 
-/// A reference: where in the stage it is written, to which stage, of which kinds.
+/// A reference to a stage, and of which kinds it must be.
 struct Link<'a> {
-    path: Vec<String>,
     to: &'a str,
+    span: Span,
+    /// References in one list have one number.
+    list: usize,
     kinds: &'static [&'static str],
-    /// Whether curves are read.
-    runs: bool,
+    /// Whether it names an input of a command, which may be a file.
+    of_command: bool,
 }
 
+const RUNS: &[&str] = &["train", "command"];
+const TABLES: &[&str] = &["select", "steps_to_target", "heatmap"];
+
 fn links<'a>(stage: &'a Stage, kinds: &BTreeMap<String, Option<&'static str>>) -> Vec<Link<'a>> {
-    const TRAIN: &[&str] = &["train", "command"];
-    const TABLES: &[&str] = &["select", "steps_to_target", "heatmap"];
-    let mut links = Vec::new();
-    if let Some(train) = &stage.train {
-        let single = [
-            ("dataset", &train.dataset, &["dataset"]),
-            ("configuration", &train.configuration, &["select"]),
-        ];
-        for (key, to, kinds) in single {
-            links.extend(to.iter().map(|to| Link {
-                path: vec!["train".to_owned(), key.to_owned()],
-                to: to.as_str(),
-                kinds,
-                runs: false,
-            }));
+    let named = |list, names: &'a [Spanned<Name>], kinds| {
+        names.iter().map(move |to| Link {
+            to: to.as_str(),
+            span: to.span,
+            list,
+            kinds,
+            of_command: false,
+        })
+    };
+    match &stage.kind {
+        Kind::Dataset(_) => Vec::new(),
+        Kind::Train(train) => {
+            let dataset = train.dataset.as_slice();
+            let configuration = train.configuration.as_slice();
+            let links = named(0, dataset, &["dataset"] as &[_]);
+            links.chain(named(1, configuration, &["select"])).collect()
+        }
+        Kind::Command(command) => {
+            let inputs = command.inputs.values();
+            let stages = inputs.enumerate().filter_map(|(list, text)| {
+                let (to, _) = program::reference(text, |stage| kinds.contains_key(stage))?;
+                Some(Link {
+                    to,
+                    span: text.span,
+                    list,
+                    kinds: &Kind::ALL,
+                    of_command: true,
+                })
+            });
+            stages.collect()
+        }
+        Kind::Select(select) => named(0, &select.runs, RUNS).collect(),
+        Kind::StepsToTarget(targets) => named(0, &targets.runs, RUNS).collect(),
+        Kind::Heatmap(heatmap) => named(0, &heatmap.runs, RUNS).collect(),
+        Kind::Report(report) => {
+            let included = named(0, &report.include, TABLES);
+            included.chain(named(1, &report.runs, RUNS)).collect()
         }
     }
-    for (name, text) in stage.command.iter().flat_map(|command| &command.inputs) {
-        let of_stage = program::reference(text, |stage| kinds.contains_key(stage));
-        links.extend(of_stage.map(|(to, _)| Link {
-            path: ["command", "inputs", name].map(str::to_owned).to_vec(),
-            to,
-            kinds: &KINDS,
-            runs: false,
-        }));
-    }
-    let lists = [
-        stage
-            .select
-            .as_ref()
-            .map(|select| ("select", "runs", &select.runs, TRAIN)),
-        stage
-            .steps_to_target
-            .as_ref()
-            .map(|targets| ("steps_to_target", "runs", &targets.runs, TRAIN)),
-        stage
-            .heatmap
-            .as_ref()
-            .map(|heatmap| ("heatmap", "runs", &heatmap.runs, TRAIN)),
-        stage
-            .report
-            .as_ref()
-            .map(|report| ("report", "include", &report.include, TABLES)),
-        stage
-            .report
-            .as_ref()
-            .map(|report| ("report", "runs", &report.runs, TRAIN)),
-    ];
-    for (kind, key, names, kinds) in lists.into_iter().flatten() {
-        links.extend(names.iter().enumerate().map(|(index, to)| Link {
-            path: vec![kind.to_owned(), key.to_owned(), index.to_string()],
-            to: to.as_str(),
-            kinds,
-            runs: kinds == TRAIN,
-        }));
-    }
-    links
 }
 
 pub(super) fn check(
@@ -85,17 +72,13 @@ pub(super) fn check(
     kinds: &BTreeMap<String, Option<&'static str>>,
     mistakes: &mut Vec<Draft>,
 ) {
-    for (name, Decoded { written, stage }) in stages {
+    for (name, Decoded { stage, .. }) in stages {
         let links = links(stage, kinds);
         for (index, link) in links.iter().enumerate() {
-            let path: Vec<&str> = link.path.iter().map(String::as_str).collect();
-            let span = written.node.span_at(&path);
-            // In one list: the same path but for the index.
-            let list = |link: &Link<'_>| link.path[..2].to_vec();
-            if link.path[0] != "command"
-                && links[..index]
-                    .iter()
-                    .any(|other| other.to == link.to && list(other) == list(link))
+            let span = link.span;
+            if links[..index]
+                .iter()
+                .any(|other| other.to == link.to && other.list == link.list)
             {
                 mistakes.push(
                     Draft::error(format!("`{}` is named twice", link.to))
@@ -118,7 +101,7 @@ pub(super) fn check(
                 ),
                 // Its own mistake has been reported.
                 Some(None) => {}
-                Some(Some("command")) if link.runs && !writes_curves(stages, link.to) => {
+                Some(Some("command")) if link.kinds == RUNS && !writes_curves(stages, link.to) => {
                     mistakes.push(
                         Draft::error(format!("`{}` writes no curves", link.to))
                             .at(span, "training runs are wanted here")
@@ -144,7 +127,7 @@ pub(super) fn check(
 
 fn unknown<'a>(link: &Link<'_>, known: impl IntoIterator<Item = &'a str>) -> String {
     let guess = did_you_mean(link.to, known);
-    if link.path[0] == "command" {
+    if link.of_command {
         format!("{guess} (a file is written `./{}`)", link.to)
     } else {
         guess
@@ -154,12 +137,9 @@ fn unknown<'a>(link: &Link<'_>, known: impl IntoIterator<Item = &'a str>) -> Str
 /// Whether a command writes curves, as far as it could be read.
 fn writes_curves(stages: &BTreeMap<String, Decoded>, name: &str) -> bool {
     let stage = stages.get(name).map(|decoded| &decoded.stage);
-    stage.is_none_or(|stage| {
-        stage
-            .command
-            .as_ref()
-            .is_some_and(|command| command.curves.is_some())
-    })
+    stage.is_none_or(
+        |stage| matches!(&stage.kind, Kind::Command(command) if command.curves.is_some()),
+    )
 }
 
 fn wanted(kinds: &[&str]) -> String {
@@ -241,12 +221,7 @@ fn circle(
     let span = links(&closing.stage, kinds)
         .iter()
         .find(|link| link.to == names[names.len() - 1])
-        .map_or(closing.written.key_span, |link| {
-            closing
-                .written
-                .node
-                .span_at(&link.path.iter().map(String::as_str).collect::<Vec<_>>())
-        });
+        .map_or(closing.written.key_span, |link| link.span);
     Draft::error(format!(
         "stages refer to each other in a circle: {}",
         names.join(" -> ")

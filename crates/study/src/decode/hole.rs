@@ -6,6 +6,8 @@ use serde::de::{
 };
 
 use super::fault::Fault;
+use crate::diagnostic::Span;
+use crate::spanned::{self, Parts};
 
 /// Reads as 0.5, 1, a name, nothing, a list of one hole, the first choice, a struct of holes.
 #[derive(Clone, Copy)]
@@ -54,9 +56,13 @@ impl<'de> Deserializer<'de> for Hole {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if name == spanned::NAME {
+            let nowhere = Span { start: 0, end: 0 };
+            return quiet(visitor.visit_seq(Parts::new(nowhere, nowhere, self)));
+        }
         quiet(visitor.visit_newtype_struct(self))
     }
 

@@ -1,13 +1,13 @@
 //! What the curves of a `command` stage are curves of.
 
 use runs::number::Count;
-use runs::settings::LastBatch;
 use serde_json::{Map, Value, json};
 
 use super::Program;
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::Draft;
 use crate::grid::Grid;
-use crate::schema::{CurveOf, Name};
+use crate::schema::{Column, CurveOf, Name};
+use crate::spanned::Spanned;
 use crate::sweep::text_of;
 use crate::training::Case;
 use crate::yaml::{Node, Value as Yaml};
@@ -24,15 +24,13 @@ pub(super) struct Curves {
 /// What the curves are curves of, if that is complete and every value of the right type.
 pub(super) fn curves(
     name: &str,
-    of: &CurveOf,
-    node: &Node,
-    key: Span,
+    of: &Spanned<CurveOf>,
     grid: &Grid,
     dataset_examples: Option<u64>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Curves> {
     let before = mistakes.len();
-    let settings = node.entry("settings").map_or(key, |entry| entry.key_span);
+    let settings = of.key;
     for (setting, given) in [
         ("method", of.method.is_some()),
         ("batch_size", of.batch_size.is_some()),
@@ -47,6 +45,20 @@ pub(super) fn curves(
         }
     }
     for range in &grid.ranges {
+        if Column::NAMES.contains(&range.name.as_str()) && !OWN.contains(&range.name.as_str()) {
+            mistakes.push(
+                Draft::error(format!("`{}` is a column of curves", range.name))
+                    .at(range.key_span, "a setting of that name")
+                    .help("give the setting another name: in exports the two would be one"),
+            );
+        }
+        if matches!(range.name.as_str(), "epochs" | "iterations") {
+            mistakes.push(
+                Draft::warning(format!("`{}` is swept, and the budget is not", range.name))
+                    .at(range.key_span, "changes what the program is told, and not how long a run is")
+                    .help("write a stage for each budget, the second as `like: FIRST` with its own `settings.budget`"),
+            );
+        }
         for value in &range.values {
             let (fits, wanted) = match range.name.as_str() {
                 "batch_size" => (
@@ -85,7 +97,7 @@ pub(super) fn curves(
         return None;
     };
     (mistakes.len() == before).then(|| Curves {
-        of: of.clone(),
+        of: CurveOf::clone(of),
         train_examples,
     })
 }
@@ -118,7 +130,8 @@ impl Curves {
             stop: None,
             stop_from: stage.to_owned(),
             steps_per_epoch: Some(
-                LastBatch::Drop
+                self.of
+                    .last_batch
                     .steps_per_epoch(self.train_examples, batch_size)
                     .max(1),
             ),

@@ -1,51 +1,52 @@
 //! Where a command's inputs and outputs lie in its working folder.
 
 use crate::diagnostic::{Draft, Span};
-use crate::like::Written;
 use crate::schema::{Command, Name};
-use crate::yaml::Node;
 
 /// Paths in the working folder stay in it and do not meet.
-pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut Vec<Draft>) {
-    let Some(node) = written.node.get("command") else {
-        return;
-    };
-    for entry in node.get("inputs").map_or(&[][..], Node::entries) {
-        if !is_file_name(&entry.key) {
+pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
+    for (name, input) in &command.inputs {
+        if !is_file_name(name) {
             mistakes.push(
-                Draft::error(format!("`{}` is no name for an input", entry.key))
-                    .at(entry.key_span, "its name in the working folder")
+                Draft::error(format!("`{name}` is no name for an input"))
+                    .at(input.key, "its name in the working folder")
                     .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
             );
         }
     }
-    let mut taken: Vec<(&str, Span)> = node
-        .get("inputs")
-        .map_or(&[][..], Node::entries)
-        .iter()
-        .map(|entry| (entry.key.as_str(), entry.key_span))
+    let inputs = command.inputs.iter();
+    let mut taken: Vec<(&str, Span)> = inputs
+        .map(|(name, input)| (name.as_str(), input.key))
         .collect();
-    let outputs = node.get("outputs").map_or(&[][..], Node::entries);
-    for entry in outputs {
-        if Name::is_name(&entry.key) && !(entry.key == "curve" && command.curves.is_some()) {
+    for (name, path) in &command.outputs {
+        if Name::is_name(name) && !(name == "curve" && command.curves.is_some()) {
             continue;
         }
         mistakes.push(
-            Draft::error(format!("`{}` is no name for an output", entry.key))
-                .at(entry.key_span, "here")
-                .help(if entry.key == "curve" {
+            Draft::error(format!("`{name}` is no name for an output"))
+                .at(path.key, "here")
+                .help(if name == "curve" {
                     "`curve` is what `curves` becomes; choose another name"
                 } else {
                     "use letters, digits, `-` and `_`"
                 }),
         );
     }
-    let paths = outputs
-        .iter()
-        .map(|entry| &entry.node)
-        .chain(node.get("curves"));
-    for path in paths {
-        let Some(text) = path.text() else { continue };
+    let is_discarded = |path: &str| {
+        let mut folders = command
+            .discard
+            .iter()
+            .filter(|folder| folder.ends_with('/'));
+        folders.any(|folder| path.starts_with(folder.as_str()))
+    };
+    // In the order of the file: the later of two is in the way.
+    let declared = command.outputs.values().chain(&command.discard);
+    let declared = declared.map(|path| (path.as_str(), path.span));
+    let curves = command.curve_files();
+    let curves = curves.map(|(file, span)| (file.path.as_str(), span));
+    let mut paths: Vec<(&str, Span)> = declared.chain(curves).collect();
+    paths.sort_by_key(|(_, span)| *span);
+    for (text, span) in paths {
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
         if text.trim_end_matches('/').is_empty()
             || text.contains(['\0', '\\', '\n'])
@@ -53,7 +54,7 @@ pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut V
         {
             mistakes.push(
                 Draft::error(format!("`{text}` is no path in the working folder"))
-                    .at(path.span, "here")
+                    .at(span, "here")
                     .help("give it relative to that folder, without `.` and `..`"),
             );
             continue;
@@ -62,15 +63,19 @@ pub(crate) fn check_paths(command: &Command, written: &Written, mistakes: &mut V
             let (a, b) = (text.trim_end_matches('/'), other.trim_end_matches('/'));
             a == b || a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/"))
         };
-        if let Some((other, span)) = taken.iter().find(|(other, _)| meets(other)) {
+        // What is read of a folder that is thrown away is read before.
+        let in_the_way = taken.iter().find(|(other, _)| {
+            meets(other) && !(is_discarded(text) || text.ends_with('/') && is_discarded(other))
+        });
+        if let Some((other, place)) = in_the_way {
             mistakes.push(
                 Draft::error(format!("`{text}` and `{other}` are in each other's way"))
-                    .at(path.span, "here")
-                    .also(*span, "and here")
+                    .at(span, "here")
+                    .also(*place, "and here")
                     .help("inputs and outputs are different files; none lies in another"),
             );
         }
-        taken.push((text, path.span));
+        taken.push((text, span));
     }
 }
 

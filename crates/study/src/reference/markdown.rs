@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{definition_name, full_schema, only_property};
-use crate::schema::{File, Stage};
+use crate::schema::{File, StageKeys};
 use crate::site;
 
 const STUDY: &str = "\
@@ -49,7 +49,7 @@ cache: { path: /data/cache }
 ///
 /// Never: the schema is made from types that have definitions.
 pub fn reference_markdown() -> String {
-    page(STUDY, "Study", &full_schema::<File<Stage>>("Study"))
+    page(STUDY, "Study", &full_schema::<File<StageKeys>>("Study"))
 }
 
 /// The reference page of the site file.

@@ -27,6 +27,15 @@ fn as_json(node: &Node) -> Value {
     }
 }
 
+/// Whether a key fits a pattern of keys.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern {
+        "^[A-Za-z0-9_-]+$" => crate::schema::Name::is_name(name),
+        "^x-" => name.starts_with("x-"),
+        _ => panic!("no pattern {pattern}"),
+    }
+}
+
 /// What is wrong with a value, each with its path; nothing if the schema accepts it.
 /// Source: JSON Schema 2020-12, as far as the schema of studies uses it.
 fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {
@@ -152,14 +161,18 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
             }
             "patternProperties" | "additionalProperties" => {
                 let named = &schema["properties"];
-                let (patterns, schema) = match keyword.as_str() {
-                    // One pattern, that of names.
-                    "patternProperties" => (true, &rule["^[A-Za-z0-9_-]+$"]),
-                    _ => (schema.get("patternProperties").is_some(), rule),
-                };
+                let patterns = schema["patternProperties"].as_object();
                 for (name, property) in value.as_object().into_iter().flatten() {
-                    let by_pattern = patterns && crate::schema::Name::is_name(name);
-                    if named.get(name).is_none() && by_pattern == (keyword == "patternProperties") {
+                    let by_pattern = patterns.and_then(|patterns| {
+                        let mut patterns = patterns.iter();
+                        patterns.find_map(|(pattern, schema)| fits(pattern, name).then_some(schema))
+                    });
+                    let schema = match (keyword.as_str(), by_pattern) {
+                        ("patternProperties", Some(schema)) => schema,
+                        ("additionalProperties", None) => rule,
+                        _ => continue,
+                    };
+                    if named.get(name).is_none() {
                         found.extend(faults(root, schema, property, &format!("{path}/{name}")));
                     }
                 }

@@ -10,24 +10,26 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::spanned::Spanned;
+
 /// Images with labels: a source and how it is split. The parts are stratified by class and do not overlap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dataset {
     /// Where the images come from.
-    pub(crate) source: Source,
+    pub(crate) source: Spanned<Source>,
     /// The source's file, or the folder with its files; relative to the folder of the study file that says so.
     /// They need not be there to check or to plan a study. Default: none; `digits` has no files.
-    pub(crate) path: Option<String>,
+    pub(crate) path: Option<Spanned<String>>,
     /// Instead of `path`: where to download the file, or the folder that the files are in, `http://` or `https://`.
     /// They are fetched when they are needed, once, and kept in the cache. The address is no part of any training
     /// run's key. Default: none.
-    pub(crate) url: Option<String>,
+    pub(crate) url: Option<Spanned<String>>,
     /// With `url`: SHA-256 of the file (64 hexadecimal digits), or of each file by its name. Required with `url`.
-    pub(crate) sha256: Option<Checksums>,
+    pub(crate) sha256: Option<Spanned<Checksums>>,
     /// For `svhn`: whether to train on `extra_32x32.mat` too.
     #[serde(default)]
-    pub(crate) extra: bool,
+    pub(crate) extra: Spanned<bool>,
     /// Images to train on. Default: those of the source, as it is distributed, that the other parts leave.
     pub(crate) train: Option<Count>,
     /// Images to choose configurations by, taken from the training images.
@@ -62,13 +64,13 @@ pub(crate) enum Source {
 }
 
 /// SHA-256 of a file, or of files by their names.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(crate) enum Checksums {
     /// Of the source's only file.
     Of(Sha256),
     /// Of each file, by its name.
-    ByName(BTreeMap<String, Sha256>),
+    ByName(BTreeMap<String, Spanned<Sha256>>),
 }
 
 /// SHA-256, in 64 hexadecimal digits.
@@ -143,8 +145,8 @@ impl Dataset {
     /// How many training images there are, if the source is as it is distributed; none if the other parts leave
     /// less than none.
     pub(crate) fn train_examples(&self) -> Option<u64> {
-        let all = self.source.train_images(self.extra);
-        let taken = match self.source {
+        let all = self.source.train_images(*self.extra);
+        let taken = match *self.source {
             Source::Digits => self.validation.checked_add(self.test.unwrap_or(0))?,
             _ => self.validation,
         };

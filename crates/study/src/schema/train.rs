@@ -9,21 +9,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Name;
+use crate::spanned::Spanned;
 
 /// Training runs: one, or with `sweep` one for each combination of its values.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Train {
     /// The `dataset` stage to train on. Required without `configuration`.
-    pub(crate) dataset: Option<Name>,
+    pub(crate) dataset: Option<Spanned<Name>>,
     /// The `select` stage whose winners to run: one run for each winner and each combination of this
     /// stage's own sweep. Data set, model, optimizer, batch size and learning rate are the winner's; what
     /// is given here replaces the winner's setting as a whole.
-    pub(crate) configuration: Option<Name>,
+    pub(crate) configuration: Option<Spanned<Name>>,
     /// The network. Required without `configuration`.
     pub(crate) model: Option<Model>,
     /// Examples a step. Required here or in the sweep, without `configuration`.
-    pub(crate) batch_size: Option<Count>,
+    pub(crate) batch_size: Option<Spanned<Count>>,
     /// The rate that the schedule starts from. Required here or in the sweep, without `configuration`.
     pub(crate) learning_rate: Option<Positive>,
     /// Seed of weights, order, augmentation and the Fisher matrix's labels. Default 0.
@@ -31,13 +32,13 @@ pub(crate) struct Train {
     /// Weights to start from instead of drawn ones: a safetensors file with PyTorch's names of the network's
     /// parameters, as `pipeline export` writes it; relative to the folder of the study file that says so. Its contents
     /// are part of a run's key. Default: none.
-    pub(crate) initial_weights: Option<String>,
+    pub(crate) initial_weights: Option<Spanned<String>>,
     /// How long to train. Required without `configuration`.
-    pub(crate) budget: Option<Budget>,
+    pub(crate) budget: Option<Spanned<Budget>>,
     /// How the learning rate changes. Default `constant`.
     pub(crate) schedule: Option<Shape>,
     /// If it takes W steps, the rate of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
-    pub(crate) warmup: Option<Length>,
+    pub(crate) warmup: Option<Spanned<Length>>,
     /// The update rule. Required without `configuration`.
     pub(crate) optimizer: Option<Optimizer>,
     /// Random changes of the training images, drawn anew each epoch. Default: none.
@@ -53,7 +54,7 @@ pub(crate) struct Train {
     /// When a run counts as diverged though its numbers are finite. Default: all of its defaults.
     pub(crate) divergence: Option<Divergence>,
     /// When to end before the budget does. Default: never.
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stop: Option<Spanned<Stop>>,
     /// What becomes of the examples left over at the end of an epoch. Default `drop`.
     pub(crate) last_batch: Option<LastBatch>,
 }
@@ -63,13 +64,13 @@ impl Train {
     pub(crate) fn settings(&self) -> Option<Settings> {
         Some(Settings {
             model: self.model.clone()?,
-            batch_size: self.batch_size?,
+            batch_size: *self.batch_size?,
             learning_rate: self.learning_rate?,
             seed: self.seed.unwrap_or_default(),
-            budget: self.budget?,
+            budget: *self.budget?,
             schedule: Schedule {
                 shape: self.schedule.clone().unwrap_or(Shape::Constant {}),
-                warmup: self.warmup,
+                warmup: self.warmup.map(|length| *length),
             },
             optimizer: self.optimizer.clone()?,
             augment: self.augment.unwrap_or_default(),
@@ -79,7 +80,7 @@ impl Train {
             noise_scale: self.noise_scale,
             last_batch: self.last_batch.unwrap_or_default(),
             divergence: self.divergence.unwrap_or_default(),
-            stop: self.stop,
+            stop: self.stop.map(|stop| *stop),
         })
     }
 }

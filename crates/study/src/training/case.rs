@@ -1,11 +1,10 @@
 //! What the readers of runs must know of them: how long they train, where they are evaluated, when they stop.
 
-use runs::epochs_to_steps;
 use runs::number::Count;
 use runs::settings::{Budget, Evaluation, Stop};
+use runs::{Part, epochs_to_steps};
 
 use crate::diagnostic::{Draft, Span};
-use crate::like::Written;
 use crate::schema::{Dataset, Metric, Moment};
 
 /// Runs that look alike to what reads them.
@@ -24,24 +23,22 @@ pub(crate) struct Case {
     pub(crate) steps_per_epoch: Option<u64>,
 }
 
+/// Where a stage says what a run of it is.
+pub(super) struct Places {
+    pub(super) batch_size: Span,
+    pub(super) budget: Span,
+    /// If it stops.
+    pub(super) stop: Option<Span>,
+}
+
 /// Checks what a run needs of its data set and budget.
 pub(super) fn check_case(
     name: &str,
     case: &Case,
+    at: &Places,
     data: &Dataset,
-    written: &Written,
     mistakes: &mut Vec<Draft>,
 ) {
-    let batch_span = || {
-        let sweep = written
-            .node
-            .get("sweep")
-            .and_then(|sweep| sweep.get("batch_size"));
-        sweep.map_or_else(
-            || written.node.span_at(&["train", "batch_size"]),
-            |node| node.span,
-        )
-    };
     if let Some(examples) = data.train_examples()
         && case.batch_size.get() > examples
     {
@@ -50,7 +47,7 @@ pub(super) fn check_case(
                 "batch size {} with {examples} training examples",
                 case.batch_size.get()
             ))
-            .at(batch_span(), "larger than the training set")
+            .at(at.batch_size, "larger than the training set")
             .help(format!("at most {examples}")),
         );
     }
@@ -66,28 +63,25 @@ pub(super) fn check_case(
                 case.batch_size.get()
             ))
             .at(
-                written.node.span_at(&["train", "budget"]),
+                at.budget,
                 "log2(B / adjusted_from_batch) + 1 is not above 0",
             )
             .help("set `adjusted_from_batch` to the smallest batch size"),
         );
     }
-    for (metric, _) in case.stop.iter().flat_map(Stop::levels) {
-        if let Some(draft) = missing_part(metric, data, written.node.span_at(&["train", "stop"])) {
-            mistakes.push(draft);
-        }
+    for (stop, span) in case.stop.iter().zip(at.stop) {
+        let levels = stop.levels();
+        mistakes.extend(levels.filter_map(|(metric, _)| missing_part(metric, data, span)));
     }
 }
 
 /// The mistake of asking for a metric of a part that the data set lacks.
 pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option<Draft> {
     let name = metric.name();
-    let (part, present) = if name.starts_with("validation") {
-        ("validation", data.validation > 0)
-    } else if name.starts_with("test") {
-        ("test", data.test_examples() > 0)
-    } else {
-        return None;
+    let (part, present) = match metric.part() {
+        Part::Train => return None,
+        Part::Validation => ("validation", data.validation > 0),
+        Part::Test => ("test", data.test_examples() > 0),
     };
     (!present).then(|| {
         Draft::error(format!("`{name}` without {part} images"))
@@ -116,8 +110,8 @@ impl Case {
     pub(crate) fn step_of(&self, moment: Moment) -> Option<u64> {
         match moment {
             Moment::End => self.steps(),
-            Moment::Epochs(epochs) => Some(epochs_to_steps(epochs.get(), self.steps_per_epoch?)),
-            Moment::Iterations(iterations) => Some(iterations.get()),
+            Moment::Epochs(epochs) => Some(epochs_to_steps(epochs, self.steps_per_epoch?)),
+            Moment::Iterations(iterations) => Some(iterations),
         }
     }
 }

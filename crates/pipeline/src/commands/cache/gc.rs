@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::{Deletion, Policy, Store, Sweep, Why};
+use engine::{Deletion, DeletionReason, GcReport, Policy, Store};
 use study::Size;
 
 use super::{never_ran, print_json, size};
@@ -26,24 +26,24 @@ pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
         older_than: arguments.older_than.or(by_default),
         max_bytes: arguments.max_size.map(Size::bytes),
         forget: arguments.forget.clone(),
-        states: arguments.states,
+        checkpoints: arguments.checkpoints,
     };
-    let sweep = store.gc(&policy, arguments.delete)?;
+    let report = store.gc(&policy, arguments.delete)?;
     if arguments.format.json {
-        return print_json(&sweep);
+        return print_json(&report);
     }
-    print(&sweep, &policy, arguments.verbose);
+    print(&report, &policy, arguments.verbose);
     Ok(DONE)
 }
 
-fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
-    let verb = if sweep.deleted {
+fn print(report: &GcReport, policy: &Policy, every_file: bool) {
+    let verb = if report.deleted {
         "deleted"
     } else {
         "would delete"
     };
     if every_file {
-        for one in &sweep.deletions {
+        for one in &report.deletions {
             let (bytes, age) = (size(one.bytes), duration(one.age as f64));
             outln!(
                 "{verb} {} ({bytes}, {age} old): {}",
@@ -52,8 +52,8 @@ fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
             );
         }
     }
-    let mut by_reason: BTreeMap<&Why, Vec<&Deletion>> = BTreeMap::new();
-    for one in &sweep.deletions {
+    let mut by_reason: BTreeMap<&DeletionReason, Vec<&Deletion>> = BTreeMap::new();
+    for one in &report.deletions {
         by_reason.entry(&one.why).or_default().push(one);
     }
     for (why, files) in &by_reason {
@@ -61,18 +61,18 @@ fn print(sweep: &Sweep, policy: &Policy, every_file: bool) {
         let count = counted(files.len(), "file");
         outln!("{verb} {count}, {}: {why}{}", size(bytes), kinds(files));
     }
-    for (by, results) in &sweep.kept {
+    for (by, results) in &report.kept {
         outln!("kept {}: of {by}", counted(*results, "result"));
     }
-    if sweep.spared > 0 {
-        let spared = counted(sweep.spared, "result");
+    if report.spared > 0 {
+        let spared = counted(report.spared, "result");
         outln!("kept {spared}: of no study or pin, but neither old nor too many");
     }
-    if policy.max_bytes.is_some_and(|limit| sweep.after > limit) {
+    if policy.max_bytes.is_some_and(|limit| report.after > limit) {
         outln!("the cache stays larger than that: the rest is in use (`--forget`, `unpin`)");
     }
-    let (before, after) = (size(sweep.before), size(sweep.after));
-    match (sweep.deletions.len(), sweep.deleted) {
+    let (before, after) = (size(report.before), size(report.after));
+    match (report.deletions.len(), report.deleted) {
         (0, _) => outln!("{before}: nothing to delete"),
         (_, true) => outln!("{before} before, {after} after"),
         (_, false) => outln!("{before} now, {after} then; a dry run: --delete deletes"),

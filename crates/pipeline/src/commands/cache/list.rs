@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Keeping, Store, Tenant, utc};
+use engine::{Store, StudyUsage, utc};
 use serde_json::json;
 
 use super::{name_of, never_ran, print_json, size};
@@ -18,40 +18,40 @@ pub(super) fn list(store: &Store, arguments: &List) -> Result<u8, Failure> {
 }
 
 fn studies(store: &Store, as_json: bool) -> Result<u8, Failure> {
-    let (tenants, pins) = (store.tenants()?, store.pins()?);
+    let (studies, pins) = (store.studies()?, store.pins()?);
     if as_json {
         let pins = pins.iter().map(|(name, pin)| {
             json!({"name": name, "study": pin.study, "at": date(pin.at), "results": pin.stages.len()})
         });
-        let studies = tenants.iter().map(|one| {
+        let rows = studies.iter().map(|one| {
             json!({"study": one.study, "results": one.results, "missing": one.missing, "bytes": one.bytes,
                 "last": date(one.last)})
         });
         return print_json(&json!({
-            "studies": studies.collect::<Vec<_>>(), "pins": pins.collect::<Vec<_>>(),
+            "studies": rows.collect::<Vec<_>>(), "pins": pins.collect::<Vec<_>>(),
         }));
     }
-    if tenants.is_empty() {
+    if studies.is_empty() {
         outln!("the cache is empty");
     }
-    let name = |tenant: &Tenant| tenant.study.clone().unwrap_or("(no study)".to_owned());
-    let names: Vec<String> = tenants.iter().map(name).collect();
+    let name = |one: &StudyUsage| one.study.clone().unwrap_or("(no study)".to_owned());
+    let names: Vec<String> = studies.iter().map(name).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
-    for (name, tenant) in names.iter().zip(&tenants) {
-        let missing = match tenant.missing {
+    for (name, one) in names.iter().zip(&studies) {
+        let missing = match one.missing {
             0 => String::new(),
             missing => format!(", {missing} lost"),
         };
-        let last = if tenant.study.is_some() {
+        let last = if one.study.is_some() {
             "last ran"
         } else {
             "newest of"
         };
         outln!(
             "{name:width$}  {:>13}  {:>9}  {last} {}{missing}",
-            counted(tenant.results, "result"),
-            size(tenant.bytes),
-            date(tenant.last)
+            counted(one.results, "result"),
+            size(one.bytes),
+            date(one.last)
         );
     }
     for (name, pin) in pins {
@@ -106,16 +106,15 @@ fn results(store: &Store, study: &str, as_json: bool) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-pub(super) fn du(store: &Store, keeping: Keeping, arguments: &AsJson) -> Result<u8, Failure> {
+pub(super) fn du(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
     let usage = store.usage()?;
-    let space = store.space_of_states(keeping)?;
     if arguments.json {
         let kinds = usage
             .by_kind
             .iter()
             .map(|(kind, (bytes, files))| (kind.clone(), json!({"bytes": bytes, "files": files})));
         return print_json(&json!({
-            "bytes": usage.bytes, "files": usage.files, "state_space": space,
+            "bytes": usage.bytes, "files": usage.files,
             "by_kind": kinds.collect::<serde_json::Map<_, _>>(),
         }));
     }
@@ -123,12 +122,7 @@ pub(super) fn du(store: &Store, keeping: Keeping, arguments: &AsJson) -> Result<
     kinds.sort_by_key(|(_, (bytes, _))| std::cmp::Reverse(*bytes));
     for (kind, (bytes, files)) in kinds {
         let files = counted(usize::try_from(*files)?, "file");
-        let most = if kind == "kept states" {
-            format!(", which may take {}", size(space))
-        } else {
-            String::new()
-        };
-        outln!("{:>9}  {files:>13}  {kind}{most}", size(*bytes));
+        outln!("{:>9}  {files:>13}  {kind}", size(*bytes));
     }
     let files = counted(usize::try_from(usage.files)?, "file");
     outln!("{:>9}  {files:>13}  in all", size(usage.bytes));

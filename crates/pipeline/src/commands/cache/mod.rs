@@ -20,7 +20,7 @@ pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
     let store = Store::open(&site.cache)?;
     match command {
         Cache::List(arguments) => list::list(&store, arguments),
-        Cache::Du(arguments) => list::du(&store, site.keeping(None), arguments),
+        Cache::Du(arguments) => list::du(&store, arguments),
         Cache::Verify(arguments) => verify::verify(&store, arguments),
         Cache::Gc(arguments) => gc::gc(&store, arguments),
         Cache::Pin(arguments) => pin::pin(&store, arguments),

@@ -6,15 +6,14 @@ use std::fmt::Write as _;
 
 use engine::{Graph, Plan, Planned, Verdict};
 
-use super::{States, because, duration};
-use crate::commands::cache::size;
+use super::{because, duration};
 use crate::commands::counted;
 
 /// Reasons shown for a stage of the study; with `--verbose` all are.
 const REASONS: usize = 6;
 
 /// The page.
-pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool, states: States) -> String {
+pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool) -> String {
     let mut text = String::new();
     for (name, family) in families(graph, plan) {
         let _ = writeln!(text, "{name}: {}", family.counts());
@@ -37,19 +36,6 @@ pub(crate) fn as_text(graph: &Graph, plan: &Plan, every_stage: bool, states: Sta
         }
     }
     text += &last_lines(graph, plan);
-    let States { bytes, space } = states;
-    if bytes > 0 {
-        let most = size(bytes.min(space));
-        let _ = write!(text, "kept states of training runs: at most {most} on disk");
-        if bytes > space {
-            let all = size(bytes);
-            let _ = write!(
-                text,
-                " (--keep-space); all would take {all}, so those of finished runs go, the oldest first"
-            );
-        }
-        text.push('\n');
-    }
     text
 }
 

@@ -3,6 +3,8 @@
 //! The columns are those of the study file's reference (`curves` of `command`); the bytes are those that a `train`
 //! stage would give for such a run (doc/design.md).
 
+use std::path::Path;
+
 use runs::{Curve, Evaluation, Metric, Outcome, Record, Updates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,6 +14,9 @@ use super::table::{File, Pace, Row, Rows};
 
 /// A rate that falls below this share of the one before fell by a step of a schedule, not by a slow decay.
 const DROP: f64 = 0.9;
+
+/// Rows that are shown of a file before it is run.
+const PREVIEWED: usize = 3;
 
 /// What the study says of a curve.
 #[derive(Debug, Deserialize)]
@@ -51,6 +56,36 @@ impl Settings {
             file.read(&contents(&file.path)?, self.pace(), &mut rows)?;
         }
         self.curve(&rows)
+    }
+
+    /// The first rows of files in a folder, in words.
+    pub(super) fn preview(&self, folder: &Path) -> Result<Vec<String>, Failure> {
+        let mut rows = Rows::new();
+        for file in &self.files {
+            file.read(
+                &std::fs::read(folder.join(&file.path))?,
+                self.pace(),
+                &mut rows,
+            )?;
+        }
+        let kept = self.curve(&rows)?;
+        let cells = |row: &Row| {
+            let cells = row
+                .iter()
+                .map(|(column, value)| format!("{column} {value}"));
+            cells.collect::<Vec<_>>().join(", ")
+        };
+        let shown = rows.iter().take(PREVIEWED);
+        let mut lines: Vec<String> = shown
+            .map(|(step, row)| format!("step {step}: {}", cells(row)))
+            .collect();
+        lines.push(format!(
+            "{} rows, {} steps of {}",
+            rows.len(),
+            kept.steps,
+            self.budget_steps
+        ));
+        Ok(lines)
     }
 
     /// The files that the program writes.

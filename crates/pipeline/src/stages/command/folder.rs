@@ -1,21 +1,30 @@
 //! A folder as a tar file with the same bytes wherever and whenever it is made: entries by name, no times, no owners.
 
-use std::fs;
-use std::io::Cursor;
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::Failure;
 
-/// The paths of all files below a folder, relative to it, sorted; links are an error.
-pub(super) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+/// Bytes that are read at once.
+const CHUNK: usize = 1 << 18;
+
+/// The paths of all files below a folder, relative to it, sorted, but for those that are passed over; links are an
+/// error.
+pub(super) fn files(folder: &Path, over: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
-    descend(folder, "", &mut found)?;
+    descend(folder, "", over, &mut found)?;
     found.sort();
     Ok(found)
 }
 
-fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Failure> {
+fn descend(
+    folder: &Path,
+    path: &str,
+    over: &dyn Fn(&str) -> bool,
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
     for entry in fs::read_dir(folder.join(path))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -27,9 +36,12 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
         } else {
             format!("{path}/{name}")
         };
+        if over(&inner) {
+            continue;
+        }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            descend(folder, &inner, found)?;
+            descend(folder, &inner, over, found)?;
         } else if kind.is_file() {
             found.push(inner);
         } else {
@@ -41,24 +53,24 @@ fn descend(folder: &Path, path: &str, found: &mut Vec<String>) -> Result<(), Fai
     Ok(())
 }
 
-/// The folder's files as a tar file. Folders in it that are empty are left out.
-pub(super) fn pack(folder: &Path) -> Result<Vec<u8>, Failure> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for name in files(folder)? {
-        let path = folder.join(&name);
-        let contents = fs::read(&path)?;
-        let executable = path.metadata()?.permissions().mode() & 0o111 != 0;
+/// Writes the folder's files as a tar file. Folders in it that are empty are left out.
+pub(super) fn pack(folder: &Path, tar: &mut dyn Write) -> Result<(), Failure> {
+    let mut tar = tar::Builder::new(tar);
+    for name in files(folder, &|_| false)? {
+        let file = File::open(folder.join(&name))?;
+        let metadata = file.metadata()?;
+        let executable = metadata.permissions().mode() & 0o111 != 0;
         let mut header = tar::Header::new_gnu();
-        header.set_size(contents.len() as u64);
+        header.set_size(metadata.len());
         header.set_mode(if executable { 0o755 } else { 0o644 });
-        tar.append_data(&mut header, &name, contents.as_slice())?;
+        tar.append_data(&mut header, &name, file)?;
     }
-    Ok(tar.into_inner()?)
+    Ok(tar.finish()?)
 }
 
 /// Unpacks what [`pack`] made.
-pub(super) fn unpack(bytes: &[u8], folder: &Path) -> Result<(), Failure> {
-    let mut archive = tar::Archive::new(Cursor::new(bytes));
+pub(super) fn unpack(tar: impl Read, folder: &Path) -> Result<(), Failure> {
+    let mut archive = tar::Archive::new(BufReader::with_capacity(CHUNK, tar));
     archive.set_preserve_mtime(false);
     Ok(archive.unpack(folder)?)
 }
@@ -75,20 +87,25 @@ mod tests {
             for name in order {
                 fs::write(folder.path().join(name), name).expect("a file");
             }
-            let bytes = pack(folder.path()).expect("it can be packed");
+            let mut bytes = Vec::new();
+            pack(folder.path(), &mut bytes).expect("it can be packed");
             (folder, bytes)
         };
         let (_, bytes) = write(&["a", "b/c", "d"]);
         let (folder, other) = write(&["d", "b/c", "a"]);
         assert_eq!(bytes, other);
         let copy = tempfile::tempdir().expect("a folder");
-        unpack(&bytes, copy.path()).expect("it can be unpacked");
-        assert_eq!(files(copy.path()).expect("files"), ["a", "b/c", "d"]);
+        unpack(&bytes[..], copy.path()).expect("it can be unpacked");
+        let found = files(copy.path(), &|_| false).expect("files");
+        assert_eq!(found, ["a", "b/c", "d"]);
         assert_eq!(
             fs::read_to_string(copy.path().join("b/c")).expect("a file"),
             "b/c"
         );
         std::os::unix::fs::symlink("a", folder.path().join("link")).expect("a link");
-        assert!(pack(folder.path()).is_err(), "a link is not followed");
+        assert!(
+            pack(folder.path(), &mut Vec::new()).is_err(),
+            "a link is not followed"
+        );
     }
 }

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use super::{Failure, program};
 use std::fs;
 
-/// Reads the running program's group from stdin; an empty line when there is none.
-const SCRIPT: &str = r#"group=
+/// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an empty line when there is none.
+const SCRIPT: &str = r#"trap '' INT TERM HUP USR1 USR2
+group=
 while read -r line; do group=$line; done
 [ -z "$group" ] || kill -s KILL -- "-$group"
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
@@ -23,7 +24,7 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
 /// Working folders that are left before all are removed.
 const LEFT: usize = 8192;
 /// No larger ones are left, in bytes.
-const SMALL: usize = 16 << 10;
+const SMALL: u64 = 16 << 10;
 
 pub(super) struct Guard {
     folder: TempDir,
@@ -67,7 +68,7 @@ impl Guard {
     }
 
     /// The program that had them has ended, and its inputs and outputs are that large.
-    pub(super) fn leave(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub(super) fn leave(&mut self, bytes: u64) -> Result<(), Failure> {
         let temporary = self.folder.path().join("tmp");
         if fs::read_dir(&temporary).map_or(true, |mut files| files.next().is_some()) {
             remove(&temporary)?;

@@ -18,7 +18,9 @@ use number::number;
 /// The columns that a curve has beside its `step`.
 fn columns() -> impl Iterator<Item = &'static str> {
     let metrics = Metric::ALL.map(Metric::name);
-    ["loss", "learning_rate", "examples"].into_iter().chain(metrics)
+    ["loss", "learning_rate", "examples"]
+        .into_iter()
+        .chain(metrics)
 }
 
 /// How far beyond 0 and 1 an accuracy may be by rounding.

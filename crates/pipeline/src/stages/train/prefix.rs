@@ -1,14 +1,14 @@
-//! Names of the states of a run: what a state is a function of, and nothing else.
+//! Names of the checkpoints of a run: what a checkpoint is a function of, and nothing else.
 //!
 //! The root is the key of a manifest like the stage's own, without what is of the course: budget, schedule, rate,
-//! targets, spacing of evaluations; and with the device class. Below it a state is named by its step and the digest
+//! targets, spacing of evaluations; and with the device class. Below it a checkpoint is named by its step and the digest
 //! of the course before that step: the bits of the learning rates, run-length encoded, and the evaluations.
 
-use engine::{Digest, Manifest, StateName};
+use engine::{CheckpointName, Digest, Manifest};
 use serde_json::json;
 use training::{Course, Settings};
 
-/// Where a run's states are kept, and under which names.
+/// Where a run's checkpoints are kept, and under which names.
 pub(super) struct Prefix<'a> {
     root: Digest,
     course: &'a Course,
@@ -25,6 +25,7 @@ impl<'a> Prefix<'a> {
         let mut acting = settings.acting();
         acting.insert("device".to_owned(), json!(device));
         let inputs = manifest.inputs().clone();
+        // These words and those below are of the format: with others, what was kept before would not be found.
         let root = Manifest::new("training state", manifest.code(), acting, inputs);
         Self {
             root: root.key(),
@@ -45,10 +46,10 @@ impl<'a> Prefix<'a> {
         self.course.steps()
     }
 
-    /// The name of the state after `step` updates; at most all of them.
-    pub(super) fn state(&self, step: u64) -> StateName {
+    /// The name of the checkpoint after `step` updates; at most all of them.
+    pub(super) fn checkpoint(&self, step: u64) -> CheckpointName {
         let course = format!("pipeline training state 1\n{}", self.course.before(step));
-        StateName {
+        CheckpointName {
             root: self.root,
             step,
             key: Digest::of(course.as_bytes()),

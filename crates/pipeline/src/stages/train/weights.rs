@@ -1,10 +1,10 @@
-//! The weights that a run ended with, from its last kept state. Nothing is trained for them.
+//! The weights that a run ended with, from its last checkpoint. Nothing is trained for them.
 
 use engine::{Digest, Manifest, Record, Store};
 use serde::Deserialize as _;
 use serde_json::Value;
 use training::models::state_dict;
-use training::{Course, Data, Outcome, Run, Settings, State, Training};
+use training::{Checkpoint, Course, Data, Outcome, Run, Settings, Training};
 
 use super::Failure;
 use super::prefix::Prefix;
@@ -26,7 +26,7 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     ///
-    /// If the run diverged, or its last state or its data set is not in the cache; the message says what to do.
+    /// If the run diverged, or its last checkpoint or its data set is not in the cache; the message says what to do.
     pub(crate) fn read(&mut self, record: &Record) -> Result<Vec<u8>, Failure> {
         let manifest = Manifest::parse(&record.manifest)?;
         let settings = Settings::deserialize(Value::Object(manifest.settings().clone()))?;
@@ -43,18 +43,18 @@ impl<'a> Weights<'a> {
         let prefix = Prefix::new(&manifest, &settings, &course, device);
         let Some(kept) = self
             .store
-            .read_state(prefix.state(run.curve.updates.last_step()))?
+            .read_checkpoint(prefix.checkpoint(run.curve.updates.last_step()))?
         else {
             return Err(
-                "its last state was not kept, or is gone; `pipeline run --keep-worth 0` with another --cache trains \
-                 again and keeps it"
+                "its last checkpoint was not kept, or is gone; `pipeline run --checkpoint-worth 0` with another --cache \
+                 trains again and keeps it"
                     .into(),
             );
         };
-        let state = State::from_bytes(&kept.contents)?;
+        let checkpoint = Checkpoint::from_bytes(&kept.contents)?;
         let data = self.data(&manifest)?;
         let (device, _) = training::device::open("cpu")?;
-        let training = Training::resume(&settings, &course, data, &device, state)?;
+        let training = Training::resume(&settings, &course, data, &device, checkpoint)?;
         Ok(state_dict::to_bytes(&training.state_dict()))
     }
 

@@ -178,9 +178,9 @@ fn one(
         "; lighter is better. The best cell of a panel is starred. "
         @if let Some(first) = rules.first() { "Outlined: " (first) ". " }
         @if let Some(second) = rules.get(1) { "Dashed: " (second) ". " }
-        "A triangle outside of a side marks that good cells touch it: the region may go on beyond the \
-         grid, so its share is a lower bound. Nothing is interpolated. Compare the size and place of \
-         the outline from panel to panel."
+        "A triangle beside an edge of the grid marks that good cells touch this edge. The region may go on beyond \
+         it, so its share is a lower bound. Nothing is interpolated. Compare the size and place of the outline \
+         between panels."
         (curvature(panels))
     };
     let mine = panels.iter();
@@ -209,8 +209,8 @@ fn curvature(panels: &[&Panel]) -> Markup {
     let some = told().any(|panel| panel::parts_dampings(panel));
     html! {
         @if some {
-            " Beyond the dotted line dampings exceed the median eigenvalue of the curvature: there K-FAC is nearly SGD \
-             with learning rate / damping, and a diagonal edge of the region is built in."
+            " Beyond the dotted line dampings exceed the median eigenvalue of the curvature. There K-FAC is nearly \
+             SGD with learning rate / damping, so a diagonal edge of the region is no finding."
         }
         @if all > 0 {
             " "
@@ -218,8 +218,8 @@ fn curvature(panels: &[&Panel]) -> Markup {
             @else if all == 1 { "In one panel without a line all dampings" }
             @else { "In " (all) " panels without a line all dampings" }
             " exceed " @if some { "it" } @else {
-                "the median eigenvalue of the curvature, where K-FAC is nearly SGD with learning rate / damping, and a \
-                 diagonal edge of the region is built in"
+                "the median eigenvalue of the curvature. There K-FAC is nearly SGD with learning rate / damping, so \
+                 a diagonal edge of the region is no finding"
             } "."
         }
     }

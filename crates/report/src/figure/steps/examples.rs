@@ -32,8 +32,9 @@ impl Group<'_> {
             ],
             data: self.summed().named(&format!("fig-examples-{}", self.tag)),
             caption: html! {
-                "Training examples that the median seed had seen at each target; both axes to base 2. Under ideal scaling a \
-                 line is level: the same examples, in fewer steps. Where it rises, a larger batch wastes them."
+                "Training examples that the median seed had seen at each target; both axes to base 2. Under ideal \
+                 scaling a line is level: a larger batch needs the same examples in fewer steps. Where a line rises, \
+                 a larger batch needs more examples."
             },
         }))
     }

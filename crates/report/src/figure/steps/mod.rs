@@ -57,7 +57,8 @@ pub(crate) fn figures(study: &Study<'_>, index: usize, named: &Named<TargetsTabl
         if group.is_tuned() && all.iter().any(|other| !other.is_tuned()) {
             let note = html! {
                 p.note {
-                    "Speed-up, examples and time follow from the steps; they are drawn of the runs that no choice was made on."
+                    "Speed-up, examples and time follow from the steps. They are drawn only for the runs that were \
+                     not used to choose a configuration."
                 }
             };
             blocks.push(note.into());
@@ -211,19 +212,17 @@ impl<'a> Group<'a> {
             "Steps (updates) to each target against batch size; both axes to base 2. "
             "Large markers: the median of "
             (seed_range(&seeds))
-            " a point, with a bar from the fastest to the slowest. Small markers: each seed; the line \
-             below one is the interval between the last evaluation that missed and the first of two \
-             that hit. Dotted: ideal scaling, where doubling the batch halves the steps, from the \
-             smallest batch size of each method. Thin curve: the fit steps = " (words::symbol("S_min")) " + "
-            (words::symbol("E_min")) " / B; the bar along the bottom is its critical batch size with the \
-             95\u{a0}% interval, or, where the batch sizes hold it from one side only, all that lies beyond \
-             the bound. "
-            "An open marker with an arrow lies at the budget of a run that had not reached the target; \
-             crosses above the plane are seeds that diverged. A method scales well where its markers \
+            " a point, with a bar from the fastest to the slowest. Small markers: each seed. The line below a small \
+             marker is the interval from the last evaluation that missed the target to the first of two in a row \
+             that hit it. Dotted: ideal scaling from the smallest batch size of each method, where a batch twice as \
+             large needs half the steps. Thin curve: the fit steps = " (words::symbol("S_min")) " + "
+            (words::symbol("E_min")) " / B; the bar along the bottom is its critical batch size with the 95\u{a0}% interval. Where the data give only a bound, the bar is all that lies beyond it. "
+            "An open marker with an arrow stands at the budget of a run that did not reach the target. Crosses at \
+             the top are seeds that diverged. A method scales well where its markers \
              follow its dotted line. "
             @if self.is_tuned() {
-                "For each point the configuration with the fewest median steps was taken, on the same \
-                 seeds: these steps are optimistic."
+                "Each point is the configuration with the fewest median steps, chosen on the same seeds, so these \
+                 steps are optimistic."
             }
         };
         let mut blocks: Vec<Block> =

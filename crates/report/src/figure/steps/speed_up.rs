@@ -38,10 +38,10 @@ impl Group<'_> {
             ],
             data: self.summed().named(&format!("fig-speed-up-{}", self.tag)),
             caption: html! {
-                "Speed-up: median steps at the smallest batch size at which a method's median seed reached the target, \
-                 over median steps at each batch size, from the medians above; both axes to base 2. Dotted: ideal \
-                 from there, where a batch twice as large needs half the steps. The further a line falls below its own, \
-                 the more of a larger batch is wasted."
+                "Speed-up: median steps at a method's smallest batch size, divided by median steps at each batch \
+                 size; both axes to base 2. The smallest batch size is here the smallest at which the median seed \
+                 reached the target. Dotted: ideal speed-up from there, where a batch twice as large needs half the \
+                 steps. The further a line falls below its dotted line, the more of a larger batch is wasted."
             },
         })
     }

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
             continue;
         }
         let Some(names) = &header else {
-            let names: Vec<String> = record.iter().map(str::to_owned).collect();
+            let names: Vec<String> = record.iter().map(|name| bare(name).to_owned()).collect();
             check_header(&names).map_err(|error| file.at(line, &error))?;
             for name in &names {
                 reader.meet(name);
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
             header = Some(names);
             continue;
         };
-        if record.iter().eq(names.iter().map(String::as_str)) {
+        if record.iter().map(bare).eq(names.iter().map(String::as_str)) {
             let message = "the header again: two runs wrote to one file, or a run went on in it; write each run's \
                            curve to a new file";
             return Err(file.at(line, message));
@@ -48,10 +48,18 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
             let (found, wanted) = (record.len(), names.len());
             return Err(file.at(line, &format!("{found} cells under {wanted} columns")));
         }
-        let cells = names.iter().map(String::as_str).zip(record.iter());
+        let cells = names
+            .iter()
+            .map(String::as_str)
+            .zip(record.iter().map(bare));
         reader.record(line, separator != b',', cells)?;
     }
     Ok(())
+}
+
+/// A cell without quotes that do not begin it: `1, "2"` is written by hand.
+fn bare(cell: &str) -> &str {
+    cell.trim_matches('"')
 }
 
 /// What separates the names in a header.

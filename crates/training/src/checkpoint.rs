@@ -25,7 +25,7 @@ pub(crate) const WEIGHTS: &str = "weights.";
 
 /// A run after `step` updates, before an evaluation there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
+pub struct Checkpoint {
     pub(crate) step: u64,
     pub(crate) curve: Curve,
     pub(crate) memory: Memory,
@@ -40,7 +40,7 @@ struct Description {
     step: u64,
 }
 
-impl State {
+impl Checkpoint {
     /// Updates made.
     pub fn step(&self) -> u64 {
         self.step
@@ -65,18 +65,18 @@ impl State {
             .collect()
     }
 
-    /// Safetensors; equal states give equal bytes.
+    /// Safetensors; equal checkpoints give equal bytes.
     ///
     /// # Panics
     ///
-    /// Never: a state is arrays and counts.
+    /// Never: a checkpoint is arrays and counts.
     pub fn to_bytes(&self) -> Vec<u8> {
         let description = Description {
             counts: self.memory.counts.clone(),
             format: FORMAT,
             step: self.step,
         };
-        let description = serde_json::to_value(description).expect("a state is JSON");
+        let description = serde_json::to_value(description).expect("a checkpoint is JSON");
         let columns = self.curve.columns(CURVE);
         let arrays: Vec<(&str, &[usize], Vec<u8>)> = self
             .memory
@@ -154,7 +154,7 @@ impl State {
 
 pub(crate) fn wrong(problem: String) -> Error {
     Error::Format {
-        what: "training state",
+        what: "checkpoint",
         problem,
     }
 }

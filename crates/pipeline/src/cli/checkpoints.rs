@@ -1,0 +1,36 @@
+//! Which checkpoints of training runs are kept, as the command line says it.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use engine::Keep;
+use study::Size;
+
+/// Checkpoints of training runs, to go on from. What is not said here the site file may say.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the options")]
+pub(crate) struct Checkpoints {
+    /// Checkpoints of training runs that are kept, to go on from after a crash or with a longer budget: none; the newest
+    /// of a run while it is running; also its last; also those before drops of the rate [default: segments]
+    #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(Keep::ALL.map(Keep::name)))]
+    pub(crate) keep_checkpoints: Option<String>,
+
+    /// Seconds of training that a crash may cost [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) checkpoint_every: Option<Duration>,
+
+    /// Seconds of training below which a checkpoint is not worth keeping [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) checkpoint_worth: Option<Duration>,
+
+    /// Space that checkpoints may take in the cache, as 50G or 500M; when more would be kept, those of finished runs
+    /// go, the oldest first [default: 20G]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) checkpoint_space: Option<Size>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

@@ -1,0 +1,204 @@
+//! `curves` of a command: the file in which a program logs what it measures.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use runs::Metric;
+use runs::number::Count;
+use schemars::JsonSchema;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::spanned::Spanned;
+
+/// The file with curves that a program writes: its path, or what is in it; or several files that together have the
+/// columns.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+#[expect(
+    dead_code,
+    reason = "the forms in which the list of files may be written"
+)]
+enum Written {
+    /// The path in the working folder of a file with the columns' own names.
+    Path(String),
+    /// A file with what it calls its columns.
+    File(CurveFile),
+    /// Several files.
+    Files(#[schemars(length(min = 1))] Vec<CurveFile>),
+}
+
+/// The files with curves that a program writes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Curves(Vec<CurveFile>);
+
+/// A file with curves, as the program's logger writes it: values separated by commas, semicolons or tabs under a
+/// header, JSON Lines, or the `trainer_state.json` of Hugging Face.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CurveFile {
+    /// The path in the working folder.
+    pub(crate) path: Spanned<String>,
+    /// What the file calls a column, where that is not its name: `{ validation_loss: val_loss, step: epoch }`.
+    /// In JSON, what is in an object has a name with a dot: `eval.loss`. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub(crate) columns: BTreeMap<Column, String>,
+    /// Columns of the file to pass over; `*` stands for any text. Default: none, so that a misspelt column is a
+    /// mistake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignore: Vec<String>,
+    /// What `step` counts in the file. Default `steps`.
+    #[serde(default, skip_serializing_if = "CountedIn::is_default")]
+    pub(crate) counted_in: CountedIn,
+    /// What the file calls the first step, or the first epoch: 0 or 1. A logger that counts from 0 writes the
+    /// measurements after the first one under 0. Default 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) counted_from: u64,
+    /// Tokens in an example, such as the length of its sequence. Required where tokens are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tokens_per_example: Option<Count>,
+    /// Whether accuracies are percentages. Default: fractions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) percent: bool,
+}
+
+/// What a file counts its steps in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CountedIn {
+    /// Updates.
+    #[default]
+    Steps,
+    /// Passes over the training set.
+    Epochs,
+    /// Examples seen.
+    Examples,
+    /// Tokens seen.
+    Tokens,
+}
+
+/// A column of a curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Column(&'static str);
+
+/// The columns that are no metric.
+const OTHERS: [&str; 4] = ["step", "loss", "learning_rate", "examples"];
+const NAMES: [&str; OTHERS.len() + Metric::ALL.len()] = {
+    let mut names = [""; OTHERS.len() + Metric::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = if at < OTHERS.len() {
+            OTHERS[at]
+        } else {
+            Metric::ALL[at - OTHERS.len()].name()
+        };
+        at += 1;
+    }
+    names
+};
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(number: &u64) -> bool {
+    *number == 1
+}
+
+impl CountedIn {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Column {
+    /// The names of all.
+    pub(crate) const NAMES: &'static [&'static str] = &NAMES;
+}
+
+impl Curves {
+    pub(crate) fn files(&self) -> &[CurveFile] {
+        &self.0
+    }
+}
+
+impl JsonSchema for Curves {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Curves".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl<'de> Deserialize<'de> for Column {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl Visitor<'_> for Name {
+            type Value = Column;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a column of a curve")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Column, E> {
+                let known = NAMES.into_iter().find(|name| *name == word);
+                known
+                    .map(Column)
+                    .ok_or_else(|| E::unknown_field(word, Column::NAMES))
+            }
+        }
+
+        deserializer.deserialize_str(Name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Curves {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyForm;
+
+        impl<'de> Visitor<'de> for AnyForm {
+            type Value = Curves;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "the path of a file, a mapping with its `path`, or a list of such mappings",
+                )
+            }
+
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Curves, E> {
+                Ok(Curves(vec![CurveFile {
+                    path: Spanned::nowhere(path.to_owned()),
+                    columns: BTreeMap::new(),
+                    ignore: Vec::new(),
+                    counted_in: CountedIn::Steps,
+                    counted_from: 1,
+                    tokens_per_example: None,
+                    percent: false,
+                }]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, file: A) -> Result<Curves, A::Error> {
+                let file = CurveFile::deserialize(MapAccessDeserializer::new(file))?;
+                Ok(Curves(vec![file]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Curves, A::Error> {
+                let files: Vec<CurveFile> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                if files.is_empty() {
+                    return Err(serde::de::Error::custom("must not be empty"));
+                }
+                Ok(Curves(files))
+            }
+        }
+
+        deserializer.deserialize_any(AnyForm)
+    }
+}
