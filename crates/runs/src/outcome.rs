@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// How a run ended. Divergence is a result, no failure.
 ///
 /// A run diverged if its training stopped being finite for good: its mini-batch loss, its loss on the training set or
-/// its weights; or if its mini-batch loss stayed too high ([`Divergence`](crate::settings::Divergence)). Its curve is what was measured before. Training here ends
-/// with the first such number. A program may go on: mixed precision skips an update whose loss is not finite, and a
-/// finite training loss after one that was not says that nothing was lost.
+/// its weights; or if its mini-batch loss stayed too high ([`Divergence`](crate::settings::Divergence)). Its curve is
+/// what was measured before. Training here ends with the first such number. A program may go on: mixed precision skips
+/// an update whose loss is not finite, and a finite training loss after one that was not says that nothing was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
