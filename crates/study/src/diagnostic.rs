@@ -212,6 +212,11 @@ impl Draft {
         self.severity == Severity::Error
     }
 
+    /// Whether none of them is more than a warning.
+    pub(crate) fn are_warnings(drafts: &[Self]) -> bool {
+        !drafts.iter().any(Self::is_error)
+    }
+
     /// Puts the first place that fits before the others; says whether there is one.
     pub(crate) fn lead_with(&mut self, fits: impl Fn(Span) -> bool) -> bool {
         let at = self.labels.iter().position(|(span, _)| fits(*span));

@@ -73,7 +73,7 @@ pub(crate) fn program(
     // What is wrong with `settings` has been told; what they would give is not known.
     let complete = program.curves.is_some() || command.curves.is_none();
     program.check_placeholders(command_node(written), complete, mistakes);
-    (!mistakes[before..].iter().any(Draft::is_error)).then_some(program)
+    Draft::are_warnings(&mistakes[before..]).then_some(program)
 }
 
 /// How the files with curves count.

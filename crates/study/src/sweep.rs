@@ -152,7 +152,7 @@ pub(crate) fn grid(
         return None;
     }
     let grid = grid.filtered(stage, &conditions, mistakes);
-    (!mistakes[before..].iter().any(Draft::is_error)).then_some(grid)
+    Draft::are_warnings(&mistakes[before..]).then_some(grid)
 }
 
 /// The list under a key.

@@ -1,6 +1,7 @@
 //! A `train` stage worked out: its points, their settings, and what its readers must know of its runs.
 
 mod case;
+mod degenerate;
 
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ pub(crate) fn own(
     let base = decode::<Train>(&first, "train", key, mistakes);
     let axes = axes(node, key, ranges, settings_of_own, mistakes);
     let (base, axes) = (base?, axes?);
-    if mistakes.len() > before {
+    if !Draft::are_warnings(&mistakes[before..]) {
         return None;
     }
     let counted = cases(node, key, &grid, |train| {
@@ -178,7 +179,21 @@ pub(crate) fn own(
         settings::set(&mut settings, &axis.path, None);
     }
     let dataset = base.dataset.as_ref()?.to_string();
-    (mistakes.len() == before).then_some(Training {
+    if !Draft::are_warnings(&mistakes[before..]) {
+        return None;
+    }
+    degenerate::check_damping(name, node, &grid, mistakes);
+    let normalised = |range: &Range| {
+        let setting = range.path[0].as_str();
+        matches!(
+            setting,
+            "model" | "batch_size" | "ghost_batch" | "last_batch"
+        )
+    };
+    for (train, _) in trains(node, key, &grid, normalised) {
+        degenerate::check_normalisation(name, &train, data.train_examples(), mistakes);
+    }
+    Some(Training {
         dataset: Some(dataset),
         initial_weights: initial_weights(&base),
         base: settings,
@@ -243,9 +258,15 @@ pub(crate) fn confirmed(
     }
     let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, ranges, settings_of_confirmed, mistakes);
+    let axes = axes(
+        node,
+        key,
+        ranges,
+        |train| Some(settings_of_confirmed(train)),
+        mistakes,
+    );
     let (base, axes) = (base?, axes?);
-    if mistakes.len() > before {
+    if !Draft::are_warnings(&mistakes[before..]) {
         return None;
     }
     let mut entries: Vec<(String, u64)> = winners
@@ -283,7 +304,7 @@ pub(crate) fn confirmed(
     });
     let cases: Vec<Case> = cases.map(|(case, _)| case).collect();
     let steps = longest(&entries, &cases, grid.count());
-    let mut settings = settings_of_confirmed(&base)?;
+    let mut settings = settings_of_confirmed(&base);
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
     }
@@ -292,7 +313,7 @@ pub(crate) fn confirmed(
         entries,
     };
     let dataset = winners.dataset.clone();
-    (mistakes.len() == before).then_some(Training {
+    Draft::are_warnings(&mistakes[before..]).then_some(Training {
         dataset: Some(dataset),
         initial_weights: initial_weights(&base),
         base: settings,
@@ -310,8 +331,8 @@ fn settings_of_own(train: &Train) -> Option<Map<String, Value>> {
 }
 
 /// The settings that a stage states beside those of a winner.
-fn settings_of_confirmed(train: &Train) -> Option<Map<String, Value>> {
-    Some(settings::beside_a_winner(train.clone()))
+fn settings_of_confirmed(train: &Train) -> Map<String, Value> {
+    settings::beside_a_winner(train.clone())
 }
 
 fn initial_weights(train: &Train) -> Option<(String, Span)> {
@@ -416,7 +437,7 @@ fn axes(
             }
         })
         .collect();
-    (mistakes.len() == before).then_some(axes)
+    Draft::are_warnings(&mistakes[before..]).then_some(axes)
 }
 
 /// The distinct cases among the points, over those settings that a case depends on, each with how many points have
@@ -441,19 +462,31 @@ fn cases<T>(
                 | "noise_scale"
         )
     };
+    let trains = trains(node, key, grid, matters);
+    trains
+        .filter_map(|(train, runs)| Some((case(&train)?, runs)))
+        .collect()
+}
+
+/// `train` at each of the different points over some of the ranges, the others at their first value, with how many
+/// points have it.
+fn trains(
+    node: &Node,
+    key: Span,
+    grid: &Grid,
+    matters: impl Fn(&Range) -> bool,
+) -> impl Iterator<Item = (Train, u64)> {
     let first = first_point(node, &grid.ranges);
     // Mistakes in values have been noted where each value was decoded on its own.
-    grid.projected(matters)
-        .into_iter()
-        .filter_map(|(point, runs)| {
-            let mut node = first.clone();
-            for (range, place) in point {
-                put(&mut node, range, &range.values[place]);
-            }
-            let train = decode::<Train>(&node, "train", key, &mut Vec::new())?;
-            Some((case(&train)?, runs))
-        })
-        .collect()
+    let points = grid.projected(matters).into_iter();
+    points.filter_map(move |(point, runs)| {
+        let mut node = first.clone();
+        for (range, place) in point {
+            put(&mut node, range, &range.values[place]);
+        }
+        let train = decode::<Train>(&node, "train", key, &mut Vec::new())?;
+        Some((train, runs))
+    })
 }
 
 /// Updates of the winners' runs if each is as long as the longest run that may win.

@@ -61,6 +61,14 @@ fn points_are_run_as_they_are_listed() {
 }
 
 #[test]
+fn a_condition_without_effect_leaves_the_runs_as_they_are() {
+    let sweep = "      batch_size: [16]\n      learning_rate: [0.1, 0.2]\n      exclude: [{ learning_rate: { at_least: 3 } }]\n";
+    let study = Study::parse("study.yaml", &study(sweep)).unwrap();
+    assert_eq!(study.warnings().len(), 1);
+    assert_eq!(study.expand().len(), 3);
+}
+
+#[test]
 fn exclude_leaves_out_what_fits_all_of_one_rule() {
     let found = runs(
         "      batch_size: [16, 32, 64]\n      learning_rate: [0.1, 0.2]\n      exclude:\n        - { batch_size: [16, 32], learning_rate: 2e-1 }\n        - { batch_size: { at_least: 64 } }\n",

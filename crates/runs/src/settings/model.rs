@@ -24,6 +24,16 @@ pub enum Model {
     AlexNet,
 }
 
+impl Model {
+    /// Whether it has BatchNorm.
+    pub fn normalises(&self) -> bool {
+        match self {
+            Self::Cnn(_) | Self::ResNet20 | Self::ResNet32 => true,
+            Self::Mlp(_) | Self::AlexNet => false,
+        }
+    }
+}
+
 /// Layers of a fully connected network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

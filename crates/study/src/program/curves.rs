@@ -96,7 +96,7 @@ pub(super) fn curves(
         );
         return None;
     };
-    (mistakes.len() == before).then(|| Curves {
+    Draft::are_warnings(&mistakes[before..]).then(|| Curves {
         of: CurveOf::clone(of),
         train_examples,
     })

@@ -48,7 +48,7 @@ pub(crate) struct Train {
     /// Which statistics BatchNorm evaluates with. Default `recompute`.
     pub(crate) batch_norm: Option<BatchNorm>,
     /// How many examples BatchNorm normalises by themselves in training (Hoffer et al. 2017). Default: the whole batch.
-    pub(crate) ghost_batch: Option<Count>,
+    pub(crate) ghost_batch: Option<Spanned<Count>>,
     /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: do not.
     pub(crate) noise_scale: Option<NoiseScale>,
     /// When a run counts as diverged though its numbers are finite. Default: all of its defaults.
@@ -76,7 +76,7 @@ impl Train {
             augment: self.augment.unwrap_or_default(),
             evaluation: self.evaluation.clone().unwrap_or_default(),
             batch_norm: self.batch_norm.unwrap_or_default(),
-            ghost_batch: self.ghost_batch,
+            ghost_batch: self.ghost_batch.map(|ghost| *ghost),
             noise_scale: self.noise_scale,
             last_batch: self.last_batch.unwrap_or_default(),
             divergence: self.divergence.unwrap_or_default(),

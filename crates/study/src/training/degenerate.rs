@@ -1,0 +1,90 @@
+//! Settings with which a run can be trained, and that hardly anybody means.
+
+use runs::number::Count;
+use runs::settings::LastBatch;
+
+use crate::diagnostic::{Draft, Span};
+use crate::grid::Grid;
+use crate::schema::Train;
+use crate::yaml::{Node, Value};
+
+/// Warns of a damping that single precision hardly has: a factor that is singular is then not damped at all.
+pub(super) fn check_damping(name: &str, train: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) {
+    for node in values(train, grid, &["optimizer", "kfac", "damping"]) {
+        if let Value::Float(damping) = node.value
+            && damping < f64::from(f32::MIN_POSITIVE)
+        {
+            mistakes.push(
+                Draft::warning(format!("a damping of {damping:e} in `{name}`"))
+                    .at(node.span, "below single precision")
+                    .help(
+                        "training is in single precision, whose smallest normal number is 1.2e-38; below it a \
+                         damping is 0 or nearly so",
+                    ),
+            );
+        }
+    }
+}
+
+/// The values of the setting at `path` of `train`.
+fn values<'a>(train: &'a Node, grid: &'a Grid, path: &[&str]) -> Vec<&'a Node> {
+    let below =
+        |node: &'a Node, path: &[&str]| path.iter().try_fold(node, |node, key| node.get(key));
+    let swept = grid.ranges.iter().find_map(|range| {
+        let (above, rest) = path.split_at_checked(range.path.len())?;
+        let at = |value| below(value, rest);
+        (range.path == above).then(|| range.values.iter().filter_map(at).collect())
+    });
+    swept.unwrap_or_else(|| below(train, path).into_iter().collect())
+}
+
+/// Warns of `BatchNorm` over one example: in a whole batch, a ghost batch, or what is left of either.
+pub(super) fn check_normalisation(
+    name: &str,
+    train: &Train,
+    examples: Option<u64>,
+    mistakes: &mut Vec<Draft>,
+) {
+    let (Some(run), Some(batch_size)) = (train.settings(), train.batch_size) else {
+        return;
+    };
+    if !run.model.normalises() {
+        return;
+    }
+    let (batch, ghost) = (run.batch_size.get(), run.ghost_batch.map(Count::get));
+    let left_over = match run.last_batch {
+        LastBatch::Keep => examples.map_or(0, |examples| examples % batch),
+        LastBatch::Drop => 0,
+    };
+    let ghost_span = train
+        .ghost_batch
+        .map_or(batch_size.span, |ghost| ghost.span);
+    let mut warn = |span: Span, which: String, help: &str| {
+        mistakes.push(
+            Draft::warning(format!("BatchNorm over one example in `{name}`"))
+                .at(span, which)
+                .help(help),
+        );
+    };
+    let more = "it is normalised by itself: most of what tells it from others is lost, and evaluations see \
+                another network";
+    if batch == 1 {
+        warn(batch_size.span, "a batch of one".to_owned(), more);
+    } else if ghost == Some(1) {
+        warn(ghost_span, "a ghost batch of one".to_owned(), more);
+    } else if one_is_left(batch, ghost) {
+        let which = format!("batch size {batch} leaves a ghost batch of one");
+        warn(ghost_span, which, more);
+    } else if left_over == 1 || left_over > 0 && one_is_left(left_over, ghost) {
+        let which = match left_over {
+            1 => "the last batch of an epoch is of one".to_owned(),
+            n => format!("the last batch of an epoch, of {n}, leaves a ghost batch of one"),
+        };
+        warn(batch_size.span, which, "`last_batch: drop` leaves it out");
+    }
+}
+
+/// Whether one example of a batch is a ghost batch by itself.
+fn one_is_left(batch: u64, ghost: Option<u64>) -> bool {
+    ghost.is_some_and(|ghost| batch % ghost == 1)
+}
