@@ -97,10 +97,7 @@ fn evidence(runs: Vec<Run>) -> Evidence {
 }
 
 fn verdict(claim: &serde_json::Value, runs: Vec<Run>) -> ClaimVerdict {
-    decide(
-        &claim_of(claim),
-        &evidence(runs),
-    )
+    decide(&claim_of(claim), &evidence(runs))
 }
 
 fn three_ways(claim: &str, supported: (Method, Method), contradicted: (Method, Method)) {
@@ -305,10 +302,7 @@ fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
         let found = verdict(&json!(claim), study(quick, quick, 5, &mut Noise::new(4)));
         assert_eq!(found.verdict, Verdict::Undecided);
         assert_eq!(found.reason, Reason::Missing(Missing::TimeableTarget));
-        let untimed = decide(
-            &claim_of(&json!(claim)),
-            &Evidence::default(),
-        );
+        let untimed = decide(&claim_of(&json!(claim)), &Evidence::default());
         assert_eq!(untimed.reason, Reason::Missing(Missing::Target));
     }
 }
@@ -437,10 +431,7 @@ fn heatmap_study(
 }
 
 fn of_heatmap(claim: &str, evidence: &Evidence) -> ClaimVerdict {
-    decide(
-        &claim_of(&json!(claim)),
-        evidence,
-    )
+    decide(&claim_of(&json!(claim)), evidence)
 }
 
 #[test]
