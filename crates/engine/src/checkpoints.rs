@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::lock;
 use crate::layout::{self, Found};
-use crate::store::{is_held, numbers};
+use crate::store::{is_held, numbers, remove};
 use crate::{Digest, Error, Job, Store, roots, sealed};
 
 /// What a checkpoint's file is sealed as: a word of the format, older than the name.
@@ -200,7 +200,7 @@ impl Job<'_> {
     ///
     /// If the cache cannot be written.
     pub fn delete_checkpoint(&self, name: CheckpointName) -> Result<(), Error> {
-        self.store.remove(&self.store.checkpoint_path(name))
+        remove(&self.store.checkpoint_path(name))
     }
 
     /// Whether the stage should keep a checkpoint now and end with [`Interrupted`].
@@ -254,7 +254,7 @@ impl Store {
             }
             self.create(&self.checkpoint_path(name), &file)?;
         }
-        superseded.iter().try_for_each(|old| self.remove(old))
+        superseded.iter().try_for_each(|old| remove(old))
     }
 
     /// Where checkpoints take more than so many bytes, deletes those that no unfinished stage needs, the oldest first:

@@ -3,6 +3,7 @@
 //! Serves to say what changed and to guess how long things take. No result depends on it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ pub(crate) fn escape(name: &str) -> String {
         match byte {
             b'.' if at == 0 => file += "%2e",
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => file.push(byte.into()),
-            _ => file += &format!("%{byte:02x}"),
+            _ => write!(file, "%{byte:02x}").expect("writing to a String cannot fail"),
         }
     }
     if file.len() > LONGEST {

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Contents, Digest, Error, Provenance, Record, manifest, sealed};
-pub(crate) use disk::{is_held, numbers};
+pub(crate) use disk::{is_held, numbers, remove};
 
 /// A cache folder.
 #[derive(Debug)]

@@ -380,7 +380,7 @@ fn a_cache_that_cannot_be_created_is_a_clear_error() {
         error.to_string(),
         format!(
             "cannot create the cache {}",
-            lab.path("file/cache/v1").display()
+            lab.path("file/cache").display()
         )
     );
 }

@@ -180,8 +180,9 @@ fn the_checkpoints_of_a_stage_that_makes_its_lost_result_again_stay_while_it_run
     let study = [long("long", 99, 4, 150)];
     ran(&lab, &study, &room(&lab, "first", 2));
     fs::remove_file(lab.blob(&study, "long")).unwrap();
-    let kept = lab.kept();
-    kept.iter().for_each(|path| fs::remove_file(path).unwrap());
+    for path in lab.kept() {
+        fs::remove_file(path).unwrap();
+    }
     std::thread::scope(|scope| {
         let again = scope.spawn(|| ran(&lab, &study, &room(&lab, "first", 2)));
         Lab::wait_until(|| !lab.kept().is_empty());

@@ -11,7 +11,7 @@ use analysis::targets::{StepsToTarget, TargetsTable, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, claim as claim_of};
 
 const BATCHES: [u64; 5] = [16, 32, 64, 128, 256];
 
@@ -98,7 +98,7 @@ fn evidence(runs: Vec<Run>) -> Evidence {
 
 fn verdict(claim: &serde_json::Value, runs: Vec<Run>) -> ClaimVerdict {
     decide(
-        &serde_json::from_value::<Claim>(claim.clone()).expect("a claim"),
+        &claim_of(claim),
         &evidence(runs),
     )
 }
@@ -306,7 +306,7 @@ fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
         assert_eq!(found.verdict, Verdict::Undecided);
         assert_eq!(found.reason, Reason::Missing(Missing::TimeableTarget));
         let untimed = decide(
-            &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+            &claim_of(&json!(claim)),
             &Evidence::default(),
         );
         assert_eq!(untimed.reason, Reason::Missing(Missing::Target));
@@ -359,7 +359,7 @@ fn without_an_effect_a_claim_is_rarely_decided_and_equivalence_is_mostly_seen() 
         ..METHOD
     };
     let count = |claim: &str, evidence: &Evidence, verdict: Verdict| {
-        let claim: Claim = serde_json::from_value(json!(claim)).expect("a claim");
+        let claim = claim_of(&json!(claim));
         usize::from(decide(&claim, evidence).verdict == verdict)
     };
     for _ in 0..studies {
@@ -438,7 +438,7 @@ fn heatmap_study(
 
 fn of_heatmap(claim: &str, evidence: &Evidence) -> ClaimVerdict {
     decide(
-        &serde_json::from_value::<Claim>(json!(claim)).expect("a claim"),
+        &claim_of(&json!(claim)),
         evidence,
     )
 }

@@ -1,12 +1,12 @@
 //! K-FAC at a large damping beside SGD at learning rate / damping.
 
-use analysis::claims::{Claim, ClaimVerdict, Missing, Reason, Remark, Tally, Verdict, decide};
+use analysis::claims::{ClaimVerdict, Missing, Reason, Remark, Tally, Verdict, decide};
 use analysis::control::DampingControl;
 use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, Evidence, Metric, Outcome, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth, change};
+use crate::simulation::{Noise, Truth, change, claim};
 
 /// K-FAC at dampings 0.01, 1 and 100 and a rate of 0.03 times that, SGD at the rate 0.03; the largest
 /// eigenvalue is 2. `difference` is what K-FAC's accuracy lacks.
@@ -51,7 +51,7 @@ fn controls(runs: &[Run]) -> Vec<DampingControl> {
 }
 
 fn verdict(runs: Vec<Run>) -> ClaimVerdict {
-    let claim: Claim = serde_json::from_value(json!("large_damping_is_sgd")).expect("a claim");
+    let claim = claim(&json!("large_damping_is_sgd"));
     decide(
         &claim,
         &Evidence {

@@ -1,13 +1,13 @@
 //! Dampings beside the curvature that the runs recorded, and claim 5 below it.
 
 use analysis::claims::{
-    Agreement, Choice, Claim, ClaimVerdict, Dampings, Missing, Reason, Remark, Verdict, decide,
+    Agreement, Choice, ClaimVerdict, Dampings, Missing, Reason, Remark, Verdict, decide,
 };
 use analysis::heatmap::{DampingLevel, HeatmapTable, heatmap};
 use analysis::{Curvature, Evidence, Named, Run};
 use serde_json::json;
 
-use crate::simulation::{Noise, Truth};
+use crate::simulation::{Noise, Truth, claim};
 
 /// Dampings 1e-4 to 10^-0.5 in half decades.
 fn damping(i: i32) -> f64 {
@@ -60,9 +60,7 @@ fn study(below: f64, median: Option<f64>, x: &str, y: &str) -> Evidence {
 }
 
 fn verdict(evidence: &Evidence) -> ClaimVerdict {
-    let claim: Claim =
-        serde_json::from_value(json!("rates_and_dampings_correlate")).expect("a claim");
-    decide(&claim, evidence)
+    decide(&claim(&json!("rates_and_dampings_correlate")), evidence)
 }
 
 #[test]

@@ -288,6 +288,8 @@ fn an_axis_that_the_runs_lack_is_an_error_that_names_it() {
         matches!(&error, Error::Invalid(reason) if reason.contains("warmth")),
         "{error}"
     );
-    assert!(heatmap(&settings(&json!([])), &study([[0.5; 3]; 3])).is_err());
+    let mut nowhere = settings(&json!(["end"]));
+    nowhere.at.clear();
+    assert!(heatmap(&nowhere, &study([[0.5; 3]; 3])).is_err());
     assert_eq!(heatmap(&settings(&json!(["end"])), &[]), Err(Error::NoRuns));
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::claims::{Claim, Verdict, decide};
+use analysis::claims::{Verdict, decide};
 use analysis::heatmap::{Cell, CellState, Good, HeatmapTable, Panel, SeedCell};
 use analysis::select::{Score, Winner, WinnersTable};
 use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
@@ -29,7 +29,7 @@ fn count(
     noise: &mut Noise,
     simulate: impl Fn(&mut Noise) -> Evidence,
 ) -> (usize, usize) {
-    let claim: Claim = serde_json::from_value(claim.clone()).expect("a claim");
+    let claim = crate::simulation::claim(claim);
     let (mut supported, mut contradicted) = (0, 0);
     for _ in 0..studies {
         match decide(&claim, &simulate(noise)).verdict {

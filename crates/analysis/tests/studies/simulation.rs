@@ -1,5 +1,6 @@
 //! Runs with a known truth, and a small deterministic source of noise.
 
+use analysis::claims::Claim;
 use analysis::{Evaluation, Outcome, Run, RunSettings, Updates};
 use serde_json::{Value, json};
 
@@ -146,4 +147,13 @@ pub(crate) fn change(run: &mut Run, change: impl FnOnce(&mut Value)) {
     let mut all = run.settings.all.clone();
     change(&mut all);
     run.settings = RunSettings::new(all).expect("settings");
+}
+
+/// A claim as a study writes it: a bare name stands for its defaults.
+pub(crate) fn claim(written: &Value) -> Claim {
+    let written = match written.as_str() {
+        Some(name) => json!({name: {}}),
+        None => written.clone(),
+    };
+    serde_json::from_value(written).expect("a claim")
 }

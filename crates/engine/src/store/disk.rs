@@ -64,17 +64,6 @@ impl Store {
             .map_err(|error| Error::io("write", path)(error.error))
     }
 
-    /// Deletes a file that may have gone already.
-    pub(crate) fn remove(&self, path: &Path) -> Result<(), Error> {
-        fault::point("remove");
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::io("delete", path)(error))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// A file without a name of its own yet, with these contents.
     fn stage(&self, contents: &[u8], mode: u32) -> Result<NamedTempFile, Error> {
         let mut staged = self.staging(mode)?;
@@ -227,6 +216,15 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded
     )
+}
+
+/// Deletes a file that may have gone already.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    fault::point("remove");
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("delete", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether another process has a lock on a file.

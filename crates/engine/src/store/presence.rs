@@ -6,6 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::remove;
 use crate::{Error, Store};
 
 /// How long the workers of a run that has ended may take to go.
@@ -72,7 +73,7 @@ impl Store {
         let name = format!("probe-{}", std::process::id());
         let probe = self.root.join("tmp").join(name);
         let created = self.create(&probe, b"");
-        match created.and_then(|_| self.remove(&probe)) {
+        match created.and_then(|_| remove(&probe)) {
             Err(Error::Io { source, .. }) if cannot_write(&source) => {
                 let cache = self.cache().to_owned();
                 Err(Error::ReadOnly { cache, source })

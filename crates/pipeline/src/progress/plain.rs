@@ -223,17 +223,17 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             "failed {}: {error}; try {attempt} of {of} begins",
             graph.stage(*stage).name
         )),
-        Event::Interrupted { running, seconds } => Some(match running {
-            0 => "interrupted".to_owned(),
-            _ => {
-                let until = match seconds {
-                    Some(seconds) => format!("finish within {seconds:.0} s"),
-                    None => "finish the step they are in and keep a checkpoint".to_owned(),
-                };
-                let stages = counted(*running, "running stage");
-                format!("interrupted: {stages} may {until}; Ctrl-C again ends at once")
-            }
-        }),
+        Event::Interrupted { running: 0, .. } => Some("interrupted".to_owned()),
+        Event::Interrupted { running, seconds } => {
+            let until = match seconds {
+                Some(seconds) => format!("finish within {seconds:.0} s"),
+                None => "finish the step they are in and keep a checkpoint".to_owned(),
+            };
+            let stages = counted(*running, "running stage");
+            Some(format!(
+                "interrupted: {stages} may {until}; Ctrl-C again ends at once"
+            ))
+        }
         Event::Failed { stage, error, .. } => {
             Some(format!("failed {}: {error}", graph.stage(*stage).name))
         }
