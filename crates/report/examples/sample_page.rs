@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         let table: ReportTable = match table {
             Ok(Ok(table)) => table,
             other => {
-                eprintln!("cannot read {wanted}: {:?}", other.map(|table| table.err()));
+                eprintln!("cannot read {wanted}: {:?}", other.map(Result::err));
                 return ExitCode::FAILURE;
             }
         };

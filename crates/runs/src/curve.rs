@@ -155,6 +155,7 @@ impl Curve {
     }
 
     /// The measurements before update `step + 1` and before the evaluation there.
+    #[must_use]
     pub fn before(&self, step: u64) -> Self {
         let mut before = self.clone();
         before.cut(step, |at| at < step);

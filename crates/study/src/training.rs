@@ -243,7 +243,13 @@ pub(crate) fn confirmed(
     }
     let first = first_point(node, ranges);
     let base = decode::<Train>(&first, "train", key, mistakes);
-    let axes = axes(node, key, ranges, settings_of_confirmed, mistakes);
+    let axes = axes(
+        node,
+        key,
+        ranges,
+        |train| Some(settings_of_confirmed(train)),
+        mistakes,
+    );
     let (base, axes) = (base?, axes?);
     if mistakes.len() > before {
         return None;
@@ -283,7 +289,7 @@ pub(crate) fn confirmed(
     });
     let cases: Vec<Case> = cases.map(|(case, _)| case).collect();
     let steps = longest(&entries, &cases, grid.count());
-    let mut settings = settings_of_confirmed(&base)?;
+    let mut settings = settings_of_confirmed(&base);
     for axis in &axes {
         settings::set(&mut settings, &axis.path, None);
     }
@@ -310,8 +316,8 @@ fn settings_of_own(train: &Train) -> Option<Map<String, Value>> {
 }
 
 /// The settings that a stage states beside those of a winner.
-fn settings_of_confirmed(train: &Train) -> Option<Map<String, Value>> {
-    Some(settings::beside_a_winner(train.clone()))
+fn settings_of_confirmed(train: &Train) -> Map<String, Value> {
+    settings::beside_a_winner(train.clone())
 }
 
 fn initial_weights(train: &Train) -> Option<(String, Span)> {

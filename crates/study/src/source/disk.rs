@@ -18,8 +18,8 @@ pub(super) fn find(path: &Path, folders: &[&str], called: &[&str]) -> Option<Pat
     }
     folders.iter().find_map(|folder| {
         let parts = folder.split('/').filter(|part| !part.is_empty());
-        let folder = parts.fold(Some(path.to_owned()), |at, part| {
-            child(&at?, &[part], Path::is_dir)
+        let folder = parts.into_iter().try_fold(path.to_owned(), |at, part| {
+            child(&at, &[part], Path::is_dir)
         })?;
         child(&folder, called, Path::is_file).or_else(|| {
             let own = child(&folder, called, Path::is_dir)?;
