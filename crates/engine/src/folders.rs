@@ -202,6 +202,9 @@ fn fitting(path: &Path, pattern: &[String]) -> Result<Vec<Entry>, Error> {
     let words = path.components().count() - pattern.len();
     let base: PathBuf = path.components().take(words).collect();
     let mut found = Vec::new();
+    if !base.as_os_str().is_empty() && !base.exists() {
+        return Ok(found);
+    }
     fit(&base, "", pattern, &mut found)?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -386,6 +389,7 @@ mod tests {
             lab.error("data/*.json"),
             "data/*.json cannot be an input: nothing fits it"
         );
+        assert!(lab.error("none/*.json").ends_with("nothing fits it"));
         assert!(input_exists(&lab.path("data/*.csv")) && !input_exists(&lab.path("data/*.json")));
     }
 

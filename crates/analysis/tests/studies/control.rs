@@ -26,7 +26,7 @@ fn study(difference: f64, spread: f64, seeds: u64, noise: &mut Noise) -> Vec<Run
                 kfac.accuracy = 0.9 + common - difference - small + spread * noise.normal();
                 let mut run = kfac.run();
                 change(&mut run, |all| {
-                    all["optimizer"]["kfac"]["momentum"] = json!(0.9)
+                    all["optimizer"]["kfac"]["momentum"] = json!(0.9);
                 });
                 run.curvature = vec![Curvature {
                     step: 0,
@@ -121,11 +121,11 @@ fn another_momentum_seed_decay_or_budget_is_no_control() {
         for run in &mut runs {
             if run.method() == "sgd" {
                 change(run, |all| {
-                    all["optimizer"]["sgd"]["weight_decay"] = decay.clone()
+                    all["optimizer"]["sgd"]["weight_decay"] = decay.clone();
                 });
             } else {
                 change(run, |all| {
-                    all["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac)
+                    all["optimizer"]["kfac"]["weight_decay"] = json!(of_kfac);
                 });
             }
         }

@@ -149,7 +149,7 @@ fn the_plain_metric_speaks_for_sgd_only() {
     let mut evidence = study(40.0, 0.5, 5, &mut Noise::new(5));
     for run in &mut evidence.runs {
         change(run, |all| {
-            all["optimizer"] = json!({"kfac": {"damping": 0.1}})
+            all["optimizer"] = json!({"kfac": {"damping": 0.1}});
         });
     }
     let levels = StepsToTarget {

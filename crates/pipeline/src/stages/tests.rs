@@ -108,8 +108,8 @@ fn modules_of_analysis(root: &str) -> Vec<String> {
             let mut names = names.split(|letter: char| !letter.is_alphanumeric());
             names.any(|exported| exported == name)
         };
-        let of_type = exports.filter(is_it).map(|(module, _)| module.to_owned());
-        of_type.last().unwrap_or(name.to_owned())
+        let mut of_type = exports.filter(is_it).map(|(module, _)| module.to_owned());
+        of_type.next_back().unwrap_or_else(|| name.to_owned())
     };
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     let mut open = vec![root.to_owned()];

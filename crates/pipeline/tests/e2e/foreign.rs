@@ -27,6 +27,22 @@ fn run(study: &str, curve: &str) -> (Lab, Option<i32>, String) {
     (lab, code, said)
 }
 
+/// The length of all files below a folder.
+fn bytes(folder: &std::path::Path) -> u64 {
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
+    entries
+        .map(|path| {
+            if path.is_dir() {
+                bytes(&path)
+            } else {
+                path.metadata().expect("a file").len()
+            }
+        })
+        .sum()
+}
+
 /// What the export has as CSV.
 fn exported(lab: &Lab, table: &str) -> String {
     let output = lab.output(&["export", "study.yaml", "--output", "out"]);
@@ -108,19 +124,5 @@ fn steps_that_count_frames_cost_by_their_rows() {
     );
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(exported(&lab, "losses").lines().count(), 1 + 2);
-    fn bytes(folder: &std::path::Path) -> u64 {
-        let entries = fs::read_dir(folder)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").path());
-        entries
-            .map(|path| {
-                if path.is_dir() {
-                    bytes(&path)
-                } else {
-                    path.metadata().expect("a file").len()
-                }
-            })
-            .sum()
-    }
     assert!(bytes(&lab.path("cache")) < 1 << 20);
 }

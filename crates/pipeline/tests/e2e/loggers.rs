@@ -1,7 +1,7 @@
 //! The page on foreign programs, followed to the letter, on logs that the loggers themselves wrote.
 //!
 //! `loggers/` has what `CSVLogger` of Lightning 2.6, the trainer of transformers 5.24, `CSVLogger` of Keras 3.15 and
-//! the download of TensorBoard 2.20 gave for softmax regressions; the export of Weights & Biases and the JSON Lines
+//! the download of Tensorboard 2.20 gave for softmax regressions; the export of Weights & Biases and the JSON Lines
 //! are of the same numbers, by hand.
 
 use std::fs;
@@ -58,7 +58,7 @@ fn exported(lab: &Lab) -> String {
 }
 
 /// The cells of a column at a step, one for each run.
-fn cells(csv: &str, step: u64, column: &str) -> Vec<f64> {
+fn cells(csv: &str, step: u64, column: &str) -> Vec<String> {
     let mut lines = csv.lines();
     let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
     // From the end: names of runs, at the beginning, have commas in them.
@@ -70,7 +70,7 @@ fn cells(csv: &str, step: u64, column: &str) -> Vec<f64> {
     let cells = lines.map(|line| line.rsplit(',').collect::<Vec<_>>());
     cells
         .filter(|cells| cells[at] == step.to_string())
-        .map(|cells| cells[of].parse().expect("a number"))
+        .map(|cells| cells[of].to_owned())
         .collect()
 }
 
@@ -83,15 +83,15 @@ fn a_lightning_script_is_followed_from_its_metrics_file_to_the_report() {
     // The validation after the first 8 updates, which Lightning has under 7; six runs.
     assert_eq!(
         cells(&evaluations, 8, "validation_loss"),
-        [0.5866794586181641; 6]
+        ["0.5866794586181641"; 6]
     );
     assert_eq!(
         cells(&evaluations, 48, "validation_accuracy"),
-        [0.925000011920929; 6]
+        ["0.925000011920929"; 6]
     );
     assert_eq!(
         cells(&evaluations, 48, "train_loss"),
-        [0.3104138970375061; 6]
+        ["0.3104138970375061"; 6]
     );
     let page = fs::read_to_string(lab.path("reports/lightning.html")).expect("the page");
     assert!(page.contains("A Lightning script") && page.contains("learning_rate=0.5"));
@@ -129,7 +129,7 @@ fn what_a_hugging_face_trainer_saved_is_a_curve_without_its_summary() {
     let evaluations = exported(&lab);
     assert_eq!(
         cells(&evaluations, 8, "validation_loss"),
-        [0.5512174367904663; 3]
+        ["0.5512174367904663"; 3]
     );
     // The mean of the summary.
     assert!(!evaluations.contains("0.471789"), "{evaluations}");
@@ -142,14 +142,14 @@ fn what_keras_logs_after_each_epoch_stands_after_its_steps() {
     let evaluations = exported(&lab);
     assert_eq!(
         cells(&evaluations, 8, "validation_loss"),
-        [0.6203843951225281; 3]
+        ["0.6203843951225281"; 3]
     );
     assert_eq!(
         cells(&evaluations, 48, "train_accuracy"),
-        [0.9679999947547913; 3]
+        ["0.9679999947547913"; 3]
     );
     // 250 examples an epoch, not 8 times 32.
-    assert_eq!(cells(&evaluations, 8, "examples"), [250.0; 3]);
+    assert_eq!(cells(&evaluations, 8, "examples"), ["250"; 3]);
 }
 
 #[test]
@@ -172,11 +172,11 @@ fn exports_of_tensorboard_are_one_curve() {
     let evaluations = exported(&lab);
     assert_eq!(
         cells(&evaluations, 8, "validation_loss"),
-        [0.5866794586181641]
+        ["0.5866794586181641"]
     );
     assert_eq!(
         cells(&evaluations, 8, "validation_accuracy"),
-        [0.862500011920929]
+        ["0.862500011920929"]
     );
 }
 
@@ -186,7 +186,7 @@ fn an_export_of_weights_and_biases_is_read() {
     fs::write(lab.path("export.csv"), include_str!("loggers/wandb.csv")).expect("a file");
     assert_eq!(
         cells(&exported(&lab), 16, "validation_loss"),
-        [0.45184698700904846]
+        ["0.45184698700904846"]
     );
 }
 
@@ -196,6 +196,6 @@ fn lines_written_by_hand_are_a_curve() {
     script(&lab, "curves.jsonl", include_str!("loggers/lines.jsonl"));
     assert_eq!(
         cells(&exported(&lab), 48, "validation_loss"),
-        [0.3070007264614105; 3]
+        ["0.3070007264614105"; 3]
     );
 }

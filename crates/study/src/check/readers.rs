@@ -7,6 +7,7 @@ use crate::diagnostic::{Draft, Span, did_you_mean};
 use crate::like::Written;
 use crate::schema::{Axis, By, Heatmap, Kind, Metric, Report, Select, StepsToTarget};
 use crate::training::{Training, missing_part};
+use crate::yaml::Value as Yaml;
 
 impl Checked {
     /// Checks one stage.
@@ -204,14 +205,16 @@ fn check_axis(
                     (setting, written.node.span_at(&["heatmap", key, method]))
                 }
             };
-            let range = training.grid.range(setting);
-            let word =
-                range.and_then(|range| range.values.iter().find(|value| value.text().is_some()));
+            let values = training.grid.range(setting).map(|range| &range.values);
+            let word = values
+                .into_iter()
+                .flatten()
+                .find(|value| !matches!(value.value, Yaml::Integer(_) | Yaml::Float(_)));
             if let Some(word) = word {
                 mistakes.push(
-                    Draft::error(format!("`{name}` takes words for `{setting}`"))
+                    Draft::error(format!("`{name}` takes values for `{setting}` that are no numbers"))
                         .at(span, "an axis of the heatmap")
-                        .also(word.span, "a word")
+                        .also(word.span, "no number")
                         .help("an axis has numbers; write a heatmap for each word, of runs that `when` or `like` leave"),
                 );
             }

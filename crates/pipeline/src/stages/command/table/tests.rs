@@ -163,8 +163,8 @@ fn a_last_batch_that_is_kept_is_a_step_of_fewer_examples() {
         [0, 100, 101, 111, 202]
     );
     assert_eq!(
-        [0.0, 100.0, 101.0, 111.0, 202.0].map(|seen| pace.step_of(seen)),
-        [0.0, 10.0, 11.0, 12.0, 22.0]
+        [0.0, 100.0, 101.0, 111.0, 202.0].map(|seen| pace.step_of(seen) as u64),
+        [0, 10, 11, 12, 22]
     );
 }
 
