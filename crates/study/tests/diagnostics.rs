@@ -126,6 +126,7 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
     a_data_set_without_its_files_is_shown: data_sets(&["source: cifar10", "source: svhn", "source: mnist", "source: fashion-mnist"]);
     a_damping_below_single_precision_is_a_warning: broken(&[("damping: [0.01, 0.1]", "damping: [1e-40, 0.1]")]);
     a_normalisation_over_one_example_is_a_warning: broken(&[("mlp: { hidden: [32] } }", "cnn: { channels: [4] } }\n      ghost_batch: 21\n      last_batch: keep"), ("[16, 64]", "[1, 16, 64, 1279]")]);
+    a_layer_too_wide_for_kfac_is_a_warning: broken(&[("hidden: [32]", "hidden: [4096, 32]")]);
     a_ghost_batch_of_one_means_nothing_without_batch_norm: broken(&[("      budget: {", "      ghost_batch: 1\n      budget: {")]);
     files_that_are_not_there_are_a_warning: data_sets(&["source: cifar10, path: no/such.tar.gz", "source: svhn, path: no, validation: 5000", "source: fashion-mnist, path: no"]);
     addresses_and_checksums_that_do_not_fit_are_shown: data_sets(&[

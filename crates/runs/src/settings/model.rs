@@ -32,6 +32,17 @@ impl Model {
             Self::Mlp(_) | Self::AlexNet => false,
         }
     }
+
+    /// The side of the largest Kronecker factor that its own widths decide, whatever the images; none of a network of
+    /// fixed widths. A factor of the inputs has a row for the bias.
+    pub fn largest_factor(&self) -> Option<u64> {
+        let largest = |widths: &[Count]| widths.iter().map(|width| width.get()).max();
+        match self {
+            Self::Mlp(mlp) => Some(largest(&mlp.hidden)?.saturating_add(1)),
+            Self::Cnn(cnn) => Some(largest(cnn.channels.split_last()?.1)?.saturating_mul(9)),
+            Self::ResNet20 | Self::ResNet32 | Self::AlexNet => None,
+        }
+    }
 }
 
 /// Layers of a fully connected network.

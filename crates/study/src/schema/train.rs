@@ -22,7 +22,7 @@ pub(crate) struct Train {
     /// is given here replaces the winner's setting as a whole.
     pub(crate) configuration: Option<Spanned<Name>>,
     /// The network. Required without `configuration`.
-    pub(crate) model: Option<Model>,
+    pub(crate) model: Option<Spanned<Model>>,
     /// Examples a step. Required here or in the sweep, without `configuration`.
     pub(crate) batch_size: Option<Spanned<Count>>,
     /// The rate that the schedule starts from. Required here or in the sweep, without `configuration`.
@@ -63,7 +63,7 @@ impl Train {
     /// The settings of the run, if nothing is left to a sweep or a winner.
     pub(crate) fn settings(&self) -> Option<Settings> {
         Some(Settings {
-            model: self.model.clone()?,
+            model: Model::clone(self.model.as_ref()?),
             batch_size: *self.batch_size?,
             learning_rate: self.learning_rate?,
             seed: self.seed.unwrap_or_default(),

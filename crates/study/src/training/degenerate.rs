@@ -1,7 +1,7 @@
 //! Settings with which a run can be trained, and that hardly anybody means.
 
 use runs::number::Count;
-use runs::settings::LastBatch;
+use runs::settings::{LastBatch, Optimizer};
 
 use crate::diagnostic::{Draft, Span};
 use crate::grid::Grid;
@@ -36,6 +36,34 @@ fn values<'a>(train: &'a Node, grid: &'a Grid, path: &[&str]) -> Vec<&'a Node> {
         (range.path == above).then(|| range.values.iter().filter_map(at).collect())
     });
     swept.unwrap_or_else(|| below(train, path).into_iter().collect())
+}
+
+/// The side of a Kronecker factor above which its inversion is what a run does most.
+const WIDE: u64 = 2048;
+
+/// Warns of a layer too wide for K-FAC.
+pub(super) fn check_factors(name: &str, train: &Train, mistakes: &mut Vec<Draft>) {
+    let (Some(Optimizer::Kfac(kfac)), Some(model)) = (&train.optimizer, &train.model) else {
+        return;
+    };
+    let Some(side) = model.largest_factor().filter(|side| *side > WIDE) else {
+        return;
+    };
+    // Single precision.
+    let mib = (side as f64).powi(2) * 4.0 / f64::from(1 << 20);
+    // As the third power of the side.
+    let times = (side as f64 / 512.0).powi(3);
+    let every = kfac.inverse_every.get();
+    mistakes.push(
+        Draft::warning(format!(
+            "`{name}` has a Kronecker factor of {side} x {side}"
+        ))
+        .at(model.span, format!("{mib:.0} MiB, inverted every {every} steps"))
+        .help(format!(
+            "an inversion takes about {times:.0} times as long as one of 512 x 512, and an interrupt waits for it. \
+             Narrower layers or a larger `inverse_every` cost less"
+        )),
+    );
 }
 
 /// Warns of `BatchNorm` over one example: in a whole batch, a ghost batch, or what is left of either.
