@@ -37,7 +37,8 @@ pub(crate) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
 
 /// A typed value as its name and its fields: `steps_ratio` and `target.train_loss=0.01`.
 pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
-    let json = serde_json::to_value(value).unwrap_or_default();
+    let json = serde_json::to_value(value)
+        .unwrap_or_else(|error| unreachable!("typed values are plain data: {error}"));
     let (name, fields) = match json {
         Json::Object(map) => match map.into_iter().next() {
             Some((name, fields)) => (Json::String(name), fields),
