@@ -144,7 +144,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     size("heatmaps", &maps);
     let settings = json!({"title": "A large study", "claims": ["comparable_performance", "diminishing_returns",
         "region_shrinks_at_fixed_epochs", "region_grows_at_fixed_iterations", "rates_and_dampings_correlate",
-        "sgd_faster_per_iteration", "large_damping_is_sgd"]});
+        "faster_per_iteration", "large_damping_is_sgd"]});
     let settings = serde_json::from_value(settings)?;
     let named = |stage: &str| stage.to_owned();
     let evidence = Evidence {

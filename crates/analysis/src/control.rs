@@ -78,17 +78,23 @@ impl Cell<'_> {
             .map(|largest| self.damping >= LARGE * largest)
     }
 
-    /// By seed of which neither run diverged, K-FAC minus SGD at the last step that both evaluated.
+    /// With a seed of which neither run diverged, K-FAC minus SGD at the last step that both evaluated.
+    pub(crate) fn difference(&self, seed: u64, metric: Metric) -> Option<f64> {
+        let (kfac, sgd) = self.seeds.get(&seed)?;
+        if kfac.diverged_at().is_some() || sgd.diverged_at().is_some() {
+            return None;
+        }
+        kfac.evaluations.iter().rev().find_map(|own| {
+            let other = sgd.evaluation_at(own.step)?;
+            Some(metric.of(own)? - metric.of(other)?)
+        })
+    }
+
+    /// The same by seed.
     pub(crate) fn differences(&self, metric: Metric) -> Vec<f64> {
-        self.seeds
-            .values()
-            .filter(|(kfac, sgd)| kfac.diverged_at().is_none() && sgd.diverged_at().is_none())
-            .filter_map(|(kfac, sgd)| {
-                kfac.evaluations.iter().rev().find_map(|own| {
-                    let other = sgd.evaluation_at(own.step)?;
-                    Some(metric.of(own)? - metric.of(other)?)
-                })
-            })
+        let seeds = self.seeds.keys();
+        seeds
+            .filter_map(|seed| self.difference(*seed, metric))
             .collect()
     }
 

@@ -8,7 +8,9 @@ mod heatmap;
 mod select;
 mod steps;
 
-pub use claim::{Claim, Comparison};
+pub use claim::{
+    Claim, Comparison, Control, Correlation, Looks, Methods, Progress, Region, Scaling,
+};
 pub use heatmap::{Axis, Good, Heatmap};
 pub use select::{By, Select};
 pub use steps::StepsToTarget;

@@ -158,13 +158,17 @@ pub(crate) fn heatmap(heatmap: &Heatmap) -> Map<String, Value> {
 
 /// Settings of kind `report`.
 pub(crate) fn report(report: &Report, study: &str) -> Map<String, Value> {
-    Map::from_iter([
+    let mut settings = Map::from_iter([
         (
             "title".to_owned(),
             json!(report.title.as_deref().unwrap_or(study)),
         ),
         ("claims".to_owned(), json(&report.claims)),
-    ])
+    ]);
+    if let Some(looks) = &report.looks {
+        settings.insert("looks".to_owned(), json(looks));
+    }
+    settings
 }
 
 /// The value at `path` of an object.

@@ -100,7 +100,7 @@ fn readers_carry_the_settings_of_the_contract() {
                 {"region_shrinks_at_fixed_epochs": {}},
                 {"region_grows_at_fixed_iterations": {}},
                 {"rates_and_dampings_correlate": {}},
-                {"sgd_faster_per_iteration": {}},
+                {"faster_per_iteration": {}},
                 {"large_damping_is_sgd": {"margin": 0.01, "metric": "train_loss"}}
             ]
         })

@@ -19,7 +19,7 @@ stages:
     sweep: { seed: [0, 1] }
   copy: { like: sgd, train: { batch_size: 32 } }
   targets: { steps_to_target: { runs: [sgd], train_loss: [0.5] } }
-  report: { report: { include: [targets], title: Before, claims: [diminishing_returns, sgd_faster_per_iteration] } }
+  report: { report: { include: [targets], title: Before, claims: [diminishing_returns, faster_per_iteration] } }
 ";
 
 fn load(set: &[&str]) -> Result<Study, study::Diagnostics> {
@@ -84,12 +84,12 @@ fn an_item_of_a_list_is_set_by_its_place() {
     let set = claims(&["report.report.claims.0=large_damping_is_sgd"]);
     assert_ne!(set, before);
     assert!(
-        set.contains("large_damping_is_sgd") && set.contains("sgd_faster_per_iteration"),
+        set.contains("large_damping_is_sgd") && set.contains("faster_per_iteration"),
         "{set}"
     );
     let fewer = claims(&["report.report.claims.0=null"]);
     assert!(
-        !fewer.contains("diminishing_returns") && fewer.contains("sgd_faster_per_iteration"),
+        !fewer.contains("diminishing_returns") && fewer.contains("faster_per_iteration"),
         "{fewer}"
     );
     assert!(

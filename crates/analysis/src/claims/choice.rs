@@ -27,15 +27,15 @@ pub enum Choice {
     },
     /// Of steps.
     Steps {
-        /// The target; `None` for all of them together.
-        target: Option<Target>,
+        /// The target.
+        target: Target,
         /// Which runs are timed.
         runs: TimedRuns,
     },
     /// Of a good region.
     Region {
-        /// The level; `None` for all of them together.
-        level: Option<Level>,
+        /// The level.
+        level: Level,
         /// Where on the curves.
         at: Moment,
         /// Stage of the heatmaps.
@@ -78,7 +78,7 @@ pub struct Alternative {
     pub choice: Choice,
     /// Verdict under it.
     pub verdict: Verdict,
-    /// The number that decided it, or the one least in favour where there are several.
+    /// The effect over all parts.
     pub statistic: Option<Statistic>,
     /// What is missing, where there is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +97,8 @@ pub enum Agreement {
     IsUndecided,
     /// The claim is undecided, and this choice would decide it.
     WouldDecide,
+    /// One of the two verdicts is mixed, the other not.
+    IsMixed,
     /// The opposite verdict.
     Contradicts,
     /// It has no say.

@@ -1,20 +1,23 @@
 //! The control: at a large damping K-FAC is SGD with learning rate / damping.
 //!
-//! At each such cell of K-FAC's grid, over common seeds, the difference between the two at the last step
-//! that both evaluated. They agree there if the 90 % interval lies within the margin on both sides;
-//! supported if they do at every cell, contradicted if at some cell the interval lies wholly beyond the
-//! margin at 95 %, corrected for the number of cells. A seed of which one diverged and the other did not
-//! forbids support; one of which both did counts as agreement.
+//! At each such cell of K-FAC's grid, over common seeds, the difference between the two at the last step that both
+//! evaluated, by two one-sided tests. Of a seed of which one diverged and the other did not, the difference is not
+//! known; a cell at which both diverged with every seed is left out.
 //!
-//! A damping is large at [`LARGE`] times the largest eigenvalue of the curvature. Where no run recorded
-//! it, the largest damping that has its SGD run counts, and a remark says so.
+//! A damping is large at [`LARGE`](crate::control::LARGE) times the largest eigenvalue of the curvature. Where no run
+//! recorded it, the largest damping that has its SGD run counts, and a remark says so.
 
-use super::judge::{Decision, equivalence};
-use super::{Missing, Part, Quantity, Reason, Remark, Statistic, Tally, Verdict};
+use super::judge::{Condition, Piece, Question, Rule};
+use super::sample::{Bounds, Sample};
+use super::{Missing, Part, Quantity, Remark};
 use crate::Metric;
 use crate::control::Cell;
 
-pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decision {
+pub(super) fn question(
+    cells: &[Cell<'_>],
+    margin: f64,
+    metric: Metric,
+) -> Result<Question, Missing> {
     let is_told = cells.iter().any(|cell| cell.is_large().is_some());
     let largest = cells.iter().map(|cell| cell.damping).fold(0.0, f64::max);
     let large: Vec<&Cell<'_>> = cells
@@ -28,73 +31,68 @@ pub(super) fn decide(cells: &[Cell<'_>], margin: f64, metric: Metric) -> Decisio
         })
         .collect();
     if cells.is_empty() {
-        return Decision::without_data(Missing::ControlPairs);
+        return Err(Missing::ControlPairs);
     }
     if large.is_empty() {
-        return Decision::without_data(Missing::LargeDamping { largest });
+        return Err(Missing::LargeDamping { largest });
     }
-    let mut parts = Vec::new();
-    let mut lost = 0;
+    let quantity = Quantity::ControlDifference { metric };
+    let mut pieces = Vec::new();
+    let (mut one_diverged, mut both_diverged) = (0, 0);
     for cell in &large {
-        let (_, one_diverged) = cell.diverged();
-        lost += one_diverged;
-        let differences = cell.differences(metric);
-        let Some((estimate, verdict)) = equivalence(&differences, margin, large.len()) else {
+        let (both, one) = cell.diverged();
+        one_diverged += one;
+        both_diverged += usize::from(both == cell.seeds.len());
+        let sample: Sample = cell
+            .seeds
+            .keys()
+            .filter_map(|seed| Some((*seed, difference(cell, *seed, metric)?)))
+            .collect();
+        if sample.0.is_empty() {
             continue;
-        };
-        parts.push(Statistic {
-            quantity: Quantity::ControlDifference { metric },
+        }
+        pieces.push(Piece {
+            quantity: quantity.clone(),
             part: Some(Part::Cell {
                 batch_size: cell.batch_size,
                 damping: cell.damping,
                 learning_rate: cell.learning_rate,
             }),
-            estimate,
-            n: differences.len(),
-            verdict: match verdict {
-                Verdict::Supported if one_diverged > 0 => Verdict::Undecided,
-                verdict => verdict,
-            },
+            sample,
+            condition: Condition::Within(margin),
         });
     }
-    conclude(parts, large.len(), lost, margin, is_told)
+    if pieces.is_empty() {
+        return Err(Missing::ControlPairs);
+    }
+    let remarks = [
+        (both_diverged > 0).then_some(Remark::BothDiverged {
+            cells: both_diverged,
+        }),
+        (one_diverged > 0).then_some(Remark::OneDiverged {
+            seeds: one_diverged,
+        }),
+        (!is_told).then_some(Remark::LargestDampingTaken),
+    ];
+    Ok(Question {
+        pieces,
+        rule: Rule::Every,
+        overall: quantity,
+        remarks: remarks.into_iter().flatten().collect(),
+        beside: Vec::new(),
+    })
 }
 
-fn conclude(
-    parts: Vec<Statistic>,
-    cells: usize,
-    lost: usize,
-    margin: f64,
-    is_told: bool,
-) -> Decision {
-    let tests = Tally::of_tests(&parts, cells);
-    let verdict = if tests.contradicted > 0 {
-        Verdict::Contradicted
-    } else if lost == 0 && tests.supported > 0 && tests.supported == parts.len() {
-        Verdict::Supported
-    } else {
-        Verdict::Undecided
-    };
-    let mut remarks = Vec::new();
-    if verdict == Verdict::Supported && tests.supported < cells {
-        remarks.push(Remark::BothDiverged {
-            cells: cells - tests.supported,
-        });
-    }
-    if lost > 0 {
-        remarks.push(Remark::OneDiverged { seeds: lost });
-    }
-    if !is_told {
-        remarks.push(Remark::LargestDampingTaken);
-    }
-    let estimates = Tally::of_margin(&parts, margin, cells);
-    Decision {
-        verdict,
-        reason: match verdict {
-            Verdict::Undecided => Reason::of_parts(&parts, tests, estimates),
-            _ => Reason::Parts(tests),
-        },
-        remarks,
-        parts,
+/// K-FAC minus SGD with a seed; `None` where both diverged, or nothing was evaluated.
+fn difference(cell: &Cell<'_>, seed: u64, metric: Metric) -> Option<Bounds> {
+    let (kfac, sgd) = cell.seeds.get(&seed)?;
+    match (kfac.diverged_at(), sgd.diverged_at()) {
+        (None, None) => cell.difference(seed, metric).map(Bounds::exactly),
+        (Some(_), Some(_)) => None,
+        _ => Some(Bounds {
+            low: None,
+            middle: 0.0,
+            high: None,
+        }),
     }
 }

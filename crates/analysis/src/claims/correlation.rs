@@ -1,18 +1,18 @@
-//! Claim 5: good learning rates and dampings are positively correlated.
+//! Whether good learning rates and dampings are positively correlated.
 //!
-//! At each batch size, for each seed: the least-squares slope of the band's centre (mean log learning
-//! rate of a damping's good cells) over log damping. Supported (contradicted) if its interval over
-//! seeds lies above (below) zero at every batch size.
+//! At each batch size, for each seed: the least-squares slope of the band's centre (mean log learning rate of a
+//! damping's good cells) over log damping.
 //!
-//! Only dampings below the median eigenvalue of the curvature count, where the runs recorded it: above
-//! the curvature `(F + damping I)^-1` is nearly `I / damping`, K-FAC is SGD at learning rate / damping,
-//! and the band rises with a slope of 1 in any case. Where it was not recorded a remark says so.
+//! Only dampings below the median eigenvalue of the curvature count, where the runs recorded it: above the curvature
+//! `(F + damping I)^-1` is nearly `I / damping`, K-FAC is SGD at learning rate / damping, and the band rises with a
+//! slope of 1 in any case. Where it was not recorded a remark says so.
 
 use std::collections::BTreeMap;
 
-use super::judge::{Decision, positive_mean, unanimous};
+use super::judge::{Condition, Piece, Question, Rule};
 use super::region::{common_seeds, of_seed};
-use super::{Dampings, Missing, Part, Quantity, Reason, Remark};
+use super::sample::Sample;
+use super::{Dampings, Missing, Part, Quantity, Remark};
 use crate::Metric;
 use crate::heatmap::{CellState, DampingLevel, GoodRule, Panel, region};
 use crate::statistics::slope;
@@ -29,49 +29,51 @@ impl Dampings {
     }
 }
 
-pub(super) fn decide(
+/// The question, or what is missing for one with what to know beside it.
+pub(super) fn question(
     panels: &BTreeMap<u64, &Panel>,
     rule: GoodRule,
     metric: Metric,
     dampings: Dampings,
-) -> Decision {
-    let mut parts = Vec::new();
+) -> Result<Question, (Missing, Vec<Remark>)> {
+    let mut pieces = Vec::new();
     for (batch, panel) in panels {
-        let alone = BTreeMap::from([(*batch, *panel)]);
-        let slopes: Vec<f64> = common_seeds(&alone)
-            .into_iter()
-            .filter_map(|seed| band_slope(panel, &of_seed(panel, seed), rule, metric, dampings))
-            .collect();
-        parts.extend(positive_mean(
-            Quantity::BandSlope,
-            Part::BatchSize(*batch),
-            &slopes,
-        ));
+        let slope = |seed| {
+            let slope = band_slope(panel, &of_seed(panel, seed), rule, metric, dampings)?;
+            Some((seed, slope))
+        };
+        let sample = Sample::of_values(common_seeds([*panel]).into_iter().filter_map(slope));
+        if sample.0.is_empty() {
+            continue;
+        }
+        pieces.push(Piece {
+            quantity: Quantity::BandSlope,
+            part: Some(Part::BatchSize(*batch)),
+            sample,
+            condition: Condition::Above(0.0),
+        });
     }
     let below_curvature = dampings == Dampings::BelowCurvature;
     let mut remarks = Vec::new();
-    let silent = panels.len() - parts.len();
-    if silent > 0 && !parts.is_empty() {
+    let silent = panels.len() - pieces.len();
+    if silent > 0 && !pieces.is_empty() {
         remarks.push(Remark::NoBand {
             batch_sizes: silent,
             below_curvature,
         });
     }
     remarks.push(curvature(panels, below_curvature));
-    if parts.is_empty() {
-        return Decision {
-            remarks,
-            ..Decision::without_data(Missing::Band { below_curvature })
-        };
+    if pieces.is_empty() {
+        return Err((Missing::Band { below_curvature }, remarks));
     }
-    Decision {
-        verdict: unanimous(parts.iter().map(|part| part.verdict)),
-        reason: Reason::of_signs(&parts),
+    Ok(Question {
+        pieces,
+        rule: Rule::Every,
+        overall: Quantity::BandSlope,
         remarks,
-        parts,
-    }
+        beside: Vec::new(),
+    })
 }
-
 /// What a reader must know of dampings above the curvature.
 fn curvature(panels: &BTreeMap<u64, &Panel>, left_out: bool) -> Remark {
     let levels = || panels.values().flat_map(|panel| &panel.dampings);

@@ -1,97 +1,162 @@
-//! From an interval to a verdict.
+//! From samples to a verdict: the one rule for all claims.
+//!
+//! A claim is on [`Piece`]s: batch sizes, cells, or the statements that it joins. Each has a sample over seeds and a
+//! condition with two tests: that the condition holds, and that its opposite does. The verdict is the first of these
+//! that applies:
+//!
+//! 1. supported: the condition holds at every piece, each at the level `alpha`; all must, so no correction is due
+//!    (an intersection-union test);
+//! 2. mixed: after Holm's correction over all tests of the claim, some piece is decided for it and some against it;
+//! 3. contradicted: so decided, some piece is against it and none for it. Where the pieces are statements that the
+//!    claim joins ([`Rule::Joined`]), one against it is enough;
+//! 4. undecided.
+//!
+//! Source: Holm 1979; Schuirmann 1987; Berger 1982 (intersection-union tests).
 
-use super::{Alternative, Choice, Missing, Part, Quantity, Reason, Remark, Statistic, Verdict};
-use crate::statistics::mean_interval;
-use crate::{Estimate, Interval};
+use std::collections::BTreeSet;
+
+use super::look::{Look, Rules};
+use super::need::{Need, need};
+use super::sample::Sample;
+use super::{
+    Alternative, Choice, Missing, Part, Quantity, Reason, Remark, Statistic, Tally, Verdict,
+};
 
 /// Fewest seeds that decide anything.
 pub const SEEDS_TO_DECIDE: usize = 5;
 
-/// Nominal coverage of the intervals that decide.
-pub(super) const CONFIDENCE: f64 = 0.95;
+/// The level of all tests of a claim together, with one look at the data.
+pub const LEVEL: f64 = 0.05;
 
-/// Supported if the whole interval lies above `zero`, contradicted if it lies below.
-pub(super) fn above(estimate: &Estimate, zero: f64, n: usize) -> Verdict {
-    match estimate.interval {
-        Some(interval) if n >= SEEDS_TO_DECIDE => {
-            if interval.low.is_some_and(|low| low > zero) {
-                Verdict::Supported
-            } else if interval.high.is_some_and(|high| high < zero) {
-                Verdict::Contradicted
-            } else {
-                Verdict::Undecided
-            }
+/// What is claimed of a mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Condition {
+    /// It is above this.
+    Above(f64),
+    /// It is within a margin of zero on both sides; the opposite: it is beyond it on one side.
+    Within(f64),
+}
+
+/// A part of what a claim is on.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) quantity: Quantity,
+    pub(super) part: Option<Part>,
+    pub(super) sample: Sample,
+    pub(super) condition: Condition,
+}
+
+/// How pieces make a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// The same condition at every one; the effect is their mean.
+    Every,
+    /// Statements that must all be true; the effect is the first.
+    Joined,
+}
+
+/// What there is to judge.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) rule: Rule,
+    /// What the effect over all pieces measures.
+    pub(super) overall: Quantity,
+    pub(super) remarks: Vec<Remark>,
+    /// Numbers that are shown beside those that decide.
+    pub(super) beside: Vec<Piece>,
+}
+
+/// Levels at which a piece's condition, and its opposite, would just be shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tests {
+    pub(super) holds: f64,
+    pub(super) fails: f64,
+    /// Whether both are tested: two one-sided tests and one for the opposite. Else one two-sided test is both.
+    are_two: bool,
+}
+
+impl Tests {
+    pub(super) fn of(sample: &Sample, condition: Condition) -> Self {
+        match condition {
+            Condition::Above(zero) => Self {
+                holds: (2.0 * sample.p_above(zero)).min(1.0),
+                fails: (2.0 * sample.p_below(zero)).min(1.0),
+                are_two: false,
+            },
+            Condition::Within(margin) => Self {
+                holds: sample.p_above(-margin).max(sample.p_below(margin)),
+                fails: (2.0 * sample.p_above(margin).min(sample.p_below(-margin))).min(1.0),
+                are_two: true,
+            },
         }
+    }
+}
+
+/// What each piece says after Holm's correction over all tests: the smallest p first, each at `alpha` over the number
+/// of tests that are left, until one fails.
+pub(super) fn holm(tests: &[Tests], alpha: f64) -> Vec<Verdict> {
+    let mut ordered: Vec<(f64, usize, Verdict)> = Vec::new();
+    for (index, test) in tests.iter().enumerate() {
+        let both = [
+            (test.holds, index, Verdict::Supported),
+            (test.fails, index, Verdict::Contradicted),
+        ];
+        if test.are_two {
+            ordered.extend(both);
+        } else {
+            ordered.extend(both.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)));
+        }
+    }
+    ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut said = vec![Verdict::Undecided; tests.len()];
+    let count = ordered.len();
+    for (place, (p, index, verdict)) in ordered.into_iter().enumerate() {
+        if p > alpha / (count - place) as f64 {
+            break;
+        }
+        said[index] = verdict;
+    }
+    said
+}
+
+/// The verdict on a claim and what each piece says, at a level.
+pub(super) fn verdict(tests: &[Tests], rule: Rule, alpha: f64) -> (Verdict, Vec<Verdict>) {
+    if !tests.is_empty() && tests.iter().all(|test| test.holds <= alpha) {
+        return (Verdict::Supported, vec![Verdict::Supported; tests.len()]);
+    }
+    let said = holm(tests, alpha);
+    let verdict = match (
+        said.contains(&Verdict::Supported),
+        said.contains(&Verdict::Contradicted),
+        rule,
+    ) {
+        (true, true, Rule::Every) => Verdict::Mixed,
+        (_, true, _) => Verdict::Contradicted,
         _ => Verdict::Undecided,
-    }
+    };
+    (verdict, said)
 }
 
-/// The statistic "mean over seeds", judged by its sign: positive supports. `None` of no seed.
-pub(super) fn positive_mean(quantity: Quantity, part: Part, seeds: &[f64]) -> Option<Statistic> {
-    let estimate = mean_interval(seeds, CONFIDENCE)?;
-    let n = seeds.len();
-    Some(Statistic {
-        quantity,
-        part: Some(part),
-        estimate,
-        n,
-        verdict: above(&estimate, 0.0, n),
-    })
-}
-
-/// Whether a mean difference is nothing: supported if the 90 % interval lies within the margin on both
-/// sides, which is two one-sided tests at 5 %; contradicted if the interval at 95 %, with Bonferroni's
-/// correction for the number of comparisons, lies wholly beyond it. The estimate has the 90 % interval.
-/// `None` of no difference.
-///
-/// Source: Schuirmann 1987.
-pub(super) fn equivalence(
-    differences: &[f64],
-    margin: f64,
-    comparisons: usize,
-) -> Option<(Estimate, Verdict)> {
-    let estimate = mean_interval(differences, 0.90)?;
-    let corrected = mean_interval(differences, 1.0 - 0.05 / comparisons as f64)?;
-    let within = |interval: Interval| {
-        interval.low.is_some_and(|low| low > -margin)
-            && interval.high.is_some_and(|high| high < margin)
-    };
-    let beyond = |interval: Interval| {
-        interval.low.is_some_and(|low| low > margin)
-            || interval.high.is_some_and(|high| high < -margin)
-    };
-    let verdict = if differences.len() < SEEDS_TO_DECIDE {
-        Verdict::Undecided
-    } else if corrected.interval.is_some_and(beyond) {
-        Verdict::Contradicted
-    } else if estimate.interval.is_some_and(within) {
-        Verdict::Supported
-    } else {
-        Verdict::Undecided
-    };
-    Some((estimate, verdict))
-}
-
-/// Supported if every verdict is, contradicted if every one is, else undecided; also of none.
-pub(super) fn unanimous(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-    let mut verdicts = verdicts.into_iter();
-    let Some(first) = verdicts.next() else {
-        return Verdict::Undecided;
-    };
-    if verdicts.all(|verdict| verdict == first) {
-        first
-    } else {
-        Verdict::Undecided
-    }
-}
-
-/// A claim or alternative judged: its numbers, its verdict and why.
+/// A claim or an alternative judged: its numbers, its verdict and why.
 #[derive(Debug, Clone)]
 pub(super) struct Decision {
     pub(super) verdict: Verdict,
     pub(super) reason: Reason,
     pub(super) remarks: Vec<Remark>,
+    pub(super) effect: Option<Statistic>,
     pub(super) parts: Vec<Statistic>,
+    /// How many of `parts` decide.
+    pub(super) deciding: usize,
+    /// What the effect is the mean of.
+    pub(super) sample: Sample,
+    pub(super) alpha: f64,
+    /// Seeds that every piece has, at the look that decides.
+    pub(super) seeds: BTreeSet<u64>,
+    pub(super) look: Option<Look>,
+    pub(super) need: Option<Need>,
+    /// The tests of the pieces, if there were seeds enough; for claims on several pairs of methods.
+    pub(super) tests: Vec<Tests>,
 }
 
 impl Decision {
@@ -101,43 +166,16 @@ impl Decision {
             verdict: Verdict::Undecided,
             reason: Reason::Missing(missing),
             remarks: Vec::new(),
+            effect: None,
             parts: Vec::new(),
+            deciding: 0,
+            sample: Sample::default(),
+            alpha: LEVEL,
+            seeds: BTreeSet::new(),
+            look: None,
+            need: None,
+            tests: Vec::new(),
         }
-    }
-
-    /// Fewest seeds behind any number.
-    pub(super) fn seeds(&self) -> usize {
-        Self::seeds_of(&self.parts)
-    }
-
-    /// Fewest seeds behind any of some numbers.
-    pub(super) fn seeds_of(parts: &[Statistic]) -> usize {
-        parts.iter().map(|part| part.n).min().unwrap_or(0)
-    }
-
-    /// The number least in favour: contradicted before undecided before supported, then the smallest
-    /// lower end, or the smallest value where there is none. Numbers of another kind than the first one
-    /// (which their ends cannot be compared with) only if they contradict.
-    pub(super) fn least_in_favour(&self) -> Option<&Statistic> {
-        let rank = |verdict| match verdict {
-            Verdict::Contradicted => 0,
-            Verdict::Undecided => 1,
-            Verdict::Supported => 2,
-        };
-        let end = |part: &Statistic| {
-            part.estimate
-                .interval
-                .and_then(|interval| interval.low)
-                .unwrap_or(part.estimate.value)
-        };
-        let is_of_first_kind = |part: &&Statistic| {
-            part.quantity == self.parts[0].quantity || part.verdict == Verdict::Contradicted
-        };
-        self.parts.iter().filter(is_of_first_kind).min_by(|a, b| {
-            rank(a.verdict)
-                .cmp(&rank(b.verdict))
-                .then(end(a).total_cmp(&end(b)))
-        })
     }
 
     /// As a row of the table of other choices.
@@ -146,11 +184,200 @@ impl Decision {
             has_say: true,
             choice,
             verdict: self.verdict,
-            statistic: self.least_in_favour().cloned(),
+            statistic: self.effect.clone(),
             missing: match self.reason {
                 Reason::Missing(missing) => Some(missing),
                 _ => None,
             },
         }
+    }
+}
+
+/// Judges a question by the rules of the study; `smallest` is the smallest effect that matters, if it is declared.
+pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) -> Decision {
+    let Question {
+        mut pieces,
+        rule,
+        overall,
+        mut remarks,
+        mut beside,
+    } = question;
+    let common = pieces
+        .iter()
+        .map(|piece| piece.sample.seeds())
+        .reduce(|all, own| &all & &own)
+        .unwrap_or_default();
+    let look = rules.look(&common);
+    for piece in pieces.iter_mut().chain(&mut beside) {
+        piece.sample = piece.sample.only(&look.seeds);
+    }
+    let n = look.seeds.len();
+    let alpha = look.alpha;
+    let tests: Vec<Tests> = pieces
+        .iter()
+        .map(|piece| Tests::of(&piece.sample, piece.condition))
+        .collect();
+    let (verdict, said) = if n < SEEDS_TO_DECIDE {
+        (Verdict::Undecided, vec![Verdict::Undecided; pieces.len()])
+    } else {
+        verdict(&tests, rule, alpha)
+    };
+    // Intervals of all pieces hold at once: Bonferroni.
+    let each = 1.0 - alpha / pieces.len().max(1) as f64;
+    let statistic = |piece: &Piece, confidence: f64, verdict| {
+        Some(Statistic {
+            quantity: piece.quantity.clone(),
+            part: piece.part.clone(),
+            estimate: piece.sample.estimate(confidence)?,
+            n: piece.sample.0.len(),
+            verdict,
+        })
+    };
+    let mut parts: Vec<Statistic> = pieces
+        .iter()
+        .zip(&said)
+        .filter_map(|(piece, said)| statistic(piece, each, *said))
+        .collect();
+    let sample = match rule {
+        Rule::Every => Sample::average(pieces.iter().map(|piece| &piece.sample)),
+        Rule::Joined => pieces
+            .first()
+            .map_or_else(Sample::default, |piece| piece.sample.clone()),
+    };
+    let estimate = sample.estimate(1.0 - alpha);
+    let known = estimate.filter(|estimate| estimate.interval.is_some() || !sample.is_open());
+    if known.is_none() && !parts.is_empty() {
+        remarks.push(Remark::NoOverallEffect);
+    }
+    let effect = known.map(|estimate| Statistic {
+        quantity: overall,
+        part: None,
+        estimate,
+        n,
+        verdict,
+    });
+    let reason = if n < SEEDS_TO_DECIDE {
+        Reason::TooFewSeeds {
+            seeds: n,
+            estimates: Tally::of_estimates(&pieces),
+        }
+    } else {
+        Reason::Parts(Tally::of(&said))
+    };
+    // Of statements that are joined, the first is the one that a smallest effect is declared for.
+    let sought = match rule {
+        Rule::Every => &pieces[..],
+        Rule::Joined => &pieces[..pieces.len().min(1)],
+    };
+    let need = need(verdict, sought, smallest, alpha);
+    let deciding = parts.len();
+    parts.extend(beside.iter().filter_map(|piece| {
+        let tests = [Tests::of(&piece.sample, piece.condition)];
+        let said = if n < SEEDS_TO_DECIDE {
+            Verdict::Undecided
+        } else {
+            self::verdict(&tests, rule, alpha).0
+        };
+        statistic(piece, 1.0 - alpha, said)
+    }));
+    Decision {
+        verdict,
+        reason,
+        remarks,
+        effect,
+        parts,
+        deciding,
+        sample,
+        alpha,
+        seeds: look.seeds,
+        look: look.which,
+        need,
+        tests: if n < SEEDS_TO_DECIDE {
+            Vec::new()
+        } else {
+            tests
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directional(holds: f64) -> Tests {
+        Tests {
+            holds,
+            fails: (2.0 - holds).min(1.0),
+            are_two: false,
+        }
+    }
+
+    fn against(fails: f64) -> Tests {
+        Tests {
+            holds: (2.0 - fails).min(1.0),
+            fails,
+            are_two: false,
+        }
+    }
+
+    #[test]
+    fn all_parts_for_it_need_no_correction_and_one_against_it_does() {
+        use Verdict::{Contradicted, Mixed, Supported, Undecided};
+        let of = |tests: &[Tests]| verdict(tests, Rule::Every, 0.05).0;
+        assert_eq!(of(&[directional(0.04); 5]), Supported);
+        assert_eq!(of(&[directional(0.04), directional(0.2)]), Undecided);
+        // One of five against it: 0.05 / 5.
+        let five = |first: Tests| {
+            [
+                first,
+                directional(0.3),
+                directional(0.3),
+                directional(0.3),
+                directional(0.3),
+            ]
+        };
+        assert_eq!(of(&five(against(0.011))), Undecided);
+        assert_eq!(of(&five(against(0.009))), Contradicted);
+        // The second of two is tested at the whole level, once the first is decided.
+        assert_eq!(of(&[against(0.02), directional(0.04)]), Mixed);
+        assert_eq!(of(&[against(0.03), directional(0.04)]), Undecided);
+        assert_eq!(of(&[]), Undecided);
+    }
+
+    #[test]
+    fn statements_that_are_joined_are_false_if_one_is() {
+        let tests = [directional(0.001), against(0.001)];
+        assert_eq!(verdict(&tests, Rule::Joined, 0.05).0, Verdict::Contradicted);
+        assert_eq!(verdict(&tests, Rule::Every, 0.05).0, Verdict::Mixed);
+    }
+
+    #[test]
+    fn equality_is_corrected_over_both_kinds_of_test() {
+        let test = |holds, fails| Tests {
+            holds,
+            fails,
+            are_two: true,
+        };
+        // Four tests: the smallest at 0.05 / 4, the next at 0.05 / 3.
+        let said = holm(&[test(0.012, 1.0), test(1.0, 0.016)], 0.05);
+        assert_eq!(said, [Verdict::Supported, Verdict::Contradicted]);
+        let said = holm(&[test(0.013, 1.0), test(1.0, 0.014)], 0.05);
+        assert_eq!(said, [Verdict::Undecided, Verdict::Undecided]);
+    }
+
+    #[test]
+    fn a_level_at_which_equality_just_holds_is_that_of_two_one_sided_tests() {
+        let sample = Sample::of_values((0..8).map(|i| (i, 0.002 * (i as f64 - 3.0))));
+        let tests = Tests::of(&sample, Condition::Within(0.005));
+        // The interval of 1 - 2 p touches the margin.
+        let interval = sample
+            .estimate(1.0 - 2.0 * tests.holds)
+            .and_then(|estimate| estimate.interval)
+            .expect("eight seeds");
+        let (low, high) = (
+            interval.low.expect("bounded"),
+            interval.high.expect("bounded"),
+        );
+        assert!((high.max(-low) - 0.005).abs() < 1e-9, "{low} {high}");
     }
 }

@@ -1,111 +1,124 @@
-//! Claim 1: K-FAC's performance is comparable to SGD's, even after tuning.
+//! Whether the performance of two methods is comparable after tuning.
 //!
-//! Confirmed runs only: the winners' settings on seeds that had no part in their selection. At each
-//! batch size the difference of the last evaluations, seed by seed. Comparable there if the 90 %
-//! interval lies within the margin on both sides, which is two one-sided tests at 5 % (Source:
-//! Schuirmann 1987). Supported if that holds at every batch size: all must, so no correction is due.
-//! Contradicted if at some batch size the interval lies wholly beyond the margin at 95 %, with
-//! Bonferroni's correction for the number of batch sizes.
+//! Confirmed runs only: the winners' settings on seeds that had no part in their selection. At each batch size the
+//! difference of the last evaluations, seed by seed; comparable there by two one-sided tests. A run that diverged was
+//! worth at most guessing: it enters with everything from nothing to what the untrained network had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, equivalence};
-use super::{KFAC, Missing, Part, Quantity, Reason, Remark, SGD, Statistic, Tally, Verdict};
+use super::judge::{Condition, Piece, Question, Rule};
+use super::sample::{Bounds, Sample};
+use super::{Missing, Pair, Part, Quantity, Remark};
 use crate::select::WinnersTable;
-use crate::{Evidence, Metric, Moment, Outcome};
+use crate::statistics::median;
+use crate::{Evidence, Metric, Moment, Outcome, Run};
 
-/// By seed, the last value; `None` for a diverged run.
-type Finals = BTreeMap<u64, Option<f64>>;
+/// By seed, the last value, or what is known of that of a diverged run.
+type Finals = BTreeMap<u64, (Bounds, bool)>;
 
-pub(super) fn decide(
+/// The question, with the runs that it compares by batch size and seed.
+pub(super) fn question(
     evidence: &Evidence,
     winners: &WinnersTable,
+    methods: &Pair,
     margin: f64,
     metric: Metric,
-) -> Decision {
+) -> Result<Question, Missing> {
+    let confirmed = evidence.confirmed(winners);
+    let runs = || {
+        confirmed
+            .iter()
+            .flat_map(|(winner, runs)| runs.iter().map(move |run| (*winner, *run)))
+    };
+    let guess = guessing(runs().map(|(_, run)| run), metric);
     let mut finals: BTreeMap<(&str, u64), Finals> = BTreeMap::new();
-    for (winner, runs) in evidence.confirmed(winners) {
-        for run in runs {
-            let value = match run.outcome {
-                Outcome::Diverged { .. } => None,
-                _ => run
-                    .evaluation_at(run.step_at(Moment::End))
-                    .and_then(|last| metric.of(last)),
-            };
-            let seeds = finals
+    for (winner, run) in runs() {
+        let diverged = matches!(run.outcome, Outcome::Diverged { .. });
+        let value = if diverged {
+            Some(of_diverged(metric, guess))
+        } else {
+            let last = run.evaluation_at(run.step_at(Moment::End));
+            last.and_then(|last| metric.of(last)).map(Bounds::exactly)
+        };
+        if let Some(value) = value {
+            finals
                 .entry((&winner.method, winner.batch_size))
-                .or_default();
-            seeds.entry(run.seed()).or_insert(value);
+                .or_default()
+                .entry(run.seed())
+                .or_insert((value, diverged));
         }
     }
+    let Pair(first, second) = methods;
     let batches: BTreeSet<u64> = finals.keys().map(|(_, batch)| *batch).collect();
-    let pairs: Vec<(u64, &Finals, &Finals)> = batches
-        .into_iter()
-        .filter_map(|batch| {
-            Some((
-                batch,
-                finals.get(&(KFAC, batch))?,
-                finals.get(&(SGD, batch))?,
-            ))
-        })
-        .collect();
-    if pairs.is_empty() {
-        return Decision::without_data(Missing::ConfirmedPairs);
-    }
-    let mut parts = Vec::new();
+    let mut pieces = Vec::new();
     let mut remarks = Vec::new();
-    for &(batch, kfac, sgd) in &pairs {
-        let lost = |finals: &Finals| finals.values().filter(|value| value.is_none()).count();
-        for (method, finals) in [(KFAC, kfac), (SGD, sgd)] {
-            if lost(finals) > 0 {
+    for batch in batches {
+        let (Some(own), Some(other)) = (
+            finals.get(&(first.as_str(), batch)),
+            finals.get(&(second.as_str(), batch)),
+        ) else {
+            continue;
+        };
+        for (method, finals) in [(first, own), (second, other)] {
+            let diverged = finals.values().filter(|value| value.1).count();
+            if diverged > 0 {
                 remarks.push(Remark::WinnerDiverged {
-                    method: method.into(),
+                    method: method.clone(),
                     batch_size: batch,
-                    diverged: lost(finals),
+                    diverged,
                     seeds: finals.len(),
                 });
             }
         }
-        let differences: Vec<f64> = kfac
-            .iter()
-            .filter_map(|(seed, value)| Some((*value)? - (*sgd.get(seed)?)?))
-            .collect();
-        let n = differences.len();
-        let Some((estimate, verdict)) = equivalence(&differences, margin, pairs.len()) else {
+        let difference = |(seed, value): (&u64, &(Bounds, bool))| {
+            Some((*seed, value.0.minus(other.get(seed)?.0)))
+        };
+        let sample: Sample = own.iter().filter_map(difference).collect();
+        if sample.0.is_empty() {
             continue;
-        };
-        let verdict = match verdict {
-            Verdict::Supported if lost(kfac) + lost(sgd) > 0 => Verdict::Undecided,
-            verdict => verdict,
-        };
-        parts.push(Statistic {
-            quantity: Quantity::FinalDifference { metric },
+        }
+        pieces.push(Piece {
+            quantity: Quantity::FinalDifference {
+                methods: methods.clone(),
+                metric,
+            },
             part: Some(Part::BatchSize(batch)),
-            estimate,
-            n,
-            verdict,
+            sample,
+            condition: Condition::Within(margin),
         });
     }
-    conclude(parts, remarks, pairs.len(), margin)
+    if pieces.is_empty() {
+        return Err(Missing::ConfirmedPairs);
+    }
+    Ok(Question {
+        overall: pieces[0].quantity.clone(),
+        pieces,
+        rule: Rule::Every,
+        remarks,
+        beside: Vec::new(),
+    })
 }
 
-fn conclude(parts: Vec<Statistic>, remarks: Vec<Remark>, batches: usize, margin: f64) -> Decision {
-    let tests = Tally::of_tests(&parts, batches);
-    let verdict = if tests.contradicted > 0 {
-        Verdict::Contradicted
-    } else if tests.supported == batches {
-        Verdict::Supported
+/// What an untrained network has, the median over runs; `None` if no run was evaluated before its first step.
+pub(super) fn guessing<'a>(runs: impl Iterator<Item = &'a Run>, metric: Metric) -> Option<f64> {
+    let at_start = |run: &Run| metric.of(run.evaluation_at(0)?);
+    median(runs.filter_map(at_start).collect())
+}
+
+/// What a diverged run is worth: at most guessing.
+fn of_diverged(metric: Metric, guess: Option<f64>) -> Bounds {
+    if metric.is_loss() {
+        Bounds {
+            low: Some(guess.unwrap_or(0.0)),
+            middle: guess.unwrap_or(0.0),
+            high: None,
+        }
     } else {
-        Verdict::Undecided
-    };
-    let estimates = Tally::of_margin(&parts, margin, batches);
-    Decision {
-        verdict,
-        reason: match verdict {
-            Verdict::Undecided => Reason::of_parts(&parts, tests, estimates),
-            _ => Reason::Parts(tests),
-        },
-        remarks,
-        parts,
+        let most = guess.unwrap_or(1.0);
+        Bounds {
+            low: Some(0.0),
+            middle: 0.5 * most,
+            high: Some(most),
+        }
     }
 }

@@ -1,110 +1,52 @@
-//! Claim 6: SGD makes more progress per iteration in reducing the loss.
+//! Whether a method needs fewer steps than another to the same training loss.
 //!
-//! At each batch size, log steps of K-FAC to a training loss minus SGD's to the same, seed by seed.
-//! Steps are known between two evaluations only: the interval of the mean starts at the t interval of
-//! the smallest possible differences and ends at that of the largest. Supported (contradicted) if it
-//! lies above (below) zero at every batch size. A seed that did not reach bounds the difference on one
-//! side; a batch size at which a seed diverged is undecided.
+//! At each batch size the log of the ratio of steps, seed by seed. Steps are known between two evaluations only: the
+//! interval of the mean starts at the t interval of the smallest possible ratios and ends at that of the largest. A
+//! seed that did not reach the loss, or diverged before, bounds its ratio on one side.
 
-use super::judge::{CONFIDENCE, Decision, above, unanimous};
-use super::timings::{Pair, Timings};
-use super::{Missing, Part, Quantity, Reason, Remark, Statistic, Verdict};
-use crate::statistics::mean_interval;
-use crate::targets::Steps;
-use crate::{Estimate, Interval, Target};
+use super::judge::{Condition, Piece, Question, Rule};
+use super::sample::Sample;
+use super::timings::{Timings, between_evaluations};
+use super::{Missing, Pair, Part, Quantity};
+use crate::Target;
 
-pub(super) fn decide(timings: &Timings<'_>, target: Target) -> Decision {
-    let pairs = timings.pairs(target);
-    let mut diverged = Vec::new();
-    let mut parts = Vec::new();
-    for (batch, pair) in &pairs {
-        if pair.has_diverged() {
-            diverged.push(*batch);
-        } else if let Some(estimate) = difference(pair) {
-            let n = pair.kfac.len();
-            parts.push(Statistic {
-                quantity: Quantity::StepsRatio { target },
-                part: Some(Part::BatchSize(*batch)),
-                estimate,
-                n,
-                verdict: above(&estimate, 0.0, n),
-            });
-        }
-    }
-    if parts.is_empty() {
-        return Decision::without_data(Missing::TimedPairs { target });
-    }
-    let verdict = if diverged.is_empty() {
-        unanimous(parts.iter().map(|part| part.verdict))
-    } else {
-        Verdict::Undecided
+pub(super) fn question(
+    timings: &Timings<'_>,
+    methods: &Pair,
+    target: Target,
+) -> Result<Question, Missing> {
+    let pairs = timings.pairs(target, methods);
+    let quantity = Quantity::StepsRatio {
+        methods: methods.clone(),
+        target,
     };
-    let remark = (!diverged.is_empty()).then_some(Remark::DivergedAt {
-        batch_sizes: diverged,
-    });
-    Decision {
-        verdict,
-        reason: Reason::of_signs(&parts),
-        remarks: remark.into_iter().collect(),
-        parts,
+    let pieces: Vec<Piece> = pairs
+        .iter()
+        .map(|(batch, pair)| {
+            let sample: Sample = pair
+                .first
+                .iter()
+                .map(|(seed, own)| {
+                    let other = between_evaluations(pair.second[seed]);
+                    (*seed, other.minus(between_evaluations(*own)))
+                })
+                .collect();
+            Piece {
+                quantity: quantity.clone(),
+                part: Some(Part::BatchSize(*batch)),
+                sample,
+                condition: Condition::Above(0.0),
+            }
+        })
+        .collect();
+    if pieces.is_empty() {
+        return Err(Missing::TimedPairs { target });
     }
-}
-
-/// The mean difference with its interval. Where a seed did not reach, its budget stands in the value.
-fn difference(pair: &Pair) -> Option<Estimate> {
-    let mut middles = Vec::new();
-    let (mut lows, mut highs) = (Some(Vec::new()), Some(Vec::new()));
-    for (seed, kfac) in &pair.kfac {
-        let (kfac, sgd) = (LogSteps::of(*kfac)?, LogSteps::of(pair.sgd[seed])?);
-        middles.push(kfac.middle - sgd.middle);
-        lows = lows.zip(sgd.high).map(|(mut all, high)| {
-            all.push(kfac.low - high);
-            all
-        });
-        highs = highs.zip(kfac.high).map(|(mut all, high)| {
-            all.push(high - sgd.low);
-            all
-        });
-    }
-    let value = mean_interval(&middles, CONFIDENCE)?.value;
-    let interval = |of: Option<Vec<f64>>| mean_interval(&of?, CONFIDENCE)?.interval;
-    let low = interval(lows).and_then(|interval| interval.low);
-    let high = interval(highs).and_then(|interval| interval.high);
-    let bounded = low.is_some() || high.is_some();
-    Some(Estimate {
-        value,
-        interval: bounded.then_some(Interval {
-            low,
-            high,
-            confidence: CONFIDENCE,
-        }),
+    Ok(Question {
+        pieces,
+        rule: Rule::Every,
+        overall: quantity,
+        remarks: timings.remarks(&pairs),
+        beside: Vec::new(),
     })
-}
-
-/// Natural logs of steps.
-struct LogSteps {
-    low: f64,
-    middle: f64,
-    /// `None` if not reached.
-    high: Option<f64>,
-}
-
-impl LogSteps {
-    fn of(steps: Steps) -> Option<Self> {
-        // Before step 1 nothing can have been crossed that training did.
-        let log = |steps: u64| (steps.max(1) as f64).ln();
-        match steps {
-            Steps::Reached { after, by } => Some(Self {
-                low: log(after),
-                middle: steps.interval()?.middle().max(1.0).ln(),
-                high: Some(log(by)),
-            }),
-            Steps::NotReached { budget } => Some(Self {
-                low: log(budget),
-                middle: log(budget),
-                high: None,
-            }),
-            Steps::Diverged { .. } => None,
-        }
-    }
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, SEEDS_TO_DECIDE, Statistic, Verdict};
+use super::judge::{Condition, Piece};
+use super::{Pair, Verdict};
 use crate::Target;
+use crate::heatmap::Side;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,10 +20,8 @@ pub enum Reason {
         /// How many estimates lie on the claim's side, how many on the other.
         estimates: Tally,
     },
-    /// What the parts say, each by its own test.
+    /// What the parts say: each on its own where all are for it, else after the correction for their number.
     Parts(Tally),
-    /// What the slopes of log steps over log batch size say.
-    Slopes(Slopes),
 }
 
 /// How many of some parts speak for a claim and how many against it. The rest is open.
@@ -36,74 +36,34 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// By the tests of the parts, of which `of` were looked for.
-    pub(super) fn of_tests(parts: &[Statistic], of: usize) -> Self {
-        let count = |verdict| parts.iter().filter(|part| part.verdict == verdict).count();
+    /// What tests said.
+    pub(super) fn of(said: &[Verdict]) -> Self {
+        let count = |wanted| said.iter().filter(|verdict| **verdict == wanted).count();
         Self {
             supported: count(Verdict::Supported),
             contradicted: count(Verdict::Contradicted),
-            of,
+            of: said.len(),
         }
     }
 
-    /// By the signs of the estimates: positive supports.
-    pub(super) fn of_signs(parts: &[Statistic]) -> Self {
-        let count = |is: fn(f64) -> bool| {
-            let values = parts.iter().map(|part| part.estimate.value);
-            values.filter(|&value| is(value)).count()
-        };
-        Self {
-            supported: count(|value| value > 0.0),
-            contradicted: count(|value| value < 0.0),
-            of: parts.len(),
-        }
+    /// On which side of their conditions the estimates lie.
+    pub(super) fn of_estimates(pieces: &[Piece]) -> Self {
+        let sides = pieces.iter().map(|piece| {
+            let Some(estimate) = piece.sample.estimate(0.95) else {
+                return Verdict::Undecided;
+            };
+            let holds = match piece.condition {
+                Condition::Above(zero) => estimate.value > zero,
+                Condition::Within(margin) => estimate.value.abs() < margin,
+            };
+            if holds {
+                Verdict::Supported
+            } else {
+                Verdict::Contradicted
+            }
+        });
+        Self::of(&sides.collect::<Vec<_>>())
     }
-
-    /// By whether the estimates lie within the margin, of `of` parts that were looked for.
-    pub(super) fn of_margin(parts: &[Statistic], margin: f64, of: usize) -> Self {
-        let near = parts
-            .iter()
-            .filter(|part| part.estimate.value.abs() < margin)
-            .count();
-        Self {
-            supported: near,
-            contradicted: parts.len() - near,
-            of,
-        }
-    }
-}
-
-impl Reason {
-    /// The reason for a decision by tests of parts: their count, or, with too few seeds, that of the
-    /// estimates. Nothing at all counts as too few seeds.
-    pub(super) fn of_parts(parts: &[Statistic], tests: Tally, estimates: Tally) -> Self {
-        match Decision::seeds_of(parts) {
-            seeds if seeds < SEEDS_TO_DECIDE => Self::TooFewSeeds { seeds, estimates },
-            _ => Self::Parts(tests),
-        }
-    }
-
-    /// The same where the sign of each estimate is what counts.
-    pub(super) fn of_signs(parts: &[Statistic]) -> Self {
-        let tests = Tally::of_tests(parts, parts.len());
-        Self::of_parts(parts, tests, Tally::of_signs(parts))
-    }
-}
-
-/// What the slopes of two methods say of their scaling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Slopes {
-    /// Both have diminishing returns, and K-FAC departs from ideal scaling further.
-    KfacDepartsFurther,
-    /// K-FAC departs further, but a slope may be ideal.
-    KfacDepartsFurtherOneMayBeIdeal,
-    /// SGD departs further.
-    SgdDepartsFurther,
-    /// A method gains more than in proportion to the batch size.
-    OneIsBetterThanIdeal,
-    /// The seeds do not agree on which departs further.
-    NotToldApart,
 }
 
 /// What is missing for a decision.
@@ -118,8 +78,8 @@ pub enum Missing {
     Target,
     /// Every target, or every training loss, is crossed too early at the largest batch size to be timed.
     TimeableTarget,
-    /// No target is reached by every common seed of both methods at enough batch sizes.
-    BatchSizesReached {
+    /// Runs of both methods with common seeds are timed at too few batch sizes.
+    BatchSizes {
         /// How many it takes.
         needed: usize,
     },
@@ -130,10 +90,10 @@ pub enum Missing {
     },
     /// No heatmap shows the moment that the claim is on.
     Heatmap,
-    /// No level at which neither nearly all nor nearly no cells are good.
-    TellingLevel,
-    /// No heatmap declares what is good.
-    GoodRule,
+    /// No heatmap declares from which level on a cell is good.
+    DeclaredLevel,
+    /// The method has cells at fewer than two batch sizes.
+    BatchSizesOfHeatmap,
     /// No batch size has good cells at two dampings or more.
     Band {
         /// Whether only dampings below the curvature count.
@@ -152,7 +112,14 @@ pub enum Missing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remark {
-    /// Seeds of a method's winner diverged at a batch size, which forbids the verdict equal there.
+    /// No runs of these two methods could be compared.
+    PairNotCompared {
+        /// The methods.
+        methods: Pair,
+    },
+    /// Some parts have a run that does not tell below or none that tells above: there is no effect over all parts.
+    NoOverallEffect,
+    /// Seeds of a method's winner diverged at a batch size: they count as anything from nothing to guessing.
     WinnerDiverged {
         /// Optimiser.
         method: String,
@@ -163,22 +130,31 @@ pub enum Remark {
         /// All seeds.
         seeds: usize,
     },
-    /// In some pairs of a batch size and a target, which are left out, a seed did not reach the target.
+    /// Runs of these methods, seeds and batch sizes that did not reach the target: they need at least their budget.
     NotReached {
-        /// Such pairs.
-        cases: usize,
-        /// Whether the verdict is the same with the seeds' budgets as their steps, a lower bound.
-        same_with_bounds: bool,
+        /// Such runs.
+        runs: usize,
+        /// All runs.
+        of: usize,
     },
-    /// In some pairs of a batch size and a target, which are left out, a seed diverged.
-    DivergedLeftOut {
-        /// Such pairs.
-        cases: usize,
+    /// Runs that diverged before they reached the target, which they never do: they count like those that did not reach
+    /// it.
+    DivergedBefore {
+        /// Such runs.
+        runs: usize,
+        /// All runs.
+        of: usize,
     },
-    /// At these batch sizes a seed diverged, so that nothing is decided.
-    DivergedAt {
-        /// The batch sizes, ascending.
-        batch_sizes: Vec<u64>,
+    /// The good region touches the edge of the grid at some batch size: what is found is of this grid.
+    OfThisGrid {
+        /// The sides that are touched.
+        sides: Vec<Side>,
+    },
+    /// Of the seed-mean share of good cells, averaged over batch sizes: nearly all cells or nearly none are good, so that
+    /// the level tells little.
+    LevelTellsLittle {
+        /// The share.
+        share: f64,
     },
     /// Batch sizes at which the good cells lie at fewer than two dampings, which are left out.
     NoBand {
@@ -198,12 +174,12 @@ pub enum Remark {
         /// Whether they are left out.
         left_out: bool,
     },
-    /// At these cells both methods diverged with every seed.
+    /// At these cells both methods diverged with every seed: they are left out.
     BothDiverged {
         /// How many.
         cells: usize,
     },
-    /// Seeds of which one method diverged and the other did not, which forbids agreement.
+    /// Seeds of which one method diverged and the other did not: the difference is not known.
     OneDiverged {
         /// How many.
         seeds: usize,

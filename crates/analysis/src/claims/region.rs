@@ -1,29 +1,35 @@
-//! Claims 3 and 4: how the share of good cells of K-FAC's heatmaps changes with the batch size.
+//! How the share of good cells of a method's heatmaps changes with the batch size.
 //!
-//! For each seed the least-squares slope of the share over log2 batch size, at a level; positive means
-//! growth. The sign must hold at every level at which the share, averaged over seeds and batch sizes,
-//! lies between 10 and 90 %: the declared level, and nine quantiles of all cells (a diverged cell is
-//! below any level).
+//! For each seed the least-squares slope of the share over log2 batch size, signed so that the claimed direction is
+//! positive. The level that the study declares decides, and it alone. Beside it stand five fixed levels, spaced evenly
+//! in the logarithm of the error, from the best cell's to half way to guessing: they show how the answer depends on
+//! the level, and have no vote.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{Decision, positive_mean, unanimous};
-use super::{Direction, KFAC, Level, Missing, Part, Quantity, Reason, Statistic};
-use crate::Moment;
+use super::judge::{Condition, Piece, Question, Rule};
+use super::performance::guessing;
+use super::sample::Sample;
+use super::{Direction, Level, Missing, Part, Quantity, Remark};
 use crate::heatmap::cell::of_seed as of_seed_in;
-use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, region};
+use crate::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side, region};
 use crate::statistics::{mean, slope};
+use crate::{Evidence, Metric, Moment};
 
-/// One seed's cells at a batch size: log2 of it, the panel, the cells' states.
-type SeedPanel<'a> = (f64, &'a Panel, Vec<CellState>);
+/// Fixed levels.
+const FIXED: usize = 5;
 
-/// By batch size, K-FAC's panels at a slice: those of the first stage that has them at two or more.
-pub(super) fn panels(table: &HeatmapTable, at: Moment) -> BTreeMap<u64, &Panel> {
+/// By batch size, a method's panels at a slice: those of the first stage that has them at two or more.
+pub(super) fn panels<'t>(
+    table: &'t HeatmapTable,
+    method: &str,
+    at: Moment,
+) -> BTreeMap<u64, &'t Panel> {
     let mut stages: BTreeMap<(&str, String), BTreeMap<u64, &Panel>> = BTreeMap::new();
     for panel in table
         .panels
         .iter()
-        .filter(|panel| panel.at == at && panel.method == KFAC)
+        .filter(|panel| panel.at == at && panel.method == method)
     {
         let others = serde_json::Value::from_iter(panel.others.clone()).to_string();
         stages
@@ -52,7 +58,7 @@ pub(super) fn of_seed(panel: &Panel, seed: u64) -> Vec<CellState> {
 }
 
 /// Seeds that some cell of every panel has.
-pub(super) fn common_seeds(panels: &BTreeMap<u64, &Panel>) -> BTreeSet<u64> {
+pub(super) fn common_seeds<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> BTreeSet<u64> {
     let seeds = |panel: &Panel| -> BTreeSet<u64> {
         panel
             .cells
@@ -62,132 +68,142 @@ pub(super) fn common_seeds(panels: &BTreeMap<u64, &Panel>) -> BTreeSet<u64> {
             .collect()
     };
     panels
-        .values()
-        .map(|panel| seeds(panel))
+        .into_iter()
+        .map(seeds)
         .reduce(|a, b| &a & &b)
         .unwrap_or_default()
 }
 
-/// A rule's statistic, and whether its share is neither almost nothing nor almost all.
-pub(super) struct ByRule {
-    pub(super) level: Level,
-    pub(super) is_informative: bool,
-    pub(super) statistic: Statistic,
-}
-
-/// The statistics of all rules: the declared ones first, then the quantiles from the easiest.
-pub(super) fn by_rule(
+/// The rules for good cells: the declared ones, the level before the distance, and the fixed levels.
+pub(super) fn rules(
+    evidence: &Evidence,
     table: &HeatmapTable,
-    panels: &BTreeMap<u64, &Panel>,
-    direction: Direction,
-) -> Vec<ByRule> {
-    let seeds = common_seeds(panels);
-    let states: BTreeMap<u64, Vec<SeedPanel<'_>>> = seeds
-        .iter()
-        .map(|&seed| {
-            let of_batch = |(batch, panel): (&u64, &&'_ Panel)| {
-                ((*batch as f64).log2(), *batch, of_seed(panel, seed))
-            };
-            let rows = panels
-                .iter()
-                .map(of_batch)
-                .map(|(log, batch, states)| (log, panels[&batch], states));
-            (seed, rows.collect())
-        })
-        .collect();
-    let all: Vec<&CellState> = states
-        .values()
-        .flatten()
-        .flat_map(|(_, _, states)| states)
-        .collect();
-    rules(table, &all)
-        .into_iter()
-        .filter_map(|rule| {
-            let mut slopes = Vec::new();
-            let mut shares = Vec::new();
-            for panels in states.values() {
-                let points: Option<Vec<(f64, f64)>> = panels
-                    .iter()
-                    .map(|(log, panel, states)| {
-                        let shape = region::Shape {
-                            x: &panel.x_values,
-                            y: &panel.y_values,
-                        };
-                        Some((*log, region::good(rule, states, &shape, table.value).share?))
-                    })
-                    .collect();
-                // A seed of which some batch size knows nothing has no slope.
-                let Some(points) = points else { continue };
-                shares.extend(points.iter().map(|point| point.1));
-                slopes.extend(slope(&points));
-            }
-            let sign = match direction {
-                Direction::Shrinks => -1.0,
-                Direction::Grows => 1.0,
-            };
-            let signed: Vec<f64> = slopes.iter().map(|slope| sign * slope).collect();
-            let level = Level {
-                metric: table.value,
-                rule,
-            };
-            let statistic = positive_mean(
-                Quantity::ShareChange { direction },
-                Part::Level(level),
-                &signed,
-            )?;
-            let share = mean(&shares)?;
-            Some(ByRule {
-                level,
-                is_informative: (0.1..=0.9).contains(&share),
-                statistic,
-            })
-        })
-        .collect()
+    method: &str,
+) -> (Vec<GoodRule>, Vec<GoodRule>) {
+    let panels = || table.panels.iter().filter(|panel| panel.method == method);
+    let runs = evidence.runs.iter().filter(|run| run.method() == method);
+    (
+        GoodRule::of(table.good),
+        fixed_levels(panels(), guessing(runs, table.value), table.value),
+    )
 }
 
-fn rules(table: &HeatmapTable, cells: &[&CellState]) -> Vec<GoodRule> {
-    let mut rules = GoodRule::of(table.good);
-    // Diverged cells first: below any level.
-    let mut known: Vec<Option<f64>> = cells
-        .iter()
-        .filter_map(|cell| match cell {
-            CellState::Value { mean, .. } => Some(Some(*mean)),
-            CellState::Diverged { .. } => Some(None),
+/// Levels from the best cell to half way to guessing, in the logarithm of the error. None where nothing is known.
+fn fixed_levels<'a>(
+    panels: impl Iterator<Item = &'a Panel>,
+    guess: Option<f64>,
+    metric: Metric,
+) -> Vec<GoodRule> {
+    let error = |value: f64| {
+        if metric.is_loss() { value } else { 1.0 - value }
+    };
+    let errors: Vec<f64> = panels
+        .flat_map(|panel| &panel.cells)
+        .filter_map(|cell| match cell.state {
+            CellState::Value { mean, .. } => Some(error(mean)),
             _ => None,
         })
         .collect();
-    known.sort_by(|a, b| {
-        let goodness = |value: &Option<f64>| {
-            value.map_or(f64::NEG_INFINITY, |value| table.value.goodness(value))
-        };
-        goodness(a).total_cmp(&goodness(b))
-    });
-    for tenth in 1..10 {
-        let Some(Some(level)) = known.get(known.len() * tenth / 10) else {
-            continue;
-        };
-        if !rules.contains(&GoodRule::AtLeast(*level)) {
-            rules.push(GoodRule::AtLeast(*level));
-        }
+    // No error is below half of the smallest that was seen above zero: a test set is finite.
+    let floor = errors.iter().filter(|error| **error > 0.0);
+    let floor = 0.5 * floor.copied().fold(f64::INFINITY, f64::min);
+    let best = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    let worst = errors.iter().copied().fold(0.0, f64::max);
+    let guess = guess.map_or(worst, error);
+    let best = best.max(floor);
+    if !best.is_finite() || guess <= best {
+        return Vec::new();
     }
-    rules
+    let half_way = 0.5 * (guess / best).ln();
+    (1..=FIXED)
+        .map(|step| best * (half_way * step as f64 / FIXED as f64).exp())
+        .map(|error| GoodRule::AtLeast(if metric.is_loss() { error } else { 1.0 - error }))
+        .collect()
 }
 
-/// The decision over all informative levels. The rule "within a distance of the best" moves with the
-/// batch size's best cell and is shown only.
-pub(super) fn decide(rules: &[ByRule]) -> Decision {
-    let parts: Vec<Statistic> = rules
-        .iter()
-        .filter(|by| by.is_informative && matches!(by.level.rule, GoodRule::AtLeast(_)))
-        .map(|by| by.statistic.clone())
+/// Seed by seed the change of the share per doubling of the batch size, positive in the direction; and the share,
+/// averaged over seeds and batch sizes.
+fn changes(
+    table: &HeatmapTable,
+    panels: &BTreeMap<u64, &Panel>,
+    rule: GoodRule,
+    direction: Direction,
+) -> (Sample, f64) {
+    let sign = match direction {
+        Direction::Shrinks => -1.0,
+        Direction::Grows => 1.0,
+    };
+    let mut shares = Vec::new();
+    let mut sample = Vec::new();
+    for seed in common_seeds(panels.values().copied()) {
+        let points: Option<Vec<(f64, f64)>> = panels
+            .iter()
+            .map(|(batch, panel)| {
+                let shape = region::Shape {
+                    x: &panel.x_values,
+                    y: &panel.y_values,
+                };
+                let good = region::good(rule, &of_seed(panel, seed), &shape, table.value);
+                Some(((*batch as f64).log2(), good.share?))
+            })
+            .collect();
+        // A seed of which some batch size knows nothing has no slope.
+        let Some(points) = points else { continue };
+        shares.extend(points.iter().map(|point| point.1));
+        sample.extend(slope(&points).map(|slope| (seed, sign * slope)));
+    }
+    (Sample::of_values(sample), mean(&shares).unwrap_or(0.0))
+}
+
+/// The question at one rule; `beside` are shown with it.
+pub(super) fn question(
+    table: &HeatmapTable,
+    panels: &BTreeMap<u64, &Panel>,
+    method: &str,
+    rule: GoodRule,
+    beside: &[GoodRule],
+    direction: Direction,
+) -> Result<Question, Missing> {
+    if panels.len() < 2 {
+        return Err(Missing::BatchSizesOfHeatmap);
+    }
+    let overall = Quantity::ShareChange {
+        method: method.into(),
+        direction,
+    };
+    let piece = |rule: GoodRule, sample| Piece {
+        quantity: overall.clone(),
+        part: Some(Part::Level(Level {
+            metric: table.value,
+            rule,
+        })),
+        sample,
+        condition: Condition::Above(0.0),
+    };
+    let (sample, share) = changes(table, panels, rule, direction);
+    let mut remarks = Vec::new();
+    let sides: BTreeSet<Side> = panels
+        .values()
+        .flat_map(|panel| &panel.regions)
+        .filter(|region| region.rule == rule)
+        .flat_map(|region| region.touches.iter().copied())
         .collect();
-    if parts.is_empty() {
-        return Decision::without_data(Missing::TellingLevel);
+    if !sides.is_empty() {
+        remarks.push(Remark::OfThisGrid {
+            sides: sides.into_iter().collect(),
+        });
     }
-    Decision {
-        verdict: unanimous(parts.iter().map(|part| part.verdict)),
-        reason: Reason::of_signs(&parts),
-        remarks: Vec::new(),
-        parts,
+    if !(0.1..=0.9).contains(&share) {
+        remarks.push(Remark::LevelTellsLittle { share });
     }
+    let others = beside.iter().filter(|other| **other != rule);
+    Ok(Question {
+        pieces: vec![piece(rule, sample)],
+        rule: Rule::Every,
+        remarks,
+        beside: others
+            .map(|&other| piece(other, changes(table, panels, other, direction).0))
+            .collect(),
+        overall: overall.clone(),
+    })
 }

@@ -6,31 +6,52 @@ use super::Verdict;
 use crate::heatmap::GoodRule;
 use crate::{Estimate, Metric, Target};
 
+/// Two methods, by their optimisers' names. A difference is that of the first minus the second, a ratio the first over
+/// the second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair(pub String, pub String);
+
+impl Pair {
+    pub(super) fn new(first: &str, second: &str) -> Self {
+        Self(first.into(), second.into())
+    }
+}
+
 /// What a number measures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
-    /// Difference of the last evaluations of the confirmed winners, K-FAC minus SGD.
+    /// Difference of the last evaluations of the confirmed winners.
     FinalDifference {
+        /// Whose.
+        methods: Pair,
         /// What was evaluated.
         metric: Metric,
     },
-    /// Difference of the slopes of log steps over log batch size, K-FAC minus SGD.
-    SlopeDifference,
+    /// Difference of the slopes of log steps over log batch size.
+    SlopeDifference {
+        /// Whose.
+        methods: Pair,
+    },
     /// A method's slope of log steps over log batch size: -1 is ideal scaling.
     ScalingSlope {
         /// Optimiser.
         method: String,
     },
-    /// Change of the share of good cells per doubling of the batch size, positive in the claimed direction.
+    /// Change of the share of good cells per doubling of the batch size.
     ShareChange {
-        /// The claimed direction.
+        /// Whose.
+        method: String,
+        /// The claimed direction: a change in it is positive.
         direction: Direction,
     },
     /// Slope of the good band: log learning rate over log damping.
     BandSlope,
-    /// Steps to a target, K-FAC over SGD, as the natural logarithm of the ratio.
+    /// The natural logarithm of a ratio of steps to a target: the second method's over the first's, so that it is
+    /// positive where the first is faster.
     StepsRatio {
+        /// Whose.
+        methods: Pair,
         /// The target.
         target: Target,
     },
@@ -45,7 +66,7 @@ impl Quantity {
     /// In what the estimate is.
     pub fn unit(&self) -> Unit {
         match self {
-            Self::FinalDifference { metric } | Self::ControlDifference { metric } => {
+            Self::FinalDifference { metric, .. } | Self::ControlDifference { metric } => {
                 if metric.is_loss() {
                     Unit::Plain
                 } else {
@@ -54,7 +75,9 @@ impl Quantity {
             }
             Self::ShareChange { .. } => Unit::Share,
             Self::StepsRatio { .. } => Unit::LogRatio,
-            Self::SlopeDifference | Self::ScalingSlope { .. } | Self::BandSlope => Unit::Plain,
+            Self::SlopeDifference { .. } | Self::ScalingSlope { .. } | Self::BandSlope => {
+                Unit::Plain
+            }
         }
     }
 }
@@ -90,9 +113,11 @@ pub struct Level {
 }
 
 /// The part of the data that a number is of.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// One pair of several methods.
+    Methods(Pair),
     /// One batch size.
     BatchSize(u64),
     /// One level of a good region.
@@ -119,6 +144,7 @@ pub struct Statistic {
     pub estimate: Estimate,
     /// Seeds.
     pub n: usize,
-    /// What it says on its own, by the claim's rule.
+    /// What it says, by the claim's rule: of a part that all parts agree with, on its own; else after the correction
+    /// for their number.
     pub verdict: Verdict,
 }

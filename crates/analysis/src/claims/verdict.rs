@@ -4,18 +4,30 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Alternative, Claim, Reason, Remark, Statistic};
+use super::{Agreement, Alternative, Claim, Look, Need, Reason, Remark, Statistic, TestSet};
 
-/// What the data say of a claim.
+/// What the data say of a claim, in the order in which the verdicts are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The interval lies where the claim says.
+    /// What it says holds, at every part.
     Supported,
-    /// The interval lies where the claim's opposite says.
+    /// At some part it holds, at another its opposite does.
+    Mixed,
+    /// Its opposite holds, at some part where it says "at every".
     Contradicted,
-    /// Neither, or too few seeds.
+    /// Neither is shown, or there are too few seeds.
     Undecided,
+}
+
+impl Verdict {
+    /// All, in their order.
+    pub const ALL: [Self; 4] = [
+        Self::Supported,
+        Self::Mixed,
+        Self::Contradicted,
+        Self::Undecided,
+    ];
 }
 
 /// The figure that a verdict rests on.
@@ -46,12 +58,27 @@ pub struct ClaimVerdict {
     /// What a reader must know beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// The number that decided it, or the one least in favour where there are several.
-    pub statistic: Option<Statistic>,
-    /// Every number that went in, such as one per batch size.
+    /// The effect over all parts with its interval; `None` where there is none, such as where some run ended before
+    /// it could tell.
+    pub effect: Option<Statistic>,
+    /// Every number that went in, such as one per batch size, with intervals that hold all at once; then those that
+    /// are shown beside them, with intervals of their own.
     pub parts: Vec<Statistic>,
-    /// Fewest seeds behind any of them.
+    /// How many of [`ClaimVerdict::parts`] decide.
+    pub deciding: usize,
+    /// Seeds that decide.
     pub n: usize,
+    /// Those seeds, ascending.
+    pub seeds: Vec<u64>,
+    /// Which look at the data this is, where there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    /// What would decide it, where it is undecided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<Need>,
+    /// How exactly the test set can tell the methods apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_set: Option<TestSet>,
     /// The figure it rests on.
     pub figure: Figure,
     /// The verdict under other choices, the one that decided first.
@@ -66,6 +93,7 @@ impl ClaimVerdict {
             (own, other) if own == other => Agreement::Agrees,
             (Verdict::Undecided, _) => Agreement::WouldDecide,
             (_, Verdict::Undecided) => Agreement::IsUndecided,
+            (Verdict::Mixed, _) | (_, Verdict::Mixed) => Agreement::IsMixed,
             _ => Agreement::Contradicts,
         }
     }

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use super::ReportTable;
 
 /// The format of [`ReportTable`]. Tables without a number were written before there was one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why bytes are no report's table.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::claims::{Claim, decide};
+use crate::claims::{Claim, Looks, Rules, decide};
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
@@ -40,6 +40,12 @@ pub struct ReportSettings {
     /// Claims to decide, in the order to show them.
     #[serde(default)]
     pub claims: Vec<Claim>,
+    /// The numbers of seeds at which the study declares to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
+    /// Seeds that an earlier report of the study had used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_seeds: Vec<u64>,
 }
 
 /// Assembles the table. Never fails: what there is no evidence for is empty or undecided.
@@ -76,6 +82,10 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
                 .map(|(run, flat)| row(run, flat, &varying)),
         );
     }
+    let rules = Rules {
+        looks: settings.looks,
+        seen: settings.seen_seeds.iter().copied().collect(),
+    };
     let (curves, curves_left_out) = curves(evidence, &runs);
     ReportTable {
         format: FORMAT,
@@ -84,7 +94,7 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
         claims: settings
             .claims
             .iter()
-            .map(|claim| decide(claim, evidence))
+            .map(|claim| decide(claim, &rules, evidence))
             .collect(),
         targets: evidence.targets.clone(),
         winners: evidence.winners.clone(),

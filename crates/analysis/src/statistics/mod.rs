@@ -3,15 +3,17 @@
 
 mod minimise;
 mod normal;
+mod power;
 mod ratio;
 mod student;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use minimise::nelder_mead;
-pub(crate) use normal::log_probability;
+pub(crate) use normal::{cdf as normal_cdf, log_probability};
+pub(crate) use power::{Aim, spread_range, values_needed};
 pub(crate) use ratio::{ratio_interval, ratio_of_means};
-pub(crate) use student::{mean_interval, student_quantile};
+pub(crate) use student::{mean_interval, p_above, student_quantile};
 
 /// A confidence interval. A side without a bound is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

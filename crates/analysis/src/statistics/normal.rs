@@ -12,6 +12,11 @@ fn log_upper_tail(x: f64) -> f64 {
     }
 }
 
+/// `P(X <= x)` for a standard normal X.
+pub(crate) fn cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / SQRT_2)
+}
+
 /// `ln(P(low < X <= high))` for a standard normal X; the ends may be infinite, `low < high`.
 pub(crate) fn log_probability(low: f64, high: f64) -> f64 {
     if low >= 0.0 {

@@ -54,6 +54,23 @@ pub(crate) fn student_quantile(confidence: f64, freedom: usize) -> f64 {
     0.5 * (low + high)
 }
 
+/// The one-sided p-value of "the mean is above `zero`": the probability of a mean as far above it or further, were it
+/// `zero`. 1 of fewer than two values.
+pub(crate) fn p_above(values: &[f64], zero: f64) -> f64 {
+    let n = values.len();
+    let Some(value) = mean(values).filter(|_| n >= 2) else {
+        return 1.0;
+    };
+    let variance = values.iter().map(|x| (x - value).powi(2)).sum::<f64>() / (n - 1) as f64;
+    let away = value - zero;
+    if variance <= 0.0 {
+        return if away > 0.0 { 0.0 } else { 1.0 };
+    }
+    let t = away / (variance / n as f64).sqrt();
+    let beyond = 0.5 * (1.0 - probability_within(t.abs(), n - 1)).max(0.0);
+    if t > 0.0 { beyond } else { 1.0 - beyond }
+}
+
 /// Mean of independent values with its two-sided t interval, which needs two values; `None` of nothing.
 pub(crate) fn mean_interval(values: &[f64], confidence: f64) -> Option<Estimate> {
     let value = mean(values)?;
@@ -97,6 +114,25 @@ mod tests {
                 "{confidence} {freedom}: {quantile}"
             );
         }
+    }
+
+    #[test]
+    fn a_p_value_is_the_level_at_which_the_interval_touches_zero() {
+        let values = [0.3, 0.1, 0.4, -0.05, 0.2];
+        for confidence in [0.5, 0.8, 0.9, 0.95, 0.99, 0.999] {
+            let interval = mean_interval(&values, confidence).and_then(|mean| mean.interval);
+            let interval = interval.expect("five values");
+            let (low, high) = (
+                interval.low.expect("bounded"),
+                interval.high.expect("bounded"),
+            );
+            let tail = 0.5 * (1.0 - confidence);
+            assert!((p_above(&values, low) - tail).abs() < 1e-9);
+            assert!((p_above(&values, high) - (1.0 - tail)).abs() < 1e-9);
+        }
+        assert_eq!(p_above(&[1.0], 0.0).to_bits(), 1f64.to_bits());
+        assert_eq!(p_above(&[1.0, 1.0], 0.0).to_bits(), 0f64.to_bits());
+        assert_eq!(p_above(&[0.0, 0.0], 0.0).to_bits(), 1f64.to_bits());
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn progress_per_iteration_comes_out_each_way() {
         s_min: 120.0,
         ..METHOD
     };
-    three_ways("sgd_faster_per_iteration", (slow, METHOD), (METHOD, slow));
+    three_ways("faster_per_iteration", (slow, METHOD), (METHOD, slow));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn progress_that_depends_on_the_batch_size_is_undecided() {
         ..METHOD
     };
     let found = verdict(
-        &json!("sgd_faster_per_iteration"),
+        &json!("faster_per_iteration"),
         study(crossing, METHOD, 5, &mut Noise::new(4)),
     );
     assert_eq!(found.verdict, Verdict::Undecided, "{:?}", found.reason);
@@ -266,7 +266,7 @@ fn a_difference_within_the_spacing_of_evaluations_is_no_difference() {
             evaluation.train_loss = Some(if evaluation.step >= at { 0.01 } else { 1.0 });
         }
     }
-    let found = verdict(&json!("sgd_faster_per_iteration"), runs);
+    let found = verdict(&json!("faster_per_iteration"), runs);
     assert_eq!(found.verdict, Verdict::Undecided, "{:?}", found.reason);
 }
 
@@ -278,7 +278,7 @@ fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
             evaluation.train_loss = Some(1.0);
         }
     }
-    let found = verdict(&json!("sgd_faster_per_iteration"), runs.clone());
+    let found = verdict(&json!("faster_per_iteration"), runs.clone());
     assert_eq!(found.verdict, Verdict::Supported, "{:?}", found.reason);
     let interval = found
         .statistic
@@ -298,7 +298,7 @@ fn where_every_target_is_too_easy_the_claims_on_steps_say_so() {
         b_crit: 10.0,
         ..METHOD
     };
-    for claim in ["diminishing_returns", "sgd_faster_per_iteration"] {
+    for claim in ["diminishing_returns", "faster_per_iteration"] {
         let found = verdict(&json!(claim), study(quick, quick, 5, &mut Noise::new(4)));
         assert_eq!(found.verdict, Verdict::Undecided);
         assert_eq!(found.reason, Reason::Missing(Missing::TimeableTarget));
@@ -333,7 +333,7 @@ fn crossings_after_a_drop_of_the_learning_rate_are_another_choice_and_never_deci
     assert_eq!(verdict, Verdict::Undecided);
     assert!(without.iter().all(|one| *one == Verdict::Undecided));
     assert_eq!(with[..3], [Verdict::Supported; 3]);
-    let (verdict, with, without) = with_drop_at(20, "sgd_faster_per_iteration");
+    let (verdict, with, without) = with_drop_at(20, "faster_per_iteration");
     assert_eq!(verdict, Verdict::Undecided);
     assert!(without.iter().all(|one| *one == Verdict::Undecided));
     assert_eq!(with.len(), without.len());
@@ -518,7 +518,7 @@ fn claims_without_evidence_are_undecided_and_say_what_is_missing() {
         "region_shrinks_at_fixed_epochs",
         "region_grows_at_fixed_iterations",
         "rates_and_dampings_correlate",
-        "sgd_faster_per_iteration",
+        "faster_per_iteration",
     ] {
         let found = of_heatmap(claim, &Evidence::default());
         assert_eq!(

@@ -269,7 +269,7 @@ fn steps_rates(studies: usize, noise: &mut Noise) {
         "{further} {nearer}"
     );
 
-    let progress = json!("sgd_faster_per_iteration");
+    let progress = json!("faster_per_iteration");
     // At one batch size; the spacing of the evaluations widens the interval, so less than 2.5 % each.
     let (slower, faster) = count(&progress, studies, noise, |noise| {
         timed(0.0, 0.0, &[64], noise)

@@ -16,7 +16,7 @@ fn settings() -> ReportSettings {
     serde_json::from_value(json!({"title": "A study", "claims": [
         {"comparable_performance": {}}, {"diminishing_returns": {}}, {"region_shrinks_at_fixed_epochs": {}},
         {"region_grows_at_fixed_iterations": {}}, {"rates_and_dampings_correlate": {}},
-        {"sgd_faster_per_iteration": {}}]}))
+        {"faster_per_iteration": {}}]}))
     .expect("valid settings")
 }
 

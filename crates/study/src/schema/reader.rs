@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Name, not_empty};
 use crate::spanned::Spanned;
 
-pub(crate) use reader::{Axis, By, Claim};
+pub(crate) use reader::{Axis, By, Claim, Looks};
 pub(crate) use runs::Moment;
 
 pub(crate) type Select = reader::Select<Stages>;
@@ -68,4 +68,7 @@ pub(crate) struct Report {
     /// Claims to decide, each by its name or as `{name: {settings}}`.
     #[serde(default)]
     pub(crate) claims: Vec<Claim>,
+    /// The numbers of seeds at which verdicts are given, declared beforehand: `[5, 20]` tests the first five seeds at
+    /// 1 %, and all twenty at 4 % once they are there. Default: one look at all seeds, at 5 %.
+    pub(crate) looks: Option<Looks>,
 }
