@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     Share,
     Noise,
     Performance,
+    Effect,
     Other,
 }
 
@@ -189,24 +190,36 @@ impl Numbers {
     }
 }
 
-/// Links to figures from before them in the page: all figures stand in the sections that these are of.
-pub(crate) struct References(Vec<(Kind, String)>);
+/// Links to figures from before them in the page: all figures but the first few stand in the sections that these are
+/// of.
+pub(crate) struct References {
+    /// Figures that come before those sections.
+    before: usize,
+    figures: Vec<(Kind, String)>,
+}
 
 impl References {
-    pub(crate) fn to<'p>(sections: impl IntoIterator<Item = &'p Section>) -> Self {
+    pub(crate) fn to<'p>(sections: impl IntoIterator<Item = &'p Section>, before: usize) -> Self {
         let figures = items(sections).into_iter().filter_map(|item| match item {
             Item::Figure(figure) => Some((figure.kind, figure.data.name.clone())),
             Item::Table(_) | Item::List(_) => None,
         });
-        References(figures.collect())
+        References {
+            before,
+            figures: figures.collect(),
+        }
     }
 
     /// A link to the first figure of a kind, or to a section where there is none.
     pub(crate) fn pointer(&self, kind: Kind, section: &str, words: &str) -> Markup {
-        let found = self.0.iter().enumerate().find(|(_, (k, _))| *k == kind);
+        let found = self
+            .figures
+            .iter()
+            .enumerate()
+            .find(|(_, (k, _))| *k == kind);
         html! {
             @if let Some((index, (_, id))) = found {
-                a href={ "#" (id) } { "Figure\u{a0}" (index + 1) }
+                a href={ "#" (id) } { "Figure\u{a0}" (self.before + index + 1) }
             } @else {
                 a href={ "#" (section) } { (words) }
             }

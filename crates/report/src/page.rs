@@ -67,7 +67,10 @@ impl Page {
             runs::section(&study),
             settings::section(&study),
         ];
-        let mut sections = vec![claims::section(&study, &References::to(&shown))];
+        let effects = claims::effects(&study);
+        let before = effects.iter().flatten().count();
+        let references = References::to(&shown, before);
+        let mut sections = vec![claims::section(&study, &references, effects)];
         sections
             .extend(earlier.map(|earlier| changes::section(&study, earlier, &provenance.devices)));
         sections.append(&mut shown);

@@ -2,6 +2,7 @@
 //! intervals, slices, targets and scores as a reader says them.
 
 pub(crate) mod claims;
+pub(crate) mod effects;
 #[cfg(test)]
 mod read_aloud;
 pub(crate) mod reasons;

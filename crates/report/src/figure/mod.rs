@@ -2,6 +2,7 @@
 
 pub(crate) mod by_batch;
 pub(crate) mod course;
+pub(crate) mod forest;
 pub(crate) mod forgiving;
 pub(crate) mod heatmap;
 pub(crate) mod learning;

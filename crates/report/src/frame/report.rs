@@ -1,7 +1,7 @@
 //! Frames of a report: claims with their numbers and other choices, confirmed performance, noise scale,
 //! controls.
 
-use analysis::claims::{Agreement, Part, Statistic, Unit, Verdict};
+use analysis::claims::{Agreement, ClaimVerdict, Part, Statistic, Unit, Verdict};
 use analysis::report::ReportTable;
 use analysis::{Metric, Named};
 
@@ -85,7 +85,7 @@ fn claims<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Vec<
         ("found", TEXT),
     ];
     let mut claims = with("claims", &first, &reason);
-    let mut numbers = with("claim_numbers", &first, &[]);
+    let mut numbers = with("claim_numbers", &first, &[("decides", TEXT)]);
     for (stage, table) in reports {
         for claim in &table.claims {
             let [name, of] = told(&claim.claim);
@@ -93,20 +93,45 @@ fn claims<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTable)>) -> Vec<
             let [reason, reason_of] = told(&claim.reason);
             claims.push(
                 row.into_iter()
-                    .chain(statistic(claim.statistic.as_ref()))
+                    .chain(statistic(claim.effect.as_ref()))
                     .chain([of, reason, reason_of])
                     .chain([
                         words::claims::statement(&claim.claim).into(),
                         words::reasons::found(claim).into(),
                     ]),
             );
-            for part in &claim.parts {
+            for (place, part) in claim.parts.iter().enumerate() {
                 let row = [stage.into(), name.clone(), verdict(part.verdict)];
-                numbers.push(row.into_iter().chain(statistic(Some(part))));
+                let decides = [Value::from(if place < claim.deciding {
+                    "yes"
+                } else {
+                    "no"
+                })];
+                numbers.push(row.into_iter().chain(statistic(Some(part))).chain(decides));
             }
         }
     }
     vec![claims, numbers]
+}
+
+/// The numbers of one claim: its effect, then those of its parts.
+pub(crate) fn numbers_of(claim: &ClaimVerdict) -> Frame {
+    let columns = [&[("row", TEXT), ("verdict", TEXT)], &STATISTIC[..]];
+    let mut frame = Frame::of("claim_numbers", &columns.concat());
+    let effect = claim.effect.iter().map(|effect| ("effect", effect));
+    let parts = claim.parts.iter().enumerate().map(|(place, part)| {
+        let row = if place < claim.deciding {
+            "decides"
+        } else {
+            "beside"
+        };
+        (row, part)
+    });
+    for (row, of) in effect.chain(parts) {
+        let first = [row.into(), verdict(of.verdict)];
+        frame.push(first.into_iter().chain(statistic(Some(of))));
+    }
+    frame
 }
 
 /// `claim_choices`: a row for each claim and choice of level, target or schedule; the first decides.
@@ -127,6 +152,7 @@ pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTabl
                     Agreement::Agrees => "agrees",
                     Agreement::IsUndecided => "is_undecided",
                     Agreement::WouldDecide => "would_decide",
+                    Agreement::IsMixed => "is_mixed",
                     Agreement::Contradicts => "contradicts",
                     Agreement::HasNoSay => "has_no_say",
                 };

@@ -149,7 +149,7 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
                 @match claim {
                     Some(claim) => {
                         (badge(claim.verdict))
-                        @if let Some(statistic) = &claim.statistic {
+                        @if let Some(statistic) = &claim.effect {
                             span.range { (words::in_line(&written(statistic))) ", n\u{a0}=\u{a0}" (statistic.n) }
                         }
                     }
@@ -174,7 +174,7 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
         verdict.map(words::claims::verdict).into()
     };
     let value = |claim: &Option<ClaimVerdict>| -> Value {
-        let statistic = claim.as_ref().and_then(|claim| claim.statistic.as_ref());
+        let statistic = claim.as_ref().and_then(|claim| claim.effect.as_ref());
         statistic.map(|statistic| statistic.estimate.value).into()
     };
     let columns = [
@@ -193,7 +193,7 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
     Some(Table::new(
         "changes",
         html! {
-            "Verdicts before and now, with the number least in favour. "
+            "Verdicts before and now, with the effect over all parts. "
             @if changed == 0 { "No verdict changed." } @else { (changed) " of " (rows.len()) " changed (tinted)." }
         },
         &[("Claim", false), ("Before", false), ("Now", false)],

@@ -1,36 +1,50 @@
-//! The answer first: each claim, its verdict, the number behind it, and the
-//! figure it rests on.
+//! The answer first: each claim with its verdict, its effect, the figure of it, and the figure that it rests on.
 
 use analysis::claims::{
-    Agreement, Alternative, Choice, Claim, ClaimVerdict, Figure, Part, Quantity, SEEDS_TO_DECIDE,
+    Agreement, Alternative, Choice, Claim, ClaimVerdict, Figure as Rests, Part, Quantity,
     Statistic, Unit, Verdict,
 };
 use maud::{Markup, html};
 
 use super::{cell, controls};
-use crate::document::{Block, Kind, References, Section, Table};
+use crate::document::{Block, Figure, Kind, References, Section, Table};
 use crate::draw::number::{count, significant};
+use crate::figure::forest;
 use crate::frame;
 use crate::study::Study;
 use crate::words::claims::{choice, choices_differ_in, quantity, statement, verdict as word};
 use crate::words::{self, reasons};
 
+/// Of each claim the figure of its effect.
+pub(crate) fn effects(study: &Study<'_>) -> Vec<Option<Figure>> {
+    let claims = study.table.claims.iter().enumerate();
+    claims
+        .map(|(index, claim)| forest::one(index, claim))
+        .collect()
+}
+
 /// The section, with links to the figures that the claims rest on.
-pub(crate) fn section(study: &Study<'_>, references: &References) -> Section {
+pub(crate) fn section(
+    study: &Study<'_>,
+    references: &References,
+    effects: Vec<Option<Figure>>,
+) -> Section {
     let claims = &study.table.claims;
-    let text = html! {
+    let mut blocks = vec![Block::Text(html! {
         @if claims.is_empty() {
             p.empty { "The study declares no claims; the figures below speak for themselves." }
         } @else {
             p.note {
-                "The study file declares each claim, and a fixed rule tests it. Undecided means that the rule finds \
-                 neither answer: the seeds scatter too much, the parts of the data disagree, or there are fewer than "
-                (SEEDS_TO_DECIDE) " seeds."
+                "The study file declares each claim, and a fixed rule tests it: supported, if it holds at every part of \
+                 the data; mixed, if at some part it holds and at another its opposite; contradicted, if at some part its \
+                 opposite holds and nowhere it does; else undecided. " (reasons::by_chance(claims.len()))
             }
-            ol.claims { @for (index, claim) in claims.iter().enumerate() { (one(study, references, index, claim)) } }
         }
-    };
-    let mut blocks = vec![Block::Text(text)];
+    })];
+    for ((index, claim), effect) in claims.iter().enumerate().zip(effects) {
+        blocks.push(Block::Text(one(study, references, index, claim)));
+        blocks.extend(effect.map(Block::Figure));
+    }
     blocks.extend(choices(study));
     Section {
         id: "claims",
@@ -42,17 +56,13 @@ pub(crate) fn section(study: &Study<'_>, references: &References) -> Section {
 
 fn one(study: &Study<'_>, references: &References, index: usize, claim: &ClaimVerdict) -> Markup {
     html! {
-        li id={ "claim-" (index + 1) } {
+        article.claim id={ "claim-" (index + 1) } aria-labelledby={ "claim-" (index + 1) "-says" } {
             (badge(claim.verdict))
             div {
-                p.statement { (words::prose(&statement(&claim.claim))) }
+                h3.statement id={ "claim-" (index + 1) "-says" } { (words::prose(&statement(&claim.claim))) }
                 p { (words::prose(&reasons::found(claim))) }
                 @if let Some(said) = elsewhere(claim) { p { (said) } }
-                p.note {
-                    @if let Some(statistic) = &claim.statistic { (said(statistic)) " · " }
-                    @else { "n = " (claim.n) " · " }
-                    (pointers(study, references, claim))
-                }
+                p.note { (pointers(study, references, claim)) }
                 @if claim.parts.len() > 1 {
                     details {
                         summary { "All " (claim.parts.len()) " numbers behind the verdict" }
@@ -68,6 +78,7 @@ fn one(study: &Study<'_>, references: &References, index: usize, claim: &ClaimVe
 pub(crate) fn badge(verdict: Verdict) -> Markup {
     let symbol = match verdict {
         Verdict::Supported => "✓",
+        Verdict::Mixed => "±",
         Verdict::Contradicted => "✕",
         Verdict::Undecided => "?",
     };
@@ -83,18 +94,14 @@ fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
     if telling.is_empty() && silent.is_empty() {
         return None;
     }
-    let verdicts: Vec<String> = [
-        Verdict::Supported,
-        Verdict::Contradicted,
-        Verdict::Undecided,
-    ]
-    .into_iter()
-    .filter_map(|verdict| {
-        let with = telling.iter().filter(|other| other.verdict == verdict);
-        Some((verdict, with.count())).filter(|(_, n)| *n > 0)
-    })
-    .map(|(verdict, n)| format!("{} {}", word(verdict), times(n)))
-    .collect();
+    let verdicts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .filter_map(|verdict| {
+            let with = telling.iter().filter(|other| other.verdict == verdict);
+            Some((verdict, with.count())).filter(|(_, n)| *n > 0)
+        })
+        .map(|(verdict, n)| format!("{} {}", word(verdict), times(n)))
+        .collect();
     let agree = telling.iter().all(|other| other.verdict == claim.verdict);
     // The first choice under which the answer is another.
     let turned = [Agreement::Contradicts, Agreement::WouldDecide]
@@ -138,22 +145,8 @@ fn target(study: &Study<'_>) -> &'static str {
     }
 }
 
-/// `difference of slopes, batch 64: 0.31, 95 % interval 0.1 to 0.5, n = 5`.
-fn said(statistic: &Statistic) -> Markup {
-    let (value, interval) = written(statistic);
-    html! {
-        (words::name(&words::capital(&quantity(&statistic.quantity))))
-        @if let Some(part) = &statistic.part { ", " (words::claims::part(part)) }
-        ": " (value)
-        @if let (Some(words), Some(interval)) = (interval, &statistic.estimate.interval) {
-            ", " (significant(interval.confidence * 100.0, 3)) "\u{a0}% interval " (words)
-        }
-        ", n\u{a0}=\u{a0}" (statistic.n)
-    }
-}
-
 /// A statistic and its interval in its unit: `−1.2 points`, `[−2.1, −0.3]`.
-pub(super) fn written(statistic: &Statistic) -> (String, Option<String>) {
+pub(crate) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.quantity.unit() {
         Unit::Plain => (plain, ""),
@@ -178,17 +171,17 @@ fn points(difference: f64) -> String {
 
 fn pointers(study: &Study<'_>, references: &References, claim: &ClaimVerdict) -> Markup {
     match claim.figure {
-        Figure::Winners => references.pointer(Kind::Performance, "winners", "Winners"),
-        Figure::Scaling => references.pointer(Kind::Steps, "scaling", "Steps to target"),
+        Rests::Winners => references.pointer(Kind::Performance, "winners", "Winners"),
+        Rests::Scaling => references.pointer(Kind::Steps, "scaling", "Steps to target"),
         // Steps to a loss decide; the curves show them.
-        Figure::Curves => html! {
+        Rests::Curves => html! {
             (references.pointer(Kind::Steps, "scaling", "Steps to target")) ", "
             (references.pointer(Kind::Curves, "curves", "Training curves"))
         },
-        Figure::Controls => html! { a href={ "#" (target(study)) } { "K-FAC beside SGD" } },
-        Figure::Heatmaps => html! {
+        Rests::Controls => html! { a href={ "#" (target(study)) } { "K-FAC beside SGD" } },
+        Rests::Heatmaps => html! {
             // Correlation is seen in the maps, growth in the shares.
-            @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate {}) {
+            @if !matches!(claim.claim, Claim::RatesAndDampingsCorrelate(_)) {
                 (references.pointer(Kind::Share, "heatmaps", "Share of good cells")) ", "
             }
             (references.pointer(Kind::Heatmap, "heatmaps", "Heatmaps"))
@@ -278,9 +271,8 @@ fn choices(study: &Study<'_>) -> Option<Block> {
             "choices",
             html! {
                 "The verdicts with other choices of level, target, selection or schedule. The first choice of each claim \
-                 gives the verdict above. An opposite verdict is tinted: quote it together with its choice. Levels at \
-                 which nearly all cells are good, or nearly none, do not count. Each estimate is the one least in favour \
-                 of the claim."
+                 gives the verdict above. An opposite verdict is tinted: quote it together with its choice. Each \
+                 estimate is the effect over all parts."
             },
             &[
                 ("Choice", false),
@@ -313,6 +305,7 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
         Agreement::Contradicts => " opposite",
         Agreement::WouldDecide => " decides",
         Agreement::HasNoSay => " does not count",
+        Agreement::IsMixed => " differs",
         Agreement::Agrees | Agreement::IsUndecided => "",
     };
     html! {
@@ -354,7 +347,7 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
 /// Whether a number is of the very level that was chosen.
 fn is_level_of(part: &Part, choice: &Choice) -> bool {
     match (part, choice) {
-        (Part::Level(of), Choice::Region { level, .. }) => *level == Some(*of),
+        (Part::Level(of), Choice::Region { level, .. }) => level == of,
         _ => false,
     }
 }

@@ -225,15 +225,12 @@ fn verdicts(study: &Study<'_>) -> String {
             .filter(|c| c.verdict == verdict)
             .count()
     };
-    let parts: Vec<String> = [
-        (of(Verdict::Supported), "supported"),
-        (of(Verdict::Contradicted), "contradicted"),
-        (of(Verdict::Undecided), "undecided"),
-    ]
-    .into_iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, word)| format!("{n} {word}"))
-    .collect();
+    let parts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| (of(verdict), words::claims::verdict(verdict)))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
     format!(
         "Of {}: {}.",
         count(study.table.claims.len(), "claim"),

@@ -2,46 +2,87 @@
 
 use analysis::Metric;
 use analysis::claims::{
-    Choice, Claim, Comparison, Dampings, Direction, Level, Part, Quantity, TimedRuns, Verdict,
+    Choice, Claim, Comparison, Control, Dampings, Direction, Level, Methods, Pair, Part, Progress,
+    Quantity, Region, Scaling, TimedRuns, Verdict,
 };
 use analysis::heatmap::GoodRule;
 
-use super::{distance, goal, level, method, slice, target};
+use super::{distance, goal, level, list, method, slice, target};
 use crate::draw::number::exact;
 
 /// The claim as a sentence.
 pub(crate) fn statement(claim: &Claim) -> String {
     match claim {
-        Claim::ComparablePerformance(Comparison { margin, metric }) => format!(
-            "After tuning, K-FAC's {metric} is comparable to SGD's: within {} at every batch size.",
-            distance(*metric, *margin)
+        Claim::ComparablePerformance(Comparison {
+            methods,
+            margin,
+            metric,
+        }) => {
+            let within = distance(*metric, *margin);
+            match two(methods) {
+                Some((first, second)) => format!(
+                    "After tuning, {first}'s {metric} is comparable to {second}'s: within {within} at every batch size."
+                ),
+                None => format!(
+                    "After tuning, the {metric} of {} is comparable: of any two within {within} at every batch size.",
+                    names(methods)
+                ),
+            }
+        }
+        Claim::DiminishingReturns(Scaling { methods, .. }) => match two(methods) {
+            Some((first, second)) => format!(
+                "Both methods gain less and less from larger batches (diminishing returns), and {first} is further from ideal scaling than {second}."
+            ),
+            None => format!(
+                "All methods gain less and less from larger batches (diminishing returns), and each is further from ideal scaling than those named after it: {}.",
+                names(methods)
+            ),
+        },
+        Claim::RegionShrinksAtFixedEpochs(Region { method: name, .. }) => format!(
+            "After a fixed number of epochs, {}'s region of good hyperparameters shrinks as the batch size grows.",
+            method(name)
         ),
-        Claim::DiminishingReturns {} => {
-            "Both methods gain less and less from larger batches (diminishing returns), and K-FAC is further from ideal scaling than SGD.".into()
-        }
-        Claim::RegionShrinksAtFixedEpochs {} => {
-            "After a fixed number of epochs, K-FAC's region of good hyperparameters shrinks as the batch size grows.".into()
-        }
-        Claim::RegionGrowsAtFixedIterations {} => {
-            "After a fixed number of iterations, K-FAC's region of good hyperparameters grows with the batch size.".into()
-        }
-        Claim::RatesAndDampingsCorrelate {} => {
+        Claim::RegionGrowsAtFixedIterations(Region { method: name, .. }) => format!(
+            "After a fixed number of iterations, {}'s region of good hyperparameters grows with the batch size.",
+            method(name)
+        ),
+        Claim::RatesAndDampingsCorrelate(_) => {
             "Good learning rates and good dampings of K-FAC are positively correlated.".into()
         }
-        Claim::SgdFasterPerIteration {} => {
-            "SGD makes more progress per iteration than K-FAC in reducing the training loss.".into()
-        }
-        Claim::LargeDampingIsSgd(Comparison { margin, metric }) => format!(
+        Claim::FasterPerIteration(Progress { methods, .. }) => match two(methods) {
+            Some((first, second)) => format!(
+                "{first} makes more progress per iteration than {second} in reducing the training loss."
+            ),
+            None => format!(
+                "In reducing the training loss each method makes more progress per iteration than those named after it: {}.",
+                names(methods)
+            ),
+        },
+        Claim::LargeDampingIsSgd(Control { margin, metric }) => format!(
             "Control: with a large damping, K-FAC is SGD with learning rate / damping. Their {metric} is the same within {}.",
             distance(*metric, *margin)
         ),
     }
 }
 
+/// The two methods of a claim that is on two.
+fn two(Methods(methods): &Methods) -> Option<(String, String)> {
+    match &methods[..] {
+        [first, second] => Some((method(first), method(second))),
+        _ => None,
+    }
+}
+
+fn names(Methods(methods): &Methods) -> String {
+    let names: Vec<String> = methods.iter().map(|name| method(name)).collect();
+    list(&names)
+}
+
 /// A verdict in a word.
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Supported => "supported",
+        Verdict::Mixed => "mixed",
         Verdict::Contradicted => "contradicted",
         Verdict::Undecided => "undecided",
     }
@@ -50,29 +91,43 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
 /// What a number measures.
 pub(crate) fn quantity(quantity: &Quantity) -> String {
     const LOG_SLOPE: &str = "log steps over log batch size";
+    let minus = |Pair(first, second): &Pair| format!("{} minus {}", method(first), method(second));
     match quantity {
-        Quantity::FinalDifference { metric } => {
-            format!("difference in final {metric}, K-FAC minus SGD")
+        Quantity::FinalDifference { metric, methods } => {
+            format!("difference in final {metric}, {}", minus(methods))
         }
-        Quantity::SlopeDifference => {
-            format!("difference of the slopes of {LOG_SLOPE}, K-FAC minus SGD")
+        Quantity::SlopeDifference { methods } => {
+            format!(
+                "difference of the slopes of {LOG_SLOPE}, {}",
+                minus(methods)
+            )
         }
         Quantity::ScalingSlope { method: name } => {
             format!("slope of {LOG_SLOPE}, {} (−1 is ideal)", method(name))
         }
-        Quantity::ShareChange { direction } => format!(
-            "{} of the share of good cells per doubling of the batch size",
+        Quantity::ShareChange {
+            method: name,
+            direction,
+        } => format!(
+            "{} of the share of {}'s good cells per doubling of the batch size",
             match direction {
                 Direction::Shrinks => "decrease",
                 Direction::Grows => "increase",
-            }
+            },
+            method(name)
         ),
         Quantity::BandSlope => {
             "slope of the middle of the good region, log learning rate over log damping".into()
         }
-        Quantity::StepsRatio { target } => {
-            format!("steps to {}, K-FAC divided by SGD", goal(*target))
-        }
+        Quantity::StepsRatio {
+            target,
+            methods: Pair(first, second),
+        } => format!(
+            "steps to {}, {} divided by {}",
+            goal(*target),
+            method(second),
+            method(first)
+        ),
         Quantity::ControlDifference { metric } => {
             format!("difference in {metric}, K-FAC minus SGD at learning rate / damping")
         }
@@ -81,17 +136,18 @@ pub(crate) fn quantity(quantity: &Quantity) -> String {
 
 /// The part of the data that a number is of.
 pub(crate) fn part(part: &Part) -> String {
-    match *part {
+    match part {
+        Part::Methods(Pair(first, second)) => format!("{} and {}", method(first), method(second)),
         Part::BatchSize(batch_size) => format!("batch size {batch_size}"),
-        Part::Level(level) => good(level),
+        Part::Level(level) => good(*level),
         Part::Cell {
             batch_size,
             damping,
             learning_rate,
         } => format!(
             "batch size {batch_size}, damping {}, learning rate {}",
-            exact(damping),
-            exact(learning_rate)
+            exact(*damping),
+            exact(*learning_rate)
         ),
     }
 }
@@ -121,8 +177,7 @@ pub(crate) fn choice(choice: &Choice) -> String {
         } => format!("{}, winners of `{selection}`", within(*metric, *margin)),
         Choice::Control { metric, margin } => within(*metric, *margin),
         Choice::Steps { target: one, runs } => {
-            let targets = one.map_or("all targets".into(), target);
-            format!("{targets} in `{}`, {}", runs.targets, timed(runs))
+            format!("{} in `{}`, {}", target(*one), runs.targets, timed(runs))
         }
         Choice::Region {
             level,
@@ -130,7 +185,7 @@ pub(crate) fn choice(choice: &Choice) -> String {
             heatmaps,
             dampings,
         } => {
-            let level = level.map_or("all levels".into(), good);
+            let level = good(*level);
             let which = match dampings {
                 None | Some(Dampings::AllUntold) => "",
                 Some(Dampings::BelowCurvature) => ", dampings below the median curvature only",
@@ -159,12 +214,12 @@ fn timed(runs: &TimedRuns) -> String {
 /// In what the choices of a claim differ.
 pub(crate) fn choices_differ_in(claim: &Claim) -> &'static str {
     match claim {
-        Claim::ComparablePerformance { .. } => "metric, margin or selection",
-        Claim::LargeDampingIsSgd { .. } => "metric or margin",
-        Claim::DiminishingReturns {} | Claim::SgdFasterPerIteration {} => "target or runs",
-        Claim::RegionShrinksAtFixedEpochs {} | Claim::RegionGrowsAtFixedIterations {} => {
+        Claim::ComparablePerformance(_) => "metric, margin or selection",
+        Claim::LargeDampingIsSgd(_) => "metric or margin",
+        Claim::DiminishingReturns(_) | Claim::FasterPerIteration(_) => "target or runs",
+        Claim::RegionShrinksAtFixedEpochs(_) | Claim::RegionGrowsAtFixedIterations(_) => {
             "level or heatmap"
         }
-        Claim::RatesAndDampingsCorrelate {} => "level, heatmap or dampings",
+        Claim::RatesAndDampingsCorrelate(_) => "level, heatmap or dampings",
     }
 }

@@ -1,16 +1,19 @@
-//! Why a verdict is what it is, in sentences: what was found, what is missing, what to know beside it.
+//! Why a verdict is what it is, in sentences: what was found, what is missing, what to know beside it, and what would
+//! decide it.
 
 use analysis::claims::{
-    Claim, ClaimVerdict, Missing, Reason, Remark, SEEDS_TO_DECIDE, Slopes, Tally,
+    Claim, ClaimVerdict, LEVEL, Look, Missing, Need, Pair, Quantity, Reason, Remark,
+    SEEDS_TO_DECIDE, Seeds, Tally, Verdict,
 };
 use analysis::control::LARGE;
 use analysis::targets::ADMISSIBLE_STEPS;
 
+use super::effects::{effect, points};
 use super::tallies::{Equal, Signs};
-use super::{capital, goal, list, method};
-use crate::draw::number::{count, exact};
+use super::{capital, goal, list, method, sides};
+use crate::draw::number::{count, exact, grouped, significant};
 
-/// What was found, and what a reader must know beside it.
+/// The effect, what was found, and what a reader must know beside it.
 pub(crate) fn found(claim: &ClaimVerdict) -> String {
     let reason = match &claim.reason {
         Reason::Missing(missing) => self::missing(missing, &claim.claim),
@@ -23,34 +26,42 @@ pub(crate) fn found(claim: &ClaimVerdict) -> String {
             so_far(claim, *estimates)
         ),
         Reason::Parts(tests) => parts(claim, *tests),
-        Reason::Slopes(slopes) => self::slopes(*slopes).into(),
     };
-    let remarks = claim.remarks.iter().map(remark);
-    std::iter::once(reason)
-        .chain(remarks)
+    effect(claim)
+        .into_iter()
+        .chain([reason])
+        .chain(claim.look.as_ref().map(|look| self::look(*look, claim.n)))
+        .chain(claim.remarks.iter().map(remark))
+        .chain(claim.need.as_ref().map(|need| self::need(need, claim)))
         .collect::<Vec<_>>()
         .join(" ")
 }
 
-/// What the claim's parts say, each by its own test.
+/// What the claim's parts say.
 fn parts(claim: &ClaimVerdict, tests: Tally) -> String {
     if let Some(equal) = Equal::of(&claim.claim) {
         return equal.said(claim, tests);
     }
-    let signs = Signs::of(claim);
-    let said = signs.said(tests);
-    format!("{}.", capital(&said))
+    if let Claim::DiminishingReturns(_) = claim.claim
+        && claim.claim.methods().len() == 2
+    {
+        return slopes(claim);
+    }
+    format!("{}.", capital(&Signs::of(claim).said(claim, tests)))
 }
 
 /// Where the estimates lie, after "so far".
 fn so_far(claim: &ClaimVerdict, estimates: Tally) -> String {
-    if let Claim::DiminishingReturns {} = claim.claim {
-        let further = if estimates.supported > 0 {
-            "K-FAC"
+    if let (Claim::DiminishingReturns(_), [first, second]) =
+        (&claim.claim, &claim.claim.methods()[..])
+    {
+        let ahead = claim.effect.as_ref().map(|effect| effect.estimate.value);
+        let further = if ahead.is_some_and(|value| value > 0.0) {
+            first
         } else {
-            "SGD"
+            second
         };
-        return format!(" {further} is further from ideal scaling");
+        return format!(" {} is further from ideal scaling", method(further));
     }
     match Equal::of(&claim.claim) {
         Some(equal) => format!(
@@ -59,34 +70,154 @@ fn so_far(claim: &ClaimVerdict, estimates: Tally) -> String {
             estimates.supported,
             count(estimates.of, equal.each)
         ),
-        None => format!(", {}", Signs::of(claim).said(estimates)),
+        None => format!(", {}", Signs::of(claim).counted(estimates, &[], &[])),
     }
 }
 
-fn slopes(slopes: Slopes) -> &'static str {
-    match slopes {
-        Slopes::KfacDepartsFurther => {
-            "With both methods a batch twice as large saves less than half of the steps, and K-FAC saves less than SGD."
+/// What the difference of the slopes and each slope say: the claim joins all three.
+fn slopes(claim: &ClaimVerdict) -> String {
+    let said = |place: usize| claim.parts.get(place).map(|part| part.verdict);
+    let names: Vec<String> = claim.parts[1..]
+        .iter()
+        .filter(|part| part.verdict == Verdict::Contradicted)
+        .filter_map(|part| match &part.quantity {
+            Quantity::ScalingSlope { method: name } => Some(method(name)),
+            _ => None,
+        })
+        .collect();
+    let methods: Vec<String> = claim.claim.methods().into_iter().map(method).collect();
+    let [first, second] = &methods[..] else {
+        return String::new();
+    };
+    if !names.is_empty() {
+        return format!(
+            "With {} a batch twice as large saves more than half of the steps: the returns do not diminish.",
+            list(&names)
+        );
+    }
+    match said(0) {
+        Some(Verdict::Contradicted) => format!(
+            "{second} is further from ideal scaling: {first} gains more from a larger batch."
+        ),
+        Some(Verdict::Supported) if claim.verdict == Verdict::Supported => format!(
+            "With both methods a batch twice as large saves less than half of the steps, and {first} saves less than {second}."
+        ),
+        Some(Verdict::Supported) => format!(
+            "{first} is further from ideal scaling than {second}. But the interval of a slope contains −1, which is ideal, so it is not shown that both methods have diminishing returns."
+        ),
+        _ => "The seeds do not agree on which method is further from ideal scaling.".into(),
+    }
+}
+
+/// Which look at the data a verdict was given at.
+pub(super) fn look(look: Look, n: usize) -> String {
+    match look {
+        Look::Declared { number: 1, other } => format!(
+            "This is the first of two declared looks, tested at 1\u{a0}%; the second is at {}.",
+            count(other, "seed")
+        ),
+        Look::Declared { other, .. } => format!(
+            "This is the second of two declared looks, tested at 4\u{a0}%; the first was at {}.",
+            count(other, "seed")
+        ),
+        Look::Extended { seen } => format!(
+            "Second look: an earlier report of this study had used {}, and the extension was not declared. Only the {} added since {}.",
+            count(seen, "seed"),
+            n,
+            if n == 1 { "decides" } else { "decide" }
+        ),
+    }
+}
+
+/// What would decide a claim.
+pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
+    match need {
+        Need::Seeds(Seeds {
+            smallest,
+            likely,
+            low,
+            high,
+        }) => {
+            let number = |seeds: Option<usize>| {
+                seeds.map_or_else(
+                    || "more than a million".into(),
+                    |seeds| grouped(seeds as u64),
+                )
+            };
+            let wanted = match Equal::of(&claim.claim) {
+                Some(_) => "if there is no difference".into(),
+                None => format!("for an effect of {}", smallest_in_words(*smallest, claim)),
+            };
+            let advice = match high {
+                Some(high) => format!(
+                    " To be safe, add {} new seeds: only those count, because the others have been seen.",
+                    grouped(*high as u64)
+                ),
+                None => String::new(),
+            };
+            format!(
+                "It would be decided with a probability of 80\u{a0}%, {wanted}, by about {} seeds (between {} and {}: {} know their spread only roughly).{advice}",
+                number(*likely),
+                number(*low),
+                number(*high),
+                count(claim.n, "seed"),
+            )
         }
-        Slopes::KfacDepartsFurtherOneMayBeIdeal => {
-            "K-FAC is further from ideal scaling than SGD. But the interval of a slope contains −1, which is ideal, so it is not shown that both methods have diminishing returns."
+        Need::Smallest => {
+            "The study declares no smallest effect that matters (`smallest`), so no number of seeds can be advised.".into()
         }
-        Slopes::SgdDepartsFurther => {
-            "SGD is further from ideal scaling: K-FAC gains more from a larger batch."
-        }
-        Slopes::OneIsBetterThanIdeal => {
-            "With one of the methods a batch twice as large saves more than half of the steps: its returns do not diminish."
-        }
-        Slopes::NotToldApart => {
-            "The seeds do not agree on which method is further from ideal scaling."
+        Need::Budget { parts } => {
+            let places: Vec<String> = parts.iter().map(super::claims::part).collect();
+            format!(
+                "More seeds would not decide it: some runs end before they can tell{}. A longer budget, or an easier target, would.",
+                if places.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", list(&places))
+                }
+            )
         }
     }
+}
+
+/// The smallest effect that matters, in its unit.
+fn smallest_in_words(smallest: f64, claim: &ClaimVerdict) -> String {
+    let quantity = claim.effect.as_ref().map(|effect| &effect.quantity);
+    match quantity {
+        Some(Quantity::StepsRatio { .. }) => {
+            format!(
+                "{}\u{a0}% more steps",
+                significant(smallest.exp_m1() * 100.0, 3)
+            )
+        }
+        Some(Quantity::ShareChange { .. }) => format!("{} per doubling", points(smallest)),
+        _ => significant(smallest, 3),
+    }
+}
+
+/// What is expected of tests at a level, of which some claims are true.
+pub(crate) fn by_chance(claims: usize) -> String {
+    let expected = claims as f64 * LEVEL;
+    format!(
+        "{} tested at {}\u{a0}% each: if chance alone were at work, {} wrong {} would be expected.",
+        match claims {
+            1 => "1 claim is".into(),
+            claims => format!("{claims} claims are"),
+        },
+        significant(LEVEL * 100.0, 3),
+        significant(expected, 2),
+        if expected > 1.0 {
+            "verdicts"
+        } else {
+            "verdict"
+        },
+    )
 }
 
 /// What is missing for a decision.
 pub(crate) fn missing(missing: &Missing, claim: &Claim) -> String {
     let what = match claim {
-        Claim::SgdFasterPerIteration {} => "training loss",
+        Claim::FasterPerIteration(_) => "training loss",
         _ => "target",
     };
     match missing {
@@ -98,23 +229,25 @@ pub(crate) fn missing(missing: &Missing, claim: &Claim) -> String {
         Missing::TimeableTarget => format!(
             "No {what} can be timed: at the largest batch size each is crossed in fewer than {ADMISSIBLE_STEPS} steps."
         ),
-        Missing::BatchSizesReached { needed } => format!(
-            "No target is reached by all common seeds of both methods at {needed} or more batch sizes."
+        Missing::BatchSizes { needed } => format!(
+            "Runs of both methods with common seeds are timed at fewer than {needed} batch sizes."
         ),
         Missing::TimedPairs { target } => format!(
             "At no batch size were runs of both methods with the same seeds timed to {}.",
             goal(*target)
         ),
         Missing::Heatmap => match claim {
-            Claim::RegionShrinksAtFixedEpochs {} => {
+            Claim::RegionShrinksAtFixedEpochs(_) => {
                 "No heatmap is drawn after a fixed number of epochs.".into()
             }
             _ => "No heatmap is drawn after a fixed number of iterations.".into(),
         },
-        Missing::TellingLevel => {
-            "There is no level at which between 10 and 90\u{a0}% of K-FAC's cells are good at two or more batch sizes.".into()
+        Missing::DeclaredLevel => {
+            "No heatmap declares from which level on a cell is good (`good`).".into()
         }
-        Missing::GoodRule => "No heatmap declares which cells are good.".into(),
+        Missing::BatchSizesOfHeatmap => {
+            "The heatmaps have the method's cells at fewer than two batch sizes.".into()
+        }
         Missing::Band { below_curvature } => format!(
             "At no batch size does K-FAC have good cells at two or more dampings{}, so there is no slope to judge.",
             below(*below_curvature)
@@ -148,32 +281,38 @@ pub(super) fn remark(remark: &Remark) -> String {
             diverged,
             seeds,
         } => format!(
-            "{diverged} of {} of {} diverged at batch size {batch_size}, so the methods cannot be called equal there.",
+            "{diverged} of {} of {} diverged at batch size {batch_size}; each counts as anything from nothing to guessing.",
             count(*seeds, "seed"),
             method(name)
         ),
-        Remark::NotReached {
-            cases,
-            same_with_bounds,
+        Remark::PairNotCompared {
+            methods: Pair(first, second),
         } => format!(
-            "Left out: {} in which a seed did not reach the target. If that seed's whole budget stands for its steps (a lower bound), the verdict {}.",
-            case(*cases),
-            if *same_with_bounds {
-                "stays the same"
-            } else {
-                "changes, so the claim is undecided"
-            }
+            "No runs of {} and {} could be compared.",
+            method(first),
+            method(second)
         ),
-        Remark::DivergedLeftOut { cases } => {
-            format!("Left out: {} in which a seed diverged.", case(*cases))
+        Remark::NoOverallEffect => {
+            "There is no effect over all parts, because some run ended before it could tell.".into()
         }
-        Remark::DivergedAt { batch_sizes } => {
-            let batch_sizes: Vec<String> = batch_sizes.iter().map(u64::to_string).collect();
-            format!(
-                "At batch size {} a seed diverged: nothing is decided there, and so the claim is undecided.",
-                list(&batch_sizes)
-            )
-        }
+        Remark::NotReached { runs, of } => format!(
+            "{runs} of {} did not reach the target; {} needs at least its budget.",
+            count(*of, "run"),
+            if *runs == 1 { "it" } else { "each" }
+        ),
+        Remark::DivergedBefore { runs, of } => format!(
+            "{runs} of {} diverged before the target; {} never reaches it, and counts as one that needs at least its budget.",
+            count(*of, "run"),
+            if *runs == 1 { "it" } else { "each" }
+        ),
+        Remark::OfThisGrid { sides: touched } => format!(
+            "The good region touches the edge of the grid ({}): this is said of this grid.",
+            sides(touched)
+        ),
+        Remark::LevelTellsLittle { share } => format!(
+            "At this level {}\u{a0}% of the cells are good on average, so it tells little.",
+            significant(share * 100.0, 2)
+        ),
         Remark::NoBand {
             batch_sizes,
             below_curvature,
@@ -201,23 +340,15 @@ pub(super) fn remark(remark: &Remark) -> String {
             }
         ),
         Remark::BothDiverged { cells } => format!(
-            "At the other {} both methods diverged with every seed.",
-            match cells {
-                1 => "cell".into(),
-                cells => format!("{cells} cells"),
-            }
+            "Left out: {} at which both methods diverged with every seed.",
+            count(*cells, "cell")
         ),
         Remark::OneDiverged { seeds } => format!(
-            "With {} one method diverged and the other did not, so they cannot be called equal.",
+            "With {} one method diverged and the other did not: that difference is not known.",
             count(*seeds, "seed")
         ),
         Remark::LargestDampingTaken => {
             "These runs recorded no curvature. The largest damping with SGD runs beside it is taken for a large one.".into()
         }
     }
-}
-
-/// Cases of a batch size and a target.
-fn case(cases: usize) -> String {
-    format!("{} (each a batch size and a target)", count(cases, "case"))
 }

@@ -1,0 +1,174 @@
+//! The effect of a claim as a sentence: how large it is, and how sure that is.
+
+use analysis::claims::{ClaimVerdict, Direction, Pair, Part, Quantity, Statistic, Unit, Verdict};
+use analysis::{Interval, Metric};
+
+use super::{goal, method};
+use crate::draw::number::{count, significant};
+
+/// The effect over all parts. `None` where there is none.
+pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
+    let effect = claim.effect.as_ref()?;
+    let value = effect.estimate.value;
+    let parts = claim.deciding;
+    let averaged = match (&effect.quantity, claim.parts.first().map(|part| &part.part)) {
+        (Quantity::ScalingSlope { .. } | Quantity::SlopeDifference { .. }, _) => String::new(),
+        (_, Some(Some(Part::BatchSize(_)))) if parts > 1 => {
+            format!(", averaged over {}", count(parts, "batch size"))
+        }
+        (_, Some(Some(Part::Cell { .. }))) if parts > 1 => {
+            format!(", averaged over {}", count(parts, "cell"))
+        }
+        _ => String::new(),
+    };
+    let sure = sure(effect);
+    let said = match &effect.quantity {
+        Quantity::FinalDifference {
+            methods: Pair(first, second),
+            metric,
+        } => difference(*metric, &method(first), &method(second), value),
+        Quantity::ControlDifference { metric } => difference(*metric, "K-FAC", "SGD", value),
+        Quantity::StepsRatio {
+            methods: Pair(first, second),
+            target,
+        } => format!(
+            "To reach {}, {} needs {} times the steps of {}",
+            goal(*target),
+            method(second),
+            significant(value.exp(), 3),
+            method(first)
+        ),
+        Quantity::SlopeDifference {
+            methods: Pair(first, second),
+        } => slopes(claim, &method(first), &method(second)),
+        Quantity::ScalingSlope { method: name } => format!(
+            "{}'s slope of log steps over log batch size is {}",
+            method(name),
+            significant(value, 3)
+        ),
+        Quantity::ShareChange {
+            method: name,
+            direction,
+        } => {
+            let falls = matches!(direction, Direction::Shrinks) == (value >= 0.0);
+            format!(
+                "With each doubling of the batch size the share of {}'s good cells {} by {}",
+                method(name),
+                if falls { "falls" } else { "rises" },
+                points(value.abs())
+            )
+        }
+        Quantity::BandSlope => format!(
+            "With a damping ten times as large, {}'s good learning rates are {} times as large",
+            "K-FAC",
+            significant(10f64.powf(value), 3)
+        ),
+    };
+    let mixed = if claim.verdict == Verdict::Mixed {
+        " This averages opposite effects."
+    } else {
+        ""
+    };
+    Some(format!("{said}{averaged} ({sure}).{mixed}"))
+}
+
+fn difference(metric: Metric, first: &str, second: &str, value: f64) -> String {
+    let size = if metric.is_loss() {
+        significant(value.abs(), 3)
+    } else {
+        points(value.abs())
+    };
+    let side = if value < 0.0 { "below" } else { "above" };
+    format!("{first}'s {metric} is {size} {side} {second}'s")
+}
+
+/// What a batch twice as large saves with two methods.
+fn slopes(claim: &ClaimVerdict, first: &str, second: &str) -> String {
+    let of = |place: usize| claim.parts.get(place).map(|part| part.estimate.value);
+    let value = of(0).unwrap_or(0.0);
+    let difference = format!(
+        "the difference of the slopes of log steps over log batch size is {}",
+        significant(value, 3)
+    );
+    match (of(1), of(2)) {
+        (Some(own), Some(other)) => format!(
+            "With a batch twice as large, {first} needs {} of the steps and {second} {} (ideal: 50\u{a0}%); {difference}",
+            percent(own),
+            percent(other)
+        ),
+        _ => super::capital(&difference),
+    }
+}
+
+/// The share of steps that is left with a batch twice as large.
+fn percent(slope: f64) -> String {
+    format!("{}\u{a0}%", significant(100.0 * 2f64.powf(slope), 3))
+}
+
+/// `95 % interval −0.2 to 0.5, n = 5`.
+fn sure(effect: &Statistic) -> String {
+    let n = format!("n\u{a0}=\u{a0}{}", effect.n);
+    let Some(interval) = effect.estimate.interval else {
+        return format!("{n}, no interval");
+    };
+    let level = significant(interval.confidence * 100.0, 3);
+    let between = match &effect.quantity {
+        Quantity::BandSlope => ends(interval, |end| significant(10f64.powf(end), 3)),
+        // Rises and falls have their own words; the interval keeps the sign of the claim's direction.
+        Quantity::ShareChange { direction, .. } => {
+            let sign = match (direction, effect.estimate.value >= 0.0) {
+                (_, true) => 1.0,
+                (_, false) => -1.0,
+            };
+            let turned = if sign < 0.0 {
+                Interval {
+                    low: interval.high.map(|end| -end),
+                    high: interval.low.map(|end| -end),
+                    ..interval
+                }
+            } else {
+                interval
+            };
+            ends(turned, points)
+        }
+        Quantity::FinalDifference { metric, .. } | Quantity::ControlDifference { metric } => {
+            let turned = if effect.estimate.value < 0.0 {
+                Interval {
+                    low: interval.high.map(|end| -end),
+                    high: interval.low.map(|end| -end),
+                    ..interval
+                }
+            } else {
+                interval
+            };
+            if metric.is_loss() {
+                ends(turned, |end| significant(end, 3))
+            } else {
+                ends(turned, points)
+            }
+        }
+        quantity => match quantity.unit() {
+            Unit::LogRatio => ends(interval, |end| significant(end.exp(), 3)),
+            Unit::Share => ends(interval, points),
+            Unit::Plain => ends(interval, |end| significant(end, 3)),
+        },
+    };
+    format!("{level}\u{a0}% interval {between}, {n}")
+}
+
+fn ends(interval: Interval, write: impl Fn(f64) -> String) -> String {
+    match (interval.low, interval.high) {
+        (Some(low), Some(high)) => format!("{} to {}", write(low), write(high)),
+        (Some(low), None) => format!("at least {}", write(low)),
+        (None, Some(high)) => format!("at most {}", write(high)),
+        (None, None) => "open".into(),
+    }
+}
+
+/// A difference of shares of at most 1, in hundredths. What rounding leaves of shares that cancel is 0.
+pub(crate) fn points(difference: f64) -> String {
+    let points = difference * 100.0;
+    let text = significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3);
+    let unit = if text == "1" { "point" } else { "points" };
+    format!("{text}\u{a0}{unit}")
+}
