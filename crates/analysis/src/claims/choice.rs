@@ -83,8 +83,6 @@ pub struct Alternative {
     /// What is missing, where there is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
-    /// Whether it bears on the claim. A level that nearly no or nearly every cell passes does not.
-    pub has_say: bool,
 }
 
 /// What another choice says beside the verdict that was given.
@@ -101,6 +99,4 @@ pub enum Agreement {
     IsMixed,
     /// The opposite verdict.
     Contradicts,
-    /// It has no say.
-    HasNoSay,
 }

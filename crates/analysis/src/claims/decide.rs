@@ -58,7 +58,7 @@ pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict
         effect: decision.effect,
         deciding: decision.deciding,
         parts: decision.parts,
-        n: decision.seeds.len(),
+        n: decision.n,
         seeds: decision.seeds.into_iter().collect(),
         look: decision.look,
         need: decision.need,

@@ -151,8 +151,10 @@ pub(super) struct Decision {
     /// What the effect is the mean of.
     pub(super) sample: Sample,
     pub(super) alpha: f64,
-    /// Seeds that every piece has, at the look that decides.
+    /// Seeds at the look that decides.
     pub(super) seeds: BTreeSet<u64>,
+    /// Fewest seeds behind any number that decides.
+    pub(super) n: usize,
     pub(super) look: Option<Look>,
     pub(super) need: Option<Need>,
     /// The tests of the pieces, if there were seeds enough; for claims on several pairs of methods.
@@ -172,6 +174,7 @@ impl Decision {
             sample: Sample::default(),
             alpha: LEVEL,
             seeds: BTreeSet::new(),
+            n: 0,
             look: None,
             need: None,
             tests: Vec::new(),
@@ -181,7 +184,6 @@ impl Decision {
     /// As a row of the table of other choices.
     pub(super) fn under(&self, choice: Choice) -> Alternative {
         Alternative {
-            has_say: true,
             choice,
             verdict: self.verdict,
             statistic: self.effect.clone(),
@@ -202,16 +204,16 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
         mut remarks,
         mut beside,
     } = question;
-    let common = pieces
+    let all: BTreeSet<u64> = pieces
         .iter()
-        .map(|piece| piece.sample.seeds())
-        .reduce(|all, own| &all & &own)
-        .unwrap_or_default();
-    let look = rules.look(&common);
+        .flat_map(|piece| piece.sample.seeds())
+        .collect();
+    let look = rules.look(&all);
     for piece in pieces.iter_mut().chain(&mut beside) {
         piece.sample = piece.sample.only(&look.seeds);
     }
-    let n = look.seeds.len();
+    let fewest = pieces.iter().map(|piece| piece.sample.0.len()).min();
+    let n = fewest.unwrap_or(0);
     let alpha = look.alpha;
     let tests: Vec<Tests> = pieces
         .iter()
@@ -253,7 +255,7 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
         quantity: overall,
         part: None,
         estimate,
-        n,
+        n: sample.0.len(),
         verdict,
     });
     let reason = if n < SEEDS_TO_DECIDE {
@@ -290,6 +292,7 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
         sample,
         alpha,
         seeds: look.seeds,
+        n,
         look: look.which,
         need,
         tests: if n < SEEDS_TO_DECIDE {

@@ -48,7 +48,7 @@ pub(super) fn together(pairs: Vec<(Pair, Decision)>, rule: Rule, missing: Missin
                 quantity: pair.effect.as_ref()?.quantity.clone(),
                 part: Some(Part::Methods(methods.clone())),
                 estimate: pair.sample.estimate(each)?,
-                n: pair.seeds.len(),
+                n: pair.n,
                 verdict: *said,
             })
         })
@@ -66,16 +66,13 @@ pub(super) fn together(pairs: Vec<(Pair, Decision)>, rule: Rule, missing: Missin
             _ => Verdict::Undecided,
         }
     };
-    let seeds = known
-        .iter()
-        .map(|(_, pair)| pair.seeds.clone())
-        .min_by_key(std::collections::BTreeSet::len)
-        .unwrap_or_default();
+    let n = known.iter().map(|(_, pair)| pair.n).min().unwrap_or(0);
+    let seeds = known.iter().flat_map(|(_, pair)| pair.seeds.clone());
     Decision {
         verdict,
-        reason: if seeds.len() < SEEDS_TO_DECIDE {
+        reason: if n < SEEDS_TO_DECIDE {
             Reason::TooFewSeeds {
-                seeds: seeds.len(),
+                seeds: n,
                 estimates: Tally::of(&said),
             }
         } else {
@@ -84,7 +81,8 @@ pub(super) fn together(pairs: Vec<(Pair, Decision)>, rule: Rule, missing: Missin
         remarks,
         deciding: parts.len(),
         parts,
-        seeds,
+        seeds: seeds.collect(),
+        n,
         look,
         alpha,
         ..Decision::without_data(missing)

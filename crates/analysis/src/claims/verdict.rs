@@ -66,9 +66,9 @@ pub struct ClaimVerdict {
     pub parts: Vec<Statistic>,
     /// How many of [`ClaimVerdict::parts`] decide.
     pub deciding: usize,
-    /// Seeds that decide.
+    /// Fewest seeds behind any number that decides.
     pub n: usize,
-    /// Those seeds, ascending.
+    /// The seeds that decide, ascending.
     pub seeds: Vec<u64>,
     /// Which look at the data this is, where there is more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,6 @@ impl ClaimVerdict {
     /// What one of [`ClaimVerdict::under`] says beside the verdict.
     pub fn agreement(&self, other: &Alternative) -> Agreement {
         match (self.verdict, other.verdict) {
-            _ if !other.has_say => Agreement::HasNoSay,
             (own, other) if own == other => Agreement::Agrees,
             (Verdict::Undecided, _) => Agreement::WouldDecide,
             (_, Verdict::Undecided) => Agreement::IsUndecided,

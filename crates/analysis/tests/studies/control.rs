@@ -1,6 +1,6 @@
 //! K-FAC at a large damping beside SGD at learning rate / damping.
 
-use analysis::claims::{ClaimVerdict, Missing, Reason, Remark, Tally, Verdict, decide};
+use analysis::claims::{ClaimVerdict, Missing, Reason, Remark, Rules, Tally, Verdict, decide};
 use analysis::control::DampingControl;
 use analysis::report::{ReportSettings, assemble};
 use analysis::{Curvature, Evidence, Metric, Outcome, Run};
@@ -54,6 +54,7 @@ fn verdict(runs: Vec<Run>) -> ClaimVerdict {
     let claim = claim(&json!("large_damping_is_sgd"));
     decide(
         &claim,
+        &Rules::default(),
         &Evidence {
             runs,
             ..Evidence::default()
@@ -201,7 +202,8 @@ fn a_seed_of_which_one_diverged_forbids_agreement_and_one_of_which_both_did_does
     lose(&mut runs, "sgd");
     let one = verdict(runs.clone());
     assert_eq!(one.verdict, Verdict::Undecided, "{:?}", one.reason);
-    assert_eq!(one.remarks, [Remark::OneDiverged { seeds: 2 }]);
+    let known = [Remark::OneDiverged { seeds: 2 }, Remark::NoOverallEffect];
+    assert_eq!(one.remarks, known);
     lose(&mut runs, "kfac");
     let both = verdict(runs);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Dampings beside the curvature that the runs recorded, and claim 5 below it.
 
 use analysis::claims::{
-    Agreement, Choice, ClaimVerdict, Dampings, Missing, Reason, Remark, Verdict, decide,
+    Agreement, Choice, ClaimVerdict, Dampings, Missing, Reason, Remark, Rules, Verdict, decide,
 };
 use analysis::heatmap::{DampingLevel, HeatmapTable, heatmap};
 use analysis::{Curvature, Evidence, Named, Run};
@@ -60,7 +60,11 @@ fn study(below: f64, median: Option<f64>, x: &str, y: &str) -> Evidence {
 }
 
 fn verdict(evidence: &Evidence) -> ClaimVerdict {
-    decide(&claim(&json!("rates_and_dampings_correlate")), evidence)
+    decide(
+        &claim(&json!("rates_and_dampings_correlate")),
+        &Rules::default(),
+        evidence,
+    )
 }
 
 #[test]
@@ -107,11 +111,12 @@ fn the_slope_that_is_built_in_above_the_curvature_decides_nothing() {
         assert_eq!(told.verdict, Verdict::Undecided, "{:?}", told.reason);
         // 1e-4 to 1e-2 are five of eight dampings, at three batch sizes.
         assert_eq!(told.remarks, [left_out(9)]);
-        assert_eq!(told.under.len(), 2);
+        // The declared level and five fixed ones, below the curvature and then at all dampings.
+        assert_eq!(told.under.len(), 12);
         assert!(
-            matches!(&told.under[1].choice, Choice::Region { dampings, .. } if *dampings == Some(Dampings::All))
+            matches!(&told.under[6].choice, Choice::Region { dampings, .. } if *dampings == Some(Dampings::All))
         );
-        assert_eq!(told.agreement(&told.under[1]), Agreement::WouldDecide);
+        assert_eq!(told.agreement(&told.under[6]), Agreement::WouldDecide);
         let real = verdict(&study(0.6, Some(0.02), x, y));
         assert_eq!(real.verdict, Verdict::Supported, "{:?}", real.reason);
         assert!(
@@ -128,7 +133,7 @@ fn the_slope_that_is_built_in_above_the_curvature_decides_nothing() {
             "{:?}",
             other_way.reason
         );
-        assert_eq!(other_way.elsewhere().values().sum::<usize>(), 1);
+        assert_eq!(other_way.elsewhere().values().sum::<usize>(), 11);
     }
 }
 
@@ -144,27 +149,31 @@ fn a_curvature_below_every_damping_leaves_nothing_to_decide_on() {
 }
 
 #[test]
-fn other_choices_agree_are_undecided_contradict_or_have_no_say() {
+fn other_choices_agree_are_undecided_mixed_or_contradict() {
     let mut found = verdict(&study(0.6, Some(0.02), "damping", "learning_rate"));
     let choice = found.under[0].clone();
-    let with = |verdict, has_say| {
+    let with = |verdict| {
         let mut other = choice.clone();
-        (other.verdict, other.has_say) = (verdict, has_say);
+        other.verdict = verdict;
         other
     };
-    found.under.extend([
-        with(Verdict::Undecided, true),
-        with(Verdict::Contradicted, true),
-        with(Verdict::Contradicted, false),
-    ]);
+    found.under = [
+        Verdict::Supported,
+        Verdict::Supported,
+        Verdict::Undecided,
+        Verdict::Mixed,
+        Verdict::Contradicted,
+    ]
+    .map(with)
+    .into();
     let counts: Vec<(Agreement, usize)> = found.elsewhere().into_iter().collect();
     assert_eq!(
         counts,
         [
             (Agreement::Agrees, 1),
             (Agreement::IsUndecided, 1),
-            (Agreement::Contradicts, 1),
-            (Agreement::HasNoSay, 1)
+            (Agreement::IsMixed, 1),
+            (Agreement::Contradicts, 1)
         ]
     );
 }

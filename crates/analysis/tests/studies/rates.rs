@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use analysis::claims::{Verdict, decide};
+use analysis::claims::{Rules, Verdict, decide};
 use analysis::heatmap::{Cell, CellState, Good, HeatmapTable, Panel, SeedCell};
 use analysis::select::{Score, Winner, WinnersTable};
 use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
@@ -32,10 +32,10 @@ fn count(
     let claim = crate::simulation::claim(claim);
     let (mut supported, mut contradicted) = (0, 0);
     for _ in 0..studies {
-        match decide(&claim, &simulate(noise)).verdict {
+        match decide(&claim, &Rules::default(), &simulate(noise)).verdict {
             Verdict::Supported => supported += 1,
             Verdict::Contradicted => contradicted += 1,
-            Verdict::Undecided => {}
+            Verdict::Mixed | Verdict::Undecided => {}
         }
     }
     println!("{claim:?}: of {studies} supported {supported}, contradicted {contradicted}");

@@ -154,7 +154,6 @@ pub(crate) fn choices<'t>(reports: impl Iterator<Item = (&'t str, &'t ReportTabl
                     Agreement::WouldDecide => "would_decide",
                     Agreement::IsMixed => "is_mixed",
                     Agreement::Contradicts => "contradicts",
-                    Agreement::HasNoSay => "has_no_say",
                 };
                 let [_, choice] = told(&other.choice);
                 let row = [

@@ -90,40 +90,34 @@ pub(crate) fn badge(verdict: Verdict) -> Markup {
 fn elsewhere(claim: &ClaimVerdict) -> Option<Markup> {
     let others: Vec<&Alternative> = claim.under.iter().skip(1).collect();
     let all = count(others.len(), "other choice");
-    let (telling, silent): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| other.has_say);
-    if telling.is_empty() && silent.is_empty() {
+    if others.is_empty() {
         return None;
     }
     let verdicts: Vec<String> = Verdict::ALL
         .into_iter()
         .filter_map(|verdict| {
-            let with = telling.iter().filter(|other| other.verdict == verdict);
+            let with = others.iter().filter(|other| other.verdict == verdict);
             Some((verdict, with.count())).filter(|(_, n)| *n > 0)
         })
         .map(|(verdict, n)| format!("{} {}", word(verdict), times(n)))
         .collect();
-    let agree = telling.iter().all(|other| other.verdict == claim.verdict);
+    let agree = others.iter().all(|other| other.verdict == claim.verdict);
     // The first choice under which the answer is another.
     let turned = [Agreement::Contradicts, Agreement::WouldDecide]
         .into_iter()
         .find_map(|wanted| {
-            let mut others = telling.iter();
+            let mut others = others.iter();
             others.find(|other| claim.agreement(other) == wanted)
         });
     let depends = turned.is_some_and(|other| claim.agreement(other) == Agreement::Contradicts);
     Some(html! {
         @if depends { b { "The verdict depends on the choice. " } }
         "With " a href="#other-choices" { (all) } " of " (choices_differ_in(&claim.claim))
-        @if telling.is_empty() { " nothing can be said" }
-        @else if agree { " the verdict is the same" }
+        @if agree { " the verdict is the same" }
         @else { " the claim is " (words::list(&verdicts)) }
         "."
         @if let Some(other) = turned {
             " It is " (word(other.verdict)) ", for example, with " (words::prose(&choice(&other.choice))) "."
-        }
-        @if !silent.is_empty() {
-            " " (silent.len()) " of them " @if silent.len() == 1 { "does" } @else { "do" }
-            " not count, because nearly all cells are good there, or nearly none."
         }
     })
 }
@@ -304,7 +298,6 @@ fn alternative(claim: &ClaimVerdict, place: usize, other: &Alternative) -> Marku
     let beside = match agreement {
         Agreement::Contradicts => " opposite",
         Agreement::WouldDecide => " decides",
-        Agreement::HasNoSay => " does not count",
         Agreement::IsMixed => " differs",
         Agreement::Agrees | Agreement::IsUndecided => "",
     };

@@ -1,12 +1,13 @@
 //! Every sentence on claims, in one list to be read aloud: `snapshots/` has it.
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Comparison, Dampings, Figure, Level, Missing, Part, Quantity,
-    Reason, Remark, Slopes, Statistic, Tally, TimedRuns, Verdict,
+    Choice, Claim, ClaimVerdict, Comparison, Control, Correlation, Dampings, Direction, Figure,
+    Level, Look, Methods, Missing, Need, Pair, Part, Progress, Quantity, Reason, Region, Remark,
+    Scaling, Seeds, Statistic, Tally, TimedRuns, Verdict,
 };
-use analysis::heatmap::GoodRule;
+use analysis::heatmap::{GoodRule, Side};
 use analysis::targets::{FewestSteps, FitNote, TargetNote};
-use analysis::{Estimate, Metric, Moment, Target};
+use analysis::{Estimate, Interval, Metric, Moment, Target};
 
 use super::{claims, reasons, targets};
 
@@ -15,68 +16,123 @@ const LOSS: Target = Target {
     level: 0.01,
 };
 
-const COMPARISON: Comparison = Comparison {
-    margin: 0.01,
-    metric: Metric::TestAccuracy,
-};
-
-fn equal() -> Claim {
-    Claim::ComparablePerformance(COMPARISON)
-}
-
-fn control() -> Claim {
-    Claim::LargeDampingIsSgd(COMPARISON)
-}
+const METRIC: Metric = Metric::TestAccuracy;
 
 fn all() -> [Claim; 7] {
     [
-        equal(),
-        Claim::DiminishingReturns {},
-        Claim::RegionShrinksAtFixedEpochs {},
-        Claim::RegionGrowsAtFixedIterations {},
-        Claim::RatesAndDampingsCorrelate {},
-        Claim::SgdFasterPerIteration {},
-        control(),
+        Claim::ComparablePerformance(Comparison::default()),
+        Claim::DiminishingReturns(Scaling::default()),
+        Claim::RegionShrinksAtFixedEpochs(Region::default()),
+        Claim::RegionGrowsAtFixedIterations(Region::default()),
+        Claim::RatesAndDampingsCorrelate(Correlation::default()),
+        Claim::FasterPerIteration(Progress::default()),
+        Claim::LargeDampingIsSgd(Control::default()),
     ]
 }
 
-/// A part at a batch size.
-fn part(batch_size: u64, value: f64, verdict: Verdict) -> Statistic {
+/// Claims on three methods.
+fn several() -> [Claim; 3] {
+    let methods = || Methods(["sgd", "adamw", "muon"].map(Into::into).into());
+    [
+        Claim::ComparablePerformance(Comparison {
+            methods: methods(),
+            ..Comparison::default()
+        }),
+        Claim::DiminishingReturns(Scaling {
+            methods: methods(),
+            smallest: None,
+        }),
+        Claim::FasterPerIteration(Progress {
+            methods: methods(),
+            smallest: None,
+        }),
+    ]
+}
+
+/// The effect of each of [`all`].
+fn quantities() -> [Quantity; 7] {
+    let methods = |first: &str, second: &str| Pair(first.into(), second.into());
+    let share = |direction| Quantity::ShareChange {
+        method: "kfac".into(),
+        direction,
+    };
+    [
+        Quantity::FinalDifference {
+            methods: methods("kfac", "sgd"),
+            metric: METRIC,
+        },
+        Quantity::SlopeDifference {
+            methods: methods("kfac", "sgd"),
+        },
+        share(Direction::Shrinks),
+        share(Direction::Grows),
+        Quantity::BandSlope,
+        Quantity::StepsRatio {
+            methods: methods("sgd", "kfac"),
+            target: LOSS,
+        },
+        Quantity::ControlDifference { metric: METRIC },
+    ]
+}
+
+fn statistic(quantity: Quantity, part: Option<Part>, value: f64, verdict: Verdict) -> Statistic {
     Statistic {
-        quantity: Quantity::StepsRatio { target: LOSS },
-        part: Some(Part::BatchSize(batch_size)),
+        quantity,
+        part,
         estimate: Estimate {
             value,
-            interval: None,
+            interval: Some(Interval {
+                low: Some(value - 0.02),
+                high: Some(value + 0.03),
+                confidence: 0.95,
+            }),
         },
         n: 5,
         verdict,
     }
 }
 
-fn found(claim: Claim, verdict: Verdict, reason: Reason, remarks: Vec<Remark>) -> String {
-    reasons::found(&ClaimVerdict {
-        claim,
-        verdict,
-        reason,
-        remarks,
-        statistic: None,
-        parts: vec![
-            part(16, -0.02, Verdict::Contradicted),
-            part(32, -0.03, Verdict::Contradicted),
-            part(64, 0.02, Verdict::Contradicted),
+/// A claim of [`all`] with an effect, and three parts that say so.
+fn judged(place: usize, verdict: Verdict, value: f64, said: [Verdict; 3]) -> ClaimVerdict {
+    let quantity = &quantities()[place];
+    let slope = |method: &str| Quantity::ScalingSlope {
+        method: method.into(),
+    };
+    let parts = match place {
+        1 => vec![
+            statistic(quantity.clone(), None, value, said[0]),
+            statistic(slope("kfac"), None, -0.6, said[1]),
+            statistic(slope("sgd"), None, -0.8, said[2]),
         ],
+        _ => [(16, value), (32, 0.5 * value), (64, -value)]
+            .into_iter()
+            .zip(said)
+            .map(|((batch, value), said)| {
+                let part = Some(Part::BatchSize(batch));
+                statistic(quantity.clone(), part, value, said)
+            })
+            .collect(),
+    };
+    let count = |wanted| said.iter().filter(|own| **own == wanted).count();
+    ClaimVerdict {
+        claim: all()[place].clone(),
+        verdict,
+        reason: Reason::Parts(Tally {
+            supported: count(Verdict::Supported),
+            contradicted: count(Verdict::Contradicted),
+            of: 3,
+        }),
+        remarks: Vec::new(),
+        effect: Some(statistic(quantity.clone(), None, value, verdict)),
+        parts,
+        deciding: 3,
         n: 5,
+        seeds: (100..105).collect(),
+        look: None,
+        need: None,
+        test_set: None,
         figure: Figure::Winners,
         under: Vec::new(),
-    })
-}
-
-fn tally(supported: usize, contradicted: usize, of: usize) -> Tally {
-    Tally {
-        supported,
-        contradicted,
-        of,
     }
 }
 
@@ -86,10 +142,6 @@ fn remarks() -> Vec<Remark> {
         of: 25,
         left_out,
     };
-    let not_reached = |cases, same_with_bounds| Remark::NotReached {
-        cases,
-        same_with_bounds,
-    };
     vec![
         Remark::WinnerDiverged {
             method: "kfac".into(),
@@ -97,12 +149,17 @@ fn remarks() -> Vec<Remark> {
             diverged: 1,
             seeds: 7,
         },
-        not_reached(1, true),
-        not_reached(3, false),
-        Remark::DivergedLeftOut { cases: 2 },
-        Remark::DivergedAt {
-            batch_sizes: vec![16, 64],
+        Remark::PairNotCompared {
+            methods: Pair("adamw".into(), "muon".into()),
         },
+        Remark::NoOverallEffect,
+        Remark::NotReached { runs: 1, of: 50 },
+        Remark::NotReached { runs: 3, of: 50 },
+        Remark::DivergedBefore { runs: 2, of: 50 },
+        Remark::OfThisGrid {
+            sides: vec![Side::Left, Side::Top],
+        },
+        Remark::LevelTellsLittle { share: 0.97 },
         Remark::NoBand {
             batch_sizes: 2,
             below_curvature: true,
@@ -117,28 +174,60 @@ fn remarks() -> Vec<Remark> {
     ]
 }
 
-fn missing() -> [(Missing, Claim); 14] {
-    let [equal, scaling, epochs, iterations, band, progress, control] = all();
+fn needs() -> Vec<(Need, usize)> {
+    let seeds = |smallest| {
+        Need::Seeds(Seeds {
+            smallest,
+            likely: Some(20),
+            low: Some(12),
+            high: Some(68),
+        })
+    };
+    vec![
+        (seeds(0.01), 0),
+        (seeds(0.02), 2),
+        (seeds(0.1f64.ln_1p()), 5),
+        (
+            Need::Seeds(Seeds {
+                smallest: 1e-6,
+                likely: None,
+                low: Some(400_000),
+                high: None,
+            }),
+            1,
+        ),
+        (Need::Smallest, 1),
+        (Need::Budget { parts: vec![] }, 1),
+        (
+            Need::Budget {
+                parts: vec![Part::BatchSize(16), Part::BatchSize(32)],
+            },
+            5,
+        ),
+    ]
+}
+
+fn missing() -> [(Missing, usize); 14] {
     [
-        (Missing::Selection, equal),
-        (Missing::ConfirmedPairs, equal),
-        (Missing::Target, scaling),
-        (Missing::Target, progress),
-        (Missing::TimeableTarget, scaling),
-        (Missing::BatchSizesReached { needed: 3 }, scaling),
-        (Missing::TimedPairs { target: LOSS }, progress),
-        (Missing::Heatmap, epochs),
-        (Missing::Heatmap, iterations),
-        (Missing::TellingLevel, epochs),
-        (Missing::GoodRule, band),
+        (Missing::Selection, 0),
+        (Missing::ConfirmedPairs, 0),
+        (Missing::Target, 1),
+        (Missing::Target, 5),
+        (Missing::TimeableTarget, 1),
+        (Missing::BatchSizes { needed: 3 }, 1),
+        (Missing::TimedPairs { target: LOSS }, 5),
+        (Missing::Heatmap, 2),
+        (Missing::Heatmap, 3),
+        (Missing::BatchSizesOfHeatmap, 2),
+        (Missing::DeclaredLevel, 4),
         (
             Missing::Band {
                 below_curvature: true,
             },
-            band,
+            4,
         ),
-        (Missing::ControlPairs, control),
-        (Missing::LargeDamping { largest: 0.1 }, control),
+        (Missing::ControlPairs, 6),
+        (Missing::LargeDamping { largest: 0.1 }, 6),
     ]
 }
 
@@ -151,62 +240,80 @@ fn choices() -> Vec<Choice> {
             after_drops,
         },
     };
-    let region = |rule: Option<GoodRule>, dampings| Choice::Region {
-        level: rule.map(|rule| Level {
-            metric: COMPARISON.metric,
+    let region = |rule: GoodRule, dampings| Choice::Region {
+        level: Level {
+            metric: METRIC,
             rule,
-        }),
+        },
         at: Moment::Epochs(6.0),
         heatmaps: "sensitivity".into(),
         dampings,
     };
     vec![
         Choice::Winners {
-            metric: COMPARISON.metric,
+            metric: METRIC,
             margin: 0.005,
             selection: "best".into(),
         },
-        steps(None, Some("fastest"), false),
-        steps(Some(LOSS), None, true),
-        region(None, None),
-        region(Some(GoodRule::Within(0.02)), Some(Dampings::BelowCurvature)),
-        region(Some(GoodRule::AtLeast(0.806_666)), Some(Dampings::All)),
+        steps(LOSS, Some("fastest"), false),
+        steps(LOSS, None, true),
+        region(GoodRule::AtLeast(0.95), None),
+        region(GoodRule::Within(0.02), Some(Dampings::BelowCurvature)),
+        region(GoodRule::AtLeast(0.806_666), Some(Dampings::All)),
     ]
 }
 
 #[test]
 fn every_sentence_on_claims_and_targets_is_plain() {
-    use Verdict::{Contradicted, Supported, Undecided};
+    use Verdict::{Contradicted, Mixed, Supported, Undecided};
     let mut lines: Vec<String> = all().iter().map(claims::statement).collect();
-    let [equal, scaling, shrinks, grows, band, progress, control] = all();
-    let mut say = |claim, verdict, reason| lines.push(found(claim, verdict, reason, Vec::new()));
-    for (verdict, tests) in [
-        (Supported, tally(5, 0, 5)),
-        (Contradicted, tally(0, 3, 5)),
-        (Undecided, tally(0, 0, 5)),
-        (Undecided, tally(2, 0, 5)),
+    lines.extend(several().iter().map(claims::statement));
+    lines.push(reasons::by_chance(6));
+    for place in 0..all().len() {
+        for (verdict, value, said) in [
+            (Supported, 0.06, [Supported; 3]),
+            (Mixed, 0.06, [Supported, Undecided, Contradicted]),
+            (Contradicted, -0.06, [Contradicted, Contradicted, Undecided]),
+            (Undecided, -0.06, [Supported, Undecided, Undecided]),
+            (Undecided, 0.01, [Undecided; 3]),
+        ] {
+            // Statements that are joined are not mixed.
+            if !(place == 1 && verdict == Mixed) {
+                lines.push(reasons::found(&judged(place, verdict, value, said)));
+            }
+        }
+        let few = Reason::TooFewSeeds {
+            seeds: 1 + place,
+            estimates: Tally {
+                supported: 1,
+                contradicted: 2,
+                of: 3,
+            },
+        };
+        if place < 4 {
+            let mut judged = judged(place, Undecided, 0.06, [Undecided; 3]);
+            judged.reason = few;
+            lines.push(reasons::found(&judged));
+        }
+    }
+    for look in [
+        Look::Declared {
+            number: 1,
+            other: 20,
+        },
+        Look::Declared {
+            number: 2,
+            other: 5,
+        },
+        Look::Extended { seen: 5 },
     ] {
-        say(equal, verdict, Reason::Parts(tests));
-        say(control, verdict, Reason::Parts(tests));
+        lines.push(reasons::look(look, 7));
     }
-    for slopes in [
-        Slopes::KfacDepartsFurther,
-        Slopes::KfacDepartsFurtherOneMayBeIdeal,
-        Slopes::SgdDepartsFurther,
-        Slopes::OneIsBetterThanIdeal,
-        Slopes::NotToldApart,
-    ] {
-        say(scaling, Undecided, Reason::Slopes(slopes));
+    for (need, place) in needs() {
+        let claim = judged(place, Undecided, 0.01, [Undecided; 3]);
+        lines.push(reasons::need(&need, &claim));
     }
-    for claim in [shrinks, grows, band, progress] {
-        say(claim, Supported, Reason::Parts(tally(5, 0, 5)));
-        say(claim, Undecided, Reason::Parts(tally(2, 2, 5)));
-    }
-    for (claim, seeds) in all().into_iter().zip([1, 2, 3, 4, 4, 4, 4]) {
-        let estimates = tally(1, 2, 3);
-        say(claim, Undecided, Reason::TooFewSeeds { seeds, estimates });
-    }
-    lines.extend(missing().map(|(missing, claim)| reasons::missing(&missing, &claim)));
+    lines.extend(missing().map(|(missing, place)| reasons::missing(&missing, &all()[place])));
     lines.extend(remarks().iter().map(reasons::remark));
     lines.extend(choices().iter().map(claims::choice));
     let fewest = |by| TargetNote {

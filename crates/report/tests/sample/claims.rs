@@ -1,8 +1,8 @@
 //! Claims of the made-up study, one of each verdict.
 
 use analysis::claims::{
-    Alternative, Choice, Claim, ClaimVerdict, Comparison, Figure, Missing, Part, Quantity, Reason,
-    Slopes, Statistic, Tally, TimedRuns, Verdict,
+    Alternative, Choice, Claim, ClaimVerdict, Comparison, Figure, Missing, Need, Pair, Part,
+    Progress, Quantity, Reason, Region, Scaling, Seeds, Statistic, Tally, TimedRuns, Verdict,
 };
 use analysis::{Estimate, Interval, Metric, Target};
 
@@ -25,35 +25,43 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
         metric: Metric::TrainLoss,
         level,
     };
+    let methods = |first: &str, second: &str| Pair(first.into(), second.into());
     let slope = statistic(
-        Quantity::SlopeDifference,
+        Quantity::SlopeDifference {
+            methods: methods("kfac", "sgd"),
+        },
         None,
         -0.04,
         0.11,
         Verdict::Undecided,
     );
-    let equal = statistic(
-        Quantity::FinalDifference {
+    let slope_of = |method: &str, value| {
+        let quantity = Quantity::ScalingSlope {
+            method: method.into(),
+        };
+        statistic(quantity, None, value, 0.08, Verdict::Supported)
+    };
+    let equal = |part, value, wide, verdict| {
+        let quantity = Quantity::FinalDifference {
+            methods: methods("kfac", "sgd"),
             metric: Metric::TestAccuracy,
-        },
-        Some(Part::BatchSize(128)),
-        0.002,
-        0.006,
-        Verdict::Supported,
-    );
-    let faster = statistic(
-        Quantity::StepsRatio { target: loss(0.03) },
-        Some(Part::BatchSize(256)),
-        -0.94,
-        0.2,
-        Verdict::Contradicted,
-    );
+        };
+        statistic(quantity, part, value, wide, verdict)
+    };
+    let faster = |part, value, wide, verdict| {
+        let quantity = Quantity::StepsRatio {
+            methods: methods("sgd", "kfac"),
+            target: loss(0.03),
+        };
+        statistic(quantity, part, value, wide, verdict)
+    };
+    let batch = |batch| Some(Part::BatchSize(batch));
     let tally = |supported, contradicted, of| Tally {
         supported,
         contradicted,
         of,
     };
-    let with = |target: Option<Target>, selection: Option<&str>, verdict| Alternative {
+    let with = |target: Target, selection: Option<&str>, verdict| Alternative {
         choice: Choice::Steps {
             target,
             runs: TimedRuns {
@@ -64,71 +72,97 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
         },
         verdict,
         statistic: None,
-        missing: Some(Missing::BatchSizesReached { needed: 3 }),
-        has_say: true,
+        missing: Some(Missing::BatchSizes { needed: 3 }),
     };
     let accuracy = Target {
         metric: Metric::TestAccuracy,
         level: 0.93,
     };
+    let plain = ClaimVerdict {
+        claim: Claim::ComparablePerformance(Comparison::default()),
+        verdict: Verdict::Supported,
+        reason: Reason::Parts(tally(2, 0, 2)),
+        remarks: vec![],
+        effect: None,
+        parts: vec![],
+        deciding: 0,
+        n: 5,
+        seeds: (100..105).collect(),
+        look: None,
+        need: None,
+        test_set: None,
+        figure: Figure::Winners,
+        under: vec![],
+    };
+    let mut turned = faster(batch(256), 0.94, 0.3, Verdict::Supported);
+    if let Some(interval) = &mut turned.estimate.interval {
+        interval.high = None;
+    }
     vec![
         ClaimVerdict {
-            claim: Claim::ComparablePerformance(Comparison::default()),
-            verdict: Verdict::Supported,
-            reason: Reason::Parts(tally(2, 0, 2)),
-            remarks: vec![],
-            statistic: Some(equal.clone()),
-            parts: vec![equal.clone(), equal],
-            n: 5,
-            figure: Figure::Winners,
-            under: vec![],
+            effect: Some(equal(None, 0.002, 0.003, Verdict::Supported)),
+            parts: vec![
+                equal(batch(128), 0.001, 0.006, Verdict::Supported),
+                equal(batch(256), 0.003, 0.006, Verdict::Supported),
+            ],
+            deciding: 2,
+            ..plain.clone()
         },
         ClaimVerdict {
-            claim: Claim::DiminishingReturns {},
+            claim: Claim::DiminishingReturns(Scaling::default()),
             verdict: Verdict::Undecided,
-            reason: Reason::Slopes(Slopes::NotToldApart),
-            remarks: vec![],
-            statistic: Some(slope.clone()),
-            parts: vec![slope.clone()],
-            n: 5,
+            reason: Reason::Parts(tally(2, 0, 3)),
+            effect: Some(slope.clone()),
+            parts: vec![
+                slope.clone(),
+                slope_of("kfac", -0.5),
+                slope_of("sgd", -0.46),
+            ],
+            deciding: 3,
+            need: Some(Need::Seeds(Seeds {
+                smallest: 0.1,
+                likely: Some(20),
+                low: Some(12),
+                high: Some(68),
+            })),
             figure: Figure::Scaling,
             under: vec![
                 Alternative {
                     statistic: Some(slope),
                     missing: None,
-                    ..with(None, Some("winners"), Verdict::Undecided)
+                    ..with(loss(0.03), Some("winners"), Verdict::Undecided)
                 },
-                with(Some(loss(0.1)), Some("winners"), Verdict::Undecided),
+                with(loss(0.1), Some("winners"), Verdict::Undecided),
                 Alternative {
                     missing: None,
-                    ..with(Some(accuracy), None, Verdict::Contradicted)
+                    ..with(accuracy, None, Verdict::Contradicted)
                 },
             ],
+            ..plain.clone()
         },
         ClaimVerdict {
-            claim: Claim::RegionShrinksAtFixedEpochs {},
+            claim: Claim::RegionShrinksAtFixedEpochs(Region::default()),
             verdict: Verdict::Undecided,
             reason: Reason::TooFewSeeds {
                 seeds: 3,
-                estimates: tally(4, 2, 7),
+                estimates: tally(1, 0, 1),
             },
-            remarks: vec![],
-            statistic: None,
-            parts: vec![],
             n: 3,
             figure: Figure::Heatmaps,
-            under: vec![],
+            ..plain.clone()
         },
         ClaimVerdict {
-            claim: Claim::SgdFasterPerIteration {},
-            verdict: Verdict::Contradicted,
-            reason: Reason::Parts(tally(0, 1, 1)),
-            remarks: vec![],
-            statistic: Some(faster.clone()),
-            parts: vec![faster],
-            n: 5,
+            claim: Claim::FasterPerIteration(Progress::default()),
+            verdict: Verdict::Mixed,
+            reason: Reason::Parts(tally(1, 1, 2)),
+            effect: Some(faster(None, -0.1, 0.2, Verdict::Mixed)),
+            parts: vec![
+                faster(batch(128), -0.94, 0.2, Verdict::Contradicted),
+                turned,
+            ],
+            deciding: 2,
             figure: Figure::Curves,
-            under: vec![],
+            ..plain
         },
     ]
 }

@@ -90,7 +90,6 @@ pub(crate) fn named(name: &str) -> (ReportTable, Provenance) {
             verdict: Verdict::Contradicted,
             statistic: None,
             missing: None,
-            has_say: true,
         };
         2
     ];
