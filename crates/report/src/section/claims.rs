@@ -13,6 +13,7 @@ use crate::figure::forest;
 use crate::frame;
 use crate::study::Study;
 use crate::words::claims::{choice, choices_differ_in, quantity, statement, verdict as word};
+use crate::words::effects::hundredths;
 use crate::words::{self, reasons};
 
 /// Of each claim the figure of its effect.
@@ -144,8 +145,8 @@ pub(crate) fn written(statistic: &Statistic) -> (String, Option<String>) {
     let plain: fn(f64) -> String = |v| significant(v, 3);
     let (write, after): (fn(f64) -> String, &str) = match statistic.quantity.unit() {
         Unit::Plain => (plain, ""),
-        Unit::Share if points(statistic.estimate.value) == "1" => (points, "\u{a0}point"),
-        Unit::Share => (points, "\u{a0}points"),
+        Unit::Share if hundredths(statistic.estimate.value) == "1" => (hundredths, "\u{a0}point"),
+        Unit::Share => (hundredths, "\u{a0}points"),
         Unit::LogRatio => (|v| significant(v.exp(), 3), "\u{a0}×"),
     };
     let (value, interval) = words::estimate(&statistic.estimate, write);
@@ -155,12 +156,6 @@ pub(crate) fn written(statistic: &Statistic) -> (String, Option<String>) {
         _ => text,
     });
     (format!("{value}{after}"), interval)
-}
-
-/// A difference of shares of at most 1, in hundredths. What rounding leaves of shares that cancel is 0.
-fn points(difference: f64) -> String {
-    let points = difference * 100.0;
-    significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3)
 }
 
 fn pointers(study: &Study<'_>, references: &References, claim: &ClaimVerdict) -> Markup {
@@ -342,19 +337,5 @@ fn is_level_of(part: &Part, choice: &Choice) -> bool {
     match (part, choice) {
         (Part::Level(of), Choice::Region { level, .. }) => level == of,
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::points;
-
-    #[test]
-    fn shares_that_cancel_differ_by_nothing() {
-        let cancelled = 0.1 + 0.2 - 0.3;
-        assert!(cancelled > 0.0);
-        assert_eq!(points(cancelled), "0");
-        assert_eq!(points(0.001), "0.1");
-        assert_eq!(points(-0.0345), "−3.45");
     }
 }

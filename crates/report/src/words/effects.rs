@@ -59,8 +59,7 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
             )
         }
         Quantity::BandSlope => format!(
-            "With a damping ten times as large, {}'s good learning rates are {} times as large",
-            "K-FAC",
+            "With a damping ten times as large, K-FAC's good learning rates are {} times as large",
             significant(10f64.powf(value), 3)
         ),
     };
@@ -105,52 +104,33 @@ fn percent(slope: f64) -> String {
     format!("{}\u{a0}%", significant(100.0 * 2f64.powf(slope), 3))
 }
 
-/// `95 % interval −0.2 to 0.5, n = 5`.
+/// `95 % interval −0.2 to 0.5 points, n = 5`.
 fn sure(effect: &Statistic) -> String {
     let n = format!("n\u{a0}=\u{a0}{}", effect.n);
     let Some(interval) = effect.estimate.interval else {
         return format!("{n}, no interval");
     };
     let level = significant(interval.confidence * 100.0, 3);
+    let plain = |end: f64| significant(end, 3);
+    // A size that is said with its side, as "0.2 points below", has its interval on that side.
+    let sized = if effect.estimate.value < 0.0 {
+        Interval {
+            low: interval.high.map(|end| -end),
+            high: interval.low.map(|end| -end),
+            ..interval
+        }
+    } else {
+        interval
+    };
     let between = match &effect.quantity {
-        Quantity::BandSlope => ends(interval, |end| significant(10f64.powf(end), 3)),
-        // Rises and falls have their own words; the interval keeps the sign of the claim's direction.
-        Quantity::ShareChange { direction, .. } => {
-            let sign = match (direction, effect.estimate.value >= 0.0) {
-                (_, true) => 1.0,
-                (_, false) => -1.0,
-            };
-            let turned = if sign < 0.0 {
-                Interval {
-                    low: interval.high.map(|end| -end),
-                    high: interval.low.map(|end| -end),
-                    ..interval
-                }
-            } else {
-                interval
-            };
-            ends(turned, points)
-        }
-        Quantity::FinalDifference { metric, .. } | Quantity::ControlDifference { metric } => {
-            let turned = if effect.estimate.value < 0.0 {
-                Interval {
-                    low: interval.high.map(|end| -end),
-                    high: interval.low.map(|end| -end),
-                    ..interval
-                }
-            } else {
-                interval
-            };
-            if metric.is_loss() {
-                ends(turned, |end| significant(end, 3))
-            } else {
-                ends(turned, points)
-            }
-        }
-        quantity => match quantity.unit() {
-            Unit::LogRatio => ends(interval, |end| significant(end.exp(), 3)),
-            Unit::Share => ends(interval, points),
-            Unit::Plain => ends(interval, |end| significant(end, 3)),
+        Quantity::BandSlope => ends(interval, |end| plain(10f64.powf(end))),
+        Quantity::StepsRatio { .. } => ends(interval, |end| plain(end.exp())),
+        Quantity::SlopeDifference { .. } | Quantity::ScalingSlope { .. } => ends(interval, plain),
+        Quantity::ShareChange { .. }
+        | Quantity::FinalDifference { .. }
+        | Quantity::ControlDifference { .. } => match effect.quantity.unit() {
+            Unit::Share => format!("{}\u{a0}points", ends(sized, hundredths)),
+            Unit::Plain | Unit::LogRatio => ends(sized, plain),
         },
     };
     format!("{level}\u{a0}% interval {between}, {n}")
@@ -166,9 +146,28 @@ fn ends(interval: Interval, write: impl Fn(f64) -> String) -> String {
 }
 
 /// A difference of shares of at most 1, in hundredths. What rounding leaves of shares that cancel is 0.
-pub(crate) fn points(difference: f64) -> String {
+pub(crate) fn hundredths(difference: f64) -> String {
     let points = difference * 100.0;
-    let text = significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3);
+    significant(if points.abs() < 1e-10 { 0.0 } else { points }, 3)
+}
+
+/// The same with its unit.
+pub(crate) fn points(difference: f64) -> String {
+    let text = hundredths(difference);
     let unit = if text == "1" { "point" } else { "points" };
     format!("{text}\u{a0}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_that_cancel_differ_by_nothing() {
+        let cancelled = 0.1 + 0.2 - 0.3;
+        assert!(cancelled > 0.0);
+        assert_eq!(hundredths(cancelled), "0");
+        assert_eq!(hundredths(0.001), "0.1");
+        assert_eq!(points(-0.0345), "−3.45\u{a0}points");
+    }
 }

@@ -155,13 +155,18 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
                 ),
                 None => String::new(),
             };
-            format!(
-                "It would be decided with a probability of 80\u{a0}%, {wanted}, by about {} seeds (between {} and {}: {} know their spread only roughly).{advice}",
-                number(*likely),
-                number(*low),
-                number(*high),
-                count(claim.n, "seed"),
-            )
+            let range = match (likely, high) {
+                (None, _) => "by more than a million seeds".into(),
+                (Some(_), None) => format!("by {} seeds or many more", number(*likely)),
+                (Some(_), Some(_)) => format!(
+                    "by about {} seeds (between {} and {}: {} know their spread only roughly)",
+                    number(*likely),
+                    number(*low),
+                    number(*high),
+                    count(claim.n, "seed")
+                ),
+            };
+            format!("It would be decided with a probability of 80\u{a0}%, {wanted}, {range}.{advice}")
         }
         Need::Smallest => {
             "The study declares no smallest effect that matters (`smallest`), so no number of seeds can be advised.".into()

@@ -203,7 +203,7 @@ impl Signs {
     pub(super) fn of(claim: &ClaimVerdict) -> Self {
         let region = |positive: &str, negative: &str| Self {
             scene: format!(
-                "as the batch size grows, {}'s good region",
+                "as the batch size grows, {}'s good region ",
                 claim
                     .claim
                     .methods()
@@ -223,7 +223,7 @@ impl Signs {
             Claim::RegionGrowsAtFixedIterations(_) => return region("grows", "shrinks"),
             Claim::RatesAndDampingsCorrelate(_) => {
                 return Self {
-                    scene: "as the damping rises, the good learning rates".into(),
+                    scene: "as the damping rises, the good learning rates ".into(),
                     positive: "rise".into(),
                     negative: "fall".into(),
                     noun: "slope",
@@ -239,10 +239,12 @@ impl Signs {
                     Quantity::StepsRatio { target, .. } => Some(goal(target)),
                     _ => None,
                 });
-                (
-                    format!("to reach {},", target.unwrap_or("the target".into())),
-                    "needs fewer steps",
-                )
+                // The sentence on the effect, before this one, names the target.
+                let scene = match claim.effect {
+                    Some(_) => String::new(),
+                    None => format!("to reach {}, ", target.unwrap_or("the target".into())),
+                };
+                (scene, "needs fewer steps")
             }
         };
         let (positive, negative, each) = match &methods[..] {
@@ -295,9 +297,9 @@ impl Signs {
         match (clauses.is_empty(), neither) {
             (true, 1) => format!("no {} is shown", self.noun),
             (true, _) => format!("at none of {all} is a {} shown", self.noun),
-            (false, 0) => format!("{} {}", self.scene, clauses.join(" and ")),
+            (false, 0) => format!("{}{}", self.scene, clauses.join(" and ")),
             (false, n) => format!(
-                "{} {}; at {n} no {} is shown",
+                "{}{}; at {n} no {} is shown",
                 self.scene,
                 clauses.join(" and "),
                 self.noun
@@ -313,7 +315,7 @@ mod tests {
     #[test]
     fn directions_are_counted_in_one_sentence() {
         let signs = Signs {
-            scene: "as it warms, the ice".into(),
+            scene: "as it warms, the ice ".into(),
             positive: "melts".into(),
             negative: "grows".into(),
             noun: "change",
