@@ -81,6 +81,7 @@ fn run(stage: &str, method: &str, batch: u64, (i, j): (i32, i32), seed: u64, ste
         evaluations: at.into_iter().map(evaluation).collect(),
         curvature: Vec::new(),
         noise: Vec::new(),
+            correct: Vec::new(),
     }
 }
 

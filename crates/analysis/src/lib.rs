@@ -26,7 +26,7 @@ pub mod targets;
 pub use error::Error;
 pub use evidence::{Evidence, Named};
 pub use runs::{
-    Curvature, Evaluation, GradientNoise, Metric, Moment, Outcome, Run, RunSettings, Target,
-    Updates,
+    Correct, Curvature, Evaluation, GradientNoise, Metric, Moment, Outcome, Run, RunSettings,
+    Target, Updates,
 };
 pub use statistics::{Estimate, Interval};

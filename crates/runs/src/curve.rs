@@ -127,6 +127,15 @@ pub struct GradientNoise {
     pub gradient: f64,
 }
 
+/// Which test images were right at an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correct {
+    /// Updates made before.
+    pub step: u64,
+    /// Whether the label had the largest logit, by image: `[test images]`.
+    pub images: Vec<bool>,
+}
+
 /// Measurements up to some step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
@@ -138,6 +147,8 @@ pub struct Curve {
     pub curvature: Vec<Curvature>,
     /// By ascending step; empty where it was not recorded.
     pub noise: Vec<GradientNoise>,
+    /// By ascending step, of the same images each; empty where it was not kept.
+    pub correct: Vec<Correct>,
 }
 
 impl Curve {
@@ -147,6 +158,7 @@ impl Curve {
         self.evaluations.retain(|at| keeps(at.step));
         self.curvature.retain(|at| keeps(at.step));
         self.noise.retain(|at| keeps(at.step));
+        self.correct.retain(|at| keeps(at.step));
     }
 
     /// Leaves out what was measured after `step` updates.

@@ -19,7 +19,7 @@ mod run;
 pub mod settings;
 mod target;
 
-pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
+pub use curve::{Columns, Correct, Curvature, Curve, GradientNoise, Updates};
 pub use error::Error;
 pub use keys::keys_of;
 pub use metric::{Evaluation, Metric, Part};

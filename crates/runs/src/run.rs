@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::{Curvature, Error, Evaluation, GradientNoise, Moment, Outcome, Record, Updates};
+use crate::{
+    Correct, Curvature, Error, Evaluation, GradientNoise, Moment, Outcome, Record, Updates,
+};
 
 /// The settings of a run: what every reader needs, and the rest by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,8 @@ pub struct Run {
     /// Gradient noise by ascending step; empty if the run recorded none. Values that are not finite
     /// are left out.
     pub noise: Vec<GradientNoise>,
+    /// Which test images were right, by ascending step; empty if the run did not keep it.
+    pub correct: Vec<Correct>,
 }
 
 impl Run {
@@ -118,6 +122,7 @@ impl Run {
             evaluations: curve.evaluations,
             curvature: curve.curvature,
             noise: curve.noise,
+            correct: curve.correct,
         })
     }
 

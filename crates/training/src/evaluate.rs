@@ -11,12 +11,13 @@ use datasets::Part;
 const CHUNK: usize = 1024;
 
 /// How well a network does on a part of the data.
-#[derive(Clone, Copy)]
 pub(crate) struct Score {
     /// Mean cross-entropy, in nats.
     pub(crate) loss: f64,
     /// Fraction of examples whose label has the largest logit.
     pub(crate) accuracy: f64,
+    /// Of each example whether it has.
+    pub(crate) correct: Vec<bool>,
 }
 
 /// Images `[n, size]` from host values.
@@ -35,7 +36,7 @@ pub(crate) fn score(
     if part.is_empty() {
         return None;
     }
-    let (mut loss, mut correct) = (0.0, 0);
+    let (mut loss, mut correct) = (0.0, Vec::with_capacity(part.len()));
     for (chunk, labels) in part.labels.chunks(CHUNK).enumerate() {
         let first = chunk * CHUNK;
         let values = part.normalised(first..first + labels.len());
@@ -43,12 +44,13 @@ pub(crate) fn score(
         let logits = network.forward(x, &mut Pass::evaluation(statistics));
         let (sum, right) = Logits::fetch(logits).score(labels);
         loss += sum;
-        correct += right;
+        correct.extend(right);
     }
     let n = part.len() as f64;
     Some(Score {
         loss: loss / n,
-        accuracy: correct as f64 / n,
+        accuracy: correct.iter().filter(|right| **right).count() as f64 / n,
+        correct,
     })
 }
 

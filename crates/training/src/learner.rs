@@ -215,8 +215,14 @@ impl Learner {
         kfac.spectrum().map_err(Error::Kfac)
     }
 
-    /// Measures the network; `None` if it or a measurement is not finite.
-    pub(crate) fn evaluate(&self, step: u64, examples: u64, data: &Data) -> Option<Evaluation> {
+    /// Measures the network, and of each test image whether it is right; `None` if the network or a measurement is not
+    /// finite.
+    pub(crate) fn evaluate(
+        &self,
+        step: u64,
+        examples: u64,
+        data: &Data,
+    ) -> Option<(Evaluation, Vec<bool>)> {
         let device = self.device.clone().inner();
         let network = self.network.valid();
         let statistics = self.statistics();
@@ -226,16 +232,17 @@ impl Learner {
         let row = Evaluation {
             step,
             examples,
-            train_loss: train.map(|score| score.loss),
-            train_accuracy: train.map(|score| score.accuracy),
-            validation_loss: validation.map(|score| score.loss),
-            validation_accuracy: validation.map(|score| score.accuracy),
-            test_loss: test.map(|score| score.loss),
-            test_accuracy: test.map(|score| score.accuracy),
+            train_loss: train.as_ref().map(|score| score.loss),
+            train_accuracy: train.as_ref().map(|score| score.accuracy),
+            validation_loss: validation.as_ref().map(|score| score.loss),
+            validation_accuracy: validation.as_ref().map(|score| score.accuracy),
+            test_loss: test.as_ref().map(|score| score.loss),
+            test_accuracy: test.as_ref().map(|score| score.accuracy),
         };
-        let scores = [train, validation, test].into_iter().flatten();
-        let losses = scores.map(|score| score.loss);
-        (losses.sum::<f64>().is_finite() && evaluate::is_finite(&network)).then_some(row)
+        let losses = [row.train_loss, row.validation_loss, row.test_loss];
+        let is_finite = losses.into_iter().flatten().sum::<f64>().is_finite();
+        let correct = test.map(|score| score.correct).unwrap_or_default();
+        (is_finite && evaluate::is_finite(&network)).then_some((row, correct))
     }
 
     /// All that it has learnt, but for the curve.

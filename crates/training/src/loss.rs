@@ -66,10 +66,10 @@ impl Logits {
         }
     }
 
-    /// Sum of the cross-entropy, in nats, and number of examples whose label has the largest logit (the
+    /// Sum of the cross-entropy, in nats, and of each example whether its label has the largest logit (the
     /// first of equal ones).
-    pub(crate) fn score(&self, labels: &[u8]) -> (f64, usize) {
-        let (mut sum, mut correct) = (0.0, 0);
+    pub(crate) fn score(&self, labels: &[u8]) -> (f64, Vec<bool>) {
+        let (mut sum, mut correct) = (0.0, Vec::with_capacity(labels.len()));
         for ((row, normaliser), label) in self.rows().zip(labels) {
             let label = usize::from(*label);
             sum += normaliser - f64::from(row[label]);
@@ -78,7 +78,7 @@ impl Logits {
                 Some(Ordering::Equal) => class < label,
                 Some(Ordering::Less) | None => false,
             };
-            correct += usize::from(!row.iter().enumerate().any(beats));
+            correct.push(!row.iter().enumerate().any(beats));
         }
         (sum, correct)
     }
@@ -149,8 +149,16 @@ mod tests {
     #[test]
     fn a_score_counts_ties_as_the_first_class() {
         let logits = Logits::fetch(logits());
-        assert_eq!(logits.score(&[0, 0, 0]).1, 3);
-        assert_eq!(logits.score(&[2, 0, 1]).1, 1);
+        assert_eq!(logits.score(&[0, 0, 0]).1, [true; 3]);
+        assert_eq!(
+            logits
+                .score(&[2, 0, 1])
+                .1
+                .iter()
+                .filter(|right| **right)
+                .count(),
+            1
+        );
         let (sum, _) = logits.score(&[2, 0, 1]);
         assert!((sum - 3.0 * logits.loss(&[2, 0, 1]).mean).abs() < 1e-12);
     }

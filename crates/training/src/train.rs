@@ -9,7 +9,7 @@ use crate::learner::Learner;
 use crate::models::Weight;
 use crate::stopping::Stopping;
 use crate::{Checkpoint, Course, Curve, Data, Error, Outcome, Run, Settings};
-use runs::Curvature;
+use runs::{Correct, Curvature};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -190,7 +190,7 @@ impl<'a> Training<'a> {
         let step = self.step;
         if self.course.is_point(step) {
             let examples = self.batches.examples_before(step);
-            let Some(row) = self.learner.evaluate(step, examples, self.data) else {
+            let Some((row, correct)) = self.learner.evaluate(step, examples, self.data) else {
                 return Some(Outcome::Diverged { step });
             };
             // A factor without eigenvalues would not have an inverse either.
@@ -207,6 +207,12 @@ impl<'a> Training<'a> {
                 self.learner.noise_scale(step, &examples, of.small.size())
             }));
             self.curve.evaluations.push(row);
+            if self.settings.evaluation.test_predictions && !correct.is_empty() {
+                self.curve.correct.push(Correct {
+                    step,
+                    images: correct,
+                });
+            }
             if let Some(stopping) = &mut self.stopping
                 && stopping.is_due(&row)
             {

@@ -116,6 +116,11 @@ fn every_first_order_rule_goes_on_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn what_a_run_had_right_goes_on_as_if_it_had_never_stopped() {
+    assert_goes_on(&json!({"evaluation": {"spacing": 1.6, "test_predictions": true}}));
+}
+
+#[test]
 fn kfac_goes_on_at_any_interval_of_factors_and_inverses() {
     for factor_every in [1, 3] {
         for inverse_every in [1, 7, 10] {

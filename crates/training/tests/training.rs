@@ -186,6 +186,27 @@ fn a_run_survives_its_bytes() {
 }
 
 #[test]
+fn the_share_of_images_that_a_run_has_right_is_its_accuracy() {
+    let silent = run(json!({}));
+    assert!(silent.curve.correct.is_empty());
+    let told = run(json!({"evaluation": {"spacing": 1.6, "test_predictions": true}}));
+    assert_eq!(Run::from_bytes(&told.to_bytes()).unwrap(), told);
+    assert!(!told.curve.correct.is_empty());
+    for at in &told.curve.correct {
+        let right = at.images.iter().filter(|right| **right).count();
+        let row = told
+            .curve
+            .evaluations
+            .iter()
+            .find(|row| row.step == at.step);
+        let accuracy = row.and_then(|row| row.test_accuracy).unwrap();
+        let share = right as f64 / at.images.len() as f64;
+        assert_eq!(share.to_bits(), accuracy.to_bits());
+    }
+    assert_eq!(told.curve.correct.len(), told.curve.evaluations.len());
+}
+
+#[test]
 fn a_run_says_what_it_is_a_run_of() {
     let run =
         run(json!({"schedule": {"step": {"factor": 0.1, "at": [0.5]}}, "budget": {"epochs": 2}}));

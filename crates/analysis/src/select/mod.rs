@@ -3,6 +3,7 @@
 //! The best of many noisy values is biased; nothing here is quoted as performance. The winners are
 //! rerun on fresh seeds, and those runs are.
 
+mod bootstrap;
 mod table;
 
 use std::cmp::Ordering;
@@ -147,6 +148,8 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         score: best.score,
         seeds: seeds.into_iter().collect(),
         on_grid_edge: edges(best, &contenders),
+        fell_back: fell_back(settings.by, &best.runs),
+        stability: bootstrap::stability(settings, &contenders),
         runner_up: contenders.get(1).map(|second| Candidate {
             parameters: second.parameters.clone(),
             score: second.score,
@@ -190,6 +193,20 @@ fn score(settings: &Select, runs: &[&Run]) -> Score {
             mean_at(runs, settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
         }
     }
+}
+
+/// Runs that reached the target and were short of it again at their last evaluation, or diverged.
+fn fell_back(by: By, runs: &[&Run]) -> usize {
+    let By::StepsTo { steps_to: target } = by else {
+        return 0;
+    };
+    let is_short = |run: &&&Run| {
+        let last = run.evaluations.last().and_then(|at| target.metric.of(at));
+        let holds = last.is_some_and(|last| target.metric.is_at_or_past(last, target.level));
+        matches!(steps_to(run, target), Steps::Reached { .. })
+            && (!holds || run.diverged_at().is_some())
+    };
+    runs.iter().filter(is_short).count()
 }
 
 /// Mean over the runs of a metric at exactly the slice's step; `None` unless every run has it.

@@ -87,6 +87,16 @@ pub struct Winner {
     /// Swept numbers whose winning value is the smallest or largest tried: the optimum may be outside. A
     /// smallest value of 0 is no edge.
     pub on_grid_edge: BTreeMap<String, Edge>,
+    /// How stable the choice is: in which share of 400 samples of the tuning seeds, drawn with replacement from a fixed
+    /// sequence, the same configuration wins. `None` with a single seed.
+    ///
+    /// Source: Efron 1979.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<f64>,
+    /// For a selection by steps: tuning seeds of the winner that reached the target and were short of it again when they
+    /// were last evaluated, which is what the edge of stability looks like.
+    #[serde(default)]
+    pub fell_back: usize,
     /// The second.
     pub runner_up: Option<Candidate>,
     /// Configurations compared.

@@ -209,6 +209,32 @@ fn performance_rests_on_fresh_seeds_only_and_a_diverged_one_counts_as_guessing_a
 }
 
 #[test]
+fn a_test_set_tells_two_methods_apart_as_exactly_as_its_images_allow() {
+    let mut runs = study(METHOD, METHOD, 5, &mut Noise::new(4));
+    let claim = claim_of(&json!("comparable_performance"));
+    assert_eq!(decide(&claim, &selected(runs.clone())).test_set, None);
+    // Of ten images K-FAC alone has three right, SGD alone one, with every seed at every batch size.
+    let right = |own: &[usize]| (0..10).map(|image| own.contains(&image)).collect();
+    for run in &mut runs {
+        let images = if run.method() == "kfac" {
+            right(&[0, 1, 2, 3, 4])
+        } else {
+            right(&[3, 4, 5])
+        };
+        run.correct = vec![analysis::Correct {
+            step: run.budget_steps,
+            images,
+        }];
+    }
+    let found = decide(&claim, &selected(runs)).test_set.expect("told");
+    let (p10, p01, m) = (0.3f64, 0.1, 10.0);
+    let d = p10 - p01;
+    let expected = ((p10 + p01 - d * d) / m).sqrt();
+    assert_eq!(found.images, 10);
+    assert!((found.error - expected).abs() < 1e-12, "{found:?}");
+}
+
+#[test]
 fn the_difference_of_slopes_is_the_number_shown_for_diminishing_returns() {
     let flat = Method {
         s_min: 150.0,

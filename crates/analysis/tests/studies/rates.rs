@@ -85,6 +85,8 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
                 score: Score::Value(0.9),
                 seeds: vec![0],
                 on_grid_edge: BTreeMap::new(),
+                stability: None,
+                fell_back: 0,
                 runner_up: None,
                 candidates: 1,
                 diverged: 0,
@@ -110,6 +112,7 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
                     }],
                     curvature: Vec::new(),
                     noise: Vec::new(),
+                    correct: Vec::new(),
                 });
             }
         }

@@ -53,6 +53,68 @@ fn the_best_mean_over_seeds_wins_not_the_best_seed() {
 }
 
 #[test]
+fn a_choice_is_as_stable_as_the_samples_of_its_seeds_say() {
+    let end = Outcome::Finished;
+    let values = [[0.9, 0.7, 0.8], [0.85, 0.8, 0.6], [0.1, 0.2, 0.3]];
+    let rates = [0.1, 0.2, 0.3];
+    let runs: Vec<Run> = values
+        .iter()
+        .zip(rates)
+        .flat_map(|(row, rate)| {
+            (0..)
+                .zip(row)
+                .map(move |(seed, value)| sgd(rate, seed, *value, end))
+        })
+        .collect();
+    // Every sample of three seeds with replacement.
+    let mut same = 0;
+    for sample in 0..27 {
+        let drawn = [sample % 3, sample / 3 % 3, sample / 9];
+        let mean = |row: &[f64; 3]| drawn.iter().map(|seed| row[*seed]).sum::<f64>();
+        same += usize::from(mean(&values[0]) >= mean(&values[1]));
+    }
+    let expected = same as f64 / 27.0;
+    assert!((0.5..0.95).contains(&expected), "{expected}");
+    let winner = &by_accuracy(&runs).winners.winners[0];
+    let stability = winner.stability.expect("three seeds");
+    assert!(
+        (stability - expected).abs() < 0.08,
+        "{stability} {expected}"
+    );
+    let clear = by_accuracy(&[
+        sgd(0.1, 0, 0.9, end),
+        sgd(0.1, 1, 0.9, end),
+        sgd(0.2, 0, 0.1, end),
+        sgd(0.2, 1, 0.1, end),
+    ]);
+    assert_eq!(clear.winners.winners[0].stability, Some(1.0));
+    let single = by_accuracy(&[sgd(0.1, 0, 0.9, end), sgd(0.2, 0, 0.1, end)]);
+    assert_eq!(single.winners.winners[0].stability, None);
+}
+
+#[test]
+fn a_winner_that_loses_its_target_again_is_told() {
+    let losing = |seed: u64, loses: bool| {
+        let mut run = Truth {
+            crosses: Some(100.0),
+            ..Truth::new("sgd", "sgd", 16, seed)
+        }
+        .run();
+        if loses {
+            run.evaluations.last_mut().expect("evaluated").train_loss = Some(1.0);
+        }
+        run
+    };
+    let by_steps = settings(&json!({"by": {"steps_to": {"train_loss": 0.5}}}));
+    let of = |runs: &[Run]| {
+        let selection = select(&by_steps, runs).expect("winners");
+        selection.winners.winners[0].fell_back
+    };
+    assert_eq!(of(&[losing(0, false), losing(1, true), losing(2, true)]), 2);
+    assert_eq!(of(&[losing(0, false), losing(1, false)]), 0);
+}
+
+#[test]
 fn nothing_lies_below_a_momentum_of_zero_so_it_is_no_edge() {
     let winner = |momenta: [f64; 2], best: usize| {
         let runs = [0, 1].map(|i| {

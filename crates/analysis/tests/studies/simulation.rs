@@ -122,6 +122,7 @@ impl Truth {
             evaluations,
             curvature: Vec::new(),
             noise: Vec::new(),
+            correct: Vec::new(),
         }
     }
 

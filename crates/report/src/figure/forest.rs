@@ -1,21 +1,24 @@
 //! The forest plot of a claim: its effect over all parts, then each part, with their intervals.
 
-use analysis::claims::{Claim, ClaimVerdict, Part as Of, Quantity, Statistic, Unit, Verdict};
+use analysis::claims::{
+    Choice, Claim, ClaimVerdict, Part as Of, Quantity, Statistic, Unit, Verdict,
+};
 use maud::{Markup, html};
 
 use crate::document::{Figure, Kind, Part};
 use crate::draw::colour::{BAD, INK, QUIET};
 use crate::draw::drawing::Drawing;
-use crate::draw::number::significant;
+use crate::draw::number::{percent, significant};
 use crate::draw::scale::{Scale, Spacing};
 use crate::draw::style::Style;
 use crate::draw::svg::{Shape, fitting, px};
 use crate::frame;
 use crate::section::claims::written;
+use crate::study::Study;
 use crate::words::{self, claims};
 
 const WIDTH: f64 = 640.0;
-const LABELS: f64 = 210.0;
+const LABELS: f64 = 236.0;
 const ROW: f64 = 23.0;
 const TOP: f64 = 12.0;
 const AXIS: f64 = 42.0;
@@ -35,7 +38,7 @@ enum Weight {
 }
 
 /// The figure of a claim; nothing where no number has an interval.
-pub(crate) fn one(index: usize, claim: &ClaimVerdict) -> Option<Figure> {
+pub(crate) fn one(study: &Study<'_>, index: usize, claim: &ClaimVerdict) -> Option<Figure> {
     let rows = rows(claim);
     if !rows
         .iter()
@@ -73,8 +76,9 @@ pub(crate) fn one(index: usize, claim: &ClaimVerdict) -> Option<Figure> {
         "Estimate".into()
     };
     let label = match unit {
-        Unit::Share => format!("{name} (points)"),
-        Unit::LogRatio | Unit::Plain => name.clone(),
+        Unit::Share => "percentage points",
+        Unit::LogRatio => "ratio of steps",
+        Unit::Plain => "slope",
     };
     let drawing = Drawing {
         id: format!("effect-{}", index + 1),
@@ -95,7 +99,7 @@ pub(crate) fn one(index: usize, claim: &ClaimVerdict) -> Option<Figure> {
                 (draw(row, &scale, unit, TOP + ROW * (place as f64 + 0.5)))
             }
             text.label text-anchor="middle" fill=(QUIET) x=(px(f64::midpoint(LABELS, WIDTH - 14.0))) y=(px(height - 7.0)) {
-                (fitting(&label, 12.0, WIDTH - LABELS))
+                (label)
             }
         },
     };
@@ -105,7 +109,7 @@ pub(crate) fn one(index: usize, claim: &ClaimVerdict) -> Option<Figure> {
             pick: None,
             drawings: vec![drawing],
         }],
-        caption: caption(index, claim, &rows),
+        caption: caption(study, index, claim, &rows),
         data: frame::report::numbers_of(claim).named(&format!("fig-effect-{}", index + 1)),
     })
 }
@@ -259,7 +263,7 @@ fn spoken(rows: &[Row<'_>]) -> String {
     format!("{}.", rows.join(". "))
 }
 
-fn caption(index: usize, claim: &ClaimVerdict, rows: &[Row<'_>]) -> Markup {
+fn caption(study: &Study<'_>, index: usize, claim: &ClaimVerdict, rows: &[Row<'_>]) -> Markup {
     let effect = claim.effect.as_ref().map(|effect| &effect.estimate);
     let level = effect.and_then(|estimate| estimate.interval);
     let percent = |confidence: f64| significant(confidence * 100.0, 3);
@@ -294,5 +298,33 @@ fn caption(index: usize, claim: &ClaimVerdict, rows: &[Row<'_>]) -> Markup {
         }
         @if is_of(Weight::Beside) { "Open: beside it, at other levels, with intervals of their own. " }
         (lines)
+        @if let Some(stable) = stability(study, claim) { " " (stable) }
     }
+}
+
+/// How stable the winners are that a claim is on: chosen again in which shares of samples of the tuning seeds.
+fn stability(study: &Study<'_>, claim: &ClaimVerdict) -> Option<String> {
+    let selection = claim.under.first().and_then(|first| match &first.choice {
+        Choice::Winners { selection, .. } => Some(selection),
+        Choice::Steps { runs, .. } => runs.selection.as_ref(),
+        Choice::Control { .. } | Choice::Region { .. } => None,
+    })?;
+    let table = study
+        .table
+        .winners
+        .iter()
+        .find(|named| named.stage == *selection)?;
+    let shares: Vec<f64> = table
+        .table
+        .winners
+        .iter()
+        .filter_map(|winner| winner.stability)
+        .collect();
+    let least = shares.iter().copied().reduce(f64::min)?;
+    let most = shares.iter().copied().reduce(f64::max)?;
+    Some(format!(
+        "The winners of {selection} are chosen again in {} to {} of samples of the tuning seeds.",
+        percent(least, 0),
+        percent(most, 0)
+    ))
 }

@@ -277,6 +277,8 @@ pub(crate) fn winners(tables: &[Named<WinnersTable>]) -> Frame {
             ("candidates", INTEGER),
             ("diverged", INTEGER),
             ("tuning_seeds", INTEGER),
+            ("chosen_again", NUMBER),
+            ("fell_back", INTEGER),
         ],
     );
     for Named { stage, table } in tables {
@@ -309,6 +311,8 @@ pub(crate) fn winners(tables: &[Named<WinnersTable>]) -> Frame {
                 winner.candidates.into(),
                 winner.diverged.into(),
                 winner.seeds.len().into(),
+                winner.stability.into(),
+                winner.fell_back.into(),
             ]);
         }
     }

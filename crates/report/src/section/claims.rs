@@ -20,7 +20,7 @@ use crate::words::{self, reasons};
 pub(crate) fn effects(study: &Study<'_>) -> Vec<Option<Figure>> {
     let claims = study.table.claims.iter().enumerate();
     claims
-        .map(|(index, claim)| forest::one(index, claim))
+        .map(|(index, claim)| forest::one(study, index, claim))
         .collect()
 }
 

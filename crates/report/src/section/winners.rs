@@ -8,7 +8,7 @@ use analysis::select::{By, Edge, Winner, WinnersTable};
 use maud::{Markup, html};
 
 use crate::document::{Block, Section, Table};
-use crate::draw::number::{count, grouped};
+use crate::draw::number::{count, grouped, percent};
 use crate::figure::performance::{SHOWN, is_cut};
 use crate::figure::{forgiving, performance};
 use crate::frame;
@@ -69,6 +69,7 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
     let columns = Columns {
         seeds: seeds.len() > 1,
         candidates: candidates.len() > 1,
+        stability: winners.iter().any(|winner| winner.stability.is_some()),
     };
     let by_steps = matches!(named.table.by, By::StepsTo { .. });
     head.push((if by_steps { "Steps" } else { "Score" }, true));
@@ -78,12 +79,16 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
     if columns.candidates {
         head.push(("Compared", true));
     }
+    if columns.stability {
+        head.push(("Chosen again", true));
+    }
     head.extend([("Diverged", true), ("Second best", false)]);
     let rows = html! { @for winner in winners { (row(winner, &swept, &named.table, &columns)) } };
     let edges = winners
         .iter()
         .filter(|w| !w.on_grid_edge.is_empty())
         .count();
+    let fell_back = winners.iter().filter(|w| w.fell_back > 0).count();
     Block::Table(Table::new(
         "winners",
         html! {
@@ -99,6 +104,14 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
                 (edges) " of " (winners.len()) @if edges == 1 { " lies" } @else { " lie" }
                 " on the edge of the grid (marked ⚠): a better value may lie outside."
             } @else { "None lies on the edge of its grid." }
+            @if columns.stability {
+                " Chosen again: in how many of 400 samples of the tuning seeds, drawn with replacement, the same \
+                 configuration wins."
+            }
+            @if fell_back > 0 {
+                " ⚠ lost: so many seeds reached the target and were short of it again when they were last evaluated. Such \
+                 a winner is on the edge of stability."
+            }
         },
         &head,
         rows,
@@ -111,6 +124,7 @@ fn selection(index: usize, named: &Named<WinnersTable>) -> Block {
 struct Columns {
     seeds: bool,
     candidates: bool,
+    stability: bool,
 }
 
 fn row(
@@ -133,9 +147,15 @@ fn row(
                     }
                 }
             }
-            td.number { (words::score(&winner.score, winners.by)) }
+            td.number {
+                (words::score(&winner.score, winners.by))
+                @if winner.fell_back > 0 { span.edge { " ⚠\u{a0}" (winner.fell_back) " lost" } }
+            }
             @if columns.seeds { td.number { (winner.seeds.len()) } }
             @if columns.candidates { td.number { (winner.candidates) } }
+            @if columns.stability {
+                td.number { @match winner.stability { Some(share) => (percent(share, 0)), None => "–" } }
+            }
             td.number { (winner.diverged) }
             td.wide {
                 @if let Some(second) = &winner.runner_up {

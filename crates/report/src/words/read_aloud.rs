@@ -3,7 +3,7 @@
 use analysis::claims::{
     Choice, Claim, ClaimVerdict, Comparison, Control, Correlation, Dampings, Direction, Figure,
     Level, Look, Methods, Missing, Need, Pair, Part, Progress, Quantity, Reason, Region, Remark,
-    Scaling, Seeds, Statistic, Tally, TimedRuns, Verdict,
+    Scaling, Seeds, Statistic, Tally, TestSet, TimedRuns, Verdict,
 };
 use analysis::heatmap::{GoodRule, Side};
 use analysis::targets::{FewestSteps, FitNote, TargetNote};
@@ -309,6 +309,10 @@ fn every_sentence_on_claims_and_targets_is_plain() {
     ] {
         lines.push(reasons::look(look, 7));
     }
+    lines.push(reasons::test_set(&TestSet {
+        images: 300,
+        error: 0.0087,
+    }));
     for (need, place) in needs() {
         let claim = judged(place, Undecided, 0.01, [Undecided; 3]);
         lines.push(reasons::need(&need, &claim));

@@ -3,7 +3,7 @@
 
 use analysis::claims::{
     Claim, ClaimVerdict, LEVEL, Look, Missing, Need, Pair, Quantity, Reason, Remark,
-    SEEDS_TO_DECIDE, Seeds, Tally, Verdict,
+    SEEDS_TO_DECIDE, Seeds, Tally, TestSet, Verdict,
 };
 use analysis::control::LARGE;
 use analysis::targets::ADMISSIBLE_STEPS;
@@ -32,6 +32,7 @@ pub(crate) fn found(claim: &ClaimVerdict) -> String {
         .chain([reason])
         .chain(claim.look.as_ref().map(|look| self::look(*look, claim.n)))
         .chain(claim.remarks.iter().map(remark))
+        .chain(claim.test_set.as_ref().map(test_set))
         .chain(claim.need.as_ref().map(|need| self::need(need, claim)))
         .collect::<Vec<_>>()
         .join(" ")
@@ -127,6 +128,15 @@ pub(super) fn look(look: Look, n: usize) -> String {
             if n == 1 { "decides" } else { "decide" }
         ),
     }
+}
+
+/// How exactly the test set can tell.
+pub(super) fn test_set(of: &TestSet) -> String {
+    format!(
+        "With another test set of {} images the difference would be another one: its standard error from that alone is {}, whatever the number of seeds.",
+        grouped(of.images as u64),
+        points(of.error)
+    )
 }
 
 /// What would decide a claim.

@@ -395,6 +395,8 @@ impl Study {
                     } else {
                         BTreeMap::new()
                     },
+                    stability: Some(0.85 - 0.1 * b as f64),
+                    fell_back: usize::from(at == 1),
                     runner_up: Some(Candidate {
                         parameters,
                         score: Score::Value(0.949 - 0.002 * b as f64),

@@ -3,14 +3,15 @@
 //! `loss` f32 and `learning_rate` f64 `[rows]`; `loss.step` u64 `[rows]` where there is not a row for every update;
 //! `step`, `examples` u64 and a metric f64 each `[evaluations]`, metrics that were never measured left out;
 //! `curvature.step` u64, `curvature.median`, `curvature.largest` f64, and `noise.step` u64, `noise.trace`,
-//! `noise.gradient` f64, all three or none. A loss or a metric is NaN where it is not known, and infinite where what
+//! `noise.gradient` f64, all three or none; `test_correct.step` u64 `[n]` with `test_correct` u8, 0 or 1,
+//! `[n * test images]`, step by step. A loss or a metric is NaN where it is not known, and infinite where what
 //! was measured is not finite.
 
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::{Curvature, Curve, GradientNoise, Updates};
+use super::{Correct, Curvature, Curve, GradientNoise, Updates};
 use crate::{Evaluation, Metric};
 
 /// One-dimensional arrays by name.
@@ -83,6 +84,14 @@ impl Curve {
             columns.integers(name("noise.step"), rows().map(|at| at.step));
             columns.reals(name("noise.trace"), rows().map(|at| at.trace));
             columns.reals(name("noise.gradient"), rows().map(|at| at.gradient));
+        }
+        if !self.correct.is_empty() {
+            let rows = || self.correct.iter();
+            columns.integers(name("test_correct.step"), rows().map(|at| at.step));
+            let images = rows().flat_map(|at| at.images.iter().map(|right| u8::from(*right)));
+            columns
+                .0
+                .insert(name("test_correct"), (Dtype::U8, images.collect()));
         }
         columns
     }
@@ -170,6 +179,7 @@ impl<'a> Reader<'a> {
         let noise = measured(["noise.step", "noise.trace", "noise.gradient"])?;
         Ok(Curve {
             updates: self.updates()?,
+            correct: self.correct()?,
             evaluations: self.evaluations()?,
             curvature: curvature
                 .into_iter()
@@ -208,6 +218,26 @@ impl<'a> Reader<'a> {
             return Err("`loss.step` does not go with `loss`".to_owned());
         }
         Ok(Updates::at(steps, loss, learning_rate))
+    }
+
+    fn correct(&self) -> Result<Vec<Correct>, String> {
+        if !self.has("test_correct.step") {
+            return Ok(Vec::new());
+        }
+        let steps = self.steps("test_correct.step")?;
+        let flags = self.column("test_correct", Dtype::U8)?;
+        let images = flags.len() / steps.len().max(1);
+        if images == 0 || images * steps.len() != flags.len() || flags.iter().any(|flag| *flag > 1)
+        {
+            return Err("`test_correct` does not go with `test_correct.step`".to_owned());
+        }
+        let rows = steps.into_iter().zip(flags.chunks_exact(images));
+        Ok(rows
+            .map(|(step, flags)| Correct {
+                step,
+                images: flags.iter().map(|flag| *flag == 1).collect(),
+            })
+            .collect())
     }
 
     fn evaluations(&self) -> Result<Vec<Evaluation>, String> {

@@ -23,6 +23,18 @@ pub struct Evaluation {
     /// How many training examples give the statistics that BatchNorm evaluates with.
     /// Default 1024.
     pub statistics_examples: Count,
+    /// Whether to keep, at each evaluation, which test images were right: what tells how exactly the test set can
+    /// compare two methods. For runs whose performance is quoted.
+    #[serde(skip_serializing_if = "is_off")]
+    pub test_predictions: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 impl Default for Evaluation {
@@ -33,6 +45,7 @@ impl Default for Evaluation {
             iterations: Vec::new(),
             train_subset: None,
             statistics_examples: Count::preset(1024),
+            test_predictions: false,
         }
     }
 }
