@@ -129,8 +129,10 @@ impl Learner {
             let (tape, mut gradients) = match fisher {
                 Fisher::Empirical => (tape, gradients),
                 Fisher::Sampled => {
-                    let drawn =
-                        on_host.draw(&mut Stream::new(self.seed, Purpose::FisherLabels, step));
+                    let stream = &mut Stream::new(self.seed, Purpose::FisherLabels, step);
+                    let Some(drawn) = on_host.draw(stream) else {
+                        return Ok(None);
+                    };
                     let (logits, tape, _) = self.forward(x, Tape::curvature_only());
                     (tape, on_host.loss(&drawn).backward(logits))
                 }

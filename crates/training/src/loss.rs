@@ -20,7 +20,7 @@ pub(crate) struct Logits {
 
 /// The loss of a batch.
 pub(crate) struct Loss {
-    /// Mean cross-entropy, in nats; not finite if a logit is not.
+    /// Mean cross-entropy, in nats; not finite if a logit is not, but for one of minus infinity that is not of a label.
     pub(crate) mean: f64,
     /// Gradient of `mean` at the logits, `[batch, classes]`.
     gradient: Vec<f32>,
@@ -83,18 +83,17 @@ impl Logits {
         (sum, correct)
     }
 
-    /// One label for each example, drawn from the model's probabilities.
-    ///
-    /// # Panics
-    ///
-    /// If a logit is not finite.
-    pub(crate) fn draw(&self, stream: &mut Stream) -> Vec<u8> {
+    /// One label for each example, drawn from the model's probabilities; `None` if a logit is not finite, which a loss
+    /// does not always show.
+    pub(crate) fn draw(&self, stream: &mut Stream) -> Option<Vec<u8>> {
         let uniforms: Vec<f64> = (0..self.values.len() / self.classes)
             .map(|_| stream.uniform())
             .collect();
-        let labels = burn_kfac::draw_labels(&self.values, self.classes, &uniforms)
-            .expect("the loss of these logits was finite");
-        labels.into_iter().map(|label| label as u8).collect()
+        match burn_kfac::draw_labels(&self.values, self.classes, &uniforms) {
+            Ok(labels) => Some(labels.into_iter().map(|label| label as u8).collect()),
+            Err(burn_kfac::Error::NonFiniteLogits { .. }) => None,
+            Err(error) => unreachable!("there is a number for each example: {error}"),
+        }
     }
 }
 
@@ -161,6 +160,17 @@ mod tests {
         );
         let (sum, _) = logits.score(&[2, 0, 1]);
         assert!((sum - 3.0 * logits.loss(&[2, 0, 1]).mean).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_logit_of_minus_infinity_leaves_the_loss_finite_and_nothing_to_draw() {
+        let logits = Logits {
+            values: vec![0.0, f32::NEG_INFINITY, 1.0],
+            classes: 3,
+        };
+        assert!(logits.loss(&[0]).mean.is_finite());
+        let mut stream = Stream::new(0, datasets::random::Purpose::FisherLabels, 0);
+        assert_eq!(logits.draw(&mut stream), None);
     }
 
     #[test]

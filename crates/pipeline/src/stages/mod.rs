@@ -34,10 +34,10 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("dataset", "1"),
     ("train", "4"),
     ("command", "2"),
-    ("select", "2"),
+    ("select", "3"),
     ("steps_to_target", "4"),
     ("heatmap", "3"),
-    ("report", "4"),
+    ("report", "5"),
 ];
 
 /// The kinds as the engine wants them.

@@ -72,6 +72,7 @@ fn runs() -> Vec<Run> {
                         trace: 8.0,
                         gradient: -1.0,
                     }],
+                    correct: Vec::new(),
                 });
             }
         }
