@@ -13,3 +13,4 @@ mod report;
 mod select;
 mod simulation;
 mod time;
+mod verdicts;
