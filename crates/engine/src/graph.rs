@@ -166,6 +166,15 @@ impl Graph {
         (0..self.stages.len()).map(StageId)
     }
 
+    /// Adds a setting to a stage, or replaces it.
+    ///
+    /// # Panics
+    ///
+    /// If the stage is of another graph.
+    pub fn set(&mut self, id: StageId, name: &str, value: Value) {
+        self.stages[id.0].settings.insert(name.to_owned(), value);
+    }
+
     /// One stage.
     ///
     /// # Panics

@@ -327,15 +327,26 @@ pub(crate) enum ExportFormat {
     Parquet,
     /// Arrays, each curve in a file of its own
     Safetensors,
+    /// Tables for a paper, rounded to four digits, with the rules of booktabs; no curves
+    Latex,
+    /// Tables for a page of Markdown, rounded to four digits; no curves
+    Markdown,
 }
 
 impl ExportFormat {
+    /// Whether the files are tables to be read, not data.
+    pub(crate) fn is_for_the_eye(self) -> bool {
+        matches!(self, Self::Latex | Self::Markdown)
+    }
+
     /// How the files' names end.
     pub(crate) fn ending(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Parquet => "parquet",
             Self::Safetensors => "safetensors",
+            Self::Latex => "tex",
+            Self::Markdown => "md",
         }
     }
 }

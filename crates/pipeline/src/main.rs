@@ -13,6 +13,7 @@ mod commands;
 mod machine;
 mod progress;
 mod provenance;
+mod seen;
 mod signals;
 mod site;
 mod stages;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Contender, Select, compare, score};
+use super::{Contender, Select, Standing, compare};
 use crate::Run;
 use crate::configuration::compare_parameters;
 
@@ -35,7 +35,7 @@ pub(super) fn stability(settings: &Select, contenders: &[Contender<'_>]) -> Opti
             .iter()
             .map(|_| seeds[sequence.below(seeds.len())])
             .collect();
-        let scores: Vec<_> = by_seed
+        let standings: Vec<_> = by_seed
             .iter()
             .map(|own| {
                 let runs: Vec<&Run> = drawn
@@ -44,10 +44,10 @@ pub(super) fn stability(settings: &Select, contenders: &[Contender<'_>]) -> Opti
                     .flatten()
                     .copied()
                     .collect();
-                (!runs.is_empty()).then(|| score(settings, &runs))
+                (!runs.is_empty()).then(|| Standing::of(settings, &runs))
             })
             .collect();
-        let best = (0..contenders.len()).min_by(|&a, &b| match (&scores[a], &scores[b]) {
+        let best = (0..contenders.len()).min_by(|&a, &b| match (&standings[a], &standings[b]) {
             (Some(own), Some(other)) => compare(settings.by, own, other).then_with(|| {
                 compare_parameters(&contenders[a].parameters, &contenders[b].parameters)
             }),

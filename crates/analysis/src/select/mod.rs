@@ -31,9 +31,11 @@ pub struct Selection {
 
 /// Picks a winner for each group. There is always one, whatever happened to the runs.
 ///
-/// Configurations rank by [`Score`]: values from the best, or steps from the fewest; then not reached,
+/// Configurations rank by [`Score`]: values from the best, or steps from the fewest, those of which a seed lost the
+/// target again (the edge of stability) after those that kept it; then not reached,
 /// by the target's metric at the last evaluation; then not evaluated; then diverged, fewer diverged
-/// seeds first. A configuration of which one seed diverged counts as diverged. Seeds are averaged;
+/// seeds first. A configuration of which one seed diverged counts as diverged, and one of which a seed did not reach
+/// the target as not reached: nobody would use it. Seeds are averaged;
 /// for steps the median seed counts, the slower of the two in the middle. Ties go to the smaller
 /// learning rate, then to the smaller value of each other setting in the order of their names.
 ///
@@ -95,7 +97,14 @@ fn group_value(run: &Run, name: &str) -> Result<Value, Error> {
 struct Contender<'a> {
     runs: Vec<&'a Run>,
     parameters: BTreeMap<String, Value>,
+    standing: Standing,
+}
+
+/// How a configuration did with some seeds.
+struct Standing {
     score: Score,
+    /// Runs that reached the target of the selection and were short of it again.
+    fell_back: usize,
 }
 
 fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
@@ -107,17 +116,20 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
             .or_insert_with(|| Contender {
                 runs: Vec::new(),
                 parameters,
-                score: Score::NotEvaluated,
+                standing: Standing {
+                    score: Score::NotEvaluated,
+                    fell_back: 0,
+                },
             })
             .runs
             .push(run);
     }
     let mut contenders: Vec<Contender<'_>> = by_key.into_values().collect();
     for contender in &mut contenders {
-        contender.score = score(settings, &contender.runs);
+        contender.standing = Standing::of(settings, &contender.runs);
     }
     contenders.sort_by(|a, b| {
-        compare(settings.by, &a.score, &b.score)
+        compare(settings.by, &a.standing, &b.standing)
             .then_with(|| compare_parameters(&a.parameters, &b.parameters))
     });
     let best = &contenders[0];
@@ -145,21 +157,30 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         stage: first.stage.clone(),
         settings: without_seed(&first.settings.all),
         parameters: best.parameters.clone(),
-        score: best.score,
+        score: best.standing.score,
         seeds: seeds.into_iter().collect(),
         on_grid_edge: edges(best, &contenders),
-        fell_back: fell_back(settings.by, &best.runs),
+        fell_back: best.standing.fell_back,
         stability: bootstrap::stability(settings, &contenders),
         runner_up: contenders.get(1).map(|second| Candidate {
             parameters: second.parameters.clone(),
-            score: second.score,
+            score: second.standing.score,
         }),
         candidates: contenders.len(),
         diverged: contenders
             .iter()
-            .filter(|c| matches!(c.score, Score::Diverged { .. }))
+            .filter(|c| matches!(c.standing.score, Score::Diverged { .. }))
             .count(),
         expected_best: expected_best(settings.by, &contenders),
+    }
+}
+
+impl Standing {
+    fn of(settings: &Select, runs: &[&Run]) -> Self {
+        Self {
+            score: score(settings, runs),
+            fell_back: fell_back(settings.by, runs),
+        }
     }
 }
 
@@ -175,8 +196,11 @@ fn score(settings: &Select, runs: &[&Run]) -> Score {
             if diverged > 0 {
                 return Score::Diverged { seeds: diverged };
             }
+            let all_reached = steps
+                .iter()
+                .all(|steps| matches!(steps, Steps::Reached { .. }));
             match median(&steps) {
-                Steps::Reached { after, by } => Score::Steps { after, by },
+                Steps::Reached { after, by } if all_reached => Score::Steps { after, by },
                 _ => Score::NotReached {
                     value: mean_at(runs, Moment::End, target.metric),
                 },
@@ -218,20 +242,22 @@ fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
     mean(&values?)
 }
 
-/// The order of scores, better first.
-fn compare(by: By, a: &Score, b: &Score) -> Ordering {
+/// The order of configurations, better first.
+fn compare(by: By, a: &Standing, b: &Standing) -> Ordering {
     let metric = match by {
         By::Metric(metric) => metric,
         By::StepsTo { steps_to } => steps_to.metric,
     };
     let worst_if_none =
         |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
-    let rank = |score: &Score| match *score {
+    let rank = |standing: &Standing| match standing.score {
         Score::Value(value) => (0, -metric.goodness(value), 0.0),
-        Score::Steps { after, by } => (0, by as f64, after as f64),
-        Score::NotReached { value } => (1, worst_if_none(value), 0.0),
-        Score::NotEvaluated => (2, 0.0, 0.0),
-        Score::Diverged { seeds } => (3, seeds as f64, 0.0),
+        Score::Steps { after, by } => {
+            (usize::from(standing.fell_back > 0), by as f64, after as f64)
+        }
+        Score::NotReached { value } => (2, worst_if_none(value), 0.0),
+        Score::NotEvaluated => (3, 0.0, 0.0),
+        Score::Diverged { seeds } => (4, seeds as f64, 0.0),
     };
     let (a, b) = (rank(a), rank(b));
     a.0.cmp(&b.0)
@@ -268,7 +294,7 @@ fn expected_best(by: By, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
     let By::Metric(metric) = by else {
         return Vec::new();
     };
-    let value_of = |contender: &Contender<'_>| match contender.score {
+    let value_of = |contender: &Contender<'_>| match contender.standing.score {
         Score::Value(value) => Some(value),
         _ => None,
     };

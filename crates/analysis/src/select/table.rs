@@ -21,7 +21,7 @@ pub enum Score {
         /// First hit, updates.
         by: u64,
     },
-    /// The median seed did not reach the target.
+    /// Some seed did not reach the target.
     NotReached {
         /// Mean over seeds of the target's metric at the last evaluation.
         value: Option<f64>,

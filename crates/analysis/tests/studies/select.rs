@@ -93,6 +93,34 @@ fn a_choice_is_as_stable_as_the_samples_of_its_seeds_say() {
 }
 
 #[test]
+fn a_configuration_that_misses_the_target_with_a_seed_loses_to_a_slower_one_that_does_not() {
+    let run = |rate: f64, seed: u64, crosses: Option<f64>| {
+        Truth {
+            rate,
+            crosses,
+            ..Truth::new("sgd", "sgd", 16, seed)
+        }
+        .run()
+    };
+    let runs = [
+        run(0.1, 0, Some(100.0)),
+        run(0.1, 1, Some(100.0)),
+        run(0.1, 2, None),
+        run(0.2, 0, Some(300.0)),
+        run(0.2, 1, Some(300.0)),
+        run(0.2, 2, Some(300.0)),
+    ];
+    let by_steps = settings(&json!({"by": {"steps_to": {"train_loss": 0.5}}}));
+    let winner = &select(&by_steps, &runs).expect("winners").winners.winners[0];
+    assert_eq!(winner.parameters["learning_rate"], json!(0.2));
+    let second = winner.runner_up.as_ref().map(|other| other.score);
+    assert!(
+        matches!(second, Some(Score::NotReached { .. })),
+        "{second:?}"
+    );
+}
+
+#[test]
 fn a_winner_that_loses_its_target_again_is_told() {
     let losing = |seed: u64, loses: bool| {
         let mut run = Truth {
@@ -112,6 +140,19 @@ fn a_winner_that_loses_its_target_again_is_told() {
     };
     assert_eq!(of(&[losing(0, false), losing(1, true), losing(2, true)]), 2);
     assert_eq!(of(&[losing(0, false), losing(1, false)]), 0);
+    // It loses to a slower one that keeps its target.
+    let slower = |seed: u64| {
+        Truth {
+            rate: 0.05,
+            crosses: Some(400.0),
+            ..Truth::new("sgd", "sgd", 16, seed)
+        }
+        .run()
+    };
+    assert_eq!(
+        of(&[losing(0, false), losing(1, true), slower(0), slower(1)]),
+        0
+    );
 }
 
 #[test]

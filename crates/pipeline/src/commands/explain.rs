@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::plan::change;
 use crate::cli::{self, Cli};
-use crate::commands::{counted, load, open};
+use crate::commands::{counted, expand, load, open};
 use crate::output::out;
 use crate::{DONE, Failure, stages};
 
@@ -14,14 +14,10 @@ const NAMED: usize = 10;
 
 pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
-    let graph = study.expand();
+    let store = open(cli, Some(&arguments.file))?;
+    let graph = expand(&study, &store)?;
     let id = find(&graph, &arguments.stage)?;
-    let plan = engine::plan(
-        &graph,
-        &open(cli, Some(&arguments.file))?,
-        &stages::kinds(),
-        study.name(),
-    )?;
+    let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let planned = plan.stage(id);
     outln!("stage: {}", graph.stage(id).name);
     match &planned.verdict {

@@ -13,13 +13,14 @@ use analysis::report::ReportTable;
 use analysis::{Named, Run, Updates};
 use engine::{Digest, Graph, Record, Store, Summary};
 use report::frame::{
-    self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_safetensors,
+    self, Coordinates, Frame, LOSS_ROWS, ParquetWriter, csv_header, csv_rows, to_latex,
+    to_markdown, to_safetensors,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::cli::{self, Cli, ExportFormat};
-use crate::commands::{counted, load, open};
+use crate::commands::{counted, expand, load, open};
 use crate::{DONE, Failure, stages};
 
 /// What marks a folder as an export, and describes its files.
@@ -27,14 +28,14 @@ const CONTENTS: &str = "contents.json";
 
 pub(crate) fn export(cli: &Cli, arguments: &cli::Export) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
-    let graph = study.expand();
+    let store = open(cli, Some(&arguments.file))?;
+    let graph = expand(&study, &store)?;
     let chosen = chosen(&graph, &arguments.stages)?;
     let target = arguments
         .output
         .clone()
         .unwrap_or_else(|| PathBuf::from("exports").join(study.name()));
     check_target(&target)?;
-    let store = open(cli, Some(&arguments.file))?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let summary = Summary::of(&plan);
     let found = Found::of(&graph, &chosen, &summary, &store)?;
@@ -183,7 +184,7 @@ impl Found {
     }
 
     fn write(&self, store: &Store, folder: &mut Folder<'_>) -> Result<(), Failure> {
-        if !self.curves.is_empty() {
+        if !self.curves.is_empty() && !folder.format.is_for_the_eye() {
             self.write_curves(store, folder)?;
         }
         let tables = frame::targets_frames(&self.targets)
@@ -285,7 +286,7 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// Writes a frame that comes in chunks of the same columns. A safetensors file is one chunk.
+    /// Writes a frame that comes in chunks of the same columns. A file of any format but CSV and Parquet is one chunk.
     fn write(
         &mut self,
         chunks: impl Iterator<Item = Result<Frame, Failure>>,
@@ -307,7 +308,7 @@ impl Folder<'_> {
                         made.write_all(&first)?;
                         parquet = Some(writer);
                     }
-                    ExportFormat::Safetensors => {}
+                    ExportFormat::Safetensors | ExportFormat::Latex | ExportFormat::Markdown => {}
                 }
                 columns = chunk
                     .columns
@@ -320,6 +321,8 @@ impl Folder<'_> {
             match (self.format, parquet) {
                 (ExportFormat::Parquet, Some(writer)) => file.write_all(&writer.rows(&chunk)?)?,
                 (ExportFormat::Safetensors, _) => file.write_all(&to_safetensors(&chunk)?)?,
+                (ExportFormat::Latex, _) => file.write_all(to_latex(&chunk).as_bytes())?,
+                (ExportFormat::Markdown, _) => file.write_all(to_markdown(&chunk).as_bytes())?,
                 _ => file.write_all(csv_rows(&chunk).as_bytes())?,
             }
         }

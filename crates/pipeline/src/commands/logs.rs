@@ -5,16 +5,16 @@ use std::io::ErrorKind;
 use super::explain::find;
 use crate::cli::Cli;
 use crate::cli::cache::Logs;
-use crate::commands::{counted, load, open};
+use crate::commands::{counted, expand, load, open};
 use crate::output::out;
 use crate::{DONE, Failure, stages};
 
 pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
-    let graph = study.expand();
+    let store = open(cli, Some(&arguments.file))?;
+    let graph = expand(&study, &store)?;
     let id = find(&graph, &arguments.stage)?;
     let name = &graph.stage(id).name;
-    let store = open(cli, Some(&arguments.file))?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (key, old) = match plan.stage(id).key {
         Some(key) => (Some(key), false),

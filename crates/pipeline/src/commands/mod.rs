@@ -18,18 +18,25 @@ pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod worker;
 
-use engine::{Build, Store};
+use engine::{Build, Graph, Store};
 use study::Study;
 
 use crate::cli::{Cli, StudyFile};
 use crate::site::Site;
-use crate::{Failure, version};
+use crate::{Failure, seen, version};
 
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
 fn load(file: &StudyFile) -> Result<Study, Failure> {
     let study = Study::load_with(&file.study, &file.set).map_err(Failure::Mistakes)?;
     print_diagnostics(study.warnings().iter());
     Ok(study)
+}
+
+/// The graph of a study beside what its earlier reports in the cache had seen.
+fn expand(study: &Study, store: &Store) -> Result<Graph, Failure> {
+    let mut graph = study.expand();
+    seen::mark(&mut graph, study.name(), store)?;
+    Ok(graph)
 }
 
 /// Prints diagnostics to stderr, each with its line and underline.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::load;
+use crate::commands::{expand, load};
 use crate::machine::cores;
 use crate::output::out;
 use crate::site::Site;
@@ -19,9 +19,9 @@ pub(crate) use page::as_text;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
-    let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
+    let graph = expand(&study, &store)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (runs, steps) = training(&study);
     if arguments.json {

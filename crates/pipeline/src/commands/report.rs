@@ -10,7 +10,7 @@ use report::{Earlier, Page, Provenance};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{load, open};
+use crate::commands::{expand, load, open};
 use crate::provenance::{Made, Ran, provenance, trained_on};
 use crate::{DONE, Failure, stages};
 
@@ -260,8 +260,8 @@ fn read_by_all() -> fs::Permissions {
 
 pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
-    let graph = study.expand();
     let store = open(cli, Some(&arguments.file))?;
+    let graph = expand(&study, &store)?;
     let mut pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
     if let Some(old) = &arguments.against {
         pages.against = Some(Against::of(old, &store)?);

@@ -7,7 +7,7 @@ use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerComm
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
-use crate::commands::{build, counted, failures, load, plan};
+use crate::commands::{build, counted, expand, failures, load, plan};
 use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
@@ -18,9 +18,9 @@ use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
     let study = load(&arguments.file)?;
-    let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
     let store = Store::open(&site.cache)?;
+    let graph = expand(&study, &store)?;
     let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;

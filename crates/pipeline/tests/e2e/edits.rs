@@ -109,3 +109,34 @@ fn a_removed_grid_point_is_gone_from_the_report() {
     let after = list();
     assert!(after.contains(&row("0.05")) && !after.contains(&row("0.2")));
 }
+
+#[test]
+fn seeds_that_a_report_had_used_decide_nothing_once_the_study_is_extended() {
+    let with = |seeds: &str| TINY.replace("[100, 101]", seeds);
+    let five = with("[100, 101, 102, 103, 104]");
+    let lab = Lab::new(&five);
+    lab.run();
+    let first = lab.page();
+    assert!(!first.contains("Second look"));
+
+    let extended = with("[100, 101, 102, 103, 104, 105, 106]");
+    lab.write(&extended);
+    lab.run();
+    let page = lab.page();
+    assert!(page.contains("Second look: an earlier report of this study had used 5"));
+    assert!(page.contains("Only the 2 added since decide"));
+    // The same study again is the same second look.
+    assert!(lab.run().names.is_empty());
+    assert_eq!(lab.page(), page);
+
+    // Looks that are declared beforehand share the level, and no seed is lost.
+    let declared = extended.replace("      claims: [", "      looks: [5, 7]\n      claims: [");
+    lab.write(&declared);
+    assert_eq!(lab.run().names, ["report"]);
+    assert!(lab.page().contains("the second of two declared looks"));
+
+    // Back to the first five: nothing was added, and the first report still holds.
+    lab.write(&five);
+    assert!(lab.run().names.is_empty());
+    assert_eq!(lab.page(), first);
+}

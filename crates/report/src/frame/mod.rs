@@ -11,6 +11,7 @@ pub(crate) mod report;
 pub(crate) mod runs;
 mod safetensors;
 pub(crate) mod tables;
+mod typeset;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use report::report_frames;
 pub use runs::{Coordinates, LOSS_ROWS};
 pub use safetensors::to_safetensors;
 pub use tables::{heatmap_frames, targets_frames, winners_frames};
+pub use typeset::{to_latex, to_markdown};
 
 /// A frame that a format cannot hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]

@@ -64,7 +64,12 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
         ),
     };
     let mixed = if claim.verdict == Verdict::Mixed {
-        " This averages opposite effects."
+        match effect.quantity {
+            Quantity::FinalDifference { .. } | Quantity::ControlDifference { .. } => {
+                " This averages parts that differ."
+            }
+            _ => " This averages opposite effects.",
+        }
     } else {
         ""
     };
