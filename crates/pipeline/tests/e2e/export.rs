@@ -102,6 +102,30 @@ fn every_curve_and_table_is_written_and_the_documented_lines_load_them() {
     }
 }
 
+#[test]
+fn tables_for_a_paper_are_whole_and_without_curves() {
+    let lab = Lab::new(TINY);
+    lab.run();
+    export(&lab, &["--format", "latex"]);
+    let winners = fs::read_to_string(lab.path("exports/tiny/winners.tex")).expect("the file");
+    let rows: Vec<&str> = winners
+        .lines()
+        .filter(|line| line.ends_with("\\\\"))
+        .collect();
+    // A head and four winners, all with as many cells.
+    assert_eq!(rows.len(), 1 + 4, "{winners}");
+    let cells = |row: &&str| row.matches(" & ").count();
+    assert!(
+        rows.iter().all(|row| cells(row) == cells(&rows[0])),
+        "{winners}"
+    );
+    assert!(winners.contains("\\begin{tabular}{") && winners.ends_with("\\end{tabular}\n"));
+    assert!(!lab.path("exports/tiny/losses.tex").exists());
+    export(&lab, &["--format", "markdown"]);
+    let winners = fs::read_to_string(lab.path("exports/tiny/winners.md")).expect("the file");
+    assert_eq!(lines(&winners), 2 + 4, "{winners}");
+}
+
 /// The evaluations as CSV, exported beside.
 fn csv_of_evaluations(lab: &Lab) -> String {
     export(lab, &["--output", "beside"]);
