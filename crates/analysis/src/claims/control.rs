@@ -77,7 +77,7 @@ pub(super) fn question(
     Ok(Question {
         pieces,
         rule: Rule::Every,
-        overall: quantity,
+        overall: Some(quantity),
         remarks: remarks.into_iter().flatten().collect(),
         beside: Vec::new(),
     })

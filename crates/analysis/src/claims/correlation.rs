@@ -69,7 +69,7 @@ pub(super) fn question(
     Ok(Question {
         pieces,
         rule: Rule::Every,
-        overall: Quantity::BandSlope,
+        overall: Some(Quantity::BandSlope),
         remarks,
         beside: Vec::new(),
     })

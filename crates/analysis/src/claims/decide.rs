@@ -1,56 +1,97 @@
 //! Each claim with its evidence: what decides and what is shown beside it.
 
-use runs::reader::{Comparison, Control, Correlation, Progress, Region, Scaling};
+use runs::reader::{Comparison, Control, Progress, Region, Scaling};
 
-use super::judge::{Question, Rule, judge};
+use super::judge::{Question, judge};
 use super::look::Rules;
 use super::region::panels;
-use super::timings::timings;
+use super::timings::{Timings, timings};
 use super::{
     Alternative, Choice, Claim, ClaimVerdict, Dampings, Decision, Direction, Figure, KFAC, Level,
-    Missing, Pair, control, correlation, pairs, performance, progress, region, returns, test_set,
+    Missing, Pair, Remark, control, correlation, pairs, performance, progress, region, returns,
+    test_set,
 };
 use crate::control::cells;
 use crate::heatmap::{GoodRule, HeatmapTable};
 use crate::{Evidence, Metric, Moment, Named, Target};
 
+/// What there is to judge under each choice, the one that decides first; and what is missing where there is none.
+pub(super) struct Choices {
+    pub(super) all: Vec<(Choice, Result<Question, Lack>)>,
+    pub(super) without: Missing,
+}
+
+/// Why there is nothing to judge, and what to know beside it.
+#[derive(Debug)]
+pub(super) struct Lack {
+    missing: Missing,
+    remarks: Vec<Remark>,
+}
+
+impl From<Missing> for Lack {
+    fn from(missing: Missing) -> Self {
+        Self {
+            missing,
+            remarks: Vec::new(),
+        }
+    }
+}
+
+impl From<(Missing, Vec<Remark>)> for Lack {
+    fn from((missing, remarks): (Missing, Vec<Remark>)) -> Self {
+        Self { missing, remarks }
+    }
+}
+
 /// Decides a claim by the rules of its study. Never fails: a claim without evidence is undecided and says what is
 /// missing.
 pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict {
-    let court = Court {
-        rules,
-        evidence,
-        smallest: claim.smallest(),
-    };
-    let (decision, under) = match claim {
+    let choices = match claim {
         Claim::ComparablePerformance(Comparison { margin, metric, .. }) => {
-            court.of_pairs(claim, Rule::Every, Missing::ConfirmedPairs, |methods| {
-                court.compare(methods, *margin, *metric)
+            pairs::choices(claim, |methods| {
+                compare(evidence, methods, *margin, *metric)
             })
         }
         Claim::DiminishingReturns(Scaling { .. }) => {
-            court.of_pairs(claim, Rule::Joined, Missing::Target, |methods| {
-                court.scale(methods)
-            })
+            pairs::choices(claim, |methods| scale(evidence, methods))
         }
         Claim::FasterPerIteration(Progress { .. }) => {
-            court.of_pairs(claim, Rule::Every, Missing::Target, |methods| {
-                court.race(methods)
-            })
+            pairs::choices(claim, |methods| race(evidence, methods))
         }
         Claim::RegionShrinksAtFixedEpochs(Region { method, .. }) => {
-            court.change(method, Direction::Shrinks, |at| {
+            change(evidence, method, Direction::Shrinks, |at| {
                 matches!(at, Moment::Epochs(_))
             })
         }
         Claim::RegionGrowsAtFixedIterations(Region { method, .. }) => {
-            court.change(method, Direction::Grows, |at| {
+            change(evidence, method, Direction::Grows, |at| {
                 matches!(at, Moment::Iterations(_))
             })
         }
-        Claim::RatesAndDampingsCorrelate(Correlation { .. }) => court.correlate(),
-        Claim::LargeDampingIsSgd(Control { margin, metric }) => court.agree(*margin, *metric),
+        Claim::RatesAndDampingsCorrelate(_) => correlate(evidence),
+        Claim::LargeDampingIsSgd(Control { margin, metric }) => agree(evidence, *margin, *metric),
     };
+    let without = choices.without;
+    let judged: Vec<(Choice, Decision)> = choices
+        .all
+        .into_iter()
+        .map(|(choice, question)| {
+            let decision = match question {
+                Ok(question) => judge(question, rules, claim.smallest()),
+                Err(Lack { missing, remarks }) => Decision {
+                    remarks,
+                    ..Decision::without_data(missing)
+                },
+            };
+            (choice, decision)
+        })
+        .collect();
+    let under: Vec<Alternative> = judged
+        .iter()
+        .map(|(choice, decision)| decision.under(choice.clone()))
+        .collect();
+    let decision = judged.into_iter().next().map(|(_, decision)| decision);
+    let decision = decision.unwrap_or_else(|| Decision::without_data(without));
     ClaimVerdict {
         verdict: decision.verdict,
         reason: decision.reason,
@@ -82,20 +123,103 @@ fn figure(claim: &Claim) -> Figure {
     }
 }
 
-/// The first choice decides; all are shown.
-fn first_decides(
-    choices: Vec<(Choice, Decision)>,
-    without: Missing,
-) -> (Decision, Vec<Alternative>) {
-    let under = choices
+/// The declared margin first, then half and twice of it, each for the other metrics too.
+fn compare(evidence: &Evidence, methods: &Pair, margin: f64, metric: Metric) -> Choices {
+    let mut all = Vec::new();
+    for Named { stage, table } in &evidence.winners {
+        let measured = |metric: Metric| {
+            let mut evaluations = evidence.runs.iter().flat_map(|run| &run.evaluations);
+            evaluations.any(|at| metric.of(at).is_some())
+        };
+        let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
+        let others = beside
+            .into_iter()
+            .filter(|&other| other != metric && measured(other));
+        for metric in std::iter::once(metric).chain(others) {
+            for factor in [1.0, 0.5, 2.0] {
+                let margin = margin * factor;
+                let choice = Choice::Winners {
+                    metric,
+                    margin,
+                    selection: stage.clone(),
+                };
+                let question = performance::question(evidence, table, methods, margin, metric);
+                all.push((choice, question.map_err(Lack::from)));
+            }
+        }
+    }
+    Choices {
+        all,
+        without: Missing::Selection,
+    }
+}
+
+/// For each set of runs: the target that selected them first, then the others.
+fn at_targets(
+    evidence: &Evidence,
+    takes: impl Fn(Target) -> bool,
+    question: impl Fn(&Timings<'_>, Target) -> Result<Question, Missing>,
+) -> Choices {
+    let mut all = Vec::new();
+    for set in timings(evidence) {
+        for target in set.targets() {
+            if takes(target) && set.has_own(target) {
+                let question = question(&set, target).map_err(Lack::from);
+                all.push((set.choice(target), question));
+            }
+        }
+    }
+    let is_timed = evidence
+        .targets
         .iter()
-        .map(|(choice, decision)| decision.under(choice.clone()))
-        .collect();
-    let decision = choices.into_iter().next().map(|(_, decision)| decision);
-    (
-        decision.unwrap_or_else(|| Decision::without_data(without)),
-        under,
+        .flat_map(|named| &named.table.targets)
+        .any(|note| takes(note.target));
+    Choices {
+        all,
+        without: if is_timed {
+            Missing::TimeableTarget
+        } else {
+            Missing::Target
+        },
+    }
+}
+
+fn scale(evidence: &Evidence, methods: &Pair) -> Choices {
+    at_targets(
+        evidence,
+        |_| true,
+        |set, target| returns::question(set, methods, target),
     )
+}
+
+fn race(evidence: &Evidence, methods: &Pair) -> Choices {
+    at_targets(
+        evidence,
+        |target| target.metric == Metric::TrainLoss,
+        |set, target| progress::question(set, methods, target),
+    )
+}
+
+/// The declared margin first, then half and twice of it, each for the other metrics too.
+fn agree(evidence: &Evidence, margin: f64, metric: Metric) -> Choices {
+    let cells = cells(&evidence.runs);
+    let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
+    let metrics = beside.into_iter().filter(|&other| {
+        other != metric && cells.iter().any(|cell| !cell.differences(other).is_empty())
+    });
+    let mut all = Vec::new();
+    for metric in std::iter::once(metric).chain(metrics) {
+        for factor in [1.0, 0.5, 2.0] {
+            let margin = margin * factor;
+            let question = control::question(&cells, margin, metric);
+            let choice = Choice::Control { metric, margin };
+            all.push((choice, question.map_err(Lack::from)));
+        }
+    }
+    Choices {
+        all,
+        without: Missing::ControlPairs,
+    }
 }
 
 /// The slices of a table that a predicate takes, each once, in the order of the panels.
@@ -109,217 +233,71 @@ fn slices(table: &HeatmapTable, takes: impl Fn(Moment) -> bool) -> Vec<Moment> {
     slices
 }
 
-/// What claims are decided with.
-struct Court<'a> {
-    rules: &'a Rules,
-    evidence: &'a Evidence,
-    smallest: Option<f64>,
+/// At each slice the declared level first, the fixed ones after it.
+fn change(
+    evidence: &Evidence,
+    method: &str,
+    direction: Direction,
+    takes: fn(Moment) -> bool,
+) -> Choices {
+    let mut all = Vec::new();
+    for Named { stage, table } in &evidence.heatmaps {
+        let levels = region::levels(evidence, table, method);
+        for at in slices(table, takes) {
+            let panels = panels(table, method, at);
+            for (place, &rule) in levels.iter().enumerate() {
+                let beside: &[GoodRule] = if place == 0 { &levels[1..] } else { &[] };
+                let choice = Choice::Region {
+                    level: Level {
+                        metric: table.value,
+                        rule,
+                    },
+                    at,
+                    heatmaps: stage.clone(),
+                    dampings: None,
+                };
+                let question = region::question(table, &panels, method, rule, beside, direction);
+                all.push((choice, question.map_err(Lack::from)));
+            }
+        }
+    }
+    Choices {
+        all,
+        without: Missing::Heatmap,
+    }
 }
 
-impl Court<'_> {
-    fn judge(&self, question: Result<Question, Missing>) -> Decision {
-        match question {
-            Ok(question) => judge(question, self.rules, self.smallest),
-            Err(missing) => Decision::without_data(missing),
-        }
-    }
-
-    /// A claim on two methods, or on all pairs of more.
-    fn of_pairs(
-        &self,
-        claim: &Claim,
-        rule: Rule,
-        missing: Missing,
-        decide: impl Fn(&Pair) -> (Decision, Vec<Alternative>),
-    ) -> (Decision, Vec<Alternative>) {
-        let mut all = pairs::of(claim);
-        if all.len() == 1 {
-            return decide(&all.remove(0));
-        }
-        let decided = all.into_iter().map(|pair| {
-            let decision = decide(&pair).0;
-            (pair, decision)
-        });
-        (
-            pairs::together(decided.collect(), rule, missing),
-            Vec::new(),
-        )
-    }
-
-    /// The declared margin first, then half and twice of it, each for the other metrics too.
-    fn compare(&self, methods: &Pair, margin: f64, metric: Metric) -> (Decision, Vec<Alternative>) {
-        let mut choices = Vec::new();
-        for Named { stage, table } in &self.evidence.winners {
-            let measured = |metric: Metric| {
-                let mut evaluations = self.evidence.runs.iter().flat_map(|run| &run.evaluations);
-                evaluations.any(|at| metric.of(at).is_some())
-            };
-            let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
-            let others = beside
-                .into_iter()
-                .filter(|&other| other != metric && measured(other));
-            for metric in std::iter::once(metric).chain(others) {
-                for factor in [1.0, 0.5, 2.0] {
-                    let margin = margin * factor;
-                    let question =
-                        performance::question(self.evidence, table, methods, margin, metric);
-                    let choice = Choice::Winners {
-                        metric,
-                        margin,
-                        selection: stage.clone(),
-                    };
-                    choices.push((choice, self.judge(question)));
-                }
-            }
-        }
-        first_decides(choices, Missing::Selection)
-    }
-
-    /// For each set of runs: the target that selected them first, then the others.
-    fn at_targets(
-        &self,
-        takes: impl Fn(Target) -> bool,
-        question: impl Fn(&super::timings::Timings<'_>, Target) -> Result<Question, Missing>,
-    ) -> (Decision, Vec<Alternative>) {
-        let mut choices = Vec::new();
-        for set in timings(self.evidence) {
-            for target in set.targets() {
-                if takes(target) && set.has_own(target) {
-                    let decision = self.judge(question(&set, target));
-                    choices.push((set.choice(target), decision));
-                }
-            }
-        }
-        let is_timed = self
-            .evidence
-            .targets
-            .iter()
-            .flat_map(|named| &named.table.targets)
-            .any(|note| takes(note.target));
-        let without = if is_timed {
-            Missing::TimeableTarget
-        } else {
-            Missing::Target
-        };
-        first_decides(choices, without)
-    }
-
-    fn scale(&self, methods: &Pair) -> (Decision, Vec<Alternative>) {
-        self.at_targets(
-            |_| true,
-            |set, target| returns::question(set, methods, target),
-        )
-    }
-
-    fn race(&self, methods: &Pair) -> (Decision, Vec<Alternative>) {
-        self.at_targets(
-            |target| target.metric == Metric::TrainLoss,
-            |set, target| progress::question(set, methods, target),
-        )
-    }
-
-    /// The declared margin first, then half and twice of it, each for the other metrics too.
-    fn agree(&self, margin: f64, metric: Metric) -> (Decision, Vec<Alternative>) {
-        let cells = cells(&self.evidence.runs);
-        let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];
-        let metrics = beside.into_iter().filter(|&other| {
-            other != metric && cells.iter().any(|cell| !cell.differences(other).is_empty())
-        });
-        let mut choices = Vec::new();
-        for metric in std::iter::once(metric).chain(metrics) {
-            for factor in [1.0, 0.5, 2.0] {
-                let margin = margin * factor;
-                let question = control::question(&cells, margin, metric);
-                choices.push((Choice::Control { metric, margin }, self.judge(question)));
-            }
-        }
-        first_decides(choices, Missing::ControlPairs)
-    }
-
-    /// At each slice the declared level first, the fixed ones after it.
-    fn change(
-        &self,
-        method: &str,
-        direction: Direction,
-        takes: fn(Moment) -> bool,
-    ) -> (Decision, Vec<Alternative>) {
-        let mut choices = Vec::new();
-        let mut without = Missing::Heatmap;
-        for Named { stage, table } in &self.evidence.heatmaps {
-            let (declared, fixed) = region::rules(self.evidence, table, method);
-            for at in slices(table, takes) {
-                let panels = panels(table, method, at);
-                let Some(&first) = declared.first() else {
-                    without = Missing::DeclaredLevel;
-                    continue;
+/// Below the curvature first, where it was recorded; then with all dampings. The declared level first.
+fn correlate(evidence: &Evidence) -> Choices {
+    let mut all = Vec::new();
+    for below_curvature in [true, false] {
+        for Named { stage, table } in &evidence.heatmaps {
+            let levels = region::levels(evidence, table, KFAC);
+            for at in slices(table, |_| true) {
+                let panels = panels(table, KFAC, at);
+                let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
+                let dampings = match (below_curvature, is_told) {
+                    (true, true) => Dampings::BelowCurvature,
+                    (true, false) => continue,
+                    (false, true) => Dampings::All,
+                    (false, false) => Dampings::AllUntold,
                 };
-                let others: Vec<GoodRule> = declared[1..]
-                    .iter()
-                    .chain(&fixed)
-                    .copied()
-                    .filter(|rule| *rule != first)
-                    .collect();
-                for (rule, beside) in std::iter::once((first, &others[..]))
-                    .chain(others.iter().map(|rule| (*rule, &[][..])))
-                {
-                    let question =
-                        region::question(table, &panels, method, rule, beside, direction);
+                for &rule in &levels {
+                    let metric = table.value;
                     let choice = Choice::Region {
-                        level: Level {
-                            metric: table.value,
-                            rule,
-                        },
+                        level: Level { metric, rule },
                         at,
                         heatmaps: stage.clone(),
-                        dampings: None,
+                        dampings: Some(dampings),
                     };
-                    choices.push((choice, self.judge(question)));
+                    let question = correlation::question(&panels, rule, metric, dampings);
+                    all.push((choice, question.map_err(Lack::from)));
                 }
             }
         }
-        first_decides(choices, without)
     }
-
-    /// Below the curvature first, where it was recorded; then with all dampings. The declared level first.
-    fn correlate(&self) -> (Decision, Vec<Alternative>) {
-        let mut choices = Vec::new();
-        for below_curvature in [true, false] {
-            for Named { stage, table } in &self.evidence.heatmaps {
-                let (declared, fixed) = region::rules(self.evidence, table, KFAC);
-                for at in slices(table, |_| true) {
-                    let panels = panels(table, KFAC, at);
-                    let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
-                    let dampings = match (below_curvature, is_told) {
-                        (true, true) => Dampings::BelowCurvature,
-                        (true, false) => continue,
-                        (false, true) => Dampings::All,
-                        (false, false) => Dampings::AllUntold,
-                    };
-                    let own = declared.iter().chain(&fixed).copied();
-                    for (place, rule) in own.enumerate() {
-                        if declared[..place.min(declared.len())].contains(&rule) {
-                            continue;
-                        }
-                        let metric = table.value;
-                        let choice = Choice::Region {
-                            level: Level { metric, rule },
-                            at,
-                            heatmaps: stage.clone(),
-                            dampings: Some(dampings),
-                        };
-                        let question = correlation::question(&panels, rule, metric, dampings);
-                        let decision = match question {
-                            Ok(question) => self.judge(Ok(question)),
-                            Err((missing, remarks)) => Decision {
-                                remarks,
-                                ..Decision::without_data(missing)
-                            },
-                        };
-                        choices.push((choice, decision));
-                    }
-                }
-            }
-        }
-        first_decides(choices, Missing::DeclaredLevel)
+    Choices {
+        all,
+        without: Missing::DeclaredLevel,
     }
 }

@@ -60,8 +60,8 @@ pub(super) enum Rule {
 pub(super) struct Question {
     pub(super) pieces: Vec<Piece>,
     pub(super) rule: Rule,
-    /// What the effect over all pieces measures.
-    pub(super) overall: Quantity,
+    /// What the effect over all pieces measures; `None` where pieces are of different things, and there is none.
+    pub(super) overall: Option<Quantity>,
     pub(super) remarks: Vec<Remark>,
     /// Numbers that are shown beside those that decide.
     pub(super) beside: Vec<Piece>,
@@ -148,17 +148,12 @@ pub(super) struct Decision {
     pub(super) parts: Vec<Statistic>,
     /// How many of `parts` decide.
     pub(super) deciding: usize,
-    /// What the effect is the mean of.
-    pub(super) sample: Sample,
-    pub(super) alpha: f64,
     /// Seeds at the look that decides.
     pub(super) seeds: BTreeSet<u64>,
     /// Fewest seeds behind any number that decides.
     pub(super) n: usize,
     pub(super) look: Option<Look>,
     pub(super) need: Option<Need>,
-    /// The tests of the pieces, if there were seeds enough; for claims on several pairs of methods.
-    pub(super) tests: Vec<Tests>,
 }
 
 impl Decision {
@@ -171,13 +166,10 @@ impl Decision {
             effect: None,
             parts: Vec::new(),
             deciding: 0,
-            sample: Sample::default(),
-            alpha: LEVEL,
             seeds: BTreeSet::new(),
             n: 0,
             look: None,
             need: None,
-            tests: Vec::new(),
         }
     }
 
@@ -248,15 +240,17 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
     };
     let estimate = sample.estimate(1.0 - alpha);
     let known = estimate.filter(|estimate| estimate.interval.is_some() || !sample.is_open());
-    if known.is_none() && !parts.is_empty() {
-        remarks.push(Remark::NoOverallEffect);
-    }
-    let effect = known.map(|estimate| Statistic {
-        quantity: overall,
-        part: None,
-        estimate,
-        n: sample.0.len(),
-        verdict,
+    let effect = overall.and_then(|quantity| {
+        if known.is_none() && !parts.is_empty() {
+            remarks.push(Remark::NoOverallEffect);
+        }
+        Some(Statistic {
+            quantity,
+            part: None,
+            estimate: known?,
+            n: sample.0.len(),
+            verdict,
+        })
     });
     let reason = if n < SEEDS_TO_DECIDE {
         Reason::TooFewSeeds {
@@ -289,17 +283,10 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
         effect,
         parts,
         deciding,
-        sample,
-        alpha,
         seeds: look.seeds,
         n,
         look: look.which,
         need,
-        tests: if n < SEEDS_TO_DECIDE {
-            Vec::new()
-        } else {
-            tests
-        },
     }
 }
 

@@ -1,16 +1,15 @@
 //! A claim on more than two methods: a table of pairs.
 //!
-//! Each pair is judged like a claim on two methods. That all pairs hold needs no correction; else the pairs are tested
-//! one after the other, the clearest first, with Holm's correction for their number.
+//! Each pair is a part of the claim, with its effect over all batch sizes: what it says of two methods at every batch
+//! size, it says of more on average. So the one rule of verdicts holds, with its correction for the number of pairs.
 
-use super::judge::{Rule, verdict};
-use super::{
-    Claim, Decision, Missing, Pair, Part, Reason, Remark, SEEDS_TO_DECIDE, Statistic, Tally,
-    Verdict,
-};
+use super::decide::{Choices, Lack};
+use super::judge::{Piece, Question, Rule};
+use super::sample::Sample;
+use super::{Choice, Claim, Pair, Part, Remark};
 
 /// All pairs of methods, each in the order in which the claim names them.
-pub(super) fn of(claim: &Claim) -> Vec<Pair> {
+fn of(claim: &Claim) -> Vec<Pair> {
     let methods = claim.methods();
     let pairs = methods.iter().enumerate().flat_map(|(place, first)| {
         methods[place + 1..]
@@ -20,116 +19,69 @@ pub(super) fn of(claim: &Claim) -> Vec<Pair> {
     pairs.collect()
 }
 
-/// One decision from those on the pairs.
-pub(super) fn together(pairs: Vec<(Pair, Decision)>, rule: Rule, missing: Missing) -> Decision {
-    let (known, unknown): (Vec<_>, Vec<_>) = pairs
-        .into_iter()
-        .partition(|(_, pair)| pair.effect.is_some() || !pair.parts.is_empty());
-    let Some((_, first)) = known.first() else {
-        return Decision::without_data(missing);
-    };
-    let (alpha, look) = (first.alpha, first.look);
-    let said = holm(&known, rule, alpha);
-    let each = 1.0 - alpha / known.len() as f64;
-    let mut remarks: Vec<Remark> = unknown
-        .into_iter()
-        .map(|(methods, _)| Remark::PairNotCompared { methods })
-        .collect();
-    for remark in known.iter().flat_map(|(_, pair)| &pair.remarks) {
-        if !remarks.contains(remark) {
-            remarks.push(remark.clone());
-        }
+/// The choices of a claim on two methods, or, of more, one choice with a part for each pair, that of the pair's first
+/// choice.
+pub(super) fn choices(claim: &Claim, of_pair: impl Fn(&Pair) -> Choices) -> Choices {
+    let mut pairs = of(claim);
+    if pairs.len() == 1 {
+        return of_pair(&pairs.remove(0));
     }
-    let parts: Vec<Statistic> = known
-        .iter()
-        .zip(&said)
-        .filter_map(|((methods, pair), said)| {
-            Some(Statistic {
-                quantity: pair.effect.as_ref()?.quantity.clone(),
-                part: Some(Part::Methods(methods.clone())),
-                estimate: pair.sample.estimate(each)?,
-                n: pair.n,
-                verdict: *said,
-            })
-        })
-        .collect();
-    let has = |wanted: Verdict| {
-        said.iter()
-            .any(|own| *own == wanted || *own == Verdict::Mixed)
-    };
-    let verdict = if said.iter().all(|own| *own == Verdict::Supported) {
-        Verdict::Supported
-    } else {
-        match (has(Verdict::Supported), has(Verdict::Contradicted)) {
-            (true, true) => Verdict::Mixed,
-            (false, true) => Verdict::Contradicted,
-            _ => Verdict::Undecided,
-        }
-    };
-    let n = known.iter().map(|(_, pair)| pair.n).min().unwrap_or(0);
-    let seeds = known.iter().flat_map(|(_, pair)| pair.seeds.clone());
-    Decision {
-        verdict,
-        reason: if n < SEEDS_TO_DECIDE {
-            Reason::TooFewSeeds {
-                seeds: n,
-                estimates: Tally::of(&said),
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut remarks: Vec<Remark> = Vec::new();
+    let mut decides: Option<Choice> = None;
+    let mut lack: Option<(Choice, Lack)> = None;
+    let mut without = None;
+    for methods in pairs {
+        let choices = of_pair(&methods);
+        without = Some(choices.without);
+        let Some((choice, question)) = choices.all.into_iter().next() else {
+            continue;
+        };
+        match question {
+            Ok(question) => {
+                for remark in &question.remarks {
+                    if !remarks.contains(remark) {
+                        remarks.push(remark.clone());
+                    }
+                }
+                pieces.extend(piece(question, methods));
+                decides.get_or_insert(choice);
             }
-        } else {
-            Reason::Parts(Tally::of(&said))
-        },
-        remarks,
-        deciding: parts.len(),
-        parts,
-        seeds: seeds.collect(),
-        n,
-        look,
-        alpha,
-        ..Decision::without_data(missing)
-    }
-}
-
-/// What each pair says.
-fn holm(pairs: &[(Pair, Decision)], rule: Rule, alpha: f64) -> Vec<Verdict> {
-    if pairs
-        .iter()
-        .all(|(_, pair)| pair.verdict == Verdict::Supported)
-    {
-        return vec![Verdict::Supported; pairs.len()];
-    }
-    let mut ordered: Vec<(f64, usize)> = pairs
-        .iter()
-        .enumerate()
-        .map(|(place, (_, pair))| (least_level(pair, rule), place))
-        .collect();
-    ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut said = vec![Verdict::Undecided; pairs.len()];
-    for (tested, (level, place)) in ordered.into_iter().enumerate() {
-        let corrected = alpha / (pairs.len() - tested) as f64;
-        if level > corrected {
-            break;
+            Err(why) => {
+                remarks.push(Remark::PairNotCompared { methods });
+                lack.get_or_insert((choice, why));
+            }
         }
-        said[place] = verdict(&pairs[place].1.tests, rule, corrected).0;
     }
-    said
-}
-
-/// The smallest level at which a pair is decided; 1 if at none.
-fn least_level(pair: &Decision, rule: Rule) -> f64 {
-    let is_decided = |level: f64| {
-        !pair.tests.is_empty() && verdict(&pair.tests, rule, level).0 != Verdict::Undecided
+    let without = without.expect("a claim is on two methods or more");
+    let all = match (decides, lack) {
+        (Some(choice), _) => vec![(
+            choice,
+            Ok(Question {
+                pieces,
+                rule: Rule::Every,
+                overall: None,
+                remarks,
+                beside: Vec::new(),
+            }),
+        )],
+        (None, Some((choice, lack))) => vec![(choice, Err(lack))],
+        (None, None) => Vec::new(),
     };
-    let (mut low, mut high) = (0.0, 1.0);
-    if !is_decided(high) {
-        return 1.0;
-    }
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if is_decided(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    high
+    Choices { all, without }
+}
+
+/// A pair with its effect over all parts.
+fn piece(question: Question, methods: Pair) -> Option<Piece> {
+    let first = question.pieces.first()?;
+    let sample = match question.rule {
+        Rule::Every => Sample::average(question.pieces.iter().map(|piece| &piece.sample)),
+        Rule::Joined => first.sample.clone(),
+    };
+    Some(Piece {
+        quantity: first.quantity.clone(),
+        part: Some(Part::Methods(methods)),
+        sample,
+        condition: first.condition,
+    })
 }

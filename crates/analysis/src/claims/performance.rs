@@ -91,7 +91,7 @@ pub(super) fn question(
         return Err(Missing::ConfirmedPairs);
     }
     Ok(Question {
-        overall: pieces[0].quantity.clone(),
+        overall: Some(pieces[0].quantity.clone()),
         pieces,
         rule: Rule::Every,
         remarks,

@@ -6,7 +6,7 @@
 
 use super::judge::{Condition, Piece, Question, Rule};
 use super::sample::Sample;
-use super::timings::{Timings, between_evaluations};
+use super::timings::{Timings, between_evaluations, remarks};
 use super::{Missing, Pair, Part, Quantity};
 use crate::Target;
 
@@ -45,8 +45,8 @@ pub(super) fn question(
     Ok(Question {
         pieces,
         rule: Rule::Every,
-        overall: quantity,
-        remarks: timings.remarks(&pairs),
+        overall: Some(quantity),
+        remarks: remarks(&pairs),
         beside: Vec::new(),
     })
 }

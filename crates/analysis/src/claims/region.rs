@@ -74,18 +74,18 @@ pub(super) fn common_seeds<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> B
         .unwrap_or_default()
 }
 
-/// The rules for good cells: the declared ones, the level before the distance, and the fixed levels.
-pub(super) fn rules(
-    evidence: &Evidence,
-    table: &HeatmapTable,
-    method: &str,
-) -> (Vec<GoodRule>, Vec<GoodRule>) {
-    let panels = || table.panels.iter().filter(|panel| panel.method == method);
+/// The levels of good cells: the declared ones, of which the first decides, then the fixed ones.
+pub(super) fn levels(evidence: &Evidence, table: &HeatmapTable, method: &str) -> Vec<GoodRule> {
+    let panels = table.panels.iter().filter(|panel| panel.method == method);
     let runs = evidence.runs.iter().filter(|run| run.method() == method);
-    (
-        GoodRule::of(table.good),
-        fixed_levels(panels(), guessing(runs, table.value), table.value),
-    )
+    let fixed = fixed_levels(panels, guessing(runs, table.value), table.value);
+    let mut levels = GoodRule::of(table.good);
+    for level in fixed {
+        if !levels.contains(&level) {
+            levels.push(level);
+        }
+    }
+    levels
 }
 
 /// Levels from the best cell to half way to guessing, in the logarithm of the error. None where nothing is known.
@@ -196,14 +196,14 @@ pub(super) fn question(
     if !(0.1..=0.9).contains(&share) {
         remarks.push(Remark::LevelTellsLittle { share });
     }
-    let others = beside.iter().filter(|other| **other != rule);
     Ok(Question {
         pieces: vec![piece(rule, sample)],
         rule: Rule::Every,
         remarks,
-        beside: others
+        beside: beside
+            .iter()
             .map(|&other| piece(other, changes(table, panels, other, direction).0))
             .collect(),
-        overall: overall.clone(),
+        overall: Some(overall.clone()),
     })
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::judge::{Condition, Piece, Question, Rule};
 use super::sample::{Bounds, Sample};
-use super::timings::{Pair as TimedPair, Seeds, Timings, at_middle};
+use super::timings::{Pair as TimedPair, Seeds, Timings, at_middle, remarks};
 use super::{Missing, Pair, Quantity};
 use crate::Target;
 
@@ -74,8 +74,8 @@ pub(super) fn question(
             piece(of(&methods.1), second, -1.0),
         ],
         rule: Rule::Joined,
-        overall,
-        remarks: timings.remarks(&pairs),
+        overall: Some(overall),
+        remarks: remarks(&pairs),
         beside: Vec::new(),
     })
 }

@@ -64,6 +64,24 @@ fn log(steps: u64) -> f64 {
     (steps.max(1) as f64).ln()
 }
 
+/// What a reader must know of runs that did not get there.
+pub(super) fn remarks(pairs: &Pairs) -> Vec<Remark> {
+    let all = || {
+        pairs
+            .values()
+            .flat_map(|pair| pair.first.values().chain(pair.second.values()))
+    };
+    let count = |is: fn(&Steps) -> bool| all().filter(|timed| is(&timed.steps)).count();
+    let of = all().count();
+    let short = count(|steps| matches!(steps, Steps::NotReached { .. }));
+    let diverged = count(|steps| matches!(steps, Steps::Diverged { .. }));
+    let remarks = [
+        (short > 0).then_some(Remark::NotReached { runs: short, of }),
+        (diverged > 0).then_some(Remark::DivergedBefore { runs: diverged, of }),
+    ];
+    remarks.into_iter().flatten().collect()
+}
+
 /// A set of runs to time.
 #[derive(Clone)]
 pub(super) struct Timings<'a> {
@@ -98,24 +116,6 @@ impl Timings<'_> {
                 .then(goodness(b).total_cmp(&goodness(a)))
         });
         targets
-    }
-
-    /// What a reader must know of runs that did not get there.
-    pub(super) fn remarks(&self, pairs: &Pairs) -> Vec<Remark> {
-        let all = || {
-            pairs
-                .values()
-                .flat_map(|pair| pair.first.values().chain(pair.second.values()))
-        };
-        let count = |is: fn(&Steps) -> bool| all().filter(|timed| is(&timed.steps)).count();
-        let of = all().count();
-        let short = count(|steps| matches!(steps, Steps::NotReached { .. }));
-        let diverged = count(|steps| matches!(steps, Steps::Diverged { .. }));
-        let remarks = [
-            (short > 0).then_some(Remark::NotReached { runs: short, of }),
-            (diverged > 0).then_some(Remark::DivergedBefore { runs: diverged, of }),
-        ];
-        remarks.into_iter().flatten().collect()
     }
 
     /// The same with drops; `None` where no run crossed a target that can be timed after one.

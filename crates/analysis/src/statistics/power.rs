@@ -160,7 +160,7 @@ mod tests {
                 let half = t * (variance / n as f64).sqrt();
                 shown += usize::from(mean.abs() + half < ratio);
             }
-            let found = shown as f64 / studies as f64;
+            let found = shown as f64 / f64::from(studies);
             let expected = power(Aim::Equivalence, n, ratio, 0.05);
             assert!(
                 (found - expected).abs() < 0.015,

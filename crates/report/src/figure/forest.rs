@@ -181,12 +181,13 @@ fn grid(scale: &Scale, bottom: f64) -> Markup {
         .into_iter()
         .filter_map(|tick| Some((scale.at(tick.value)?, significant(tick.value, 4))))
         .collect();
-    let lines: String = ticks
+    let (from, to) = (px(TOP - 6.0), px(bottom));
+    let lines: Vec<String> = ticks
         .iter()
-        .map(|(x, _)| format!("M{} {}V{}", px(*x), px(TOP - 6.0), px(bottom)))
+        .map(|(x, _)| format!("M{} {from}V{to}", px(*x)))
         .collect();
     html! {
-        (Style::Grid.plain(&lines))
+        (Style::Grid.plain(&lines.concat()))
         g.mid text-anchor="middle" {
             @for (x, label) in &ticks { text x=(px(*x)) y=(px(bottom + 16.0)) { (label) } }
         }
@@ -198,32 +199,24 @@ fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
     let (left, right) = (LABELS, WIDTH - 14.0);
     let at = |value: f64| scale.at(shown(unit, value)).unwrap_or(left);
     let x = at(estimate.value);
-    let mut line = String::new();
-    if let Some(interval) = estimate.interval {
+    let line = estimate.interval.map_or_else(String::new, |interval| {
         let (from, to) = (
             interval.low.map_or(left, at),
             interval.high.map_or(right, at),
         );
-        line = format!("M{} {}H{}", px(from), px(y), px(to));
-        for (end, is_open, sign) in [
-            (from, interval.low.is_none(), 1.0),
-            (to, interval.high.is_none(), -1.0),
-        ] {
-            line += &if is_open {
-                format!(
-                    "M{} {}L{} {}L{} {}",
-                    px(end + 6.0 * sign),
-                    px(y - 4.0),
-                    px(end),
-                    px(y),
-                    px(end + 6.0 * sign),
-                    px(y + 4.0)
-                )
+        let end = |x: f64, is_open: bool, inward: f64| {
+            if is_open {
+                let (wing, tip) = (px(x + 6.0 * inward), px(x));
+                let (above, below) = (px(y - 4.0), px(y + 4.0));
+                format!("M{wing} {above}L{tip} {}L{wing} {below}", px(y))
             } else {
-                format!("M{} {}v8", px(end), px(y - 4.0))
-            };
-        }
-    }
+                format!("M{} {}v8", px(x), px(y - 4.0))
+            }
+        };
+        format!("M{} {}H{}", px(from), px(y), px(to))
+            + &end(from, interval.low.is_none(), 1.0)
+            + &end(to, interval.high.is_none(), -1.0)
+    });
     let (shape, radius) = match row.weight {
         Weight::Effect => (Shape::Diamond, 5.5),
         Weight::Decides | Weight::Beside => (Shape::Square, 3.6),
@@ -294,8 +287,9 @@ fn caption(study: &Study<'_>, index: usize, claim: &ClaimVerdict, rows: &[Row<'_
         @if is_of(Weight::Effect) {
             "Diamond: over all parts"
             @if let Some(interval) = level { ", with its " (percent(interval.confidence)) "\u{a0}% interval" }
-            ". Squares: the parts, with intervals that hold all at once. "
+            ". "
         }
+        @if claim.deciding > 1 { "Squares: the parts, with intervals that hold all at once. " }
         @if is_of(Weight::Beside) { "Open: beside it, at other levels, with intervals of their own. " }
         (lines)
         @if let Some(stable) = stability(study, claim) { " " (stable) }

@@ -24,7 +24,7 @@ pub(crate) fn statement(claim: &Claim) -> String {
                     "After tuning, {first}'s {metric} is comparable to {second}'s: within {within} at every batch size."
                 ),
                 None => format!(
-                    "After tuning, the {metric} of {} is comparable: of any two within {within} at every batch size.",
+                    "After tuning, the {metric} of {} is comparable: of any two within {within}, averaged over the batch sizes.",
                     names(methods)
                 ),
             }
@@ -34,7 +34,7 @@ pub(crate) fn statement(claim: &Claim) -> String {
                 "Both methods gain less and less from larger batches (diminishing returns), and {first} is further from ideal scaling than {second}."
             ),
             None => format!(
-                "All methods gain less and less from larger batches (diminishing returns), and each is further from ideal scaling than those named after it: {}.",
+                "As the batch size grows, each method is further from ideal scaling than those named after it: {}.",
                 names(methods)
             ),
         },
@@ -54,7 +54,7 @@ pub(crate) fn statement(claim: &Claim) -> String {
                 "{first} makes more progress per iteration than {second} in reducing the training loss."
             ),
             None => format!(
-                "In reducing the training loss each method makes more progress per iteration than those named after it: {}.",
+                "In reducing the training loss each method makes more progress per iteration, averaged over the batch sizes, than those named after it: {}.",
                 names(methods)
             ),
         },

@@ -296,6 +296,22 @@ fn every_sentence_on_claims_and_targets_is_plain() {
             lines.push(reasons::found(&judged));
         }
     }
+    for place in [0, 1, 5] {
+        let mut pairs = judged(
+            place,
+            Verdict::Mixed,
+            0.06,
+            [Supported, Undecided, Contradicted],
+        );
+        pairs.claim = several()[place.min(2)].clone();
+        pairs.effect = None;
+        let names = [("sgd", "adamw"), ("sgd", "muon"), ("adamw", "muon")];
+        for (part, (first, second)) in pairs.parts.iter_mut().zip(names) {
+            part.quantity = quantities()[place].clone();
+            part.part = Some(Part::Methods(Pair(first.into(), second.into())));
+        }
+        lines.push(reasons::found(&pairs));
+    }
     for look in [
         Look::Declared {
             number: 1,

@@ -15,7 +15,7 @@ fn places(claim: &ClaimVerdict, wanted: impl Fn(&Statistic) -> bool) -> Vec<Stri
         .filter_map(|part| match &part.part {
             Some(Part::BatchSize(batch_size)) => Some(batch_size.to_string()),
             Some(Part::Methods(Pair(first, second))) => {
-                Some(format!("{} and {}", method(first), method(second)))
+                Some(format!("{} with {}", method(first), method(second)))
             }
             _ => None,
         })
@@ -26,7 +26,7 @@ fn places(claim: &ClaimVerdict, wanted: impl Fn(&Statistic) -> bool) -> Vec<Stri
 fn bracketed(places: &[String]) -> String {
     match places {
         [] => String::new(),
-        places => format!(" ({})", list(places)),
+        places => format!(" ({})", places.join(", ")),
     }
 }
 
@@ -158,7 +158,7 @@ impl Equal {
         if self.is_of_pairs() {
             let pairs = places(claim, against);
             return format!(
-                "They differ by more than {} somewhere in {} of {all}{}.",
+                "They differ by more than {} in {} of {all}{}.",
                 self.margin,
                 pairs.len(),
                 bracketed(&pairs)
@@ -254,8 +254,8 @@ impl Signs {
                 "batch size",
             ),
             _ => (
-                format!("the method named first {than}"),
-                format!("the method named second {than}"),
+                format!("the one named first {than}"),
+                format!("the one named second {than}"),
                 "pair",
             ),
         };
@@ -278,6 +278,7 @@ impl Signs {
     /// By numbers alone.
     pub(super) fn counted(&self, tally: Tally, for_it: &[String], against: &[String]) -> String {
         let all = count(tally.of, self.each);
+        let at = if self.each == "pair" { "in" } else { "at" };
         let mut clauses = Vec::new();
         for (n, says, places) in [
             (tally.supported, &self.positive, for_it),
@@ -286,20 +287,20 @@ impl Signs {
             match n {
                 0 => {}
                 _ if tally.of == 1 => clauses.push(says.clone()),
-                n if n == tally.of => clauses.push(format!("{says} at all {all}")),
+                n if n == tally.of => clauses.push(format!("{says} {at} all {all}")),
                 n if clauses.is_empty() => {
-                    clauses.push(format!("{says} at {n} of {all}{}", bracketed(places)));
+                    clauses.push(format!("{says} {at} {n} of {all}{}", bracketed(places)));
                 }
-                n => clauses.push(format!("{says} at {n}{}", bracketed(places))),
+                n => clauses.push(format!("{says} {at} {n}{}", bracketed(places))),
             }
         }
         let neither = tally.of - tally.supported - tally.contradicted;
         match (clauses.is_empty(), neither) {
             (true, 1) => format!("no {} is shown", self.noun),
-            (true, _) => format!("at none of {all} is a {} shown", self.noun),
+            (true, _) => format!("{at} none of {all} is a {} shown", self.noun),
             (false, 0) => format!("{}{}", self.scene, clauses.join(" and ")),
             (false, n) => format!(
-                "{}{}; at {n} no {} is shown",
+                "{}{}; {at} {n} no {} is shown",
                 self.scene,
                 clauses.join(" and "),
                 self.noun
