@@ -17,10 +17,10 @@ pub(crate) struct Example {
 }
 
 /// They are also in `pipelines/`, under these names.
-pub(crate) const EXAMPLES: [Example; 3] = [
+pub(crate) const EXAMPLES: [Example; 4] = [
     Example {
         name: "quickstart",
-        about: "SGD against K-FAC on handwritten digits, 1,125 small networks, a minute",
+        about: "SGD against K-FAC on handwritten digits, 1,700 small networks, a minute",
         study: include_str!("../../../../pipelines/quickstart.yaml"),
         files: &[],
     },
@@ -28,6 +28,12 @@ pub(crate) const EXAMPLES: [Example; 3] = [
         name: "digits-cnn",
         about: "The same with a small CNN with BatchNorm, a few minutes",
         study: include_str!("../../../../pipelines/digits-cnn.yaml"),
+        files: &[],
+    },
+    Example {
+        name: "optimizers",
+        about: "How six optimisers scale with the batch size, 630 small networks, half a minute",
+        study: include_str!("../../../../pipelines/optimizers.yaml"),
         files: &[],
     },
     Example {
