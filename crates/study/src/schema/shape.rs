@@ -75,7 +75,8 @@ macro_rules! by_shape {
     ($($type:ty),*) => {$(
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($crate::schema::shape::Visitor::<Self>::new())
+                // All the same to a study's tree; what stands in for a mistake is then a word.
+                deserializer.deserialize_str($crate::schema::shape::Visitor::<Self>::new())
             }
         }
     )*};
