@@ -84,7 +84,7 @@ impl Cell<'_> {
         if kfac.diverged_at().is_some() || sgd.diverged_at().is_some() {
             return None;
         }
-        kfac.evaluations.iter().rev().find_map(|own| {
+        kfac.curve.evaluations.iter().rev().find_map(|own| {
             let other = sgd.evaluation_at(own.step)?;
             Some(metric.of(own)? - metric.of(other)?)
         })

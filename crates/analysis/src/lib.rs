@@ -26,7 +26,7 @@ pub mod targets;
 pub use error::Error;
 pub use evidence::{Evidence, Named};
 pub use runs::{
-    Correct, Curvature, Evaluation, GradientNoise, Metric, Moment, Outcome, Run, RunSettings,
-    Target, Updates,
+    Correct, Curvature, Curve, Evaluation, GradientNoise, Metric, Moment, Outcome, Part, Record,
+    Run, RunSettings, Target, Updates,
 };
 pub use statistics::{Estimate, Interval};

@@ -5,6 +5,7 @@
 
 mod claim;
 mod heatmap;
+mod report;
 mod select;
 mod steps;
 
@@ -12,6 +13,7 @@ pub use claim::{
     Claim, Comparison, Control, Correlation, Looks, Methods, Progress, Region, Scaling,
 };
 pub use heatmap::{Axis, Good, Heatmap};
+pub use report::Report;
 pub use select::{By, Select};
 pub use steps::StepsToTarget;
 

@@ -19,7 +19,7 @@ mod schedule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use budget::{Budget, LastBatch, Length};
+pub use budget::{Budget, LastBatch};
 pub use divergence::Divergence;
 pub use evaluation::{BatchNorm, Evaluation, NoiseScale, NotBefore, Stop};
 pub use model::{Augment, Cnn, Mlp, Model};
@@ -96,15 +96,4 @@ impl Settings {
         }
         settings
     }
-}
-
-/// A list of at least one.
-pub(crate) fn not_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let list = Vec::deserialize(deserializer)?;
-    if list.is_empty() {
-        return Err(serde::de::Error::custom("must not be empty"));
-    }
-    Ok(list)
 }

@@ -128,7 +128,7 @@ fn compare(evidence: &Evidence, methods: &Pair, margin: f64, metric: Metric) -> 
     let mut all = Vec::new();
     for Named { stage, table } in &evidence.winners {
         let measured = |metric: Metric| {
-            let mut evaluations = evidence.runs.iter().flat_map(|run| &run.evaluations);
+            let mut evaluations = evidence.runs.iter().flat_map(|run| &run.curve.evaluations);
             evaluations.any(|at| metric.of(at).is_some())
         };
         let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];

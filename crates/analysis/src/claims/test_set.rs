@@ -79,7 +79,7 @@ pub(super) fn of(claim: &Claim, evidence: &Evidence) -> Option<TestSet> {
 
 /// Which images a run had right when it was last evaluated.
 fn last(run: &Run) -> Option<&[bool]> {
-    let end = run.evaluations.last()?.step;
-    let last = run.correct.last().filter(|last| last.step == end)?;
+    let end = run.curve.evaluations.last()?.step;
+    let last = run.curve.correct.last().filter(|last| last.step == end)?;
     Some(&last.images)
 }

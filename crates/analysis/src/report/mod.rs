@@ -7,10 +7,9 @@ mod thinning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::claims::{Claim, Looks, Rules, decide};
+use crate::claims::{Rules, decide};
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
@@ -18,6 +17,7 @@ use crate::{Evidence, Metric, Moment, Outcome, Run, control, noise};
 
 pub use crate::Named;
 pub use format::{FORMAT, ReadError};
+pub use runs::reader::Report;
 pub use sketch::{Sketch, edge, sketch};
 pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};
 pub use thinning::thin;
@@ -28,28 +28,8 @@ pub const BUCKETS: usize = 240;
 /// Curves at most where no selection says which to show.
 pub const CURVES_WITHOUT_SELECTION: usize = 40;
 
-/// Settings of kind `report`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReportSettings {
-    /// Title of the page.
-    pub title: String,
-    /// Name of the study to print.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub study: Option<String>,
-    /// Claims to decide, in the order to show them.
-    #[serde(default)]
-    pub claims: Vec<Claim>,
-    /// The numbers of seeds at which the study declares to look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub looks: Option<Looks>,
-    /// Seeds that an earlier report of the study had used.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seen_seeds: Vec<u64>,
-}
-
 /// Assembles the table. Never fails: what there is no evidence for is empty or undecided.
-pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
+pub fn assemble(settings: &Report, evidence: &Evidence) -> ReportTable {
     let mut runs: Vec<&Run> = evidence.runs.iter().collect();
     runs.sort_by(|a, b| {
         (&a.stage, a.method(), a.batch_size(), a.seed(), &a.label).cmp(&(
@@ -84,13 +64,12 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     }
     let rules = Rules {
         looks: settings.looks,
-        seen: settings.seen_seeds.iter().copied().collect(),
+        seen: settings.seen_seeds.clone(),
     };
     let (curves, curves_left_out) = curves(evidence, &runs);
     ReportTable {
         format: FORMAT,
-        title: settings.title.clone(),
-        study: settings.study.clone(),
+        title: settings.title.clone().unwrap_or_default(),
         claims: settings
             .claims
             .iter()
@@ -181,8 +160,8 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
             .collect(),
         outcome: run.outcome,
         budget_steps: run.budget_steps,
-        last: run.evaluations.last().copied(),
-        sketch: sketch(&run.updates),
+        last: run.curve.evaluations.last().copied(),
+        sketch: sketch(&run.curve.updates),
     }
 }
 
@@ -272,7 +251,7 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
 }
 
 fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
-    let (loss, steps_per_bucket) = thin(&run.updates);
+    let (loss, steps_per_bucket) = thin(&run.curve.updates);
     LearningCurve {
         label: run.label.clone(),
         stage: run.stage.clone(),
@@ -286,6 +265,6 @@ fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
         steps_per_bucket,
         rate_drops: run.rate_drops.clone(),
         steps_per_epoch: run.steps_per_epoch,
-        evaluations: run.evaluations.clone(),
+        evaluations: run.curve.evaluations.clone(),
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn stability(settings: &Select, contenders: &[Contender<'_>]) -> Opti
             })
             .collect();
         let best = (0..contenders.len()).min_by(|&a, &b| match (&standings[a], &standings[b]) {
-            (Some(own), Some(other)) => compare(settings.by, own, other).then_with(|| {
+            (Some(own), Some(other)) => compare(*settings.by, own, other).then_with(|| {
                 compare_parameters(&contenders[a].parameters, &contenders[b].parameters)
             }),
             (own, other) => match (own.is_none(), other.is_none()) {

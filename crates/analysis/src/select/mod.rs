@@ -40,13 +40,10 @@ pub struct Selection {
 /// learning rate, then to the smaller value of each other setting in the order of their names.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::NoGroup`] if `per`
 /// names what a run lacks.
 pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
-    let metric = match settings.by {
-        By::Metric(metric) => metric,
-        By::StepsTo { steps_to } => steps_to.metric,
-    };
+    let metric = settings.by.metric();
     Error::unless_measured(metric, runs)?;
     let mut groups: Vec<(Vec<Value>, Vec<&Run>)> = Vec::new();
     for run in runs {
@@ -72,9 +69,9 @@ pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
         .map(|winner| (winner.entry.clone(), winner.settings.clone()))
         .collect();
     let table = WinnersTable {
-        by: settings.by,
-        at: settings.at,
-        per: settings.per.clone(),
+        by: *settings.by,
+        at: *settings.at,
+        per: settings.per.iter().map(ToString::to_string).collect(),
         winners,
     };
     Ok(Selection {
@@ -87,8 +84,9 @@ fn group_value(run: &Run, name: &str) -> Result<Value, Error> {
     match name {
         "method" => Ok(run.method().into()),
         "stage" => Ok(run.stage.clone().into()),
-        _ => run.parameter(name).cloned().ok_or_else(|| {
-            Error::Invalid(format!("`per` names `{name}`, which {} has not", run.label))
+        _ => run.parameter(name).cloned().ok_or_else(|| Error::NoGroup {
+            name: name.to_owned(),
+            run: run.label.clone(),
         }),
     }
 }
@@ -129,7 +127,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         contender.standing = Standing::of(settings, &contender.runs);
     }
     contenders.sort_by(|a, b| {
-        compare(settings.by, &a.standing, &b.standing)
+        compare(*settings.by, &a.standing, &b.standing)
             .then_with(|| compare_parameters(&a.parameters, &b.parameters))
     });
     let best = &contenders[0];
@@ -149,7 +147,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         group: settings
             .per
             .iter()
-            .cloned()
+            .map(ToString::to_string)
             .zip(values.iter().cloned())
             .collect(),
         method: first.method().into(),
@@ -171,7 +169,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
             .iter()
             .filter(|c| matches!(c.standing.score, Score::Diverged { .. }))
             .count(),
-        expected_best: expected_best(settings.by, &contenders),
+        expected_best: expected_best(*settings.by, &contenders),
     }
 }
 
@@ -179,14 +177,14 @@ impl Standing {
     fn of(settings: &Select, runs: &[&Run]) -> Self {
         Self {
             score: score(settings, runs),
-            fell_back: fell_back(settings.by, runs),
+            fell_back: fell_back(*settings.by, runs),
         }
     }
 }
 
 fn score(settings: &Select, runs: &[&Run]) -> Score {
     // A run that diverged after it reached the target, or after the slice, has done what is asked.
-    match settings.by {
+    match *settings.by {
         By::StepsTo { steps_to: target } => {
             let steps: Vec<Steps> = runs.iter().map(|run| steps_to(run, target)).collect();
             let diverged = steps
@@ -209,12 +207,12 @@ fn score(settings: &Select, runs: &[&Run]) -> Score {
         By::Metric(metric) => {
             let diverged = runs
                 .iter()
-                .filter(|run| run.has_diverged_by(settings.at))
+                .filter(|run| run.has_diverged_by(*settings.at))
                 .count();
             if diverged > 0 {
                 return Score::Diverged { seeds: diverged };
             }
-            mean_at(runs, settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
+            mean_at(runs, *settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
         }
     }
 }
@@ -225,7 +223,11 @@ fn fell_back(by: By, runs: &[&Run]) -> usize {
         return 0;
     };
     let is_short = |run: &&&Run| {
-        let last = run.evaluations.last().and_then(|at| target.metric.of(at));
+        let last = run
+            .curve
+            .evaluations
+            .last()
+            .and_then(|at| target.metric.of(at));
         let holds = last.is_some_and(|last| target.metric.is_at_or_past(last, target.level));
         matches!(steps_to(run, target), Steps::Reached { .. })
             && (!holds || run.diverged_at().is_some())
@@ -244,10 +246,7 @@ fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
 
 /// The order of configurations, better first.
 fn compare(by: By, a: &Standing, b: &Standing) -> Ordering {
-    let metric = match by {
-        By::Metric(metric) => metric,
-        By::StepsTo { steps_to } => steps_to.metric,
-    };
+    let metric = by.metric();
     let worst_if_none =
         |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
     let rank = |standing: &Standing| match standing.score {

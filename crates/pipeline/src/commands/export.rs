@@ -227,7 +227,7 @@ impl Found {
         let mut runs = Vec::with_capacity(self.curves.len());
         for curve in &self.curves {
             let mut run = run(curve)?;
-            run.updates = Updates::default();
+            run.curve.updates = Updates::default();
             runs.push(run);
         }
         let coordinates = Coordinates::new(&runs);
@@ -250,7 +250,7 @@ impl Found {
                 rest = others;
                 match run(curve) {
                     Ok(run) => {
-                        rows += run.updates.len();
+                        rows += run.curve.updates.len();
                         some.push(run);
                     }
                     Err(failure) => return Some(Err(failure)),

@@ -58,7 +58,7 @@ fn no_home_folder_is_named() {
     let output = command.env("HOME", &home).output().expect("it starts");
     let said = stdout(&output);
     assert!(!said.contains(home.to_str().expect("UTF-8")), "{said}");
-    assert!(said.contains("~/my/cache is not there yet"), "{said}");
+    assert!(said.contains("~/my/cache does not exist yet"), "{said}");
     assert!(!lab.path("my").exists(), "and nothing is made");
 }
 
@@ -99,7 +99,7 @@ fn a_machine_without_a_gpu_or_a_program_can_run_a_study() {
         let device = of(&findings, "device").1;
         assert!(device.starts_with("cpu ("), "{device}");
     }
-    for (topic, absent) in [("Slurm", "no sbatch"), ("Python", "no python3")] {
+    for (topic, absent) in [("Slurm", "no sbatch"), ("Python", "no working python3")] {
         let (state, words) = of(&findings, topic);
         assert_eq!(state, "ok");
         assert!(words.starts_with(absent), "{words}");

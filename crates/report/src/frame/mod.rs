@@ -8,6 +8,7 @@ pub(crate) mod csv;
 mod metadata;
 mod parquet;
 pub(crate) mod report;
+mod rows;
 pub(crate) mod runs;
 mod safetensors;
 pub(crate) mod tables;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use csv::{csv_header, csv_rows};
 pub use parquet::ParquetWriter;
 pub use report::report_frames;
+pub(crate) use rows::Rows;
 pub use runs::{Coordinates, LOSS_ROWS};
 pub use safetensors::to_safetensors;
 pub use tables::{heatmap_frames, targets_frames, winners_frames};
@@ -112,60 +114,6 @@ impl Value {
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<&String> for Value {
-    fn from(text: &String) -> Self {
-        Self::Text(text.as_str().into())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Arc<str>> for Value {
-    fn from(text: Arc<str>) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<usize> for Value {
-    fn from(number: usize) -> Self {
-        Self::Integer(number as u64)
-    }
-}
-
-impl From<f32> for Value {
-    fn from(number: f32) -> Self {
-        Self::Single(number)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
-}
-
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
@@ -199,10 +147,8 @@ impl Frame {
             name: name.into(),
             columns: Vec::new(),
         };
-        for (mut name, kind) in columns {
-            while frame.columns.iter().any(|column| column.name == name) {
-                name.push('_');
-            }
+        for (name, kind) in columns {
+            let name = frame.free_name(&name);
             frame.columns.push(Column {
                 name,
                 kind,
@@ -212,14 +158,13 @@ impl Frame {
         frame
     }
 
-    /// An empty frame from names that are known here.
-    pub(crate) fn of(name: &str, columns: &[(&str, Kind)]) -> Self {
-        Self::new(
-            name,
-            columns
-                .iter()
-                .map(|(name, kind)| ((*name).to_owned(), *kind)),
-        )
+    /// The name, with underscores if an earlier column has it.
+    fn free_name(&self, name: &str) -> String {
+        let mut name = name.to_owned();
+        while self.columns.iter().any(|column| column.name == name) {
+            name.push('_');
+        }
+        name
     }
 
     /// The same under another name.

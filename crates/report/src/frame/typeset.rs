@@ -118,26 +118,20 @@ fn in_latex(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Rows;
     use super::*;
 
     fn frame() -> Frame {
-        let mut frame = Frame::of(
-            "x",
-            &[
-                ("best_of", Kind::Text),
-                ("value", Kind::Number),
-                ("none", Kind::Number),
-                ("n", Kind::Integer),
-            ],
-        );
-        frame.push([
-            "50 % & more_of {it}".into(),
-            (-1.0f64 / 3.0).into(),
-            Value::Null,
-            5u64.into(),
-        ]);
-        frame.push(["a|b".into(), f64::NAN.into(), Value::Null, 20u64.into()]);
-        frame
+        let rows = [
+            ("50 % & more_of {it}", -1.0f64 / 3.0, 5u64),
+            ("a|b", f64::NAN, 20),
+        ];
+        Rows::new("x", rows)
+            .column("best_of", |(text, ..)| text)
+            .column("value", |(_, value, _)| value)
+            .column("none", |_| None::<f64>)
+            .column("n", |(.., n)| n)
+            .frame()
     }
 
     #[test]

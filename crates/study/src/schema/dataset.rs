@@ -1,16 +1,16 @@
 //! The `dataset` kind.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
+use runs::Spanned;
 use runs::number::Count;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
 
-use crate::spanned::Spanned;
+use super::Scalar;
+use super::shape::{Shape, by_shape};
 
 /// Images with labels: a source and how it is split. The parts are stratified by class and do not overlap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,21 +22,20 @@ pub(crate) struct Dataset {
     /// They need not be there to check or to plan a study. Default: none; `digits` has no files.
     pub(crate) path: Option<Spanned<String>>,
     /// Instead of `path`: where to download the file, or the folder that the files are in, `http://` or `https://`.
-    /// They are fetched when they are needed, once, and kept in the cache. The address is no part of any training
-    /// run's key. Default: none.
+    /// They are fetched when they are needed, once, and kept in the cache. The address is not part of the key of
+    /// any training run. Default: none.
     pub(crate) url: Option<Spanned<String>>,
     /// With `url`: SHA-256 of the file (64 hexadecimal digits), or of each file by its name. Required with `url`.
     pub(crate) sha256: Option<Spanned<Checksums>>,
     /// For `svhn`: whether to train on `extra_32x32.mat` too.
     #[serde(default)]
     pub(crate) extra: Spanned<bool>,
-    /// Images to train on. Default: those of the source, as it is distributed, that the other parts leave.
+    /// Images to train on. Default: all images of the source, as it is distributed, that are not in the other parts.
     pub(crate) train: Option<Count>,
     /// Images to choose configurations by, taken from the training images.
     #[serde(default)]
     pub(crate) validation: u64,
-    /// Images that nothing is chosen by. Default: the source's own test images, all of them; for `digits`, which has
-    /// none, 0.
+    /// Test images: nothing is chosen by them. Default: all test images of the source; 0 for `digits`, which has none.
     pub(crate) test: Option<u64>,
     /// Seed of the split.
     #[serde(default)]
@@ -83,7 +82,7 @@ impl Sha256 {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(format!(
-                "{text:?} is no SHA-256, which has 64 hexadecimal digits"
+                "{text:?} is not a SHA-256, which has 64 hexadecimal digits"
             ))
         }
     }
@@ -99,45 +98,27 @@ impl<'de> Deserialize<'de> for Sha256 {
     }
 }
 
-impl JsonSchema for Sha256 {
-    fn schema_name() -> Cow<'static, str> {
-        "Sha256".into()
-    }
+inline_schema!(Sha256, {
+    "type": "string",
+    "contentEncoding": "base16",
+    "pattern": "^[0-9a-fA-F]{64}$"
+});
 
-    fn inline_schema() -> bool {
-        true
-    }
+by_shape!(Checksums);
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "contentEncoding": "base16",
-            "pattern": "^[0-9a-fA-F]{64}$"
-        })
-    }
-}
+impl<'de> Shape<'de> for Checksums {
+    const WANTED: &'static str =
+        "a SHA-256, or one for each file as `{train_32x32.mat: 435e94...}`";
 
-impl<'de> Deserialize<'de> for Checksums {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrNamed;
-
-        impl<'de> Visitor<'de> for OneOrNamed {
-            type Value = Checksums;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a SHA-256, or one for each file as `{train_32x32.mat: 435e94...}`")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Checksums, E> {
-                Sha256::new(text).map(Checksums::Of).map_err(E::custom)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Checksums, A::Error> {
-                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Checksums::ByName)
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar {
+            Scalar::Word(text) => Sha256::new(&text).map(Self::Of).map_err(E::custom),
+            other => Err(other.unfit(Self::WANTED)),
         }
+    }
 
-        deserializer.deserialize_any(OneOrNamed)
+    fn mapping<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Self::ByName)
     }
 }
 

@@ -1,19 +1,18 @@
 //! How a stage is executed.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// What becomes of a stage that fails, or takes too long.
+/// What happens to a stage that fails or takes too long.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Execution {
-    /// How often a run is tried again after it failed.
+    /// How often a failed run is tried again.
     pub(crate) retries: u32,
-    /// How long one run may take, as `90 s`, `15 min` or `2 h`; then it fails. Default: as long as it likes.
+    /// How long one run may take before it fails: `90 s`, `15 min`, `2 h`. Default: no limit.
     pub(crate) timeout: Option<Time>,
 }
 
@@ -54,16 +53,4 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-impl JsonSchema for Time {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" })
-    }
-}
+inline_schema!(Time, { "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" });

@@ -2,14 +2,14 @@
 
 use runs::number::{Count, Positive};
 use runs::settings::{
-    Augment, BatchNorm, Budget, Divergence, Evaluation, LastBatch, Length, Model, NoiseScale,
-    Optimizer, Schedule, Settings, Shape, Stop,
+    Augment, BatchNorm, Budget, Divergence, Evaluation, LastBatch, Model, NoiseScale, Optimizer,
+    Schedule, Settings, Shape, Stop,
 };
+use runs::{Moment, Spanned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Name;
-use crate::spanned::Spanned;
 
 /// Training runs: one, or with `sweep` one for each combination of its values.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -37,8 +37,9 @@ pub(crate) struct Train {
     pub(crate) budget: Option<Spanned<Budget>>,
     /// How the learning rate changes. Default `constant`.
     pub(crate) schedule: Option<Shape>,
-    /// If it takes W steps, the rate of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
-    pub(crate) warmup: Option<Spanned<Length>>,
+    /// How long the learning rate rises at the beginning. If that is W steps, the rate of step i < W (counted from 0) is
+    /// multiplied by (i + 1) / W. Default: none.
+    pub(crate) warmup: Option<Spanned<Moment>>,
     /// The update rule. Required without `configuration`.
     pub(crate) optimizer: Option<Optimizer>,
     /// Random changes of the training images, drawn anew each epoch. Default: none.
@@ -49,13 +50,13 @@ pub(crate) struct Train {
     pub(crate) batch_norm: Option<BatchNorm>,
     /// How many examples BatchNorm normalises by themselves in training (Hoffer et al. 2017). Default: the whole batch.
     pub(crate) ghost_batch: Option<Spanned<Count>>,
-    /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: do not.
+    /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: not measured.
     pub(crate) noise_scale: Option<NoiseScale>,
-    /// When a run counts as diverged though its numbers are finite. Default: all of its defaults.
+    /// When a run counts as diverged even though its numbers are finite. Default: all of its defaults.
     pub(crate) divergence: Option<Divergence>,
-    /// When to end before the budget does. Default: never.
+    /// When to end before the end of the budget. Default: never.
     pub(crate) stop: Option<Spanned<Stop>>,
-    /// What becomes of the examples left over at the end of an epoch. Default `drop`.
+    /// What happens to the examples that are left over at the end of an epoch. Default `drop`.
     pub(crate) last_batch: Option<LastBatch>,
 }
 
@@ -70,7 +71,7 @@ impl Train {
             budget: *self.budget?,
             schedule: Schedule {
                 shape: self.schedule.clone().unwrap_or(Shape::Constant {}),
-                warmup: self.warmup.map(|length| *length),
+                warmup: self.warmup.map(|to| *to),
             },
             optimizer: self.optimizer.clone()?,
             augment: self.augment.unwrap_or_default(),
