@@ -216,7 +216,7 @@ fn a_test_set_tells_two_methods_apart_as_exactly_as_its_images_allow() {
         } else {
             right(&[3, 4, 5])
         };
-        run.correct = vec![analysis::Correct {
+        run.curve.correct = vec![analysis::Correct {
             step: run.budget_steps,
             images,
         }];
@@ -322,7 +322,7 @@ fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
     // A run that diverged before the target never reaches it.
     for run in runs.iter_mut().filter(|run| run.method() == "kfac") {
         run.outcome = Outcome::Diverged { step: 50 };
-        run.evaluations.retain(|at| at.step < 50);
+        run.curve.evaluations.retain(|at| at.step < 50);
     }
     let lost = verdict(&json!("faster_per_iteration"), runs);
     assert_eq!(lost.verdict, Verdict::Supported, "{:?}", lost.reason);
