@@ -1,13 +1,14 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
 use crate::commands::{build, counted, failures, load, plan};
+use crate::live::{self, Live, News};
 use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
@@ -43,27 +44,65 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         errln!("note: {note}");
     }
 
-    let mut progress = progress::renderer(Shown::of(arguments), &graph);
-    let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
-        if let Event::Planned {
-            run,
-            new,
-            maybe,
-            seconds,
-            ..
-        } = &event
-            && !arguments.quiet
-        {
-            let ahead = plan::Ahead {
-                study: &study,
-                graph: &graph,
-                stages: run + new + maybe,
-                seconds: *seconds,
-                jobs: options.jobs,
-            };
-            crate::output::err(&ahead.in_words(store.cache()));
+    let after = match (arguments.live, arguments.no_live) {
+        (true, _) => Some(Duration::ZERO),
+        (_, true) => None,
+        _ => Some(live::LONG),
+    };
+    let reports = graph.stages().iter().any(|stage| stage.kind == "report");
+    let subject = live::Subject {
+        of: &pages.of,
+        graph: &graph,
+        cache: store.cache(),
+        folder: &pages.folder,
+    };
+    let mut progress = progress::renderer(Shown::of(arguments), &graph, options.jobs);
+    let mut drawn = false;
+    let summary = std::thread::scope(|scope| {
+        let mut live = None;
+        let mut tell = |live: &Live<'_>, progress: &mut dyn progress::Renderer| {
+            for news in live.news() {
+                drawn |= matches!(news, News::Page { .. });
+                progress.news(&news);
+            }
+        };
+        let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
+            if let Event::Planned {
+                run,
+                new,
+                maybe,
+                seconds,
+                ..
+            } = &event
+                && run + new + maybe > 0
+            {
+                let ahead = plan::Ahead {
+                    study: &study,
+                    graph: &graph,
+                    stages: run + new + maybe,
+                    seconds: *seconds,
+                    jobs: options.jobs,
+                };
+                if !arguments.quiet {
+                    crate::output::err(&ahead.in_words(store.cache()));
+                }
+                // It only says how long the rest takes.
+                let expected = engine::expected_seconds(&graph, &store, study.name());
+                progress.expect(expected.unwrap_or_default());
+                live = after
+                    .filter(|_| reports)
+                    .map(|after| Live::start(scope, subject, after));
+            }
+            progress.event(&event);
+            if let Some(live) = &live {
+                tell(live, &mut *progress);
+            }
+        });
+        if let Some(live) = &mut live {
+            live.stop();
+            tell(live, &mut *progress);
         }
-        progress.event(&event);
+        summary
     });
     drop(progress);
     let summary = summary?;
@@ -74,7 +113,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         begun,
         site: site.file.as_ref(),
     };
-    let written = pages.write(&graph, &store, &summary, Some(&ran))?;
+    let mut written = pages.write(&graph, &store, &summary, Some(&ran))?;
+    if written.is_empty() && drawn {
+        // Else it would go on saying what runs.
+        written = pages.write_so_far(&graph, &store, None)?;
+    }
     println_paths(&written);
     errln!(
         "{}",

@@ -17,6 +17,14 @@ use crate::words::{self, reasons};
 
 /// The section, with links to the figures that the claims rest on.
 pub(crate) fn section(study: &Study<'_>, references: &References) -> Section {
+    if let Some(so_far) = study.so_far {
+        return Section {
+            id: "claims",
+            name: "Findings",
+            heading: "What is to be found",
+            blocks: vec![Block::Text(so_far.claims(statement))],
+        };
+    }
     let claims = &study.table.claims;
     let text = html! {
         @if claims.is_empty() {
