@@ -1,5 +1,5 @@
 //! How long stages take, guessed from those that have ended: as long as the others of their stage of the study at the
-//! same batch size, else as their stage of the study, else as their kind.
+//! same batch size, else as any of their method at that batch size, else as their stage of the study, else as their kind.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 #[derive(Default)]
 pub(crate) struct Paces<'a> {
     batches: HashMap<(&'a str, u64), Mean>,
+    methods: HashMap<(&'a str, u64), Mean>,
     families: HashMap<&'a str, Mean>,
     kinds: HashMap<&'a str, Mean>,
 }
@@ -35,8 +36,14 @@ impl<'a> Paces<'a> {
     /// Takes note of a stage that took so long.
     pub(crate) fn add(&mut self, stage: &'a Stage, seconds: f64) {
         if let Some(batch) = batch_size(stage) {
-            let batch = self.batches.entry((&stage.family, batch)).or_default();
-            batch.add(seconds);
+            let alike = self.batches.entry((&stage.family, batch)).or_default();
+            alike.add(seconds);
+            if let Some(method) = method(stage) {
+                self.methods
+                    .entry((method, batch))
+                    .or_default()
+                    .add(seconds);
+            }
         }
         self.families.entry(&stage.family).or_default().add(seconds);
         self.kinds.entry(&stage.kind).or_default().add(seconds);
@@ -45,8 +52,11 @@ impl<'a> Paces<'a> {
     /// Seconds that a stage is expected to take; none where none of its kind has ended.
     pub(crate) fn expected(&self, stage: &Stage) -> Option<f64> {
         let family = stage.family.as_str();
-        let batch = batch_size(stage).and_then(|batch| self.batches.get(&(family, batch)));
-        let alike = batch
+        let batch = batch_size(stage);
+        let alike = batch.and_then(|batch| self.batches.get(&(family, batch)));
+        let of_method = || self.methods.get(&(method(stage)?, batch?));
+        let alike = alike
+            .or_else(of_method)
             .or_else(|| self.families.get(family))
             .or_else(|| self.kinds.get(stage.kind.as_str()));
         alike.map(Mean::value)

@@ -4,16 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::{Event, Graph, StageId};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Renderer;
 use super::lines::{Name, Row, View, lines};
 use super::plain::{Tally, important, news_line};
+use super::screen::Screen;
 use super::watch::Watch;
-use super::{Renderer, screen};
 use crate::live::News;
 
-/// How often it is drawn.
-const TICK: Duration = Duration::from_millis(125);
 /// How often the time left is reckoned up.
 const RECKON: Duration = Duration::from_millis(500);
 
@@ -24,7 +22,9 @@ pub(crate) struct Fancy<'a> {
     watch: Watch<'a>,
     reckoned: Option<Instant>,
     shared: Arc<Mutex<Shared>>,
-    bar: ProgressBar,
+    colours: bool,
+    /// None before anything runs: what is cached is there at once.
+    screen: Option<Screen>,
 }
 
 /// What is drawn, and since when it holds: on the screen time goes on between two events.
@@ -64,22 +64,6 @@ impl<'a> Fancy<'a> {
             reckoned: now,
             rows: Vec::new(),
         }));
-        let drawn = Arc::clone(&shared);
-        let style = ProgressStyle::with_template("{lines}")
-            .expect("the template is sound")
-            .with_key(
-                "lines",
-                move |_: &indicatif::ProgressState, to: &mut dyn std::fmt::Write| {
-                    let (height, width) = console::Term::stderr().size();
-                    let view = lock(&drawn).now();
-                    let lines = lines(&view, width.into(), height.into(), colours);
-                    // A text in memory takes whatever is written to it.
-                    let _ = to.write_str(&lines.join("\n"));
-                },
-            );
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(style);
-        screen::show(&bar);
         Self {
             graph,
             verbose,
@@ -87,17 +71,16 @@ impl<'a> Fancy<'a> {
             watch: Watch::new(graph, jobs),
             reckoned: None,
             shared,
-            bar,
+            colours,
+            screen: None,
         }
     }
 
     /// Says a line above the bar, for good.
     fn say(&self, line: &str) {
-        // What masks addresses, and ends this process where nobody reads, is there.
-        if self.reckoned.is_none() {
-            errln!("{line}");
-        } else {
-            self.bar.println(engine::mask_users(line));
+        match &self.screen {
+            Some(screen) => screen.say(line),
+            None => errln!("{line}"),
         }
     }
 
@@ -124,7 +107,6 @@ impl<'a> Fancy<'a> {
             .reckoned
             .is_none_or(|last| now.duration_since(last) >= RECKON);
         let left = due.then(|| self.watch.left(now));
-        let begins = self.reckoned.is_none();
         if due {
             self.reckoned = Some(now);
         }
@@ -151,8 +133,12 @@ impl<'a> Fancy<'a> {
             .map(|place| place.as_ref().map(|running| running.since))
             .collect();
         drop(shared);
-        if begins {
-            self.bar.enable_steady_tick(TICK);
+        if self.screen.is_none() {
+            let (shared, colours) = (Arc::clone(&self.shared), self.colours);
+            self.screen = Some(Screen::show(Box::new(move |width, height| {
+                let view = lock(&shared).now();
+                lines(&view, width, height, colours)
+            })));
         }
     }
 }
@@ -193,11 +179,5 @@ impl Renderer for Fancy<'_> {
         if let Some(line) = news_line(news) {
             self.say(&line);
         }
-    }
-}
-
-impl Drop for Fancy<'_> {
-    fn drop(&mut self) {
-        screen::clear();
     }
 }
