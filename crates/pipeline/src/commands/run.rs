@@ -16,6 +16,9 @@ use crate::provenance::Ran;
 use crate::site::{Resources, Site};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 
+/// A page so far that took less than this, in seconds, is drawn once more at the end of a run that has no finished one.
+const LAST_PAGE: f64 = 3.0;
+
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
     let study = load(&arguments.file)?;
@@ -57,12 +60,15 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         folder: &pages.folder,
     };
     let mut progress = progress::renderer(Shown::of(arguments), &graph, options.jobs);
-    let mut drawn = false;
+    // What the last page took of a processor.
+    let mut drawn: Option<f64> = None;
     let summary = std::thread::scope(|scope| {
         let mut live = None;
         let mut tell = |live: &Live<'_>, progress: &mut dyn progress::Renderer| {
             for news in live.news() {
-                drawn |= matches!(news, News::Page { .. });
+                if let News::Page { cpu_seconds, .. } = &news {
+                    drawn = Some(*cpu_seconds);
+                }
                 progress.news(&news);
             }
         };
@@ -114,8 +120,8 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         site: site.file.as_ref(),
     };
     let mut written = pages.write(&graph, &store, &summary, Some(&ran))?;
-    if written.is_empty() && drawn {
-        // Else it would go on saying what runs.
+    if written.is_empty() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
+        // Else it would go on saying what runs. Where that takes its time, whoever ended the run does not wait for it.
         written = pages.write_so_far(&graph, &store, None)?;
     }
     println_paths(&written);

@@ -213,7 +213,7 @@ fn rows(rows: &[Option<Row>], width: usize) -> Vec<String> {
     let name = |row: &Row| row.name.whole.clone();
     let (steps_wide, text_wide, seconds_wide) = (widest(&steps), widest(&text), widest(&seconds));
     // The name comes first in importance, then the step, what is said of it, and the time.
-    let least = widest(&name).min(12);
+    let least = widest(&name).min(10);
     let gap = GAP.len();
     let mut room = width.saturating_sub(gap + least);
     let mut take = |wide: usize| {
