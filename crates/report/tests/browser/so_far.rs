@@ -48,7 +48,7 @@ fn so_far(done: usize) -> SoFar {
                 all: 1200,
             })
             .to_vec(),
-        reload: Some(1),
+        reload: Some(5),
     }
 }
 
@@ -87,7 +87,11 @@ fn a_page_so_far_fits_at_every_width_in_light_dark_and_print() {
         checks::no_serious_fault_of_accessibility(&mut browser, test, scheme);
     }
     // Nothing is done yet.
-    let nothing = Page::so_far(&sample::empty(), &sample::provenance(), &SoFar::default());
+    let nothing = SoFar {
+        drawn: still.drawn.clone(),
+        ..SoFar::default()
+    };
+    let nothing = Page::so_far(&sample::empty(), &sample::provenance(), &nothing);
     redraw(&page, &nothing.html());
     checks::every_look(&mut browser, &page.file, "so-far-nothing");
 }
@@ -100,7 +104,7 @@ fn an_open_page_loads_itself_anew_and_keeps_its_place_and_what_was_chosen() {
     browser.resize(1000, 700);
     let page = written(&so_far(480));
     browser.open(&page.file, "");
-    let state = "document.querySelector('#so-far b').textContent";
+    let state = "document.querySelector('#so-far b').textContent.replaceAll('\\u00a0', ' ')";
     assert_eq!(browser.ask(state), "The page so far: 480 of 1200 runs done");
     // A target, a filter, a cell, a closed table, and a place.
     browser.ask(
@@ -120,7 +124,7 @@ fn an_open_page_loads_itself_anew_and_keeps_its_place_and_what_was_chosen() {
                 Math.round(document.querySelector('#fig-heatmap-1-1').getBoundingClientRect().top)]";
     let before = browser.ask(kept);
     assert_eq!(before[1], "sgd 128");
-    assert_eq!(before[5], -37);
+    assert_eq!(before[5], 24 - 37, "below the padding of the page");
     // What is above the place grows by a claim.
     let mut more = so_far(481);
     more.claims.push(more.claims[0].clone());
@@ -137,7 +141,7 @@ fn an_open_page_loads_itself_anew_and_keeps_its_place_and_what_was_chosen() {
     assert_eq!(browser.ask(kept), before);
     // Whoever is in the midst of something is left alone.
     browser.ask("getSelection().selectAllChildren(document.querySelector('h1')); window.mark = 1");
-    browser.ask("new Promise(done => setTimeout(done, 2500))");
+    browser.ask("new Promise(done => setTimeout(done, 7000))");
     assert_eq!(browser.ask("window.mark"), 1);
     assert_eq!(browser.complaints(), Vec::<String>::new());
 
@@ -153,7 +157,7 @@ fn an_open_page_loads_itself_anew_and_keeps_its_place_and_what_was_chosen() {
         browser.ask("document.querySelectorAll('#so-far').length"),
         0
     );
-    browser.ask("window.mark = 2; new Promise(done => setTimeout(done, 2500))");
+    browser.ask("window.mark = 2; new Promise(done => setTimeout(done, 6000))");
     assert_eq!(browser.ask("window.mark"), 2, "it loads itself no more");
     assert_eq!(browser.ask("location.hash"), before[4]);
 }
