@@ -2,7 +2,9 @@
 
 use analysis::heatmap::Awaited;
 use engine::Job;
+use runs::settings::Settings;
 use runs::{Run, RunSettings};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::Failure;
@@ -28,14 +30,25 @@ pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
 /// The runs that are not done, of which it is known what they are runs of: some where a page so far is drawn, else none.
 pub(crate) fn awaited(job: &Job<'_>) -> Vec<Awaited> {
     let runs = job.absent().iter().filter_map(|absent| {
-        let settings = settings(&absent.kind, absent.settings.as_ref()?)?;
+        let settings = settings(&absent.kind, absent.settings.as_ref()?)?.clone();
+        let settings = whole(&absent.kind, Value::Object(settings));
         Some(Awaited {
             stage: absent.name.split('/').next()?.to_owned(),
             label: absent.name.clone(),
-            settings: RunSettings::new(Value::Object(settings.clone())).ok()?,
+            settings: RunSettings::new(settings).ok()?,
         })
     });
     runs.collect()
+}
+
+/// The settings as the curve of a run has them: with those that a manifest leaves out because they are at their default.
+fn whole(kind: &str, settings: Value) -> Value {
+    if kind != "train" {
+        return settings;
+    }
+    let whole = Settings::deserialize(&settings).ok();
+    let whole = whole.and_then(|whole| serde_json::to_value(whole).ok());
+    whole.unwrap_or(settings)
 }
 
 /// The settings of a training run in those of the stage that trains it; none of a stage that trains nothing.
