@@ -240,7 +240,7 @@ fn rows(rows: &[Option<Row>], width: usize) -> Vec<String> {
             (has_seconds, seconds(row), seconds_wide),
         ] {
             if shown {
-                line += &format!("{GAP}{}{text}", pad(&text, wide));
+                line.extend([GAP, &pad(&text, wide), &text]);
             }
         }
         truncate_str(line.trim_end(), width, "…").into_owned()
@@ -252,7 +252,7 @@ fn rows(rows: &[Option<Row>], width: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn row(batch: u64, done: u64, total: u64, text: &str, seconds: f64) -> Option<Row> {
+    fn row(batch: u64, done: u64, total: u64, text: &str, seconds: f64) -> Row {
         let coordinates = [
             ("batch_size", batch.to_string()),
             ("damping", "0.01".to_owned()),
@@ -264,7 +264,7 @@ mod tests {
             .iter()
             .map(|(n, v)| format!("{n}={v}"))
             .collect();
-        Some(Row {
+        Row {
             name: Name {
                 whole: format!("kfac/{}", words.join(",")),
                 family: "kfac".to_owned(),
@@ -274,7 +274,7 @@ mod tests {
             total,
             text: text.to_owned(),
             seconds,
-        })
+        }
     }
 
     fn view() -> View {
@@ -287,10 +287,10 @@ mod tests {
             elapsed: 80.0,
             left: Some(250.0),
             rows: vec![
-                row(16, 1204, 24_000, "loss 0.031", 12.3),
+                Some(row(16, 1204, 24_000, "loss 0.031", 12.3)),
                 None,
-                row(16_384, 9, 240, "loss 2.302", 0.4),
-                row(64, 0, 0, "", 130.0),
+                Some(row(16_384, 9, 240, "loss 2.302", 0.4)),
+                Some(row(64, 0, 0, "", 130.0)),
             ],
         }
     }
@@ -299,9 +299,9 @@ mod tests {
     fn the_bar_and_its_lines_at_every_width() {
         let mut shown = String::new();
         for width in [20, 40, 60, 80, 120, 250] {
-            shown += &format!("--- {width}\n");
-            for line in lines(&view(), width, 24, false) {
-                shown += &format!("{line}\n");
+            let title = format!("--- {width}");
+            for line in std::iter::once(title).chain(lines(&view(), width, 24, false)) {
+                shown.extend([&line, "\n"]);
             }
         }
         insta::assert_snapshot!(shown);
@@ -311,7 +311,7 @@ mod tests {
     fn nothing_is_wider_than_the_screen_or_takes_more_than_half_of_it() {
         let mut view = view();
         view.rows = (0..64)
-            .map(|at| row(at, at, 100, "loss 1.0", 1.0))
+            .map(|at| Some(row(at, at, 100, "loss 1.0", 1.0)))
             .collect();
         view.rows[7].as_mut().unwrap().name.whole = "名前".repeat(40);
         view.rows[7].as_mut().unwrap().name.coordinates.clear();
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn names_are_shortened_as_people_do_it() {
-        let name = row(16, 0, 0, "", 0.0).unwrap().name;
+        let name = row(16, 0, 0, "", 0.0).name;
         let shown = [60, 40, 28, 12].map(|width| name.fitting(width));
         assert_eq!(
             shown,

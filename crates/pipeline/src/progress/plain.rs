@@ -302,7 +302,8 @@ impl Renderer for Plain<'_> {
                 (self.tally.diverged(), "diverged"),
             ];
             let counts = counts.iter().filter(|(count, _)| *count > 0);
-            let counts: String = counts.map(|(n, what)| format!(", {n} {what}")).collect();
+            let counts: Vec<String> = counts.map(|(n, what)| format!(", {n} {what}")).collect();
+            let counts = counts.concat();
             let left = self.watch.left(now);
             let left = left.map_or(String::new(), |left| {
                 format!("; about {} left", duration(left))

@@ -1,6 +1,6 @@
 //! What is known of a run under way: which stages run, how far they are, and how long the rest may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use engine::{Event, Graph, Progress, StageId};
@@ -25,7 +25,7 @@ pub(crate) struct Watch<'a> {
     beside: (f64, f64),
     settled: Vec<bool>,
     /// Those that another process executes.
-    elsewhere: BTreeMap<StageId, ()>,
+    elsewhere: BTreeSet<StageId>,
     places: Vec<Place>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Watch<'a> {
             paces: Paces::default(),
             beside: (0.0, 0.0),
             settled: vec![false; graph.len()],
-            elsewhere: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
             places: Vec::new(),
         }
     }
@@ -84,7 +84,9 @@ impl<'a> Watch<'a> {
                     running.progress = Some(progress.clone());
                 }
             }
-            Event::Waiting { stage } => drop(self.elsewhere.insert(*stage, ())),
+            Event::Waiting { stage } => {
+                self.elsewhere.insert(*stage);
+            }
             Event::Finished {
                 stage,
                 seconds,
@@ -281,11 +283,11 @@ mod tests {
             };
             watch.event(&event, at(seconds));
         }
-        assert_eq!(watch.left(at(10)), Some((30.0 + 7.0 * 40.0) / 2.0));
+        assert_eq!(watch.left(at(10)), Some(15.0 + 7.0 * 20.0));
         // Runs of the other batch size take half as long.
         watch.event(&finished(ids[0], 40.0), at(40));
         watch.event(&finished(ids[1], 20.0), at(40));
-        assert_eq!(watch.left(at(40)), Some((3.0 * 40.0 + 3.0 * 20.0) / 2.0));
+        assert_eq!(watch.left(at(40)), Some(3.0 * 20.0 + 3.0 * 10.0));
         // An earlier run knew better, on a machine that was twice as fast.
         let mut watch = Watch::new(&graph, 2);
         watch.expect(vec![Some(5.0); 8]);
