@@ -1,5 +1,6 @@
 //! A run draws the page of what there is so far by itself, in a process of its own that can neither disturb nor fail it:
-//! it has the lowest priority, is the first to go where memory is short, and takes at most [`SHARE`] of one core.
+//! it has the lowest priority, is the first to go where memory is short, and takes at most [`SHARE`] of what the run
+//! takes of the processors.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -15,17 +16,18 @@ use engine::Graph;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::report::replace;
+use crate::machine::cpu_of_descendants;
 use crate::so_far::{Drawn, Quoted};
 
 /// A run that takes longer than this has a page before its end.
 pub(crate) const LONG: Duration = Duration::from_mins(2);
-/// The share of one core's time that drawing may take, from the second page on: what the first one takes is not known
-/// before. A run has at least one core.
+/// The share of the run's time on the processors that drawing may take, from the second page on: what the first one takes
+/// is not known before.
 const SHARE: f64 = 0.02;
 /// Pages are at least this far apart.
 const PAUSE: Duration = Duration::from_secs(10);
-/// An open page loads itself anew at least this often, in seconds.
-const RELOAD: u64 = 300;
+/// An open page loads itself anew at least this often.
+const RELOAD: Duration = Duration::from_mins(5);
 
 /// What is to be drawn, as the process that draws reads it. The study is the one that the run began with, whatever
 /// became of its file.
@@ -174,9 +176,21 @@ fn draw_on(subject: &Subject<'_>, after: Duration, control: &Control, news: &Sen
     let mut budget = Budget::default();
     let mut next = begun + after;
     let mut first = true;
+    // What this process and all below it have taken, without those that drew; where nobody knows, one core all the time.
+    let taken = |budget: &Budget| {
+        let all = cpu_of_descendants().map(|all| all - budget.spent);
+        all.unwrap_or_else(|| begun.elapsed().as_secs_f64())
+    };
     while control.wait(next) {
-        let reload = budget.next(begun.elapsed()).as_secs();
-        let said = match draw(subject, control, reload.clamp(PAUSE.as_secs(), RELOAD)) {
+        let run = taken(&budget);
+        let pace = run / begun.elapsed().as_secs_f64().max(1.0);
+        let missing = budget.missing(run);
+        if missing > 0.0 {
+            next = Instant::now() + within(missing / pace, PAUSE / 10, PAUSE * 6);
+            continue;
+        }
+        let again = within(budget.last / SHARE / pace, PAUSE, RELOAD);
+        let said = match draw(subject, control, again.as_secs()) {
             Ok(None) => return,
             Ok(Some((answer, paths))) => {
                 budget.took(answer.cpu_seconds);
@@ -194,8 +208,14 @@ fn draw_on(subject: &Subject<'_>, after: Duration, control: &Control, news: &Sen
             }
         };
         let _ = news.send(said);
-        next = Instant::now() + budget.next(begun.elapsed());
+        next = Instant::now() + PAUSE;
     }
+}
+
+/// So many seconds, between two bounds; the upper one for what is no number.
+fn within(seconds: f64, low: Duration, high: Duration) -> Duration {
+    let seconds = Duration::try_from_secs_f64(seconds).unwrap_or(high);
+    seconds.clamp(low, high)
 }
 
 /// What drawing has taken of a processor, in seconds.
@@ -211,10 +231,12 @@ impl Budget {
         self.last = seconds;
     }
 
-    /// How long to wait until the next page, if it takes what the last one took, is within the share.
-    fn next(&self, elapsed: Duration) -> Duration {
-        let due = (self.spent + self.last) / SHARE - elapsed.as_secs_f64();
-        Duration::from_secs_f64(due.max(0.0)).max(PAUSE)
+    /// How much more the run must take until the next page, if that takes what the last one took, is within the share.
+    fn missing(&self, run: f64) -> f64 {
+        match self.last {
+            0.0 => 0.0,
+            last => (self.spent + last) / SHARE - run,
+        }
     }
 }
 
@@ -291,19 +313,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drawing_takes_its_share_of_a_core_and_no_more() {
+    fn drawing_takes_its_share_of_the_run_and_no_more() {
         // Each page takes longer than the one before, as a study grows.
         let mut budget = Budget::default();
-        let (mut now, mut cost) = (LONG, 0.5);
-        assert_eq!(budget.next(now), PAUSE);
+        let (mut run, mut cost) = (100.0, 0.5);
+        assert!(budget.missing(run) <= 0.0, "the first is free");
         for page in 0..200 {
             budget.took(cost);
-            now += budget.next(now);
-            let share = (budget.spent + cost) / now.as_secs_f64();
+            run += budget.missing(run).max(0.0);
+            let share = (budget.spent + cost) / run;
             assert!(share <= SHARE * 1.0001, "page {page}: {share}");
             cost *= 1.02;
         }
-        // A page that costs nothing is not drawn all the time.
-        assert_eq!(Budget::default().next(Duration::ZERO), PAUSE);
+    }
+
+    #[test]
+    fn what_this_process_takes_is_seen() {
+        let Some(before) = cpu_of_descendants() else {
+            return;
+        };
+        let start = Instant::now();
+        while cpu_of_descendants().is_some_and(|now| now < before + 0.05) {
+            assert!(start.elapsed() < Duration::from_mins(1), "it stands still");
+        }
+        let (low, high) = (PAUSE, RELOAD);
+        assert_eq!(within(f64::NAN, low, high), high);
+        assert_eq!(within(-1.0, low, high), high);
+        assert_eq!(within(1.0, low, high), low);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Quoted {
 pub(crate) struct Drawn {
     /// Its file's name, without an ending.
     pub(crate) name: String,
+    /// Whether its report is done: then it is as any other page.
+    pub(crate) finished: bool,
     pub(crate) html: String,
 }
 
@@ -104,6 +106,7 @@ pub(crate) fn draw(
         };
         drawn.push(Drawn {
             name,
+            finished: summary.record(id).is_some(),
             html: page.html(),
         });
     }

@@ -62,6 +62,8 @@ impl Pages {
             .filter(|(_, stage)| stage.kind == "report")
             .filter_map(|(id, _)| Some((id, &**summary.record(id)?)))
             .collect();
+        let reports = graph.stages().iter().filter(|it| it.kind == "report");
+        let several = reports.count() > 1;
         let mut written = Vec::new();
         for &(id, record) in &ends {
             let (table, text) = stages::read_report(store, record)?;
@@ -78,9 +80,10 @@ impl Pages {
             };
             let provenance = provenance(&made);
             let page = Page::new(&table, &provenance, earlier.as_ref());
-            let name = match ends.len() {
-                1 => self.of.study.clone(),
-                _ => format!("{}-{}", self.of.study, graph.stage(id).name),
+            let name = if several {
+                format!("{}-{}", self.of.study, graph.stage(id).name)
+            } else {
+                self.of.study.clone()
             };
             let path = self.folder.join(format!("{name}.html"));
             replace(&path, page.html().as_bytes())?;
@@ -90,8 +93,8 @@ impl Pages {
         Ok(written)
     }
 
-    /// Writes the pages of what there is so far. Returns their paths. What lies beside a page is of a finished one, and
-    /// stays as it is.
+    /// Writes the pages of what there is so far, of the reports that are not done. Returns their paths. What lies beside a
+    /// page is of a finished one, and stays as it is.
     pub(crate) fn write_so_far(
         &self,
         graph: &Graph,
@@ -100,7 +103,7 @@ impl Pages {
     ) -> Result<Vec<PathBuf>, Failure> {
         let pages = so_far::draw(&self.of, graph, store, None, reload)?;
         let mut written = Vec::new();
-        for page in pages.drawn {
+        for page in pages.drawn.iter().filter(|page| !page.finished) {
             let path = self.folder.join(format!("{}.html", page.name));
             replace(&path, page.html.as_bytes())?;
             written.push(path);
@@ -296,12 +299,10 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
             study.name()
         )));
     }
-    let is_whole = reports.iter().all(|&id| summary.record(id).is_some());
-    let written = if arguments.so_far && !is_whole {
-        pages.write_so_far(&graph, &store, Some(RELOAD))?
-    } else {
-        pages.write(&graph, &store, &summary, None)?
-    };
+    let mut written = pages.write(&graph, &store, &summary, None)?;
+    if arguments.so_far && written.len() < reports.len() {
+        written.extend(pages.write_so_far(&graph, &store, Some(RELOAD))?);
+    }
     if written.is_empty() {
         let is_run = |id: &StageId| {
             let stage = graph.stage(*id);

@@ -119,15 +119,18 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         begun,
         site: site.file.as_ref(),
     };
-    let mut written = pages.write(&graph, &store, &summary, Some(&ran))?;
-    if written.is_empty() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
-        // Else it would go on saying what runs. Where that takes its time, whoever ended the run does not wait for it.
-        written = pages.write_so_far(&graph, &store, None)?;
-    }
+    let written = pages.write(&graph, &store, &summary, Some(&ran))?;
+    // Else a page so far would go on saying what runs. Where that takes its time, whoever ended the run does not wait.
+    let so_far = if !summary.complete() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
+        pages.write_so_far(&graph, &store, None)?
+    } else {
+        Vec::new()
+    };
     println_paths(&written);
+    let pages = [("report", written), ("the page so far", so_far)];
     errln!(
         "{}",
-        last_line(&graph, &summary, &written, begun.elapsed().as_secs_f64())
+        last_line(&graph, &summary, &pages, begun.elapsed().as_secs_f64())
     );
     Ok(match (summary.interrupted(), summary.complete()) {
         (true, _) => INTERRUPTED,
@@ -185,7 +188,12 @@ fn println_paths(written: &[PathBuf]) {
 }
 
 /// What became of the run: counts, and where the report is.
-fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64) -> String {
+fn last_line(
+    graph: &Graph,
+    summary: &Summary,
+    written: &[(&str, Vec<PathBuf>)],
+    seconds: f64,
+) -> String {
     let diverged = graph
         .ids()
         .filter(|&id| {
@@ -215,17 +223,12 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         (false, true) => "done",
         (false, false) => "failed",
     };
-    let report = match written {
-        [] => String::new(),
-        paths => format!(
-            "; report: {}",
-            paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    };
+    let there = written.iter().filter(|(_, paths)| !paths.is_empty());
+    let report = there.map(|(what, paths)| {
+        let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        format!("; {what}: {}", paths.join(", "))
+    });
+    let report = report.collect::<Vec<_>>().concat();
     let next = if summary.interrupted() {
         "; the same command goes on from here"
     } else {
