@@ -294,7 +294,7 @@ mod tests {
             runs,
         };
         let mut waiting = Waiting {
-            claim: Claim::DiminishingReturns {},
+            claim: serde_json::from_str(r#"{"diminishing_returns": {}}"#).unwrap(),
             runs: vec![
                 missing("kfac", &[16, 32, 64], 1300),
                 missing("sgd", &[16], 1),

@@ -161,14 +161,14 @@ impl<'a> Progress<'a> {
         let rests_on = |id: &StageId| {
             let stage = self.graph.stage(*id);
             match claim {
-                Claim::ComparablePerformance(_) => !stage.bindings.is_empty(),
-                Claim::DiminishingReturns {} | Claim::SgdFasterPerIteration {} => {
+                Claim::ComparablePerformance { .. } => !stage.bindings.is_empty(),
+                Claim::DiminishingReturns { .. } | Claim::SgdFasterPerIteration { .. } => {
                     stage.kind == "steps_to_target"
                 }
-                Claim::RegionShrinksAtFixedEpochs {}
-                | Claim::RegionGrowsAtFixedIterations {}
-                | Claim::RatesAndDampingsCorrelate {} => stage.kind == "heatmap",
-                Claim::LargeDampingIsSgd(_) => true,
+                Claim::RegionShrinksAtFixedEpochs { .. }
+                | Claim::RegionGrowsAtFixedIterations { .. }
+                | Claim::RatesAndDampingsCorrelate { .. } => stage.kind == "heatmap",
+                Claim::LargeDampingIsSgd { .. } => true,
             }
         };
         let open: Vec<StageId> = self

@@ -15,6 +15,8 @@ fn so_far(done: usize) -> SoFar {
         batch_sizes: vec![16, 32, 64],
         runs,
     };
+    let claim =
+        |name: &str| -> Claim { serde_json::from_value(json!({ name: {} })).expect("a claim") };
     SoFar {
         drawn: "2026-03-01T12:00:00Z".into(),
         runs: Runs {
@@ -30,12 +32,12 @@ fn so_far(done: usize) -> SoFar {
         seconds_left: Some(7000.0),
         claims: vec![
             Waiting {
-                claim: Claim::DiminishingReturns {},
+                claim: claim("diminishing_returns"),
                 runs: vec![missing("kfac", 700), missing("sgd", 20)],
                 undecided: 100,
             },
             Waiting {
-                claim: Claim::RatesAndDampingsCorrelate {},
+                claim: claim("rates_and_dampings_correlate"),
                 runs: Vec::new(),
                 undecided: 0,
             },
