@@ -13,7 +13,9 @@ use super::watch::Watch;
 use crate::live::News;
 
 /// How often the time left is reckoned up.
-const RECKON: Duration = Duration::from_millis(500);
+const RECKON: Duration = Duration::from_secs(1);
+/// How often what stages say of themselves is taken over.
+const SHOW: Duration = Duration::from_millis(50);
 
 pub(crate) struct Fancy<'a> {
     graph: &'a Graph,
@@ -21,6 +23,7 @@ pub(crate) struct Fancy<'a> {
     tally: Tally<'a>,
     watch: Watch<'a>,
     reckoned: Option<Instant>,
+    shown: Option<Instant>,
     shared: Arc<Mutex<Shared>>,
     colours: bool,
     /// None before anything runs: what is cached is there at once.
@@ -70,6 +73,7 @@ impl<'a> Fancy<'a> {
             tally: Tally::new(graph),
             watch: Watch::new(graph, jobs),
             reckoned: None,
+            shown: None,
             shared,
             colours,
             screen: None,
@@ -164,9 +168,11 @@ impl Renderer for Fancy<'_> {
         for line in [important, finished, family].into_iter().flatten() {
             self.say(&line);
         }
-        // Before anything runs there is nothing to wait for: what is cached is there at once.
-        if self.reckoned.is_some() || matches!(event, Event::Started { .. } | Event::Waiting { .. })
-        {
+        let begins = matches!(event, Event::Started { .. } | Event::Waiting { .. });
+        let is_new = |last: Instant| now.duration_since(last) >= SHOW;
+        let due = !matches!(event, Event::Progress { .. }) || self.shown.is_none_or(is_new);
+        if begins || self.screen.is_some() && due {
+            self.shown = Some(now);
             self.show(now);
         }
     }
