@@ -147,7 +147,8 @@ fn bar(view: &View, width: usize, colours: bool) -> String {
         grouped(view.stages as u64)
     );
     let elapsed = duration(view.elapsed);
-    let left = view.left.map(duration);
+    // Nobody is told of less than a second; a guess that has run out is none.
+    let left = view.left.filter(|left| *left >= 1.0).map(duration);
     let time = match &left {
         Some(left) => format!("{elapsed}, about {left} left"),
         None => elapsed.clone(),

@@ -304,7 +304,7 @@ impl Renderer for Plain<'_> {
             let counts = counts.iter().filter(|(count, _)| *count > 0);
             let counts: Vec<String> = counts.map(|(n, what)| format!(", {n} {what}")).collect();
             let counts = counts.concat();
-            let left = self.watch.left(now);
+            let left = self.watch.left(now).filter(|left| *left >= 1.0);
             let left = left.map_or(String::new(), |left| {
                 format!("; about {} left", duration(left))
             });
