@@ -25,7 +25,7 @@ impl StageId {
 }
 
 /// One unit of work with a result worth keeping.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Its name, unique in the graph: `targets`, or `kfac/batch_size=16,damping=0.01`.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct Stage {
 }
 
 /// What concerns the execution of a stage and cannot change its result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
     /// How often it is tried again after a failure.
     pub retries: u32,
@@ -69,7 +69,7 @@ pub struct Binding {
 }
 
 /// Something that a stage reads, under the name it knows it by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The name, unique among the stage's inputs.
     pub name: String,
@@ -78,7 +78,8 @@ pub struct Input {
 }
 
 /// Where an input comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// An output of an earlier stage.
     Stage {
@@ -88,16 +89,51 @@ pub enum Source {
         output: String,
     },
     /// A file that is no part of the cache.
-    File(PathBuf),
+    File(#[serde(with = "exact")] PathBuf),
 }
 
-/// Stages, each after those it reads.
-#[derive(Debug, Clone, Default)]
+/// Paths in JSON, which has no text for one that is not UTF-8.
+mod exact {
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(from).map(PathBuf::from)
+    }
+}
+
+/// Stages, each after those it reads. Written as the list of them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(into = "Vec<Stage>", try_from = "Vec<Stage>")]
 pub struct Graph {
     stages: Vec<Stage>,
     upstream: Vec<Vec<StageId>>,
     readers: Vec<Vec<StageId>>,
     names: HashMap<String, StageId>,
+}
+
+impl From<Graph> for Vec<Stage> {
+    fn from(graph: Graph) -> Self {
+        graph.stages
+    }
+}
+
+impl TryFrom<Vec<Stage>> for Graph {
+    type Error = Error;
+
+    fn try_from(stages: Vec<Stage>) -> Result<Self, Error> {
+        let mut graph = Self::new();
+        for stage in stages {
+            graph.add(stage)?;
+        }
+        Ok(graph)
+    }
 }
 
 impl Graph {
@@ -259,6 +295,27 @@ mod tests {
         assert_eq!(graph.upstream(run), [data]);
         assert_eq!(graph.readers(data), [run]);
         assert_eq!(graph.find("run"), Some(run));
+    }
+
+    #[test]
+    fn a_graph_is_read_back_as_it_was_written_whatever_its_files_are_called() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let mut graph = Graph::new();
+        let data = graph.add(stage("data", &[])).unwrap();
+        let path = PathBuf::from(std::ffi::OsString::from_vec(b"no\xffutf8".to_vec()));
+        let mut run = stage("run", &[("a", data)]);
+        run.inputs.push(Input {
+            name: "b".to_owned(),
+            source: Source::File(path),
+        });
+        graph.add(run).unwrap();
+        let json = serde_json::to_string(&graph).unwrap();
+        let read: Graph = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.stages(), graph.stages());
+        assert_eq!(read.readers(data), graph.readers(data));
+        let cyclic = json.replace("\"stage\":0", "\"stage\":7");
+        assert_ne!(cyclic, json);
+        assert!(serde_json::from_str::<Graph>(&cyclic).is_err());
     }
 
     #[test]

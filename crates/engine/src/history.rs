@@ -135,6 +135,28 @@ pub(crate) fn study(folder: &Path) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// How long each stage of a study is expected to run, in seconds, by what its last run left: as long as last time, else
+/// as its family did, else as its kind did. None where nothing of the kind ever ran in the study.
+///
+/// # Errors
+///
+/// If the cache cannot be read.
+pub fn expected_seconds(
+    graph: &Graph,
+    store: &Store,
+    study: &str,
+) -> Result<Vec<Option<f64>>, Error> {
+    let history = match History::load(store, study) {
+        Err(Error::Damaged { .. }) => History::default(),
+        history => history?,
+    };
+    let durations = Durations::new(graph, &history);
+    Ok(graph
+        .ids()
+        .map(|id| durations.expected(graph, id))
+        .collect())
+}
+
 /// Guesses how long stages take: as long as last time, else as their family did, else as their
 /// kind did.
 pub(crate) struct Durations<'a> {

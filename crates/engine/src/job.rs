@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::files::hash_file;
 use crate::folders::{self, There};
 use crate::worker::Wire;
-use crate::{Blob, Digest, Error, Manifest, Progress, Site, Store};
+use crate::{Absent, Blob, Digest, Error, Manifest, Progress, Site, Store};
 
 /// Contents of inputs kept in memory between stages, in bytes.
 const INPUTS_KEPT: usize = 1 << 30;
@@ -74,6 +74,7 @@ pub struct Job<'a> {
     pub(crate) files: &'a BTreeMap<String, PathBuf>,
     pub(crate) store: &'a Store,
     pub(crate) inputs: &'a Mutex<Inputs>,
+    pub(crate) absent: &'a [Absent],
     pub(crate) lost: Mutex<Option<Digest>>,
     /// Whether an output could not be stored.
     pub(crate) unstored: AtomicBool,
@@ -88,6 +89,11 @@ impl Job<'_> {
     /// by the digest there.
     pub fn manifest(&self) -> &Manifest {
         self.manifest
+    }
+
+    /// Inputs that are not there yet: none, but where a stage is asked what it would give [so far](crate::so_far()).
+    pub fn absent(&self) -> &[Absent] {
+        self.absent
     }
 
     /// What the result must not depend on.
@@ -237,16 +243,26 @@ impl Job<'_> {
 #[derive(Default)]
 pub(crate) struct Inputs {
     kept: HashMap<Digest, (Arc<Vec<u8>>, u64)>,
+    /// Contents that are nowhere else.
+    pinned: HashMap<Digest, Arc<Vec<u8>>>,
     bytes: usize,
     clock: u64,
 }
 
 impl Inputs {
     fn get(&mut self, digest: Digest) -> Option<Arc<Vec<u8>>> {
+        if let Some(contents) = self.pinned.get(&digest) {
+            return Some(Arc::clone(contents));
+        }
         self.clock += 1;
         let (contents, used) = self.kept.get_mut(&digest)?;
         *used = self.clock;
         Some(Arc::clone(contents))
+    }
+
+    /// Keeps contents that are in no store.
+    pub(crate) fn pin(&mut self, digest: Digest, contents: Arc<Vec<u8>>) {
+        self.pinned.insert(digest, contents);
     }
 
     fn keep(&mut self, digest: Digest, contents: Vec<u8>) -> Arc<Vec<u8>> {

@@ -142,6 +142,7 @@ impl Worker<'_> {
             files: &files,
             store: &self.store,
             inputs: &self.inputs,
+            absent: &[],
             lost: Mutex::default(),
             unstored: AtomicBool::new(false),
             begun_from: Mutex::default(),
@@ -179,11 +180,16 @@ impl Worker<'_> {
 }
 
 /// The way to the engine.
-pub(crate) struct Wire(Mutex<(File, Option<Instant>)>);
+pub(crate) struct Wire(Mutex<(Option<File>, Option<Instant>)>);
 
 impl Wire {
     fn new(stdout: File) -> Self {
-        Self(Mutex::new((stdout, None)))
+        Self(Mutex::new((Some(stdout), None)))
+    }
+
+    /// Where there is no engine to tell anything.
+    pub(crate) fn to_nobody() -> Self {
+        Self(Mutex::default())
     }
 
     fn send(&self, reply: &Reply) {
@@ -211,7 +217,8 @@ impl Wire {
     }
 }
 
-fn write(stdout: &mut File, reply: &Reply) {
+fn write(stdout: &mut Option<File>, reply: &Reply) {
+    let Some(stdout) = stdout else { return };
     let mut line = serde_json::to_vec(reply).expect("a reply has string keys only");
     line.push(b'\n');
     if stdout.write_all(&line).is_err() {

@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// Execute stages for an engine (JSON lines over stdin and stdout)
     #[command(hide = true)]
     Worker,
+    /// Draw the page so far for a run (JSON over stdin and stdout)
+    #[command(hide = true)]
+    Draw,
 }
 
 /// A study file.
@@ -170,6 +173,14 @@ pub(crate) struct Run {
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
+
+    /// Draw the page of what there is from the start of the run on, not after two minutes
+    #[arg(long, overrides_with = "no_live")]
+    pub(crate) live: bool,
+
+    /// Draw no page before the end of the run
+    #[arg(long, overrides_with = "live")]
+    pub(crate) no_live: bool,
 
     /// How progress is shown on stderr
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
@@ -293,6 +304,10 @@ pub(crate) struct Report {
     /// key of its report stage
     #[arg(long, value_name = "OLD")]
     pub(crate) against: Option<String>,
+
+    /// Draw what there is of a study that is not done, also while it runs elsewhere; without verdicts
+    #[arg(long, conflicts_with = "against")]
+    pub(crate) so_far: bool,
 }
 
 /// Arguments of `pipeline export`.

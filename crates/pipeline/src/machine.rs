@@ -1,5 +1,6 @@
 //! What this machine has, and what of it this process may use.
 
+use std::collections::HashMap;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,53 @@ pub(crate) fn all_cores() -> Option<usize> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let cores = text.lines().filter(|line| line.starts_with("processor"));
     Some(cores.count()).filter(|&cores| cores > 0)
+}
+
+/// Ticks of a processor's time in a second, as Linux counts it for programs, whatever it counts itself.
+const TICKS: f64 = 100.0;
+
+/// What this process and all below it have taken of the processors, in seconds; those that have ended, too, once they
+/// were waited for. None where the system does not say it as Linux does.
+///
+/// Source: `proc_pid_stat(5)`, fields 4 (ppid) and 14 to 17 (utime, stime, cutime, cstime).
+pub(crate) fn cpu_of_descendants() -> Option<f64> {
+    let mut processes: HashMap<u32, (u32, u64)> = HashMap::new();
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let Some(pid) = pid else { continue };
+        // One that has ended meanwhile has no such file.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // Its name, in parentheses, may hold anything.
+        let fields: Vec<&str> = match stat.rsplit_once(')') {
+            Some((_, rest)) => rest.split_ascii_whitespace().collect(),
+            None => continue,
+        };
+        let field = |at: usize| {
+            fields
+                .get(at - 3)
+                .and_then(|field| field.parse::<u64>().ok())
+        };
+        let taken = (14..=17).filter_map(field).sum();
+        let parent = field(4).and_then(|parent| parent.try_into().ok());
+        processes.insert(pid, (parent.unwrap_or(0), taken));
+    }
+    let own = std::process::id();
+    processes.get(&own)?;
+    let is_below = |mut pid: u32| {
+        for _ in 0..processes.len() {
+            match processes.get(&pid) {
+                _ if pid == own => return true,
+                Some((parent, _)) => pid = *parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    let below = processes.iter().filter(|(pid, _)| is_below(**pid));
+    Some(below.map(|(_, (_, taken))| *taken).sum::<u64>() as f64 / TICKS)
 }
 
 /// Bytes of memory.

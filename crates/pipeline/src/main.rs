@@ -10,12 +10,15 @@
 mod output;
 mod cli;
 mod commands;
+mod live;
 mod machine;
+mod pace;
 mod progress;
 mod provenance;
 mod seen;
 mod signals;
 mod site;
+mod so_far;
 mod stages;
 mod version;
 
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => commands::schema::schema(arguments),
         Command::Completions(arguments) => commands::completions::completions(arguments),
         Command::Man(arguments) => commands::man::man(arguments),
+        Command::Draw => commands::draw::draw(),
         Command::Worker => commands::worker::worker(),
     };
     ExitCode::from(done.unwrap_or_else(|failure| tell(&failure)))

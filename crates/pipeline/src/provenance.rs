@@ -8,9 +8,9 @@ use report::{
     DataSet, Provenance, Share, SiteFile, StageCounts, StageGraph, StageKeys, StageNode, StageTime,
     TrainingTime,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::version;
+use crate::{stages, version};
 
 /// How many of the slowest stages are named.
 const SLOWEST: usize = 10;
@@ -130,11 +130,7 @@ fn training(records: &[(&engine::Stage, &Record)]) -> Vec<TrainingTime> {
         let Ok(manifest) = Manifest::parse(&record.manifest) else {
             continue;
         };
-        let settings = match stage.kind.as_str() {
-            "train" => Some(manifest.settings()),
-            "command" => of_curve(manifest.settings()),
-            _ => None,
-        };
+        let settings = stages::run_settings(&stage.kind, manifest.settings());
         let setting = |name| settings.and_then(|settings| settings.get(name));
         let optimizer = setting("optimizer").and_then(Value::as_object);
         let method = optimizer.and_then(|optimizer| optimizer.keys().next());
@@ -158,11 +154,6 @@ fn training(records: &[(&engine::Stage, &Record)]) -> Vec<TrainingTime> {
         time.seconds += record.provenance.seconds;
     }
     times.into_values().collect()
-}
-
-/// What a command's curve is a curve of.
-fn of_curve(settings: &Map<String, Value>) -> Option<&Map<String, Value>> {
-    settings.get("curve")?.get("settings")?.as_object()
 }
 
 fn keys(records: &[(&engine::Stage, &Record)]) -> Vec<StageKeys> {

@@ -8,20 +8,30 @@
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::iterator::Signals;
 
 use crate::INTERRUPTED;
+use crate::progress::screen;
 
 const ALL: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
 
 /// A flag that is set when this process is to end.
 pub(crate) fn interrupt() -> io::Result<Arc<AtomicBool>> {
-    let (interrupt, ctrl_c) = (Arc::new(AtomicBool::new(false)), Arc::default());
-    register_conditional_shutdown(SIGINT, i32::from(INTERRUPTED), Arc::clone(&ctrl_c))?;
-    register(SIGINT, ctrl_c)?;
+    let (interrupt, third) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    // Should what the second one does take its time, the next one ends without it.
+    register_conditional_shutdown(SIGINT, i32::from(INTERRUPTED), Arc::clone(&third))?;
+    let mut ctrl_c = Signals::new([SIGINT])?;
+    std::thread::spawn(move || {
+        if ctrl_c.forever().nth(1).is_some() {
+            third.store(true, Ordering::Relaxed);
+            screen::clear_soon();
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
     for signal in ALL {
         // `nohup` has the hang-up ignored, and that is what its user wants.
         if signal != SIGHUP || !hang_up_is_ignored() {

@@ -26,6 +26,7 @@ mod provenance;
 mod section;
 mod sheet;
 mod sketches;
+mod so_far;
 mod study;
 mod words;
 
@@ -36,3 +37,4 @@ pub use provenance::{
     TrainingTime,
 };
 pub use section::changes::Earlier;
+pub use so_far::{Missing, PartOf, Reads, Runs, SoFar, Waiting};

@@ -14,6 +14,7 @@ use crate::section::{
     winners,
 };
 use crate::sheet;
+use crate::so_far::{self, SoFar};
 use crate::study::Study;
 use crate::words;
 
@@ -35,6 +36,8 @@ const SCRIPT: &str = concat!(
 
 /// A page: a list of sections of texts, figures and tables, to be rendered as HTML and as files.
 pub struct Page {
+    /// On the page of a study that is not done: its title in a tab, and the bar.
+    so_far: Option<(String, Markup)>,
     title: String,
     lead: Markup,
     sections: Vec<Section>,
@@ -58,32 +61,51 @@ impl Page {
     /// When a value of the table is where a drawing needs a finite number and is
     /// not finite; tables read back from JSON have none.
     pub fn new(table: &ReportTable, provenance: &Provenance, earlier: Option<&Earlier>) -> Self {
-        let study = Study::new(table);
+        Self::of(&Study::new(table), provenance, earlier)
+    }
+
+    /// The page of a study of which `table` is what there is. It says so, has no verdicts, and loads itself anew.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn so_far(table: &ReportTable, provenance: &Provenance, so_far: &SoFar) -> Self {
+        Self::of(&Study::new(table).so_far(Some(so_far)), provenance, None)
+    }
+
+    fn of(study: &Study<'_>, provenance: &Provenance, earlier: Option<&Earlier>) -> Self {
         let mut shown = vec![
-            scaling::section(&study),
-            curves::section(&study),
-            heatmaps::section(&study),
-            winners::section(&study),
-            runs::section(&study),
-            settings::section(&study),
+            scaling::section(study),
+            curves::section(study),
+            heatmaps::section(study),
+            winners::section(study),
+            runs::section(study),
+            settings::section(study),
         ];
-        let effects = claims::effects(&study);
+        // A page so far has no verdicts.
+        let effects = match study.so_far {
+            None => claims::effects(study),
+            Some(_) => Vec::new(),
+        };
         let before = effects.iter().flatten().count();
         let references = References::to(&shown, before);
-        let mut sections = vec![claims::section(&study, &references, effects)];
+        let mut sections = vec![claims::section(study, &references, effects)];
         sections
-            .extend(earlier.map(|earlier| changes::section(&study, earlier, &provenance.devices)));
+            .extend(earlier.map(|earlier| changes::section(study, earlier, &provenance.devices)));
         sections.append(&mut shown);
-        sections.push(provenance_section::section(&study, provenance));
-        let title = if table.title.trim().is_empty() {
+        sections.push(provenance_section::section(study, provenance));
+        let title = if study.table.title.trim().is_empty() {
             "Training study"
         } else {
-            &table.title
+            &study.table.title
         };
         let batches = study.batches().iter();
+        let so_far = study
+            .so_far
+            .map(|so_far| (so_far.title(title), so_far.bar()));
         Page {
+            so_far,
             title: title.to_owned(),
-            lead: summary::paragraph(&study),
+            lead: summary::paragraph(study),
             sections,
             colours: batches.map(|batch| study.batch_colour(*batch)).collect(),
         }
@@ -110,6 +132,7 @@ impl Page {
                     a.skip href="#main" { "Skip to the findings" }
                     header {
                         h1 { (words::name(&self.title)) }
+                        @if let Some((_, bar)) = &self.so_far { (bar) }
                         (self.lead)
                         nav aria-label="Sections" {
                             ul { @for section in &self.sections { li { a href={ "#" (section.id) } { (section.name) } } } }
@@ -117,6 +140,7 @@ impl Page {
                     }
                     main #main { @for section in &self.sections { (html.section(section)) } }
                     script { (PreEscaped(SCRIPT)) }
+                    @if self.so_far.is_some() { (SoFar::script()) }
                 }
             }
         };
@@ -151,9 +175,10 @@ impl Page {
                 // Whatever a name on the page may contain, nothing is loaded.
                 meta http-equiv="Content-Security-Policy"
                     content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                title { (self.title) }
+                title { (self.so_far.as_ref().map_or(&self.title, |(title, _)| title)) }
                 style {
                     (PreEscaped(STYLE))
+                    @if self.so_far.is_some() { (PreEscaped(so_far::STYLE)) }
                     "@media screen and (prefers-color-scheme:dark){" (PreEscaped(in_the_dark(&self.colours))) "}"
                 }
             }

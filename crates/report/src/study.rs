@@ -4,12 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use analysis::report::{ReportTable, RunRow};
 
+use maud::Markup;
+
 use crate::draw::chart::Look;
 use crate::draw::colour::cividis;
+use crate::so_far::{Reads, SoFar};
 
 /// The study that a page is of.
 pub(crate) struct Study<'a> {
     pub(crate) table: &'a ReportTable,
+    /// On the page of a study that is not done, how far it is.
+    pub(crate) so_far: Option<&'a SoFar>,
     methods: Vec<&'a str>,
     batches: Vec<u64>,
     /// By name of a run's input, which configuration it is a seed of.
@@ -64,10 +69,21 @@ impl<'a> Study<'a> {
         }
         Study {
             table,
+            so_far: None,
             methods: methods.into_iter().collect(),
             batches: batches.into_iter().collect(),
             configurations: configurations(&table.runs),
         }
+    }
+
+    /// The same study, of which this is what there is.
+    pub(crate) fn so_far(self, so_far: Option<&'a SoFar>) -> Self {
+        Study { so_far, ..self }
+    }
+
+    /// What is said of the stages that read a part of their runs; nothing where they have all.
+    pub(crate) fn part(&self, reads: Reads) -> Option<Markup> {
+        self.so_far.and_then(|so_far| so_far.part(reads))
     }
 
     /// Which configuration a run is a seed of, counted from 0 in the order of the runs.

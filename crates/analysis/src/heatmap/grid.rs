@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Heatmap;
+use super::{Awaited, Heatmap};
 use crate::configuration::{Flat, differing, flatten, plain_name};
-use crate::{Error, Run};
+use crate::{Error, Run, RunSettings};
 
 /// The runs of a panel by cell.
 pub(super) struct Grid<'a> {
@@ -30,32 +30,43 @@ struct Placed<'a> {
     x: f64,
     y: f64,
     others: Flat,
-    run: &'a Run,
+    /// None of a run that is awaited.
+    run: Option<&'a Run>,
 }
 
 /// Sorts the runs. The values along the axes are those of all runs of the stage and method, so that
 /// panels of different batch sizes have the same grid and a cell that one lacks is seen to be missing.
-pub(super) fn grids<'a>(settings: &Heatmap, runs: &'a [Run]) -> Result<Vec<Grid<'a>>, Error> {
+pub(super) fn grids<'a>(
+    settings: &Heatmap,
+    runs: &'a [Run],
+    awaited: &'a [Awaited],
+) -> Result<Vec<Grid<'a>>, Error> {
     let mut groups: BTreeMap<Key, Vec<Placed<'a>>> = BTreeMap::new();
     let mut axes: BTreeMap<(String, String), (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    for run in runs {
-        let (x_name, y_name) = axis_names(settings, run)?;
-        let (x, y) = (number(run, x_name)?, number(run, y_name)?);
-        let others: Flat = flatten(&run.settings.all)
+    let done = runs
+        .iter()
+        .map(|run| (&run.stage, &run.label, &run.settings, Some(run)));
+    let awaited = awaited
+        .iter()
+        .map(|run| (&run.stage, &run.label, &run.settings, None));
+    for (stage, label, of, run) in done.chain(awaited) {
+        let (x_name, y_name) = axis_names(settings, &of.method)?;
+        let (x, y) = (number(label, of, x_name)?, number(label, of, y_name)?);
+        let others: Flat = flatten(&of.all)
             .into_iter()
             .filter(|(path, _)| {
                 let name = plain_name(path);
                 name != x_name && name != y_name && name != "seed" && name != "batch_size"
             })
             .collect();
-        let family = (run.stage.clone(), run.method().to_owned());
+        let family = (stage.clone(), of.method.clone());
         let values = axes.entry(family.clone()).or_default();
         values.0.push(x);
         values.1.push(y);
         let key = (
             family.0,
             family.1,
-            run.batch_size(),
+            of.batch_size,
             Value::from_iter(others.clone()).to_string(),
         );
         groups
@@ -84,7 +95,7 @@ pub(super) fn grids<'a>(settings: &Heatmap, runs: &'a [Run]) -> Result<Vec<Grid<
     let grids = groups
         .iter()
         .map(|((stage, method, batch_size, _), placed)| {
-            let (x_name, y_name) = axis_names(settings, placed[0].run)?;
+            let (x_name, y_name) = axis_names(settings, method)?;
             let (x_values, y_values) = axes[&(stage.clone(), method.clone())].clone();
             let others = differences[&(stage.as_str(), method.as_str(), *batch_size)]
                 .iter()
@@ -97,7 +108,7 @@ pub(super) fn grids<'a>(settings: &Heatmap, runs: &'a [Run]) -> Result<Vec<Grid<
                 let here = placed
                     .iter()
                     .filter(|p| p.x.total_cmp(&x).is_eq() && p.y.total_cmp(&y).is_eq());
-                let mut runs: Vec<&Run> = here.map(|placed| placed.run).collect();
+                let mut runs: Vec<&Run> = here.filter_map(|placed| placed.run).collect();
                 runs.sort_by_key(|run| (run.seed(), &run.label));
                 (x, y, runs)
             };
@@ -121,8 +132,7 @@ pub(super) fn grids<'a>(settings: &Heatmap, runs: &'a [Run]) -> Result<Vec<Grid<
     grids.collect()
 }
 
-fn axis_names<'s>(settings: &'s Heatmap, run: &Run) -> Result<(&'s str, &'s str), Error> {
-    let method = run.method();
+fn axis_names<'s>(settings: &'s Heatmap, method: &str) -> Result<(&'s str, &'s str), Error> {
     match (settings.x.of(method), settings.y.of(method)) {
         (Some(x), Some(y)) if x != y => Ok((x, y)),
         (Some(setting), Some(_)) => Err(Error::SameAxes {
@@ -134,12 +144,12 @@ fn axis_names<'s>(settings: &'s Heatmap, run: &Run) -> Result<(&'s str, &'s str)
     }
 }
 
-fn number(run: &Run, name: &str) -> Result<f64, Error> {
-    run.parameter(name)
+fn number(label: &str, of: &RunSettings, name: &str) -> Result<f64, Error> {
+    of.get(name)
         .and_then(Value::as_f64)
         .filter(|value| value.is_finite())
         .ok_or_else(|| Error::AxisNotANumber {
             setting: name.to_owned(),
-            run: run.label.clone(),
+            run: label.to_owned(),
         })
 }

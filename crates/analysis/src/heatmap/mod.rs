@@ -9,13 +9,24 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use crate::{Error, Moment, Run};
+use crate::{Error, Moment, Run, RunSettings};
 
 pub use runs::reader::{Axis, Good, Heatmap};
 pub use table::{
     Cell, CellState, CentrePoint, DampingLevel, GoodRegion, GoodRule, HeatmapTable, Panel,
     SeedCell, ShareCourse, SharePoint, Side,
 };
+
+/// A run that has no result yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Awaited {
+    /// Name of the stage that declares it.
+    pub stage: String,
+    /// Name of its input, `STAGE/COORDINATES`.
+    pub label: String,
+    /// Its settings.
+    pub settings: RunSettings,
+}
 
 /// The table of heatmaps: a panel for each slice, stage, method and batch size (and whatever else the
 /// runs of a stage differ in, so that no cell mixes configurations).
@@ -28,6 +39,19 @@ pub use table::{
 /// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::NoMoment`]; [`Error::SameAxes`]; [`Error::NoAxis`];
 /// [`Error::AxisNotANumber`].
 pub fn heatmap(settings: &Heatmap, runs: &[Run]) -> Result<HeatmapTable, Error> {
+    so_far(settings, runs, &[])
+}
+
+/// As [`heatmap`], over the runs that are done: those that are awaited have their places in the grids, and cells without
+/// any run that is done are missing.
+///
+/// # Errors
+/// As [`heatmap`].
+pub fn so_far(
+    settings: &Heatmap,
+    runs: &[Run],
+    awaited: &[Awaited],
+) -> Result<HeatmapTable, Error> {
     if runs.is_empty() {
         return Err(Error::NoRuns);
     }
@@ -36,7 +60,7 @@ pub fn heatmap(settings: &Heatmap, runs: &[Run]) -> Result<HeatmapTable, Error> 
     }
     let metric = *settings.value;
     Error::unless_measured(metric, runs)?;
-    let grids = grid::grids(settings, runs)?;
+    let grids = grid::grids(settings, runs, awaited)?;
     let mut panels = Vec::new();
     for at in settings.at.iter().map(|at| **at) {
         let drawn: Vec<Panel> = grids.iter().map(|grid| panel(settings, grid, at)).collect();

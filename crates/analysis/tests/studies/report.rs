@@ -274,6 +274,10 @@ fn no_number_of_a_study_full_of_nan_is_lost_in_the_json() {
     assert_eq!(back, table);
     let _: Vec<ClaimVerdict> = back.claims;
     let _: HeatmapTable = back.heatmaps.into_iter().next().expect("a heatmap").table;
-    let names: Vec<Claim> = settings().claims.iter().map(|claim| Claim::clone(claim)).collect();
+    let names: Vec<Claim> = settings()
+        .claims
+        .iter()
+        .map(|claim| Claim::clone(claim))
+        .collect();
     assert_eq!(names.len(), table.claims.len());
 }

@@ -129,7 +129,11 @@ fn a_winner_that_loses_its_target_again_is_told() {
         }
         .run();
         if loses {
-            run.curve.evaluations.last_mut().expect("evaluated").train_loss = Some(1.0);
+            run.curve
+                .evaluations
+                .last_mut()
+                .expect("evaluated")
+                .train_loss = Some(1.0);
         }
         run
     };

@@ -10,16 +10,15 @@ use report::{Earlier, Page, Provenance};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{expand, load, open};
+use crate::commands::{counted, expand, load, open};
 use crate::provenance::{Made, Ran, provenance, trained_on};
+use crate::so_far::{self, Quoted};
 use crate::{DONE, Failure, stages};
 
 /// Where a study's pages go, and what they quote of it.
 pub(crate) struct Pages {
-    study: String,
-    file: String,
-    text: String,
-    folder: PathBuf,
+    pub(crate) of: Quoted,
+    pub(crate) folder: PathBuf,
     against: Option<Against>,
 }
 
@@ -28,13 +27,15 @@ impl Pages {
     pub(crate) fn new(study: &Study, file: &Path, folder: &Path) -> Self {
         Self {
             against: None,
-            study: study.name().to_owned(),
-            file: file
-                .file_name()
-                .unwrap_or(file.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
-            text: quoted(study),
+            of: Quoted {
+                study: study.name().to_owned(),
+                file: file
+                    .file_name()
+                    .unwrap_or(file.as_os_str())
+                    .to_string_lossy()
+                    .into_owned(),
+                text: quoted(study),
+            },
             folder: folder.to_owned(),
         }
     }
@@ -61,6 +62,8 @@ impl Pages {
             .filter(|(_, stage)| stage.kind == "report")
             .filter_map(|(id, _)| Some((id, &**summary.record(id)?)))
             .collect();
+        let reports = graph.stages().iter().filter(|it| it.kind == "report");
+        let several = reports.count() > 1;
         let mut written = Vec::new();
         for &(id, record) in &ends {
             let (table, text) = stages::read_report(store, record)?;
@@ -68,8 +71,8 @@ impl Pages {
                 graph,
                 summary,
                 run,
-                study_file: &self.file,
-                study_text: &self.text,
+                study_file: &self.of.file,
+                study_text: &self.of.text,
             };
             let earlier = match &self.against {
                 Some(against) => Some(against.earlier(store, &graph.stage(id).name)?),
@@ -77,14 +80,33 @@ impl Pages {
             };
             let provenance = provenance(&made);
             let page = Page::new(&table, &provenance, earlier.as_ref());
-            let name = match ends.len() {
-                1 => self.study.clone(),
-                _ => format!("{}-{}", self.study, graph.stage(id).name),
+            let name = if several {
+                format!("{}-{}", self.of.study, graph.stage(id).name)
+            } else {
+                self.of.study.clone()
             };
             let path = self.folder.join(format!("{name}.html"));
             replace(&path, page.html().as_bytes())?;
             written.push(path);
             self.write_beside(&name, &page, &text, &provenance)?;
+        }
+        Ok(written)
+    }
+
+    /// Writes the pages of what there is so far, of the reports that are not done. Returns their paths. What lies beside a
+    /// page is of a finished one, and stays as it is.
+    pub(crate) fn write_so_far(
+        &self,
+        graph: &Graph,
+        store: &Store,
+        reload: Option<u64>,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let pages = so_far::draw(&self.of, graph, store, None, reload)?;
+        let mut written = Vec::new();
+        for page in pages.drawn.iter().filter(|page| !page.finished) {
+            let path = self.folder.join(format!("{}.html", page.name));
+            replace(&path, page.html.as_bytes())?;
+            written.push(path);
         }
         Ok(written)
     }
@@ -133,7 +155,7 @@ const TABLE: &str = "report.json";
 const DEVICES: &str = "devices.json";
 
 /// Writes a file whole or not at all; one that holds the same is left alone.
-fn replace(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> std::io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == contents) {
         return Ok(());
     }
@@ -269,11 +291,31 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
     pages.check_folder()?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let summary = Summary::of(&plan);
-    let written = pages.write(&graph, &store, &summary, None)?;
-    if written.is_empty() {
+    let reports = graph.iter().filter(|(_, stage)| stage.kind == "report");
+    let reports: Vec<StageId> = reports.map(|(id, _)| id).collect();
+    if reports.is_empty() {
         return Err(Failure::Usage(format!(
-            "the cache holds no report of {}; `pipeline run` makes it",
+            "{} has no stage of kind `report`",
             study.name()
+        )));
+    }
+    let mut written = pages.write(&graph, &store, &summary, None)?;
+    if arguments.so_far && written.len() < reports.len() {
+        written.extend(pages.write_so_far(&graph, &store, Some(RELOAD))?);
+    }
+    if written.is_empty() {
+        let is_run = |id: &StageId| {
+            let stage = graph.stage(*id);
+            stages::run_settings(&stage.kind, &stage.settings).is_some()
+        };
+        let runs: Vec<StageId> = graph.ids().filter(is_run).collect();
+        let done = runs.iter().filter(|&&id| summary.record(id).is_some());
+        return Err(Failure::Usage(format!(
+            "the cache holds no report of {}: {} of {} are done; `pipeline run` makes it, and \
+             `pipeline report --so-far` draws what there is",
+            study.name(),
+            done.count(),
+            counted(runs.len(), "run"),
         )));
     }
     for path in &written {
@@ -281,3 +323,6 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
     }
     Ok(DONE)
 }
+
+/// After how many seconds an open page loads itself anew, where nobody knows when it is drawn again.
+const RELOAD: u64 = 60;

@@ -1,19 +1,23 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
 use crate::commands::{build, counted, expand, failures, load, plan};
+use crate::live::{self, Live, News};
 use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
+
+/// A page so far that took less than this, in seconds, is drawn once more at the end of a run that has no finished one.
+const LAST_PAGE: f64 = 3.0;
 
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
@@ -43,27 +47,68 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         errln!("note: {note}");
     }
 
-    let mut progress = progress::renderer(Shown::of(arguments), &graph);
-    let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
-        if let Event::Planned {
-            run,
-            new,
-            maybe,
-            seconds,
-            ..
-        } = &event
-            && !arguments.quiet
-        {
-            let ahead = plan::Ahead {
-                study: &study,
-                graph: &graph,
-                stages: run + new + maybe,
-                seconds: *seconds,
-                jobs: options.jobs,
-            };
-            crate::output::err(&ahead.in_words(store.cache()));
+    let after = match (arguments.live, arguments.no_live) {
+        (true, _) => Some(Duration::ZERO),
+        (_, true) => None,
+        _ => Some(live::LONG),
+    };
+    let reports = graph.stages().iter().any(|stage| stage.kind == "report");
+    let subject = live::Subject {
+        of: &pages.of,
+        graph: &graph,
+        cache: store.cache(),
+        folder: &pages.folder,
+    };
+    let mut progress = progress::renderer(Shown::of(arguments), &graph, options.jobs);
+    // What the last page took of a processor.
+    let mut drawn: Option<f64> = None;
+    let summary = std::thread::scope(|scope| {
+        let mut live = None;
+        let mut tell = |live: &Live<'_>, progress: &mut dyn progress::Renderer| {
+            for news in live.news() {
+                if let News::Page { cpu_seconds, .. } = &news {
+                    drawn = Some(*cpu_seconds);
+                }
+                progress.news(&news);
+            }
+        };
+        let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
+            if let Event::Planned {
+                run,
+                new,
+                maybe,
+                seconds,
+                ..
+            } = &event
+                && run + new + maybe > 0
+            {
+                let ahead = plan::Ahead {
+                    study: &study,
+                    graph: &graph,
+                    stages: run + new + maybe,
+                    seconds: *seconds,
+                    jobs: options.jobs,
+                };
+                if !arguments.quiet {
+                    crate::output::err(&ahead.in_words(store.cache()));
+                }
+                // It only says how long the rest takes.
+                let expected = engine::expected_seconds(&graph, &store, study.name());
+                progress.expect(expected.unwrap_or_default());
+                live = after
+                    .filter(|_| reports)
+                    .map(|after| Live::start(scope, subject, after));
+            }
+            progress.event(&event);
+            if let Some(live) = &live {
+                tell(live, &mut *progress);
+            }
+        });
+        if let Some(live) = &mut live {
+            live.stop();
+            tell(live, &mut *progress);
         }
-        progress.event(&event);
+        summary
     });
     drop(progress);
     let summary = summary?;
@@ -75,10 +120,17 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         site: site.file.as_ref(),
     };
     let written = pages.write(&graph, &store, &summary, Some(&ran))?;
+    // Else a page so far would go on saying what runs. Where that takes its time, whoever ended the run does not wait.
+    let so_far = if !summary.complete() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
+        pages.write_so_far(&graph, &store, None)?
+    } else {
+        Vec::new()
+    };
     println_paths(&written);
+    let pages = [("report", written), ("the page so far", so_far)];
     errln!(
         "{}",
-        last_line(&graph, &summary, &written, begun.elapsed().as_secs_f64())
+        last_line(&graph, &summary, &pages, begun.elapsed().as_secs_f64())
     );
     Ok(match (summary.interrupted(), summary.complete()) {
         (true, _) => INTERRUPTED,
@@ -136,7 +188,12 @@ fn println_paths(written: &[PathBuf]) {
 }
 
 /// What became of the run: counts, and where the report is.
-fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64) -> String {
+fn last_line(
+    graph: &Graph,
+    summary: &Summary,
+    written: &[(&str, Vec<PathBuf>)],
+    seconds: f64,
+) -> String {
     let diverged = graph
         .ids()
         .filter(|&id| {
@@ -166,17 +223,12 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         (false, true) => "done",
         (false, false) => "failed",
     };
-    let report = match written {
-        [] => String::new(),
-        paths => format!(
-            "; report: {}",
-            paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    };
+    let there = written.iter().filter(|(_, paths)| !paths.is_empty());
+    let report = there.map(|(what, paths)| {
+        let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        format!("; {what}: {}", paths.join(", "))
+    });
+    let report = report.collect::<Vec<_>>().concat();
     let next = if summary.interrupted() {
         "; the same command goes on from here"
     } else {

@@ -2,7 +2,10 @@
 
 mod fancy;
 mod json;
+mod lines;
 mod plain;
+pub(crate) mod screen;
+mod watch;
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +13,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::{Event, Graph};
 
 use crate::cli::{MessageFormat, Run};
+use crate::live::News;
 
 /// Shows events; what is dropped leaves no bar behind.
 pub(crate) trait Renderer {
     /// Shows one event, or not.
     fn event(&mut self, event: &Event);
+
+    /// Is told how long stages took in earlier runs, in seconds.
+    fn expect(&mut self, expected: Vec<Option<f64>>);
+
+    /// Says what became of the page so far.
+    fn news(&mut self, news: &News);
 }
 
 /// How much to show, and in which form.
@@ -36,7 +46,7 @@ impl Shown {
     /// What the command line asks for; a bar only on a terminal.
     pub(crate) fn of(arguments: &Run) -> Self {
         let format = match arguments.message_format {
-            MessageFormat::Auto if std::io::stderr().is_terminal() => Format::Fancy,
+            MessageFormat::Auto if is_screen() => Format::Fancy,
             MessageFormat::Fancy => Format::Fancy,
             MessageFormat::Auto | MessageFormat::Plain => Format::Plain,
             MessageFormat::Json => Format::Json,
@@ -49,6 +59,15 @@ impl Shown {
     }
 }
 
+/// Whether stderr is a terminal that a person looks at: a log of continuous integration keeps what a bar draws over.
+fn is_screen() -> bool {
+    let set = |name: &str| {
+        std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false")
+    };
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !set("CI") && !dumb
+}
+
 static COLOURS: AtomicBool = AtomicBool::new(false);
 
 /// Whether to colour from now on.
@@ -57,14 +76,15 @@ pub(crate) fn set_colours(on: bool) {
 }
 
 /// What shows a run of this graph.
-pub(crate) fn renderer(shown: Shown, graph: &Graph) -> Box<dyn Renderer + '_> {
+pub(crate) fn renderer(shown: Shown, graph: &Graph, jobs: usize) -> Box<dyn Renderer + '_> {
     match shown.format {
-        Format::Json => Box::new(json::Json { graph }),
+        Format::Json => Box::new(json::Json::new(graph, jobs)),
         Format::Fancy if !shown.quiet => Box::new(fancy::Fancy::new(
             graph,
+            jobs,
             shown.verbose,
             COLOURS.load(Ordering::Relaxed),
         )),
-        _ => Box::new(plain::Plain::new(graph, shown.quiet, shown.verbose)),
+        _ => Box::new(plain::Plain::new(graph, jobs, shown.quiet, shown.verbose)),
     }
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use engine::{Event, Graph, Progress, StageId};
 
 use super::Renderer;
+use super::watch::{Running, Watch};
 use crate::commands::{counted, failures::without_numbers, plan::duration};
+use crate::live::News;
 use crate::stages;
 
 /// A line about a long run at most this often, and at most so often over all its time so far.
@@ -18,6 +20,7 @@ pub(crate) struct Plain<'a> {
     quiet: bool,
     verbose: bool,
     tally: Tally<'a>,
+    watch: Watch<'a>,
     start: Instant,
     last: Instant,
 }
@@ -143,12 +146,13 @@ impl<'a> Tally<'a> {
 }
 
 impl<'a> Plain<'a> {
-    pub(crate) fn new(graph: &'a Graph, quiet: bool, verbose: bool) -> Self {
+    pub(crate) fn new(graph: &'a Graph, jobs: usize, quiet: bool, verbose: bool) -> Self {
         Self {
             graph,
             quiet,
             verbose,
             tally: Tally::new(graph),
+            watch: Watch::new(graph, jobs),
             start: Instant::now(),
             last: Instant::now(),
         }
@@ -175,13 +179,38 @@ impl<'a> Plain<'a> {
 }
 
 /// How far a stage that runs is: `kfac/seed=0 120/234 loss 1.912`.
-pub(crate) fn running(graph: &Graph, event: &Event) -> Option<String> {
-    let Event::Progress { stage, progress } = event else {
-        return None;
-    };
-    let name = &graph.stage(*stage).name;
-    let Progress { done, total, text } = progress;
-    Some(format!("{name} {done}/{total} {text}"))
+fn in_words(graph: &Graph, running: &Running) -> String {
+    let name = &graph.stage(running.stage).name;
+    let said = running.progress.as_ref();
+    let said = said.map(|Progress { done, total, text }| match total {
+        0 => format!(" {text}"),
+        total => format!(" {done}/{total} {text}"),
+    });
+    format!("{name}{}", said.unwrap_or_default())
+        .trim_end()
+        .to_owned()
+}
+
+/// What is said of the page so far: once that it is there, and once that it is not.
+pub(crate) fn news_line(news: &News) -> Option<String> {
+    match news {
+        News::Page {
+            paths, first: true, ..
+        } => {
+            let paths: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            Some(format!(
+                "the page so far: {} (drawn again as runs end)",
+                paths.join(", ")
+            ))
+        }
+        News::Page { .. } => None,
+        News::Failed { error } => Some(format!(
+            "no page is drawn before the end of this run, which goes on: {error}"
+        )),
+    }
 }
 
 /// What must be said in every form: the plan, damage and failures.
@@ -243,7 +272,9 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
 
 impl Renderer for Plain<'_> {
     fn event(&mut self, event: &Event) {
+        let now = Instant::now();
         let family = self.tally.count(event);
+        self.watch.event(event, now);
         let news = self.tally.is_news(event) || self.verbose;
         let important = important(self.graph, event).filter(|_| news);
         if self.quiet {
@@ -262,16 +293,37 @@ impl Renderer for Plain<'_> {
             self.last = Instant::now();
         } else if self.last.elapsed() >= EVERY.max(self.start.elapsed() / LINES) {
             self.last = Instant::now();
-            let running = running(self.graph, event).map_or(String::new(), |at| format!("; {at}"));
-            let failed = match self.tally.failed() {
-                0 => String::new(),
-                failed => format!(", {failed} failed"),
-            };
+            let longest = self.watch.longest();
+            let running = longest.map_or(String::new(), |at| {
+                format!("; {}", in_words(self.graph, at))
+            });
+            let counts = [
+                (self.tally.failed(), "failed"),
+                (self.tally.diverged(), "diverged"),
+            ];
+            let counts = counts.iter().filter(|(count, _)| *count > 0);
+            let counts: Vec<String> = counts.map(|(n, what)| format!(", {n} {what}")).collect();
+            let counts = counts.concat();
+            let left = self.watch.left(now).filter(|left| *left >= 1.0);
+            let left = left.map_or(String::new(), |left| {
+                format!("; about {} left", duration(left))
+            });
             errln!(
-                "{} of {} stages done{failed}{running}",
+                "{} of {} stages done{counts}{left}{running}",
                 self.tally.settled(),
                 self.graph.len()
             );
+        }
+    }
+
+    fn expect(&mut self, expected: Vec<Option<f64>>) {
+        self.watch.expect(expected);
+    }
+
+    fn news(&mut self, news: &News) {
+        let failed = matches!(news, News::Failed { .. });
+        if let Some(line) = news_line(news).filter(|_| failed || !self.quiet) {
+            errln!("{line}");
         }
     }
 }

@@ -5,7 +5,8 @@ use engine::{Job, Output};
 use super::{Failure, runs, settings, table};
 
 pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
-    let heatmap = analysis::heatmap::heatmap(&settings(job)?, &runs::read(job)?)?;
+    let runs = (runs::read(job)?, runs::awaited(job));
+    let heatmap = analysis::heatmap::so_far(&settings(job)?, &runs.0, &runs.1)?;
     let mut output = Output::default();
     table(&mut output, "heatmap", &heatmap)?;
     Ok(output)

@@ -1,4 +1,4 @@
-//! The quick study's report, made by the real binary, in a headless Chromium that opens it from disk with the
+//! The quick study's report and a page so far, made by the real binary, in a headless Chromium that opens it from disk with the
 //! network off. Pictures are kept in `target/tmp/browser`.
 
 #[path = "../../../report/tests/browser/checks.rs"]
@@ -65,4 +65,53 @@ fn the_report_of_the_quick_study_opens_from_disk_and_has_no_fault() {
         (5..40).contains(&pages),
         "{pages} pages of paper for 900 runs"
     );
+}
+
+#[test]
+fn a_page_so_far_of_real_runs_opens_from_disk_and_has_no_fault() {
+    const TINY: &str = include_str!("../e2e/tiny.yaml");
+    let test = "the page so far of a tiny study in a browser";
+    let Some(mut browser) = Chromium::start(test) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipeline = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_pipeline"))
+            .args(words)
+            .current_dir(folder.path())
+            .env_remove("PIPELINE_CACHE")
+            .output()
+            .expect("the binary starts");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    // Of the runs of its grids half are there, and none of those of its winners.
+    let study = folder.path().join("study.yaml");
+    let (grids, _) = TINY.split_once("  best:").expect("a selection");
+    let half = grids.replace("batch_size: [32, 64]", "batch_size: [32]");
+    std::fs::write(&study, half).expect("the study is written");
+    pipeline(&["run", "--quiet", "study.yaml"]);
+    std::fs::write(&study, TINY).expect("the study is written");
+    pipeline(&["report", "study.yaml", "--so-far"]);
+    let page = folder.path().join("reports/tiny.html");
+
+    checks::every_look(&mut browser, &page, "tiny-so-far");
+    browser.resize(1280, 900);
+    browser.open(&page, "");
+    checks::no_serious_fault_of_accessibility(&mut browser, test, "so far");
+    let done = browser.ask("document.querySelector('#so-far progress').value");
+    assert_eq!(done, json!(6));
+    // A cell without a run says so; its neighbour of the other batch size has a value.
+    browser.ask("document.querySelector('#map-1-1-2').focus()");
+    browser.press("ArrowRight");
+    let said = browser.ask("document.querySelector('.aloud').textContent");
+    assert!(
+        said.as_str()
+            .is_some_and(|said| said.contains("batch 64") && said.ends_with("missing")),
+        "{said}"
+    );
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::lab::{Lab, TINY, stderr, stdout};
 
 /// The tiny study with runs that nobody would wait for.
-fn endless() -> Lab {
+pub(crate) fn endless() -> Lab {
     let sgd = "schedule: constant\n      budget: { iterations: 40 }";
     assert!(TINY.contains(sgd));
     Lab::new(&TINY.replacen(
@@ -40,7 +40,7 @@ fn interrupt(run: &Child) {
     send("-INT", &[run.id().to_string()]);
 }
 
-fn send(signal: &str, to: &[String]) {
+pub(crate) fn send(signal: &str, to: &[String]) {
     let kill = Command::new("kill").arg(signal).args(to).status();
     assert!(kill.expect("kill starts").success());
 }

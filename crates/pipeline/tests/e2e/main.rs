@@ -18,4 +18,6 @@ mod prefix;
 mod programs;
 mod reports;
 mod site;
+mod so_far;
+mod terminal;
 mod tools;

@@ -30,6 +30,14 @@ pub(crate) fn section(
     references: &References,
     effects: Vec<Option<Figure>>,
 ) -> Section {
+    if let Some(so_far) = study.so_far {
+        return Section {
+            id: "claims",
+            name: "Findings",
+            heading: "What is to be found",
+            blocks: vec![Block::Text(so_far.claims(statement))],
+        };
+    }
     let claims = &study.table.claims;
     let mut blocks = vec![Block::Text(html! {
         @if claims.is_empty() {

@@ -9,16 +9,19 @@ use crate::document::{Block, Section, Table};
 use crate::draw::number::{percent, significant};
 use crate::figure::{course, heatmap, share};
 use crate::frame;
+use crate::so_far::Reads;
 use crate::study::Study;
 use crate::words;
 
 /// The section.
 pub(crate) fn section(study: &Study<'_>) -> Section {
     let tables = &study.table.heatmaps;
-    let mut blocks = Vec::new();
-    if tables.is_empty() {
+    let mut blocks: Vec<Block> = Vec::new();
+    let part = study.part(Reads::Heatmaps);
+    if tables.is_empty() && part.is_none() {
         blocks.push(html! { p.empty { "The study draws no heatmaps." } }.into());
     }
+    blocks.extend(part.map(Block::Text));
     for (index, named) in tables.iter().enumerate() {
         if named.table.panels.is_empty() {
             let text = html! {

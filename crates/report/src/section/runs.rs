@@ -21,7 +21,7 @@ pub(crate) fn section(study: &Study<'_>) -> Section {
         vec![html! { p.empty { "There are no runs." } }.into()]
     } else {
         vec![
-            Block::Table(groups(runs)),
+            Block::Table(groups(runs, study.so_far.is_some())),
             Block::List(List {
                 title: "List of all runs",
                 caption: html! {
@@ -56,7 +56,8 @@ fn last(run: &RunRow, metric: Metric) -> Option<f64> {
     metric.of(run.last.as_ref()?)
 }
 
-fn groups(runs: &[RunRow]) -> Table {
+/// `so_far`: in the folder beside the page lies what is of a finished one.
+fn groups(runs: &[RunRow], so_far: bool) -> Table {
     let mut groups: BTreeMap<(&str, &str, u64), Vec<&RunRow>> = BTreeMap::new();
     for run in runs {
         let key = (run.stage.as_str(), run.method.as_str(), run.batch_size);
@@ -107,7 +108,11 @@ fn groups(runs: &[RunRow]) -> Table {
             "Every run behind this page (" (count(runs.len(), "run")) ", " (diverged)
             " diverged), counted by stage, method and batch size. Steps, and metrics at the last evaluation, are \
              from the lowest to the highest run."
-            span.on-paper { " The list of all runs is not printed: it is list-runs.csv in the folder beside this page." }
+            span.on-paper {
+                " The list of all runs is not printed: "
+                @if so_far { "it is in the page, as CSV." }
+                @else { "it is list-runs.csv in the folder beside this page." }
+            }
         },
         &head,
         rows,

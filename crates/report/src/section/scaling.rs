@@ -12,16 +12,19 @@ use crate::draw::number::fixed;
 use crate::figure::noise;
 use crate::figure::steps::figures;
 use crate::frame;
+use crate::so_far::Reads;
 use crate::study::Study;
 use crate::words;
 
 /// The section.
 pub(crate) fn section(study: &Study<'_>) -> Section {
     let targets = &study.table.targets;
-    let mut blocks = Vec::new();
-    if targets.is_empty() {
+    let mut blocks: Vec<Block> = Vec::new();
+    let part = study.part(Reads::Targets);
+    if targets.is_empty() && part.is_none() {
         blocks.push(html! { p.empty { "The study times no targets." } }.into());
     }
+    blocks.extend(part.map(Block::Text));
     for (index, named) in targets.iter().enumerate() {
         blocks.push(of_targets(named).into());
         blocks.extend(figures(study, index, named));

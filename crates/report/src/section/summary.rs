@@ -14,6 +14,9 @@ use crate::words;
 /// The paragraph under the title.
 pub(crate) fn paragraph(study: &Study<'_>) -> Markup {
     let table = study.table;
+    if study.so_far.is_some() {
+        return so_far(study);
+    }
     if table.runs.is_empty() {
         return html! { p.lead { "No training run is behind this report: there is nothing to show." } };
     }
@@ -57,6 +60,22 @@ pub(crate) fn paragraph(study: &Study<'_>) -> Markup {
             p {
                 @for sentence in &design { (sentence) " " }
                 @if !limits.is_empty() { b { "Limits: " } (limits.join("; ")) "." }
+            }
+        }
+    }
+}
+
+/// The paragraph of a study that is not done: what limits a result can be said once there is one.
+fn so_far(study: &Study<'_>) -> Markup {
+    let table = study.table;
+    let methods: Vec<String> = study.methods().iter().map(|m| words::method(m)).collect();
+    html! {
+        p.lead {
+            @if table.runs.is_empty() { "No training run is done yet." }
+            @else {
+                (count(table.runs.len(), "training run")) " of " (words::name(&words::list(&methods)))
+                " at " (batches(study.batches())) @if table.runs.len() == 1 { " is" } @else { " are" }
+                " done and shown below."
             }
         }
     }

@@ -12,24 +12,32 @@ use crate::draw::number::{count, grouped, percent};
 use crate::figure::performance::{is_cut, shown};
 use crate::figure::{forgiving, performance};
 use crate::frame;
+use crate::so_far::Reads;
 use crate::study::Study;
 use crate::words;
 
 /// The section.
 pub(crate) fn section(study: &Study<'_>) -> Section {
     let tables = &study.table.winners;
-    let mut blocks = Vec::new();
-    if tables.is_empty() {
+    let mut blocks: Vec<Block> = Vec::new();
+    let part = study.part(Reads::Selection);
+    if tables.is_empty() && part.is_none() {
         blocks.push(html! { p.empty { "The study selects no winners." } }.into());
     }
+    blocks.extend(part.map(Block::Text));
     let selections = tables.iter().enumerate();
     blocks.extend(selections.map(|(index, named)| selection(index, named)));
     blocks.push(html! { h3 #performance { "Confirmed performance" } }.into());
     if study.table.performance.is_empty() {
         let text = html! {
             p.empty {
-                "No winner was trained again on fresh seeds, so there is no performance to quote: the best of many \
-                 noisy results is optimistic."
+                @if study.so_far.is_some() {
+                    "Not all winners of a method have been trained again on fresh seeds yet, so there is no performance \
+                     to quote."
+                } @else {
+                    "No winner was trained again on fresh seeds, so there is no performance to quote: the best of many \
+                     noisy results is optimistic."
+                }
             }
         };
         blocks.push(text.into());

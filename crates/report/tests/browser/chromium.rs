@@ -188,6 +188,16 @@ impl Chromium {
         self.events.retain(|event| !loaded(event));
     }
 
+    /// Waits until the page has loaded itself anew.
+    pub(crate) fn reloaded(&mut self) {
+        let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
+        while !self.events.iter().any(loaded) {
+            let event = self.receive("a reload");
+            self.events.push(event);
+        }
+        self.events.retain(|event| !loaded(event));
+    }
+
     /// The value of an expression, awaited.
     ///
     /// # Panics

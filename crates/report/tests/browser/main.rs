@@ -7,6 +7,7 @@ mod sample;
 mod checks;
 mod chromium;
 mod foreign;
+mod so_far;
 
 use std::path::PathBuf;
 

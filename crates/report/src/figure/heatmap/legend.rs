@@ -13,7 +13,9 @@ use crate::figure::entry;
 type Meaning<'d> = (bool, &'d [(Style, &'d str)], &'d str);
 
 /// What the marks mean, of those that occur.
-pub(super) fn legend(panels: &[&Panel]) -> Part {
+///
+/// `so_far`: a cell without a run may have one when the study is done.
+pub(super) fn legend(panels: &[&Panel], so_far: bool) -> Part {
     let any = |wanted: fn(&CellState) -> bool| {
         panels
             .iter()
@@ -78,7 +80,11 @@ pub(super) fn legend(panels: &[&Panel]) -> Part {
         (
             any(|s| matches!(s, CellState::Missing)),
             &[(Style::Missing, cell)],
-            "no run with these settings",
+            if so_far {
+                "no run yet"
+            } else {
+                "no run with these settings"
+            },
         ),
     ];
     let shown = marks.into_iter().filter(|(there, ..)| *there);

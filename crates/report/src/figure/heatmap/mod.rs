@@ -137,7 +137,7 @@ fn one(
             .collect(),
     };
     let scale = shades.bar(&format!("scale-{tag}"), level).map(Part::Scale);
-    let parts = [legend(panels)]
+    let parts = [legend(panels, study.so_far.is_some())]
         .into_iter()
         .chain(scale)
         .chain([Part::Maps(maps)]);
