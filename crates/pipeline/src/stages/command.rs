@@ -4,11 +4,9 @@
 //! nothing else. The program and its children are a process group that ends with the worker; should one of them
 //! leave it, it still holds the lock on the stage's log, and no second run begins beside it.
 
-mod curves;
 mod folder;
 mod guard;
 mod program;
-mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,6 +18,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use engine::{Contents, Job, Output};
+use runs::Logged;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -57,7 +56,7 @@ pub(crate) struct Settings {
     /// Inputs that are folders, kept as tar files.
     #[serde(default)]
     folders: Vec<String>,
-    curve: Option<curves::Settings>,
+    curve: Option<Logged>,
 }
 
 impl Settings {
@@ -81,7 +80,8 @@ pub(crate) fn preview(
         let mut paths = curve.paths();
         paths.all(|path| folder.join(path).is_file())
     });
-    curve.map(|curve| curve.preview(folder)).transpose()
+    let read = |path: &str| Ok(fs::read(folder.join(path))?);
+    curve.map(|curve| curve.preview(read)).transpose()
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,7 +176,7 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
         }
     }
     let outputs = settings.outputs.values().map(String::as_str);
-    let outputs = outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths));
+    let outputs = outputs.chain(settings.curve.iter().flat_map(Logged::paths));
     // A logger takes another name where its folder is there already.
     for path in outputs.filter(|path| !settings.discards(path)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
@@ -230,7 +230,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
     if let Some(curve) = &settings.curve {
         let curve = curve.read(|path| {
             let read = fs::read(declared(work, path, false)?);
-            read.map_err(|error| format!("{path}: {error}").into())
+            read.map_err(|error| Failure::from(format!("{path}: {error}")))
         })?;
         output
             .notes
@@ -265,7 +265,7 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
                 .values()
                 .map(|path| path.trim_end_matches('/')),
         )
-        .chain(settings.curve.iter().flat_map(curves::Settings::paths))
+        .chain(settings.curve.iter().flat_map(Logged::paths))
         .collect();
     let undeclared: Vec<String> = folder::files(work, &|path| settings.discards(path))?
         .into_iter()

@@ -3,17 +3,13 @@
 //! What a file means is told by the study ([`File`]): which column is which, in what steps are counted. Here it
 //! becomes rows by step, with the metrics' own names. Every number is read by one rule, whatever the format.
 
-mod json;
-mod number;
-mod separated;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use runs::Metric;
 use serde::Deserialize;
 
-use super::Failure;
-use number::number;
+use super::number::number;
+use super::{json, separated};
+use crate::Metric;
 
 /// The columns that a curve has beside its `step`.
 fn columns() -> impl Iterator<Item = &'static str> {
@@ -29,8 +25,8 @@ const ROUNDING: f64 = 1e-5;
 /// A file with curves, as the study describes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    pub(crate) path: String,
+pub(super) struct File {
+    pub(super) path: String,
     /// What a column is called in the file.
     #[serde(default)]
     columns: BTreeMap<String, String>,
@@ -66,15 +62,15 @@ enum Unit {
 
 /// How long steps and epochs are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    pub(crate) batch_size: u64,
-    pub(crate) steps_per_epoch: u64,
-    pub(crate) train_examples: u64,
+pub(super) struct Pace {
+    pub(super) batch_size: u64,
+    pub(super) steps_per_epoch: u64,
+    pub(super) train_examples: u64,
 }
 
 impl Pace {
     /// Examples seen after a step: the last batch of an epoch may be a small one.
-    pub(crate) fn examples(self, step: u64) -> u64 {
+    pub(super) fn examples(self, step: u64) -> u64 {
         if self.steps_per_epoch * self.batch_size <= self.train_examples {
             return step * self.batch_size;
         }
@@ -94,9 +90,9 @@ impl Pace {
 }
 
 /// The cells of one step that are not empty.
-pub(crate) type Row = BTreeMap<&'static str, f64>;
+pub(super) type Row = BTreeMap<&'static str, f64>;
 /// Rows by the number of updates made; the loss and the rate are those of the last of these.
-pub(crate) type Rows = BTreeMap<u64, Row>;
+pub(super) type Rows = BTreeMap<u64, Row>;
 
 /// What becomes of a column of the file.
 enum Use {
@@ -112,7 +108,7 @@ impl File {
     ///
     /// # Errors
     /// What is wrong, with the line.
-    pub(crate) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), Failure> {
+    pub(super) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), String> {
         let text = text(bytes).map_err(|error| format!("{}: {error}", self.path))?;
         let mut reader = Reader {
             file: self,
@@ -129,8 +125,8 @@ impl File {
         reader.check_columns()
     }
 
-    fn at(&self, line: usize, message: &str) -> Failure {
-        format!("{}, line {line}: {message}", self.path).into()
+    pub(super) fn at(&self, line: usize, message: &str) -> String {
+        format!("{}, line {line}: {message}", self.path)
     }
 
     fn use_of(&self, name: &str) -> Use {
@@ -205,8 +201,8 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 }
 
 /// Takes in records one by one.
-struct Reader<'a> {
-    file: &'a File,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a File,
     pace: Pace,
     rows: &'a mut Rows,
     /// What becomes of each column met so far.
@@ -214,19 +210,19 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn meet(&mut self, name: &str) {
+    pub(super) fn meet(&mut self, name: &str) {
         if !self.uses.contains_key(name) {
             self.uses.insert(name.to_owned(), self.file.use_of(name));
         }
     }
 
     /// Takes in one record: names of columns with what stands there.
-    fn record<'c>(
+    pub(super) fn record<'c>(
         &mut self,
         line: usize,
         decimal_comma: bool,
         cells: impl Iterator<Item = (&'c str, &'c str)>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), String> {
         let file = self.file;
         let mut step = None;
         let mut row = Row::new();
@@ -291,7 +287,7 @@ impl Reader<'_> {
     }
 
     /// Every column of the file is one that the study knows, and every one that it names is there.
-    fn check_columns(&self) -> Result<(), Failure> {
+    fn check_columns(&self) -> Result<(), String> {
         let path = &self.file.path;
         let names = |keep: fn(&Use) -> bool| -> Vec<&str> {
             let uses = self.uses.iter().filter(|(_, of)| keep(of));
@@ -310,8 +306,7 @@ impl Reader<'_> {
                 "{path} has no column {}, which `columns` names; it has {}",
                 quoted(&missing.into_iter().collect::<Vec<_>>()),
                 quoted(&known)
-            )
-            .into());
+            ));
         }
         let unknown = names(|of| matches!(of, Use::Unknown));
         if unknown.is_empty() {
@@ -324,8 +319,7 @@ impl Reader<'_> {
             columns().collect::<Vec<_>>().join(", "),
             unknown[0],
             unknown.join(", ")
-        )
-        .into())
+        ))
     }
 }
 
@@ -364,7 +358,7 @@ fn no_step(value: f64, file: &File) -> String {
     }
 }
 
-fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[&str]) -> String {
     names
         .iter()
         .map(|name| format!("`{name}`"))

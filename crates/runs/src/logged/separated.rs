@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{Reader, quoted};
-use crate::stages::Failure;
+use super::table::{Reader, quoted};
 
 /// Reads a header and the lines below it.
-pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
     let file = reader.file;
     let first = text.lines().find(|line| !line.trim().is_empty());
     let separator = separator(first.unwrap_or_default());

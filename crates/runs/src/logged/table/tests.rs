@@ -15,7 +15,7 @@ fn file(settings: Value) -> File {
 fn read(settings: Value, text: &str) -> Result<Rows, String> {
     let mut rows = Rows::new();
     let read = file(settings).read(text.as_bytes(), PACE, &mut rows);
-    read.map(|()| rows).map_err(|error| error.to_string())
+    read.map(|()| rows)
 }
 
 fn plain(text: &str) -> Result<Rows, String> {
