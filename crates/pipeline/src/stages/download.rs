@@ -3,6 +3,9 @@
 //! The address is a setting, so a file that moved is fetched again; its contents are the same, and what reads them is
 //! not run again.
 
+use std::io;
+
+use datasets::{Patience, Received};
 use engine::{Job, Output, Progress};
 use serde::Deserialize;
 
@@ -20,20 +23,26 @@ pub(crate) struct Settings {
 
 pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
     let Settings { url, sha256 } = settings(job)?;
-    let contents = datasets::download(&url, &sha256, &job.unfinished()?, &mut |received| {
+    let mut observe = |received: Received| {
         job.progress(|| Progress {
             done: received.bytes,
             total: received.of.unwrap_or(0),
             text: megabytes(received),
         });
+    };
+    let (partial, patience) = (job.unfinished()?, Patience::default());
+    let mut file = datasets::download(&url, &sha256, &partial, patience, &mut observe)?;
+    let contents = job.store_output(|output| {
+        io::copy(&mut file, output)?;
+        Ok::<_, Failure>(())
     })?;
     let mut output = Output::default();
-    output.blobs.insert("file".to_owned(), contents.into());
+    output.blobs.insert("file".to_owned(), contents);
     Ok(output)
 }
 
 /// `12.5 of 170.1 MB`.
-fn megabytes(received: datasets::Received) -> String {
+fn megabytes(received: Received) -> String {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let got = megabytes(received.bytes);
     match received.of {
