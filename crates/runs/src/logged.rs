@@ -7,6 +7,7 @@ mod json;
 mod number;
 mod separated;
 mod table;
+mod text;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

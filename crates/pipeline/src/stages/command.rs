@@ -28,6 +28,9 @@ use guard::Guard;
 /// How many undeclared files a message names.
 const NAMED: usize = 5;
 
+/// Bytes of a file with curves at most.
+const LONGEST_LOG: u64 = 1 << 30;
+
 /// What a program sees of this one's environment.
 const KEPT: [&str; 6] = [
     "PATH",
@@ -80,7 +83,7 @@ pub(crate) fn preview(
         let mut paths = curve.paths();
         paths.all(|path| folder.join(path).is_file())
     });
-    let read = |path: &str| Ok(fs::read(folder.join(path))?);
+    let read = |path: &str| log(path, &folder.join(path));
     curve.map(|curve| curve.preview(read)).transpose()
 }
 
@@ -228,10 +231,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         paths.push((name, declared(work, path, is_folder)?, is_folder));
     }
     if let Some(curve) = &settings.curve {
-        let curve = curve.read(|path| {
-            let read = fs::read(declared(work, path, false)?);
-            read.map_err(|error| Failure::from(format!("{path}: {error}")))
-        })?;
+        let curve = curve.read(|path| log(path, &declared(work, path, false)?))?;
         output
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
@@ -250,6 +250,21 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         output.blobs.insert(name.clone(), contents);
     }
     Ok(output)
+}
+
+/// The contents of a file with curves, which is read as a whole.
+fn log(name: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = || {
+        let bytes = fs::metadata(path)?.len();
+        if bytes > LONGEST_LOG {
+            let gigabytes = bytes as f64 / 1e9;
+            return Err(io::Error::other(format!(
+                "{gigabytes:.1} GB are too many for a curve; log fewer rows"
+            )));
+        }
+        fs::read(path)
+    };
+    read().map_err(|error| format!("{name}: {error}").into())
 }
 
 /// That every file which a program left was declared.

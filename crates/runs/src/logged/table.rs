@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::number::number;
+use super::text::text;
 use super::{json, separated};
 use crate::Metric;
 
@@ -110,6 +111,7 @@ impl File {
     /// What is wrong, with the line.
     pub(super) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), String> {
         let text = text(bytes).map_err(|error| format!("{}: {error}", self.path))?;
+        let text = text.as_ref();
         let mut reader = Reader {
             file: self,
             pace,
@@ -140,11 +142,19 @@ impl File {
         let columns: Vec<&'static str> = columns().filter(is).collect();
         if !columns.is_empty() {
             Use::Is(columns)
+        } else if name.is_empty() {
+            // Of pandas' index, or of a comma at the end of every line.
+            Use::Ignored
         } else if self.ignore.iter().any(|pattern| fits(pattern, name)) {
             Use::Ignored
         } else {
             Use::Unknown
         }
+    }
+
+    /// Whether the study says what becomes of a column.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        !matches!(self.use_of(name), Use::Unknown)
     }
 
     /// What the file calls the step.
@@ -180,24 +190,6 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 fn is_whole(number: f64) -> bool {
     number >= 0.0 && number.fract() == 0.0 && number < 2f64.powi(53)
-}
-
-/// The text of a file, without the mark that some programs begin it with.
-fn text(bytes: &[u8]) -> Result<&str, String> {
-    let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    if wide || bytes.iter().take(4).any(|byte| *byte == 0) {
-        return Err("it is UTF-16, as PowerShell's `>` writes; write UTF-8".to_owned());
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let line = 1 + before.matches('\n').count();
-        format!("line {line} is not UTF-8")
-    })?;
-    if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    Ok(text)
 }
 
 /// Takes in records one by one.
@@ -278,7 +270,7 @@ impl Reader<'_> {
             }
             if known.insert(column, value).is_some() {
                 let message = format!(
-                    "`{column}` of step {step} for the second time; did two runs write to one file?"
+                    "`{column}` of step {step} for the second time; did two runs write to one file, or did one go on in it?"
                 );
                 return Err(file.at(line, &message));
             }
