@@ -139,7 +139,7 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
+        "unfit": plan.unfit(), "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
     })
 }
 
