@@ -31,7 +31,7 @@ pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
 pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
-pub(crate) use sweep::{Progression, Sweep, Test, Values};
+pub(crate) use sweep::{Progression, Scalar, Sweep, Test, Values};
 pub(crate) use train::Train;
 
 /// A study: one file, any number of stages, one report. Keys that begin with `x-` are passed over: a place for

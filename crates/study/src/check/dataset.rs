@@ -180,7 +180,7 @@ fn counts(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
 /// Warns of files that are not there: a study can be checked and planned without them, and not be run.
 pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut Vec<Draft>) {
     let warning = |path: &Path, span: Span, help: String| {
-        Draft::warning(format!("there is no {}", path.display()))
+        Draft::warning(format!("there is no `{}`", path.display()))
             .at(span, "needed to run the study")
             .help(help)
     };

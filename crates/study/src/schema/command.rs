@@ -110,7 +110,7 @@ pub(crate) struct CurveOf {
 #[schemars(untagged)]
 pub(crate) enum Variable {
     /// This value.
-    Value(#[expect(dead_code, reason = "read from the tree, with its spelling")] Scalar),
+    Value(Scalar),
     /// What another variable has where `pipeline` runs; kept nowhere, and no part of the key.
     FromEnv(FromEnv),
 }
