@@ -13,6 +13,7 @@ mod commands;
 mod machine;
 mod progress;
 mod provenance;
+mod secrets;
 mod signals;
 mod site;
 mod stages;

@@ -108,8 +108,8 @@ const SECRETS: [&str; 8] = [
     "_KEY",
 ];
 
-/// Whether a variable of this name has what is to be kept nowhere.
-pub(crate) fn is_secret(variable: &str) -> bool {
+/// Whether an environment variable of this name has what is to be kept nowhere.
+pub fn is_secret(variable: &str) -> bool {
     let name = variable.to_uppercase();
     SECRETS.iter().any(|end| name.ends_with(end))
 }

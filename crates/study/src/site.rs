@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use crate::decode;
 use crate::diagnostic::{Diagnostics, Draft, Span};
 use crate::size::Size;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 use crate::yaml;
 
 /// Where and how studies run on this machine. Every key may be left out, and the command line has the last word.
@@ -207,7 +206,7 @@ impl Site {
         let name = path.display().to_string();
         let mut sources = Sources::default();
         let mut drafts = Vec::new();
-        let text = match fs::read_to_string(path) {
+        let text = match sources::read(path) {
             Ok(text) => text,
             Err(error) => {
                 sources.add(&name, "", Path::new(""));

@@ -7,6 +7,7 @@ use super::plan::change;
 use crate::cli::{self, Cli};
 use crate::commands::{counted, load, open};
 use crate::output::out;
+use crate::secrets::mask_manifest;
 use crate::{DONE, Failure, stages};
 
 /// How many stages are named where a part of a name fits several.
@@ -78,7 +79,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
         }
     }
     match (&planned.key, &planned.manifest) {
-        (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{manifest}")),
+        (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{}", mask_manifest(manifest))),
         _ => outln!("its manifest is known once what it reads has run"),
     }
     Ok(DONE)

@@ -1,6 +1,8 @@
 //! Other people's machines: quotas, a cache for several users, folders that may only be read.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -212,12 +214,37 @@ fn what_may_only_be_read_serves_what_it_holds_and_is_named_where_that_is_not_eno
     lab.write(&STUDY.replace("iterations: 3", "iterations: 4"));
     let (code, run) = said(&["run", "study.yaml", "--reports", there]);
     assert_eq!(code, Some(1), "{run}");
+    assert!(run.contains("cannot be written"), "{run}");
     assert!(
-        run.contains("cannot write") && run.contains("cache"),
-        "{run}"
-    );
-    assert!(
-        !run.contains("ran"),
+        !run.contains(" ran"),
         "nothing runs before it is known: {run}"
     );
+}
+
+#[test]
+fn folders_whose_names_are_not_utf_8_serve_as_any_other() {
+    let lab = Lab::new(STUDY);
+    let run = lab
+        .command(&["run", "study.yaml", "--cache"])
+        .arg(OsStr::from_bytes(b"caf\xe9"))
+        .arg("--reports")
+        .arg(OsStr::from_bytes(b"\xff"))
+        .output()
+        .expect("the binary starts");
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let reports = lab.path("").join(OsStr::from_bytes(b"\xff"));
+    assert!(reports.join("elsewhere.html").is_file());
+}
+
+#[test]
+fn what_has_no_end_is_no_study() {
+    let lab = Lab::new("extends: /dev/zero\nstudy: s\n");
+    for (arguments, code) in [
+        (&["check", "/dev/zero"][..], 2),
+        (&["check", "study.yaml"], 2),
+    ] {
+        let output = lab.output(arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains("more than 16 MiB are no study"));
+    }
 }
