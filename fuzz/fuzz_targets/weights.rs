@@ -1,4 +1,4 @@
-//! Reads weights, as PyTorch saves them.
+//! Reads weights, as other programs save them.
 
 #![no_main]
 

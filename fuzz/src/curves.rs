@@ -73,7 +73,7 @@ pub(crate) fn curve(bytes: &[u8]) {
     drop(Run::from_bytes("sgd/seed=0", &bytes));
 }
 
-/// Weights, as PyTorch saves them.
+/// Weights, as other programs save them.
 pub(crate) fn weights(bytes: &[u8]) {
     if let Ok(read) = weights::from_bytes(&safetensors(bytes)) {
         let written = weights::to_bytes(&read);

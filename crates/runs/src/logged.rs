@@ -24,10 +24,6 @@ const PREVIEWED: usize = 3;
 /// What the study says of the files with a curve, and of the run that it is a curve of.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the curve's own settings are called so in the study"
-)]
 pub struct Logged {
     files: Vec<File>,
     train_examples: u64,

@@ -1,6 +1,6 @@
-//! Weights as a safetensors file that PyTorch reads and writes: arrays of 32-bit floats by name.
+//! Weights as a safetensors file that `PyTorch` reads and writes: arrays of 32-bit floats by name.
 //!
-//! PyTorch's `num_batches_tracked` is neither written nor read: it is a counter that no result depends on, and
+//! `PyTorch`'s `num_batches_tracked` is neither written nor read: it is a counter that no result depends on, and
 //! `load_state_dict` does without.
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -12,7 +12,7 @@ const COUNTER: &str = "num_batches_tracked";
 pub struct Weight {
     /// Such as `fc.weight`.
     pub name: String,
-    /// PyTorch's.
+    /// `PyTorch`'s.
     pub shape: Vec<usize>,
     /// Row by row.
     pub values: Vec<f32>,

@@ -9,6 +9,7 @@ use std::io;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
+use ureq::http::uri::Authority;
 use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -258,7 +259,7 @@ impl<In: Transport> Connector<In> for AskProxy {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
-        let host = details.uri.authority().map(|host| host.as_str());
+        let host = details.uri.authority().map(Authority::as_str);
         // The user's name and password go into a header.
         let host = host.and_then(|host| host.rsplit('@').next());
         let origin = format!("http://{}", host.unwrap_or_default());

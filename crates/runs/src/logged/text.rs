@@ -18,7 +18,7 @@ const OTHERS: [(&[u8], &str); 7] = [
     (b"\x89HDF", "HDF5; write it as CSV"),
     (b"SQLite format 3", "a database; write its table as CSV"),
 ];
-/// What TensorFlow's and TensorBoard's event files have near their beginning.
+/// What event files of `TensorFlow` and `TensorBoard` have near their beginning.
 const EVENTS: &[u8] = b"brain.Event:";
 /// How much of a file tells what it is.
 const START: usize = 512;
@@ -85,8 +85,9 @@ fn of_wide(bytes: &[u8], swapped: bool) -> Result<String, String> {
 fn of_bytes(bytes: &[u8]) -> Result<&str, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes[..error.valid_up_to()].iter();
-        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        let line = bytes[..error.valid_up_to()]
+            .split(|byte| *byte == b'\n')
+            .count();
         format!("line {line} is not UTF-8; spreadsheets write that as \"CSV UTF-8\"")
     })
 }

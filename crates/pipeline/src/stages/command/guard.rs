@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_program_whose_worker_was_killed_as_it_started_it_ends_too() {
         if !Path::new("/proc/self/cwd").exists() {
-            eprintln!("skipped: this system does not tell where a process works");
+            errln!("skipped: this system does not tell where a process works");
             return;
         }
         let mut guard = Guard::start().expect("a guard");

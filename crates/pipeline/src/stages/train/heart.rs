@@ -1,6 +1,7 @@
 //! What a run says of itself: how far it is, and that it goes on while a step takes long. To invert a Kronecker factor of
 //! 4097 x 4097 takes a minute, and a run that says nothing for so long looks dead.
 
+use std::fmt::Write as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -98,7 +99,7 @@ impl Heart {
         if let Some((every, side)) = self.inversions
             && last.done.is_multiple_of(every)
         {
-            text += &format!(", K-FAC inverts factors of up to {side} x {side}");
+            let _ = write!(text, ", K-FAC inverts factors of up to {side} x {side}");
         }
         Some(Progress {
             done: last.done,
