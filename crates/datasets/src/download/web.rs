@@ -200,15 +200,12 @@ fn joined(at: &str, place: &str) -> String {
 ///
 /// Which variable is no address of a proxy.
 fn proxy(url: &str) -> Result<Option<Proxy>, String> {
-    let host = url.split("://").nth(1).unwrap_or("");
-    let local = ["localhost", "127.0.0.1", "[::1]"];
-    if local.iter().any(|name| host.starts_with(name)) {
+    let Ok(uri) = url.parse::<Uri>() else {
         return Ok(None);
-    }
-    // That one reads `NO_PROXY`; but it takes the first proxy that it finds, whatever the address.
-    if let (Some(any), Ok(uri)) = (Proxy::try_from_env(), url.parse::<Uri>())
-        && any.is_no_proxy(&uri)
-    {
+    };
+    // `try_from_env` reads `NO_PROXY`; but it takes the first proxy that it finds, whatever the address.
+    let is_local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if is_local || Proxy::try_from_env().is_some_and(|any| any.is_no_proxy(&uri)) {
         return Ok(None);
     }
     let names = if url.starts_with("https:") {

@@ -142,7 +142,7 @@ fn in_folder(
     let mut output = collect(job, settings, work)?;
     output
         .provenance
-        .insert("environment".to_owned(), json!(environment));
+        .insert("environment".to_owned(), in_text(&environment));
     let written: u64 = output.blobs.values().map(Contents::bytes).sum();
     // What is not kept may be large, too.
     let left = if settings.discard.is_empty() {
@@ -189,20 +189,29 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
     Ok(bytes)
 }
 
-fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap<String, String> {
+/// An environment as it is noted.
+fn in_text(environment: &BTreeMap<String, OsString>) -> Value {
+    let variables = environment.iter();
+    let texts = variables.map(|(name, value)| (name.clone(), json!(value.to_string_lossy())));
+    Value::Object(texts.collect())
+}
+
+/// Values need not be UTF-8: paths on other people's machines are not.
+fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap<String, OsString> {
     let kept = KEPT
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    let mut environment: BTreeMap<String, String> = kept.collect();
+        .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
+    let mut environment: BTreeMap<String, OsString> = kept.collect();
     for (name, value) in [
-        ("TMPDIR", temporary.display().to_string()),
-        ("OMP_NUM_THREADS", job.site().threads.to_string()),
+        ("TMPDIR", temporary.into()),
+        ("OMP_NUM_THREADS", job.site().threads.to_string().into()),
         // Or Python would leave `__pycache__` beside its modules.
-        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".into()),
     ] {
         environment.insert(name.to_owned(), value);
     }
-    environment.extend(settings.environment.clone());
+    let own = settings.environment.iter();
+    environment.extend(own.map(|(name, value)| (name.clone(), value.into())));
     environment
 }
 

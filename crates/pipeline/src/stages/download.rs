@@ -3,7 +3,9 @@
 //! The address is a setting, so a file that moved is fetched again; its contents are the same, and what reads them is
 //! not run again.
 
+use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 
 use datasets::{Patience, Received};
 use engine::{Job, Output, Progress};
@@ -30,7 +32,7 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
             text: megabytes(received),
         });
     };
-    let (partial, patience) = (job.unfinished()?, Patience::default());
+    let (partial, patience) = (partial(job)?, Patience::default());
     let mut file = datasets::download(&url, &sha256, &partial, patience, &mut observe)?;
     let contents = job.store_output(|output| {
         io::copy(&mut file, output)?;
@@ -39,6 +41,20 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
     let mut output = Output::default();
     output.blobs.insert("file".to_owned(), contents);
     Ok(output)
+}
+
+/// Where bytes are kept until they are complete. What another user of the cache has begun may be no other's to go on with.
+fn partial(job: &Job<'_>) -> Result<PathBuf, Failure> {
+    let partial = job.unfinished()?;
+    match File::options().append(true).open(&partial) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let user = rustix::process::getuid().as_raw();
+            let mut own = partial.into_os_string();
+            own.push(format!("-{user}"));
+            Ok(own.into())
+        }
+        _ => Ok(partial),
+    }
 }
 
 /// `12.5 of 170.1 MB`.
