@@ -248,3 +248,18 @@ fn what_has_no_end_is_no_study() {
         assert!(stderr(&output).contains("more than 16 MiB are no study"));
     }
 }
+
+#[test]
+fn a_program_finds_its_folder_for_temporary_files_whatever_its_name() {
+    let lab = Lab::new(
+        "study: elsewhere\nstages:\n  a: { command: { run: 'echo there > \"$TMPDIR/x\"; cat \"$TMPDIR/x\" > out.txt', outputs: { out: out.txt } } }\n",
+    );
+    let temporary = lab.path("").join(OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&temporary).expect("a folder");
+    let run = lab
+        .command(&["run", "study.yaml"])
+        .env("TMPDIR", &temporary)
+        .output()
+        .expect("the binary starts");
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+}
