@@ -95,6 +95,7 @@ fn a_lightning_script_is_followed_from_its_metrics_file_to_the_report() {
     );
     let page = fs::read_to_string(lab.path("reports/lightning.html")).expect("the page");
     assert!(page.contains("A Lightning script") && page.contains("learning_rate=0.5"));
+    assert!(!page.contains("0 parameters"), "nobody said how many");
 }
 
 #[test]
