@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// What `--set` changes.
-const BASE: &str = include_str!("../corpus/study/quickstart.yaml");
+use miette::GraphicalReportHandler;
+
+/// What `--set` changes: a study with all that a path may lead through.
+const BASE: &str = include_str!("../corpus/study/all.yaml");
 
 /// A file of this process.
 fn written(name: &str, contents: &[u8]) -> PathBuf {
@@ -25,26 +27,51 @@ pub(crate) fn study(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    if let Ok(study) = study::Study::parse("study.yaml", text) {
-        let stages: u64 = study.summary().iter().map(|summary| summary.stages).sum();
-        if stages < 2000 {
-            study.expand();
-        }
+    match study::Study::parse("study.yaml", text) {
+        Ok(study) => expand(&study),
+        Err(mistakes) => show(&mistakes),
     }
 }
 
-/// An assignment.
+/// Assignments, one a line.
 pub(crate) fn set(bytes: &[u8]) {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let path = PATH.get_or_init(|| written("study.yaml", BASE.as_bytes()));
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        drop(study::Study::load_with(path, &[text.to_owned()]));
+    let path = PATH.get_or_init(|| {
+        let path = written("study.yaml", BASE.as_bytes());
+        let sound = study::Study::load(&path);
+        sound.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        path
+    });
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let assignments: Vec<String> = text.lines().take(4).map(str::to_owned).collect();
+    match study::Study::load_with(path, &assignments) {
+        Ok(study) => expand(&study),
+        Err(mistakes) => show(&mistakes),
+    }
+}
+
+/// Every mistake can be shown in its text, underlined.
+fn show(mistakes: &dyn miette::Diagnostic) {
+    let mut shown = String::new();
+    let shows = GraphicalReportHandler::new().render_report(&mut shown, mistakes);
+    shows.expect("a place in the text");
+}
+
+/// The graph, if it is not large.
+fn expand(study: &study::Study) {
+    let stages: u64 = study.summary().iter().map(|summary| summary.stages).sum();
+    if stages < 2000 {
+        study.expand();
     }
 }
 
 /// A site file.
 pub(crate) fn site(bytes: &[u8]) {
-    drop(study::Site::load(&written("site.yaml", bytes)));
+    if let Err(mistakes) = study::Site::load(&written("site.yaml", bytes)) {
+        show(&mistakes);
+    }
 }
 
 /// A manifest: what is read is written the same.

@@ -1,33 +1,30 @@
 //! Files from the web, known by their SHA-256 before they are there.
 //!
 //! What has come in is kept in a partial file, so that a transfer that broke off, or was killed, goes on from there. The
-//! contents are handed out only once they have the checksum; keeping them is the caller's business.
+//! file is handed out only once it has the checksum; keeping it is the caller's business.
+
+mod web;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
+use ureq::Body;
 use ureq::http::Response;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy, Timeout};
 
 use crate::Error;
+use web::{NoAnswer, Web};
 
-/// How long to wait for a connection, and for more bytes.
-const CONNECT: Duration = Duration::from_secs(30);
-const READ: Duration = Duration::from_mins(1);
 /// Bytes of a file at most.
 const LIMIT: u64 = 1 << 33;
 /// How often a transfer that breaks off is taken up again before the download fails.
 const RESUMED: u32 = 5;
-/// Redirects that are followed.
-const REDIRECTS: u32 = 10;
 /// How long a busy server is waited for: at once, and in all.
-const PATIENCE: Duration = Duration::from_mins(5);
-const PATIENCE_IN_ALL: Duration = Duration::from_mins(15);
+const BUSY: Duration = Duration::from_mins(5);
+const BUSY_IN_ALL: Duration = Duration::from_mins(15);
 /// Bytes read at once.
 const PIECE: usize = 1 << 16;
 
@@ -40,7 +37,27 @@ pub struct Received {
     pub of: Option<u64>,
 }
 
-/// The contents of the file at `url`, once they have this SHA-256 (64 lower-case hexadecimal digits).
+/// How long a silent server is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until there is a connection.
+    pub connect: Duration,
+    /// For an answer, and for more bytes of it.
+    pub read: Duration,
+}
+
+impl Default for Patience {
+    /// Half a minute, and a minute.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            read: Duration::from_mins(1),
+        }
+    }
+}
+
+/// The file at `url`, once it has this SHA-256 (64 lower-case hexadecimal digits): open at its beginning, and without a
+/// name.
 ///
 /// `partial` is where bytes are kept until they are complete; what is there already is not fetched again. It is gone
 /// afterwards, but for a transfer that broke off. `observe` is called as bytes come in.
@@ -53,37 +70,42 @@ pub fn download(
     url: &str,
     sha256: &str,
     partial: &Path,
+    patience: Patience,
     observe: &mut dyn FnMut(Received),
-) -> Result<Vec<u8>, Error> {
+) -> Result<File, Error> {
     let failed = |problem: String| Error::download(url, problem);
     let disk = |error: io::Error| Error::Partial {
         file: partial.display().to_string(),
         error,
     };
-    let agent = agent(url);
+    let web = Web::new(patience);
     // A second time from the start, if what an earlier attempt left does not fit what came after it.
     for from_start in [false, true] {
         if from_start {
             remove(partial).map_err(disk)?;
         }
         let begun = length(partial);
-        complete(&agent, url, partial, observe)?;
-        let contents = fs::read(partial).map_err(disk)?;
-        let found = digest(&contents);
+        complete(&web, url, partial, observe)?;
+        let mut file = File::open(partial).map_err(disk)?;
+        let found = digest(&mut file).map_err(disk)?;
+        file.rewind().map_err(disk)?;
         if found == sha256 {
             remove(partial).map_err(disk)?;
-            return Ok(contents);
+            return Ok(file);
         }
         if begun == 0 {
             remove(partial).map_err(disk)?;
-            return Err(failed(match web_page(&contents) {
+            let mut start = Vec::new();
+            let length = file.metadata().map_err(disk)?.len();
+            let read = file.take(PIECE as u64).read_to_end(&mut start);
+            read.map_err(disk)?;
+            return Err(failed(match web_page(&start) {
                 Some(title) => format!(
                     "the server sends a web page{title} and not the file; open the address in a browser to see what it \
                      asks for"
                 ),
                 None => format!(
-                    "it is another file than the study means: {} bytes with SHA-256 {found}, expected {sha256}",
-                    contents.len()
+                    "it is another file than the study means: {length} bytes with SHA-256 {found}, expected {sha256}"
                 ),
             }));
         }
@@ -93,19 +115,19 @@ pub fn download(
 
 /// Asks for the file until all of it is there.
 fn complete(
-    agent: &Agent,
+    web: &Web,
     url: &str,
     partial: &Path,
     observe: &mut dyn FnMut(Received),
 ) -> Result<(), Error> {
     let (mut attempt, mut waited) = (0, Duration::ZERO);
     loop {
-        let problem = match fetch(agent, url, partial, observe)? {
+        let problem = match fetch(web, url, partial, observe)? {
             Came::Whole => return Ok(()),
             Came::Broken(problem) => format!("the transfer breaks off again and again ({problem})"),
             Came::Busy { status, after } => {
                 let wait = after.unwrap_or(Duration::from_secs(1 << attempt));
-                if wait > PATIENCE || waited + wait > PATIENCE_IN_ALL {
+                if wait > BUSY || waited + wait > BUSY_IN_ALL {
                     return Err(Error::download(
                         url,
                         format!(
@@ -130,9 +152,9 @@ fn complete(
     }
 }
 
-/// The title of a web page, in brackets, if that is what the bytes are.
-fn web_page(contents: &[u8]) -> Option<String> {
-    let start = String::from_utf8_lossy(&contents[..contents.len().min(PIECE)]);
+/// The title of a web page, in brackets, if that is what begins so.
+fn web_page(start: &[u8]) -> Option<String> {
+    let start = String::from_utf8_lossy(start);
     let lower = start
         .trim_start_matches('\u{feff}')
         .trim_start()
@@ -173,7 +195,7 @@ enum Came {
 
 /// Asks for the rest of the file and appends it.
 fn fetch(
-    agent: &Agent,
+    web: &Web,
     url: &str,
     partial: &Path,
     observe: &mut dyn FnMut(Received),
@@ -184,28 +206,10 @@ fn fetch(
         error,
     };
     let there = length(partial);
-    let mut request = agent.get(url);
-    if there > 0 {
-        request = request.header("Range", format!("bytes={there}-"));
-    }
-    let response = match request.call() {
+    let response = match web.ask(url, there) {
         Ok(response) => response,
-        Err(error) if connected(&error) => return Ok(Came::Broken(error.to_string())),
-        Err(ureq::Error::TooManyRedirects) => {
-            return Err(failed(format!("more than {REDIRECTS} redirects")));
-        }
-        Err(error) if error.to_string().contains("certificate") => {
-            return Err(failed(format!(
-                "its certificate is not trusted ({error}); the authorities are those of the system, or those of the \
-                 file that SSL_CERT_FILE names"
-            )));
-        }
-        Err(error) => {
-            return Err(failed(format!(
-                "cannot be reached ({error}); without a connection, get the file by other means and name it under \
-                 `path:`"
-            )));
-        }
+        Err(NoAnswer::Broken(problem)) => return Ok(Came::Broken(problem)),
+        Err(NoAnswer::Final(problem)) => return Err(failed(problem)),
     };
     let status = response.status();
     match status.as_u16() {
@@ -248,57 +252,9 @@ fn fetch(
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Ok(Came::Broken(error.to_string())),
+            Err(error) => return Ok(Came::Broken(web.in_words(&error))),
         }
     }
-}
-
-/// Whether there was a server, which did not answer as it should: worth another attempt.
-fn connected(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::UnexpectedEof
-        ),
-        ureq::Error::Timeout(what) => !matches!(what, Timeout::Connect | Timeout::Resolve),
-        ureq::Error::Protocol(_) => true,
-        _ => false,
-    }
-}
-
-/// Certificates are those of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), or Mozilla's where it has none;
-/// proxies those of the environment (`HTTPS_PROXY`, `NO_PROXY` and so on). This machine is asked directly.
-fn agent(url: &str) -> Agent {
-    let host = url.split("://").nth(1).unwrap_or("");
-    let local = ["localhost", "127.0.0.1", "[::1]"];
-    let is_local = local.iter().any(|name| host.starts_with(name));
-    let proxy = if is_local {
-        None
-    } else {
-        Proxy::try_from_env()
-    };
-    let certificates = rustls_native_certs::load_native_certs().certs;
-    let roots = if certificates.is_empty() {
-        RootCerts::WebPki
-    } else {
-        let own = |certificate| Certificate::from_der(certificate).to_owned();
-        let all = certificates.iter().map(|certificate| own(certificate));
-        all.collect::<Vec<_>>().into()
-    };
-    Agent::config_builder()
-        .proxy(proxy)
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .timeout_connect(Some(CONNECT))
-        .timeout_per_read(Some(READ))
-        .max_redirects(REDIRECTS)
-        .http_status_as_error(false)
-        .accept_encoding("identity")
-        .user_agent(concat!("pipeline/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
 }
 
 fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
@@ -333,10 +289,17 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn digest(contents: &[u8]) -> String {
+fn digest(file: &mut File) -> io::Result<String> {
+    let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => hasher.update(&piece[..read]),
+        }
+    }
     let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(contents) {
+    for byte in hasher.finalize() {
         let _ = write!(text, "{byte:02x}");
     }
-    text
+    Ok(text)
 }

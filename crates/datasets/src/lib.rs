@@ -12,7 +12,7 @@ mod source;
 mod split;
 
 pub use data::{Data, Normalisation, Part};
-pub use download::{Received, download};
+pub use download::{Patience, Received, download};
 pub use error::Error;
 pub use prepare::{DatasetSettings, prepare};
 pub use source::{Files, Source};

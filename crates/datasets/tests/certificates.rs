@@ -3,11 +3,12 @@
 //! Which authorities count is said by the environment, which a process reads for itself: each case is this program again,
 //! running the one test that is ignored otherwise.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 
+use datasets::{Patience, download};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -15,8 +16,15 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 /// From `printf contents | sha256sum`.
 const SHA256: &str = "d1b2a59fbea7e20077af9f91b27e95e865061b270be03ff539ab3b73587882e8";
 
+const CONTENTS: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\ncontents";
+
 /// A server for `localhost`; its address, and the authority that signed its certificate.
 fn server() -> (String, String) {
+    server_that_answers(CONTENTS.to_vec())
+}
+
+fn server_that_answers(answer: Vec<u8>) -> (String, String) {
     let authority = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -50,9 +58,7 @@ fn server() -> (String, String) {
             while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
                 line.clear();
             }
-            let answer =
-                b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\ncontents";
-            let _ = stream.get_mut().write_all(answer);
+            let _ = stream.get_mut().write_all(&answer);
             stream.get_mut().conn.send_close_notify();
             let _ = stream.get_mut().flush();
         }
@@ -65,14 +71,13 @@ fn server() -> (String, String) {
 fn fetch() {
     let url = std::env::var("TEST_URL").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let got = datasets::download(&url, SHA256, &folder.path().join("partial"), &mut |_| ());
-    println!(
-        "{}",
-        got.map_or_else(
-            |error| error.to_string(),
-            |bytes| String::from_utf8(bytes).unwrap()
-        )
+    let partial = folder.path().join("partial");
+    let got = download(&url, SHA256, &partial, Patience::default(), &mut |_| ());
+    let said = got.map_or_else(
+        |error| error.to_string(),
+        |file| io::read_to_string(file).unwrap(),
     );
+    println!("{said}");
 }
 
 fn fetched(url: &str, certificates: &str) -> String {
@@ -106,4 +111,25 @@ fn a_certificate_of_an_unknown_authority_is_refused_with_help() {
         printed.contains("certificate") && printed.contains("SSL_CERT_FILE"),
         "{printed}"
     );
+}
+
+#[test]
+fn a_secure_address_may_send_on_to_a_plain_one_as_the_checksum_says_what_is_right() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = format!("http://{}/data.bin", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+            line.clear();
+        }
+        stream.get_mut().write_all(CONTENTS).unwrap();
+    });
+    let moved = format!(
+        "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\nLocation: {plain}\r\n\r\n"
+    );
+    let (url, authority) = server_that_answers(moved.into_bytes());
+    let said = fetched(&url, &authority);
+    assert!(said.contains("contents"), "{said}");
 }

@@ -26,6 +26,18 @@ pub fn end_of_log(log: &Path) -> String {
     lines[first..].join("\n").trim_end().to_owned()
 }
 
+/// A message without what a terminal would act on, and no longer than anybody reads: it may quote a file that somebody
+/// else made.
+pub(crate) fn printable(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(unescaped).collect();
+    let mut text = lines.join("\n");
+    if text.len() > QUOTED {
+        text.truncate(text.floor_char_boundary(QUOTED));
+        text.push('…');
+    }
+    text
+}
+
 /// The last bytes, and whether they are all.
 fn tail(log: &Path) -> std::io::Result<(Vec<u8>, bool)> {
     let mut file = File::open(log)?;
@@ -112,5 +124,15 @@ mod tests {
         assert!(quoted.starts_with("0123456789\n") && quoted.ends_with("\nthe end"));
         assert_eq!(end_of(&[0xff, b'a', b'\n']), "\u{fffd}a");
         assert_eq!(end_of_log(Path::new("/no/such/log")), "");
+    }
+
+    #[test]
+    fn a_message_that_quotes_a_foreign_file_does_nothing_to_a_terminal_and_is_not_endless() {
+        let quoting = "no column `\u{1b}]0;title\u{7}\u{1b}[31mloss\u{7}`\nin the file";
+        assert_eq!(printable(quoting), "no column `loss`\nin the file");
+        assert_eq!(
+            printable(&"ä".repeat(QUOTED)).len(),
+            QUOTED + '…'.len_utf8()
+        );
     }
 }

@@ -329,6 +329,11 @@ impl Plan {
         self.count(|verdict| matches!(verdict, Verdict::Maybe { .. }))
     }
 
+    /// How many stages cannot run: what they read is not there, or is nothing that their settings can be taken from.
+    pub fn unfit(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Unfit { .. }))
+    }
+
     /// Expected working time of those that will or may run in seconds, summed over jobs; none if
     /// nothing is known about one of them.
     pub fn seconds(&self) -> Option<f64> {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::claim::{Claim, take_stdout};
 use crate::job::{Execute, Inputs, Job, lock};
+use crate::log::printable;
 use crate::protocol::{Reply, Request};
 use crate::{
     Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock, mask_users,
@@ -74,7 +75,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
         let reply = worker
             .answer(&manifest, files)
             .unwrap_or_else(|error| Reply::Failed {
-                error: with_sources(&error),
+                error: printable(&with_sources(&error)),
                 unstored: matches!(error, Error::Io { .. }),
             });
         let problems = worker.store.take_problems();
@@ -158,7 +159,7 @@ impl Worker<'_> {
             Err(error) if error.is::<Interrupted>() => return Ok(Reply::Interrupted),
             Err(error) => {
                 return Ok(Reply::Failed {
-                    error: mask_users(&with_sources(&*error)),
+                    error: mask_users(&printable(&with_sources(&*error))),
                     unstored: job.unstored.into_inner(),
                 });
             }

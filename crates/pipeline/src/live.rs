@@ -301,8 +301,7 @@ fn draw(
     let mut paths = Vec::new();
     for page in &answer.pages {
         let path = subject.folder.join(format!("{}.html", page.name));
-        replace(&path, page.html.as_bytes())
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        replace(&path, page.html.as_bytes())?;
         paths.push(path);
     }
     Ok(Some((answer, paths)))

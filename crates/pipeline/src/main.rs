@@ -15,6 +15,7 @@ mod machine;
 mod pace;
 mod progress;
 mod provenance;
+mod secrets;
 mod seen;
 mod signals;
 mod site;

@@ -10,6 +10,7 @@ use report::{
 };
 use serde_json::Value;
 
+use crate::secrets::mask_word;
 use crate::{stages, version};
 
 /// How many of the slowest stages are named.
@@ -32,6 +33,12 @@ pub(crate) struct Ran<'a> {
     pub(crate) site: Option<&'a study::Site>,
 }
 
+/// What this process was called with; names of files need not be UTF-8.
+fn command_line() -> String {
+    let words = std::env::args_os().map(|word| mask_word(&word.to_string_lossy()).into_owned());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Gathers it all.
 pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
     let records: Vec<(&engine::Stage, &Record)> = made
@@ -46,7 +53,7 @@ pub(crate) fn provenance(made: &Made<'_>) -> Provenance {
     Provenance {
         version: version::SHORT.to_owned(),
         commit: version::COMMIT.map(str::to_owned),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: command_line(),
         machines: shares(
             records
                 .iter()

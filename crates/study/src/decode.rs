@@ -112,6 +112,15 @@ struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    /// What marks are made at. What a bare word holds has no place of its own: it is the word's.
+    fn place(self) -> Span {
+        if self.node.span == choice::NOTHING.span {
+            self.key
+        } else {
+            self.node.span
+        }
+    }
+
     fn blame(self, fault: Fault) -> Fault {
         // A whole mapping is a poor thing to underline: its key says as much.
         let label = match self.node.value {
@@ -119,7 +128,7 @@ impl<'a> At<'a> {
             _ => self.node.span,
         };
         fault.or_blame(|| Blame::Value {
-            span: self.node.span,
+            span: self.place(),
             label,
             name: self.name.to_owned(),
         })
@@ -127,7 +136,7 @@ impl<'a> At<'a> {
 
     /// Decodes, and takes the blame also for what is found wrong after reading (a range, a combination).
     fn feed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Fault> {
-        if self.marks.replaced.contains(&self.node.span) {
+        if self.marks.replaced.contains(&self.place()) {
             return seed.deserialize(Hole).map_err(|_| Fault::hollow());
         }
         seed.deserialize(self).map_err(|fault| self.blame(fault))
@@ -345,7 +354,7 @@ impl<'a> Entries<'a> {
         let added = at
             .marks
             .added
-            .get(&at.node.span)
+            .get(&at.place())
             .map_or(&[][..], Vec::as_slice);
         Self {
             rest: entries,
@@ -373,7 +382,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             let key: StrDeserializer<'_, Fault> = StrDeserializer::new(&entry.key);
             return seed.deserialize(key).map(Some).map_err(|fault| {
                 fault.or_blame(|| Blame::Key {
-                    mapping: self.at.node.span,
+                    mapping: self.at.place(),
                     span: entry.key_span,
                     name: self.at.name.to_owned(),
                     present: self.all.iter().map(|entry| entry.key.clone()).collect(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Draft, Mistake};
 use crate::include;
 use crate::like;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 use crate::yaml::{self, Node, Value};
 
 /// Files that may name each other: a study needs two or three.
@@ -42,7 +42,7 @@ pub(crate) fn tree_of(
     mistakes: &mut Vec<Draft>,
 ) -> Result<Node, Draft> {
     let start = sources.add(name, text, folder);
-    let mut chain = vec![document(text, start, mistakes)?];
+    let mut chain = vec![document(text, start, sources, mistakes)?];
     let mut folder = folder.to_owned();
     while let Some(extends) = chain[chain.len() - 1].get("extends") {
         // Anything but text is found when the file is decoded.
@@ -54,7 +54,7 @@ pub(crate) fn tree_of(
             .unwrap_or(Path::new(""))
             .clone_into(&mut folder);
         let start = sources.add(&shown, &text, &folder);
-        chain.push(document(&text, start, mistakes)?);
+        chain.push(document(&text, start, sources, mistakes)?);
     }
     let mut chain = chain.into_iter().rev();
     let mut tree = chain.next().expect("the study itself is read first");
@@ -80,7 +80,7 @@ pub(crate) fn read(
             .at(node.span, "named here")
             .help(help.to_owned()))
     };
-    let text = match fs::read_to_string(path) {
+    let text = match sources::read(path) {
         Ok(text) => text,
         Err(error) => {
             return fail(
@@ -102,11 +102,18 @@ pub(crate) fn read(
     Ok((shown, text, longer))
 }
 
-fn document(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
+fn document(
+    text: &str,
+    start: usize,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Draft>,
+) -> Result<Node, Draft> {
     let mut tree = yaml::parse(text, start, mistakes)?.ok_or_else(|| {
         Draft::error(Mistake::EmptyFile, "the file is empty")
             .help("start with `study: NAME` and `stages:`")
     })?;
+    // Before anything else comes on top of it: what is set anew stands in the file all the same.
+    crate::mask_secrets(&tree, sources);
     // A home for anchors: their aliases are expanded by now.
     if let Value::Mapping(entries) = &mut tree.value {
         entries.retain(|entry| !entry.key.starts_with("x-"));

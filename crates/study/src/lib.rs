@@ -31,12 +31,12 @@ mod sweep;
 mod training;
 mod yaml;
 
-use std::fs;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, mistakes_markdown};
+pub use program::is_secret;
 pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
 pub use site::{Device, Site};
 pub use size::Size;
@@ -89,7 +89,7 @@ impl Study {
     pub fn load_with(path: impl AsRef<Path>, set: &[String]) -> Result<Self, Diagnostics> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = sources::read(path).map_err(|error| {
             let mut sources = Sources::default();
             sources.add(&name, "", Path::new(""));
             let draft = Draft::error(Mistake::CannotRead, format!("cannot read {name}: {error}"));

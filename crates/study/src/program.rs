@@ -98,17 +98,19 @@ fn check_counting(command: &Command, mistakes: &mut Vec<Draft>) {
 }
 
 /// Words at the end of a variable's name that make it a secret.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "TOKEN",
     "SECRET",
     "PASSWORD",
     "PASSWD",
-    "API_KEY",
-    "ACCESS_KEY",
+    "PASSPHRASE",
+    "CREDENTIALS",
+    "APIKEY",
+    "_KEY",
 ];
 
-/// Whether a variable of this name has what is to be kept nowhere.
-pub(crate) fn is_secret(variable: &str) -> bool {
+/// Whether an environment variable of this name has what is to be kept nowhere.
+pub fn is_secret(variable: &str) -> bool {
     let name = variable.to_uppercase();
     SECRETS.iter().any(|end| name.ends_with(end))
 }
@@ -116,12 +118,22 @@ pub(crate) fn is_secret(variable: &str) -> bool {
 /// Warns of secrets in the study.
 fn check_environment(command: &Command, mistakes: &mut Vec<Draft>) {
     for (name, variable) in &command.environment {
-        if is_secret(name) && matches!(**variable, Variable::Value(_)) {
+        // An empty one takes a secret away.
+        let is_given = match &**variable {
+            Variable::Value(Scalar::Word(word)) => !word.is_empty(),
+            Variable::Value(_) => true,
+            Variable::FromEnv(_) => false,
+        };
+        if is_secret(name) && is_given {
             mistakes.push(
-                Draft::warning(Mistake::SecretInStudy, format!("`{name}` is kept with the results and shown on the page"))
-                    .at(variable.span, "part of the key")
+                Draft::warning(
+                    Mistake::SecretInStudy,
+                    format!("`{name}` sounds like a secret, and its value is kept with every result"),
+                )
+                    .at(variable.span, "kept in the cache, and left out only where it is shown")
                     .help(format!(
-                        "write `{name}: {{ from_env: {name} }}` to take it from the environment of `pipeline`"
+                        "write `{name}: {{ from_env: {name} }}` to take it from the environment of `pipeline`, and keep \
+                         it nowhere"
                     )),
             );
         }

@@ -3,7 +3,6 @@
 //! Read with the study file's means: every mistake at once, each with its place. Finding the file, and what the
 //! command line says against it, is the program's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::diagnostic::{Diagnostics, Draft, Mistake, Span};
 use crate::schema::Scalar;
 use crate::schema::shape::{Shape, by_shape};
 use crate::size::Size;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 use crate::yaml;
 
 /// Where and how studies run on this machine. Every key may be left out; options on the command line replace it.
@@ -175,7 +174,7 @@ impl Site {
         let name = path.display().to_string();
         let mut sources = Sources::default();
         let mut drafts = Vec::new();
-        let text = match fs::read_to_string(path) {
+        let text = match sources::read(path) {
             Ok(text) => text,
             Err(error) => {
                 sources.add(&name, "", Path::new(""));

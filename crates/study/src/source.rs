@@ -78,6 +78,15 @@ impl Source {
         }
     }
 
+    /// Channels, height and width of its images.
+    pub(crate) fn image(self) -> [u64; 3] {
+        match self {
+            Self::Digits => [1, 8, 8],
+            Self::Cifar10 | Self::Svhn => [3, 32, 32],
+            Self::Mnist | Self::FashionMnist => [1, 28, 28],
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",

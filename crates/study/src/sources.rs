@@ -1,5 +1,7 @@
 //! The texts that a study is made of, laid end to end, so that a span says which of them it is in.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,21 @@ use miette::NamedSource;
 
 use crate::diagnostic::Span;
 use crate::set;
+
+/// Bytes of a file at most.
+const LONGEST: u64 = 16 << 20;
+
+/// The text of a file. What is called a study need not be one: a device, or a table of some gigabytes.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    // That there is too much counts for more than what it is.
+    let read = file.take(LONGEST + 1).read_to_string(&mut text);
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other("more than 16 MiB are no study"));
+    }
+    read.map(|_| text)
+}
 
 /// Files and settings of the command line, in the order in which they were read.
 #[derive(Default)]
@@ -51,8 +68,10 @@ impl Sources {
         let after = self.0.partition_point(|text| text.start <= span.start);
         let text = &mut self.0[after.max(1) - 1];
         let range = text.range(span);
-        text.contents
-            .replace_range(range.clone(), &"*".repeat(range.len()));
+        // As many bytes, in as many lines: all that comes after keeps its place.
+        let stars = |byte: u8| if byte == b'\n' { '\n' } else { '*' };
+        let stars: String = text.contents[range.clone()].bytes().map(stars).collect();
+        text.contents.replace_range(range, &stars);
         text.source = source(&text.name, &text.contents);
     }
 

@@ -196,7 +196,7 @@ pub(crate) fn own(
         )
     };
     for (train, _) in trains(node, key, &grid, normalised) {
-        degenerate::check_factors(name, &train, mistakes);
+        degenerate::check_factors(name, &train, *data.source, mistakes);
         degenerate::check_normalisation(name, &train, data.train_examples(), mistakes);
     }
     Some(Training {

@@ -32,6 +32,7 @@ macro_rules! snapshots {
 snapshots! {
     an_unknown_key_is_shown_with_what_was_meant: broken(&[("      budget: {", "      bugdet: {")]);
     a_value_of_the_wrong_type_is_shown: broken(&[("train: 1280", "train: many"), ("hidden: [32]", "hidden: 32")]);
+    a_bare_word_that_lacks_a_setting_is_shown_and_no_other_is_blamed: broken(&[("mlp: { hidden: [32] }", "cnn: {}"), ("model: { cnn: {} }", "model: cnn"), ("kfac: { momentum: 0.9 } }", "sgd: {} }"), ("optimizer: { sgd: {} }", "optimizer: sgd"), ("      damping: [0.01, 0.1]\n", "")]);
     an_unknown_stage_is_shown_with_what_was_meant: broken(&[("runs: [kfac], by", "runs: [kfca], by")]);
     a_stage_of_the_wrong_kind_is_shown: broken(&[("dataset: digits", "dataset: winners")]);
     a_key_given_twice_is_shown_in_both_places: broken(&[("      budget: { epochs: 12 }\n", "      budget: { epochs: 12 }\n      budget: { epochs: 13 }\n")]);
@@ -84,6 +85,7 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
     a_damping_below_single_precision_is_a_warning: broken(&[("damping: [0.01, 0.1]", "damping: [1e-40, 0.1]")]);
     a_normalisation_over_one_example_is_a_warning: broken(&[("mlp: { hidden: [32] } }", "cnn: { channels: [4] } }\n      ghost_batch: 21\n      last_batch: keep"), ("[16, 64]", "[1, 16, 64, 1279]")]);
     a_layer_too_wide_for_kfac_is_a_warning: broken(&[("hidden: [32]", "hidden: [4096, 32]")]);
+    a_layer_too_wide_for_kfac_on_images_of_the_data_set_is_a_warning: broken(&[("source: digits", "source: cifar10, url: https://x.org/c.tgz, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]);
     a_ghost_batch_of_one_means_nothing_without_batch_norm: broken(&[("      budget: {", "      ghost_batch: 1\n      budget: {")]);
     files_that_are_not_there_are_a_warning: data_sets(&["source: cifar10, path: no/such.tar.gz", "source: svhn, path: no, validation: 5000", "source: fashion-mnist, path: no"]);
     addresses_and_checksums_that_do_not_fit_are_shown: data_sets(&[

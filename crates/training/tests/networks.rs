@@ -273,3 +273,37 @@ fn sgd_follows_its_twin_in_double_precision() {
         );
     }
 }
+
+#[test]
+fn the_largest_kronecker_factor_is_known_without_the_network() {
+    for model in [
+        json!({"mlp": {"hidden": [32]}}),
+        json!({"mlp": {"hidden": [40, 500]}}),
+        json!({"mlp": {"hidden": []}}),
+        json!({"cnn": {"channels": [4]}}),
+        json!({"cnn": {"channels": [100, 3, 2]}}),
+        json!({"cnn": {"channels": [2, 3, 40]}}),
+        json!("resnet20"),
+        json!("alexnet"),
+    ] {
+        for data in [&*DIGITS, &noise(10, 20)] {
+            let known: Model = serde_json::from_value(model.clone()).unwrap();
+            if matches!(known, Model::ResNet20 | Model::AlexNet) && data.channels == 1 {
+                continue;
+            }
+            let weights = network(&known, data, 0).weights();
+            let has_bias = |weight: &Weight| {
+                let bias = weight.name.replace(".weight", ".bias");
+                weights.iter().any(|weight| weight.name == bias)
+            };
+            let matrices = weights.iter().filter(|weight| weight.shape.len() > 1);
+            let sides = matrices.flat_map(|weight| {
+                let inputs: usize = weight.shape[1..].iter().product();
+                [inputs + usize::from(has_bias(weight)), weight.shape[0]]
+            });
+            let image = [data.channels, data.height, data.width].map(|size| size as u64);
+            let largest = known.largest_factor(image, data.classes as u64);
+            assert_eq!(largest, sides.max().unwrap() as u64, "{model} on {image:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use super::plan::change;
 use crate::cli::{self, Cli};
 use crate::commands::{counted, expand, load, open};
 use crate::output::out;
+use crate::secrets::mask_manifest;
 use crate::{DONE, Failure, stages};
 
 /// How many stages are named where a part of a name fits several.
@@ -76,7 +77,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
         }
     }
     match (&planned.key, &planned.manifest) {
-        (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{manifest}")),
+        (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{}", mask_manifest(manifest))),
         _ => outln!("what it depends on is known after the stages that it reads have run"),
     }
     Ok(DONE)

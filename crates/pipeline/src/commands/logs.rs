@@ -1,6 +1,7 @@
 //! `pipeline logs`: what a stage wrote when it last ran, and how it failed.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
 
 use super::explain::find;
 use crate::cli::Cli;
@@ -8,6 +9,9 @@ use crate::cli::cache::Logs;
 use crate::commands::{counted, expand, load, open};
 use crate::output::out;
 use crate::{DONE, Failure, stages};
+
+/// Bytes of a log that are shown at once, and then to the end of the line.
+const PIECE: u64 = 1 << 20;
 
 pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
@@ -28,9 +32,9 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
         errln!("{name} as it last ran; what it depends on may have changed since");
     }
     let path = store.log_path(key);
-    match std::fs::read(&path) {
-        Ok(log) if log.is_empty() => errln!("{name} wrote nothing"),
-        Ok(log) => out(log),
+    match File::open(&path).and_then(show) {
+        Ok(0) => errln!("{name} wrote nothing"),
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
             errln!("{name} has not run in this cache with the settings that the study has now");
         }
@@ -42,4 +46,20 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
         errln!("{name} failed {times}, last: {}", last.error);
     }
     Ok(DONE)
+}
+
+/// Prints a log, which may be longer than memory; how many pieces it had.
+fn show(log: File) -> io::Result<usize> {
+    let mut log = BufReader::new(log);
+    let (mut piece, mut pieces) = (Vec::new(), 0);
+    loop {
+        piece.clear();
+        log.by_ref().take(PIECE).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Ok(pieces);
+        }
+        log.by_ref().take(PIECE).read_until(b'\n', &mut piece)?;
+        out(&piece);
+        pieces += 1;
+    }
 }

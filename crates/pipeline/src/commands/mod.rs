@@ -73,3 +73,11 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
         format!("{count} {what}s")
     }
 }
+
+/// An error without the path that `tempfile` adds to it, which is no name that anybody gave.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    }
+}

@@ -11,6 +11,7 @@ use crate::cli::{self, Cli};
 use crate::commands::{expand, load};
 use crate::machine::cores;
 use crate::output::out;
+use crate::secrets::mask_change;
 use crate::site::Site;
 use crate::{DONE, Failure, stages};
 
@@ -62,14 +63,15 @@ fn training(study: &Study) -> (u64, Option<u64>) {
 
 /// `training: 900 runs, at most 123,456 steps`.
 fn in_words(runs: u64, steps: Option<u64>) -> String {
+    let none = runs == 0;
+    let runs = match runs {
+        1 => "1 run".to_owned(),
+        runs => format!("{} runs", grouped(runs)),
+    };
     match steps {
-        _ if runs == 0 => String::new(),
-        Some(steps) => format!(
-            "training: {} runs, at most {} steps\n",
-            grouped(runs),
-            grouped(steps)
-        ),
-        None => format!("training: {} runs\n", grouped(runs)),
+        _ if none => String::new(),
+        Some(steps) => format!("training: {runs}, at most {} steps\n", grouped(steps)),
+        None => format!("training: {runs}\n"),
     }
 }
 
@@ -114,11 +116,11 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
                     Reason::NewPoint { nearest, changes } => {
                         set("reason", json!("new_point"));
                         set("nearest", json!(nearest));
-                        set("changes", json!(changes));
+                        set("changes", shown(changes));
                     }
                     Reason::Changed { changes } => {
                         set("reason", json!("changed"));
-                        set("changes", json!(changes));
+                        set("changes", shown(changes));
                     }
                 }
             }
@@ -139,8 +141,15 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
     });
     json!({
         "cached": plan.cached(), "run": plan.run(), "new": plan.fresh(), "maybe": plan.maybe(),
-        "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
+        "unfit": plan.unfit(), "seconds": plan.seconds(), "stages": stages.collect::<Vec<_>>(),
     })
+}
+
+fn shown(changes: &[Change]) -> Value {
+    changes
+        .iter()
+        .map(|change| json!(*mask_change(change)))
+        .collect()
 }
 
 /// A reason in words.
@@ -165,11 +174,12 @@ pub(crate) fn change(change: &Change) -> String {
         Some(value) => value.clone(),
         None => "absent".to_owned(),
     };
+    let shown = mask_change(change);
     format!(
         "{}: {} -> {}",
-        change.path,
-        short(&change.old),
-        short(&change.new)
+        shown.path,
+        short(&shown.old),
+        short(&shown.new)
     )
 }
 

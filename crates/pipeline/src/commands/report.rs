@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use engine::{Digest, Graph, Manifest, Pin, Record, StageId, Store, Summary};
@@ -10,7 +11,7 @@ use report::{Earlier, Page, Provenance};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{counted, expand, load, open};
+use crate::commands::{counted, expand, load, open, reason};
 use crate::provenance::{Made, Ran, provenance, trained_on};
 use crate::so_far::{self, Quoted};
 use crate::{DONE, Failure, stages};
@@ -45,7 +46,12 @@ impl Pages {
         fs::create_dir_all(&self.folder)
             .and_then(|()| tempfile::tempfile_in(&self.folder).map(drop))
             .map_err(|error| {
-                format!("cannot write reports to {}: {error}", self.folder.display()).into()
+                format!(
+                    "cannot write reports to {}: {}",
+                    self.folder.display(),
+                    reason(&error)
+                )
+                .into()
             })
     }
 
@@ -121,7 +127,10 @@ impl Pages {
         provenance: &Provenance,
     ) -> Result<(), Failure> {
         let folder = self.folder.join(name);
-        fs::create_dir_all(&folder)?;
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(not_written(&folder))?;
+            share(&folder, 0o7777).map_err(not_written(&folder))?;
+        }
         let mut kept = BTreeSet::from([TABLE.to_owned()]);
         replace(&folder.join(TABLE), table)?;
         let devices: Vec<&String> = provenance.devices.iter().map(|share| &share.name).collect();
@@ -155,17 +164,36 @@ const TABLE: &str = "report.json";
 const DEVICES: &str = "devices.json";
 
 /// Writes a file whole or not at all; one that holds the same is left alone.
-pub(crate) fn replace(path: &Path, contents: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> Result<(), String> {
     if fs::read(path).is_ok_and(|old| old == contents) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut staged = tempfile::Builder::new()
-        .permissions(read_by_all())
-        .tempfile_in(folder)?;
-    staged.write_all(contents)?;
-    staged.persist(path)?;
-    Ok(())
+    let write = || {
+        let mut staged = tempfile::Builder::new()
+            .permissions(read_by_all())
+            .tempfile_in(folder)?;
+        share(staged.path(), 0o644)?;
+        staged.write_all(contents)?;
+        staged.persist(path)?;
+        Ok(())
+    };
+    write().map_err(not_written(path))
+}
+
+fn not_written(path: &Path) -> impl FnOnce(io::Error) -> String {
+    move |error| format!("cannot write {}: {}", path.display(), reason(&error))
+}
+
+/// Where others may write to the folder that something lies in, they may do with it what the folder says, whatever the
+/// umask of this process: as with a cache.
+fn share(path: &Path, mode: u32) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let own = fs::metadata(folder)?.permissions().mode();
+    if own & 0o022 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & own))
 }
 
 /// What a report is held against.

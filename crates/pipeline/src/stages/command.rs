@@ -4,11 +4,9 @@
 //! nothing else. The program and its children are a process group that ends with the worker; should one of them
 //! leave it, it still holds the lock on the stage's log, and no second run begins beside it.
 
-mod curves;
 mod folder;
 mod guard;
 mod program;
-mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,6 +18,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use engine::{Contents, Job, Output};
+use runs::Logged;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +27,9 @@ use guard::Guard;
 
 /// How many undeclared files a message names.
 const NAMED: usize = 5;
+
+/// Bytes of a file with curves at most.
+const LONGEST_LOG: u64 = 1 << 30;
 
 /// What a program sees of this one's environment.
 const KEPT: [&str; 6] = [
@@ -57,7 +59,7 @@ pub(crate) struct Settings {
     /// Inputs that are folders, kept as tar files.
     #[serde(default)]
     folders: Vec<String>,
-    curve: Option<curves::Settings>,
+    curve: Option<Logged>,
 }
 
 impl Settings {
@@ -81,7 +83,8 @@ pub(crate) fn preview(
         let mut paths = curve.paths();
         paths.all(|path| folder.join(path).is_file())
     });
-    curve.map(|curve| curve.preview(folder)).transpose()
+    let read = |path: &str| log(path, &folder.join(path));
+    curve.map(|curve| curve.preview(read)).transpose()
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,7 +142,7 @@ fn in_folder(
     let mut output = collect(job, settings, work)?;
     output
         .provenance
-        .insert("environment".to_owned(), json!(environment));
+        .insert("environment".to_owned(), in_text(&environment));
     let written: u64 = output.blobs.values().map(Contents::bytes).sum();
     // What is not kept may be large, too.
     let left = if settings.discard.is_empty() {
@@ -176,7 +179,7 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
         }
     }
     let outputs = settings.outputs.values().map(String::as_str);
-    let outputs = outputs.chain(settings.curve.iter().flat_map(curves::Settings::paths));
+    let outputs = outputs.chain(settings.curve.iter().flat_map(Logged::paths));
     // A logger takes another name where its folder is there already.
     for path in outputs.filter(|path| !settings.discards(path)) {
         if let Some(parent) = work.join(path.trim_end_matches('/')).parent() {
@@ -186,20 +189,29 @@ fn lay_out(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<u64, Failu
     Ok(bytes)
 }
 
-fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap<String, String> {
+/// An environment as it is noted.
+fn in_text(environment: &BTreeMap<String, OsString>) -> Value {
+    let variables = environment.iter();
+    let texts = variables.map(|(name, value)| (name.clone(), json!(value.to_string_lossy())));
+    Value::Object(texts.collect())
+}
+
+/// Values need not be UTF-8: paths on other people's machines are not.
+fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap<String, OsString> {
     let kept = KEPT
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    let mut environment: BTreeMap<String, String> = kept.collect();
+        .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
+    let mut environment: BTreeMap<String, OsString> = kept.collect();
     for (name, value) in [
-        ("TMPDIR", temporary.display().to_string()),
-        ("OMP_NUM_THREADS", job.site().threads.to_string()),
+        ("TMPDIR", temporary.into()),
+        ("OMP_NUM_THREADS", job.site().threads.to_string().into()),
         // Or Python would leave `__pycache__` beside its modules.
-        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".into()),
     ] {
         environment.insert(name.to_owned(), value);
     }
-    environment.extend(settings.environment.clone());
+    let own = settings.environment.iter();
+    environment.extend(own.map(|(name, value)| (name.clone(), value.into())));
     environment
 }
 
@@ -228,10 +240,7 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
         paths.push((name, declared(work, path, is_folder)?, is_folder));
     }
     if let Some(curve) = &settings.curve {
-        let curve = curve.read(|path| {
-            let read = fs::read(declared(work, path, false)?);
-            read.map_err(|error| format!("{path}: {error}").into())
-        })?;
+        let curve = curve.read(|path| log(path, &declared(work, path, false)?))?;
         output
             .notes
             .insert("outcome".to_owned(), serde_json::to_value(curve.outcome)?);
@@ -252,6 +261,21 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
     Ok(output)
 }
 
+/// The contents of a file with curves, which is read as a whole.
+fn log(name: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = || {
+        let bytes = fs::metadata(path)?.len();
+        if bytes > LONGEST_LOG {
+            let gigabytes = bytes as f64 / 1e9;
+            return Err(io::Error::other(format!(
+                "{gigabytes:.1} GB are too many for a curve; log fewer rows"
+            )));
+        }
+        fs::read(path)
+    };
+    read().map_err(|error| format!("{name}: {error}").into())
+}
+
 /// That every file which a program left was declared.
 fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), Failure> {
     let known: Vec<&str> = job
@@ -265,7 +289,7 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
                 .values()
                 .map(|path| path.trim_end_matches('/')),
         )
-        .chain(settings.curve.iter().flat_map(curves::Settings::paths))
+        .chain(settings.curve.iter().flat_map(Logged::paths))
         .collect();
     let undeclared: Vec<String> = folder::files(work, &|path| settings.discards(path))?
         .into_iter()

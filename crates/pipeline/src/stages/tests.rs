@@ -75,7 +75,7 @@ fn sources(kind: &str) -> Vec<String> {
             "crates/datasets/src",
             "crates/pipeline/src/stages/train",
         ],
-        "command" => &["crates/pipeline/src/stages/command"],
+        "command" => &["crates/runs/src", "crates/pipeline/src/stages/command"],
         _ => &["crates/runs/src", "crates/pipeline/src/stages/runs.rs"],
     };
     let analysis = match kind {

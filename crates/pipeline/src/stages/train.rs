@@ -1,5 +1,6 @@
 //! `train`: one training run, from the deepest checkpoint that it shares its beginning with.
 
+mod heart;
 mod keeper;
 mod prefix;
 mod weights;
@@ -7,13 +8,14 @@ mod weights;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use engine::{CheckpointName, Digest, Job, Keep, Output, Progress};
+use engine::{CheckpointName, Digest, Job, Keep, Output};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 use training::models::state_dict;
 use training::{Checkpoint, Course, Data, Outcome, Training};
 
 use super::{Failure, settings};
+use heart::Heart;
 use keeper::Keeper;
 use prefix::Prefix;
 
@@ -59,14 +61,14 @@ impl Trainer {
 
         let first = training.step();
         let mut keeper = Keeper::new(job, &prefix, from.as_ref());
-        while let Some(at) = training.advance()? {
-            job.progress(|| Progress {
-                done: at.step,
-                total: at.steps,
-                text: format!("loss {:.3}", at.loss),
-            });
-            keeper.after_update(&training)?;
-        }
+        let heart = Heart::new(&settings, &course, &data, first);
+        heart.beat_during(job, || -> Result<(), Failure> {
+            while let Some(at) = training.advance()? {
+                heart.after_update(job, at);
+                keeper.after_update(&training)?;
+            }
+            Ok(())
+        })?;
         let trained = training.step() - first;
         keeper.at_the_end(&training, trained)?;
 

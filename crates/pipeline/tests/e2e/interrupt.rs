@@ -85,7 +85,7 @@ fn after_ctrl_c_running_stages_get_a_moment_and_the_same_command_goes_on() {
     let (output, said) = ended(run);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
+        begun.elapsed() < Duration::from_mins(1),
         "{:?}",
         begun.elapsed()
     );

@@ -1,8 +1,8 @@
 //! The page on foreign programs, followed to the letter, on logs that the loggers themselves wrote.
 //!
 //! `loggers/` has what `CSVLogger` of Lightning 2.6, the trainer of transformers 5.24, `CSVLogger` of Keras 3.15 and
-//! the download of Tensorboard 2.20 gave for softmax regressions; the export of Weights & Biases and the JSON Lines
-//! are of the same numbers, by hand.
+//! the download of Tensorboard 2.20 gave for softmax regressions, and the file store of `MLflow` 3.17 for the same numbers;
+//! the export of Weights & Biases and the JSON Lines are of these by hand.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -95,6 +95,7 @@ fn a_lightning_script_is_followed_from_its_metrics_file_to_the_report() {
     );
     let page = fs::read_to_string(lab.path("reports/lightning.html")).expect("the page");
     assert!(page.contains("A Lightning script") && page.contains("learning_rate=0.5"));
+    assert!(!page.contains("0 parameters"), "nobody said how many");
 }
 
 #[test]
@@ -177,6 +178,22 @@ fn exports_of_tensorboard_are_one_curve() {
     assert_eq!(
         cells(&evaluations, 8, "validation_accuracy"),
         ["0.862500011920929"]
+    );
+}
+
+#[test]
+fn metrics_of_mlflow_are_one_curve() {
+    let lab = lab("mlflow");
+    fs::create_dir(lab.path("metrics")).expect("a folder");
+    for (name, contents) in [
+        ("train_loss", include_str!("loggers/mlflow/train_loss")),
+        ("val_loss", include_str!("loggers/mlflow/val_loss")),
+    ] {
+        fs::write(lab.path("metrics").join(name), contents).expect("a file");
+    }
+    assert_eq!(
+        cells(&exported(&lab), 16, "validation_loss"),
+        ["0.45184698700904846"]
     );
 }
 

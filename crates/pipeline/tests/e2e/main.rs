@@ -6,6 +6,7 @@ mod crash;
 mod determinism;
 mod doctor;
 mod edits;
+mod elsewhere;
 mod export;
 mod foreign;
 mod interrupt;

@@ -219,3 +219,27 @@ fn a_password_in_a_study_is_warned_of_and_not_shown() {
         assert!(!said.contains("hush-hush"), "{said}");
     }
 }
+
+#[test]
+fn a_password_of_the_command_line_stands_on_no_page_and_in_no_plan() {
+    let study = "study: programs\nstages:\n  a: { command: { run: 'true', environment: { OPENAI_KEY: hush-first } } }\n  digits: { dataset: { source: digits } }\n  sgd: { train: { dataset: digits, model: { mlp: { hidden: [8] } }, optimizer: sgd, budget: { iterations: 3 }, batch_size: 32, learning_rate: 0.1 } }\n  targets: { steps_to_target: { runs: [sgd], train_loss: [1.0] } }\n  report: { report: { include: [targets] } }\n";
+    let lab = Lab::new(study);
+    let set = "a.command.environment.OPENAI_KEY=hush-hush";
+    let output = lab.output(&["run", "study.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for arguments in [
+        &["explain", "study.yaml", "a"][..],
+        &["explain", "study.yaml", "a", "--set", set],
+        &["plan", "study.yaml", "--verbose", "--set", set],
+        &["plan", "study.yaml", "--json", "--set", set],
+        &["run", "study.yaml", "--set", set],
+        &["logs", "study.yaml", "a"],
+    ] {
+        let output = lab.output(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = String::from_utf8(output.stdout.clone()).expect("text") + &stderr(&output);
+        assert!(!said.contains("hush"), "{arguments:?}: {said}");
+    }
+    let page = fs::read_to_string(lab.path("reports/programs.html")).expect("a page");
+    assert!(page.contains("OPENAI_KEY") && !page.contains("hush"));
+}

@@ -67,8 +67,12 @@ fn one(stage: &StageSettings, several: bool, shared: &BTreeMap<&String, &Value>)
         }
         p.note {
             (count(stage.runs, "run")) ", " (stage.diverged) " diverged, " (stage.stopped)
-            " stopped early; " (numbers(&stage.train_examples)) " training examples, "
-            (numbers(&stage.parameters)) " parameters."
+            " stopped early; " (numbers(&stage.train_examples)) " training examples"
+            // 0 of a program that did not say.
+            @if stage.parameters.iter().any(|parameters| *parameters > 0) {
+                ", " (numbers(&stage.parameters)) " parameters"
+            }
+            "."
         }
         dl.facts.columns {
             @for (path, values) in &stage.swept {

@@ -40,6 +40,8 @@ pub(crate) fn paragraph(study: &Study<'_>) -> Markup {
         .stages
         .iter()
         .flat_map(|s| s.parameters.clone())
+        // Of a program that did not say.
+        .filter(|parameters| *parameters > 0)
         .collect();
     let seeds: BTreeSet<u64> = table.runs.iter().map(|r| r.seed).collect();
     html! {
@@ -48,7 +50,10 @@ pub(crate) fn paragraph(study: &Study<'_>) -> Markup {
             (words::name(&words::list(&methods)))
             " at " (batches(study.batches()))
             @if let Some(parameters) = range(&parameters) { ", on a network of " (parameters) " parameters" }
-            @if let Some(examples) = range(&examples) { " and " (examples) " training examples" }
+            @if let Some(examples) = range(&examples) {
+                @if parameters.is_empty() { ", on " } @else { " and " }
+                (examples) " training examples"
+            }
             "; " (count(seeds.len(), "seed")) " in all. "
             @if diverged == 0 { "No run diverged" } @else { (count(diverged, "run")) " diverged" }
             @if stopped > 0 { ", " (stopped) " ended before their budget was used up" }

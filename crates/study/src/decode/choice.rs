@@ -50,7 +50,7 @@ pub(super) struct Content<'a> {
 }
 
 /// What a bare word holds: `optimizer: sgd` is short for `optimizer: {sgd: {}}`.
-static NOTHING: Node = Node {
+pub(super) static NOTHING: Node = Node {
     span: Span {
         start: usize::MAX,
         end: usize::MAX,

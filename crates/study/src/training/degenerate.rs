@@ -5,7 +5,7 @@ use runs::settings::{LastBatch, Optimizer};
 
 use crate::diagnostic::{Draft, Mistake, Span};
 use crate::grid::Grid;
-use crate::schema::Train;
+use crate::schema::{Source, Train};
 use crate::yaml::{Node, Value};
 
 /// Warns of a damping that single precision hardly has: a factor that is singular is then not damped at all.
@@ -43,14 +43,19 @@ fn values(train: &Node, grid: &Grid, path: &[&str]) -> Vec<(f64, Span)> {
 /// The side of a Kronecker factor above which its inversion is what a run does most.
 const WIDE: u64 = 2048;
 
+/// Classes of every source.
+const CLASSES: u64 = 10;
+
 /// Warns of a layer too wide for K-FAC.
-pub(super) fn check_factors(name: &str, train: &Train, mistakes: &mut Vec<Draft>) {
+pub(super) fn check_factors(name: &str, train: &Train, source: Source, mistakes: &mut Vec<Draft>) {
     let (Some(Optimizer::Kfac(kfac)), Some(model)) = (&train.optimizer, &train.model) else {
         return;
     };
-    let Some(side) = model.largest_factor().filter(|side| *side > WIDE) else {
+    let image @ [channels, height, width] = source.image();
+    let side = model.largest_factor(image, CLASSES);
+    if side <= WIDE {
         return;
-    };
+    }
     // Single precision.
     let mib = (side as f64).powi(2) * 4.0 / f64::from(1 << 20);
     // As the third power of the side.
@@ -63,7 +68,7 @@ pub(super) fn check_factors(name: &str, train: &Train, mistakes: &mut Vec<Draft>
         .at(model.span, format!("{mib:.0} MiB, inverted every {every} steps"))
         .help(format!(
             "an inversion takes about {times:.0} times as long as one of 512 x 512, and an interrupt waits for it. \
-             Narrower layers or a larger `inverse_every` cost less"
+             A larger `inverse_every` costs less, and so do narrower layers (the images are {channels}x{height}x{width})"
         )),
     );
 }

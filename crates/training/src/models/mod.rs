@@ -26,7 +26,7 @@ pub use batch_norm::{BatchNorm, Moments, Normalisation};
 pub use cnn::Cnn;
 pub use mlp::Mlp;
 pub use resnet::{Block, ResNet};
-pub use weights::Weight;
+pub use runs::Weight;
 
 use crate::{Data, Error};
 use datasets::random::{Purpose, Stream};

@@ -1,16 +1,15 @@
 //! A network with its BatchNorm statistics as a safetensors file that PyTorch reads.
 //!
 //! Names and layout are those of PyTorch's `state_dict`: parameters as in [`Weight`], and for each BatchNorm
-//! layer `running_mean` and `running_var`, the statistics that it evaluates with. PyTorch's
-//! `num_batches_tracked` is neither written nor read: it is a counter that no result depends on, and
-//! `load_state_dict` does without.
+//! layer `running_mean` and `running_var`, the statistics that it evaluates with. The bytes are in
+//! [`runs::weights`].
 //!
 //! Variances are the population's, as everywhere here, because that is what evaluation uses; PyTorch's own
 //! training would note `n / (n - 1)` times as much.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+pub use runs::weights::to_bytes;
 
 use super::weights::Path;
 use super::{Moments, Network, Weight};
@@ -18,7 +17,6 @@ use crate::Error;
 
 const MEAN: &str = "running_mean";
 const VARIANCE: &str = "running_var";
-const COUNTER: &str = "num_batches_tracked";
 
 impl Network {
     /// All weights, and the statistics of all BatchNorm layers, one entry a layer in the order of the
@@ -146,66 +144,16 @@ impl Network {
     }
 }
 
-/// Weights as a safetensors file; equal weights give equal bytes.
-///
-/// # Panics
-///
-/// If a weight's shape is not that of its values.
-pub fn to_bytes(weights: &[Weight]) -> Vec<u8> {
-    let mut tensors: Vec<(&str, &[usize], Vec<u8>)> = weights
-        .iter()
-        .map(|weight| {
-            let bytes = weight.values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (weight.name.as_str(), weight.shape.as_slice(), bytes)
-        })
-        .collect();
-    tensors.sort_by_key(|(name, ..)| *name);
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-        (*name, view.expect("a weight's shape is that of its values"))
-    });
-    // What `safetensors.torch.load_file` looks for.
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    safetensors::serialize(views, Some(metadata))
-        .expect("every tensor was checked when it was made")
-}
-
 /// Reads weights from a safetensors file, in the order of their names.
 ///
 /// # Errors
 ///
-/// [`Error::Format`] if the bytes are something else; [`Error::Weights`] if a tensor is not of 32-bit floats.
+/// [`Error::Format`] if the bytes are something else, or a tensor is not of 32-bit floats.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Weight>, Error> {
-    let wrong = |problem: safetensors::SafeTensorError| Error::Format {
+    runs::weights::from_bytes(bytes).map_err(|problem| Error::Format {
         what: "safetensors file of weights",
-        problem: problem.to_string(),
-    };
-    let tensors = SafeTensors::deserialize(bytes).map_err(wrong)?;
-    let mut weights = Vec::new();
-    for (name, tensor) in tensors.iter() {
-        if name.rsplit('.').next() == Some(COUNTER) {
-            continue;
-        }
-        if tensor.dtype() != Dtype::F32 {
-            return Err(Error::Weights(format!(
-                "{name} is {:?}, not F32",
-                tensor.dtype()
-            )));
-        }
-        weights.push(Weight {
-            name: name.to_owned(),
-            shape: tensor.shape().to_vec(),
-            values: tensor
-                .data()
-                .as_chunks()
-                .0
-                .iter()
-                .map(|x| f32::from_le_bytes(*x))
-                .collect(),
-        });
-    }
-    weights.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(weights)
+        problem,
+    })
 }
 
 fn host(tensor: &Tensor<1>) -> Vec<f32> {

@@ -6,19 +6,8 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use super::Network;
+use super::{Network, Weight};
 use crate::Error;
-
-/// One parameter tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weight {
-    /// Such as `fc.weight`.
-    pub name: String,
-    /// PyTorch's.
-    pub shape: Vec<usize>,
-    /// Row by row.
-    pub values: Vec<f32>,
-}
 
 impl Network {
     /// All weights, in the order of the forward pass.

@@ -6,7 +6,6 @@
 mod mount;
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::finding::{Finding, shown};
 use crate::commands::cache::size;
+use crate::commands::reason;
 use crate::machine::disk;
 use mount::Mount;
 
@@ -186,14 +186,6 @@ fn written(topic: &'static str, folder: &Path, meaning: &str) -> Finding {
             format!("{name} cannot be written: {}", reason(&error)),
             meaning,
         ),
-    }
-}
-
-/// An error without the path that `tempfile` adds to it, which is no name that anybody gave.
-fn reason(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code).to_string(),
-        None => error.kind().to_string(),
     }
 }
 

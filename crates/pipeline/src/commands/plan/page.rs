@@ -49,6 +49,9 @@ fn last_lines(graph: &Graph, plan: &Plan) -> String {
     if maybe > 0 {
         let _ = write!(text, ", {maybe} may run");
     }
+    if plan.unfit() > 0 {
+        let _ = write!(text, ", {} cannot run", plan.unfit());
+    }
     if let Some(seconds) = plan.seconds()
         && to_run + maybe > 0
     {

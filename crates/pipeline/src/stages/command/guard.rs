@@ -14,11 +14,26 @@ use tempfile::TempDir;
 use super::{Failure, program};
 use std::fs;
 
-/// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an empty line when there is none.
+/// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an
+/// empty line when there is none, and `?` before one is started: a worker that is killed before it can say which is found
+/// out by what works in the folder.
 const SCRIPT: &str = r#"trap '' INT TERM HUP USR1 USR2
 group=
 while read -r line; do group=$line; done
-[ -z "$group" ] || kill -s KILL -- "-$group"
+case $group in
+  '') ;;
+  \?) for again in 1 2 3 4 5; do
+      for process in /proc/[0-9]*; do
+        case $(readlink "$process/cwd") in "$1"/*)
+          stat=$(cat "$process/stat")
+          set -- "$1" ${stat##*) }
+          kill -s KILL -- "-$4" ;;
+        esac
+      done
+      sleep 0.2
+    done ;;
+  *) kill -s KILL -- "-$group" ;;
+esac
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
 
 /// Working folders that are left before all are removed.
@@ -91,7 +106,9 @@ impl Guard {
 
     /// Runs a program that leads a process group, and ends what is left of the group after it.
     pub(super) fn run(&mut self, command: &mut Command) -> Result<ExitStatus, Failure> {
+        writeln!(self.stdin, "?")?;
         let mut child = command.spawn().map_err(|error| {
+            let _ = writeln!(self.stdin);
             let program = command.get_program().to_string_lossy();
             let work = command.get_current_dir().unwrap_or(Path::new(""));
             program::not_started(&program, work, &error)
@@ -111,5 +128,35 @@ fn remove(folder: &Path) -> Result<(), Failure> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_program_whose_worker_was_killed_as_it_started_it_ends_too() {
+        if !Path::new("/proc/self/cwd").exists() {
+            errln!("skipped: this system does not tell where a process works");
+            return;
+        }
+        let mut guard = Guard::start().expect("a guard");
+        let (work, _) = guard.folders().expect("folders");
+        writeln!(guard.stdin, "?").expect("the guard listens");
+        let mut program = Command::new("sleep");
+        program.arg("60").current_dir(&work).process_group(0);
+        let mut program = program.spawn().expect("a program");
+        let stranger = Command::new("sleep").arg("60").process_group(0).spawn();
+        let mut stranger = stranger.expect("a program elsewhere");
+        // The worker is gone.
+        drop(guard);
+        let ended = program.wait().expect("it was started");
+        assert_eq!(ended.signal(), Some(9));
+        assert!(stranger.try_wait().expect("it was started").is_none());
+        stranger.kill().expect("it lives");
+        stranger.wait().expect("it was started");
     }
 }

@@ -1,16 +1,19 @@
-//! Curves that a program wrote, CSV or JSON Lines, as the output `curve` of a training run.
+//! Curves that a program logged, CSV or JSON Lines, as those of a training run.
 //!
 //! The columns are those of the study file's reference (`curves` of `command`); the bytes are those that a `train`
 //! stage would give for such a run (doc/design.md).
 
-use std::path::Path;
+mod json;
+mod number;
+mod separated;
+mod table;
+mod text;
 
-use runs::{Curve, Evaluation, Metric, Outcome, Record, Updates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Failure;
-use super::table::{File, Pace, Row, Rows};
+use crate::{Curve, Evaluation, Metric, Outcome, Record, Updates};
+use table::{File, Pace, Row, Rows};
 
 /// A rate that falls below this share of the one before fell by a step of a schedule, not by a slow decay.
 const DROP: f64 = 0.9;
@@ -18,14 +21,10 @@ const DROP: f64 = 0.9;
 /// Rows that are shown of a file before it is run.
 const PREVIEWED: usize = 3;
 
-/// What the study says of a curve.
+/// What the study says of the files with a curve, and of the run that it is a curve of.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the curve's own settings are called so in the study"
-)]
-pub(crate) struct Settings {
+pub struct Logged {
     files: Vec<File>,
     train_examples: u64,
     steps_per_epoch: u64,
@@ -35,39 +34,38 @@ pub(crate) struct Settings {
 }
 
 /// A curve as it is kept.
-pub(super) struct Kept {
-    pub(super) bytes: Vec<u8>,
-    pub(super) outcome: Outcome,
+pub struct Kept {
+    /// Those of a [`Record`].
+    pub bytes: Vec<u8>,
+    /// How the run ended.
+    pub outcome: Outcome,
     /// Updates made.
-    pub(super) steps: u64,
+    pub steps: u64,
 }
 
-impl Settings {
-    /// Reads the files, of which `contents` gives the bytes.
+impl Logged {
+    /// Reads the files, of which `contents` gives the bytes by their paths.
     ///
     /// # Errors
-    /// With the file and the line, if one is not of the format.
-    pub(super) fn read(
+    ///
+    /// With the file and the line, if one is not of the format; and those of `contents`.
+    pub fn read<E: From<String>>(
         &self,
-        contents: impl Fn(&str) -> Result<Vec<u8>, Failure>,
-    ) -> Result<Kept, Failure> {
-        let mut rows = Rows::new();
-        for file in &self.files {
-            file.read(&contents(&file.path)?, self.pace(), &mut rows)?;
-        }
-        self.curve(&rows)
+        contents: impl Fn(&str) -> Result<Vec<u8>, E>,
+    ) -> Result<Kept, E> {
+        Ok(self.curve(&self.rows(contents)?)?)
     }
 
-    /// The first rows of files in a folder, in words.
-    pub(super) fn preview(&self, folder: &Path) -> Result<Vec<String>, Failure> {
-        let mut rows = Rows::new();
-        for file in &self.files {
-            file.read(
-                &std::fs::read(folder.join(&file.path))?,
-                self.pace(),
-                &mut rows,
-            )?;
-        }
+    /// The first rows of the files, in words, and how many there are.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read`](Self::read).
+    pub fn preview<E: From<String>>(
+        &self,
+        contents: impl Fn(&str) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<String>, E> {
+        let rows = self.rows(contents)?;
         let kept = self.curve(&rows)?;
         let cells = |row: &Row| {
             let cells = row
@@ -88,8 +86,19 @@ impl Settings {
         Ok(lines)
     }
 
+    fn rows<E: From<String>>(
+        &self,
+        contents: impl Fn(&str) -> Result<Vec<u8>, E>,
+    ) -> Result<Rows, E> {
+        let mut rows = Rows::new();
+        for file in &self.files {
+            file.read(&contents(&file.path)?, self.pace(), &mut rows)?;
+        }
+        Ok(rows)
+    }
+
     /// The files that the program writes.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|file| file.path.as_str())
     }
 
@@ -102,7 +111,7 @@ impl Settings {
         }
     }
 
-    fn curve(&self, rows: &Rows) -> Result<Kept, Failure> {
+    fn curve(&self, rows: &Rows) -> Result<Kept, String> {
         let path = self.paths().collect::<Vec<_>>().join(", ");
         let steps = rows
             .keys()
@@ -114,8 +123,7 @@ impl Settings {
                 "{path} goes on to step {steps}; the budget is {} steps, an epoch {} (`last_batch: keep` counts a last \
                  batch that is not full; `counted_in` and `counted_from` say how the file counts)",
                 self.budget_steps, self.steps_per_epoch
-            )
-            .into());
+            ));
         }
         let (updates, rate_drops) = self.updates(rows);
         let mut curve = Curve {
@@ -125,7 +133,7 @@ impl Settings {
         };
         if curve.evaluations.is_empty() {
             let metrics = Metric::ALL.map(Metric::name).join(", ");
-            return Err(format!("{path} has no evaluation: none of {metrics}").into());
+            return Err(format!("{path} has no evaluation: none of {metrics}"));
         }
         let outcome = curve.end(steps, self.budget_steps);
         let record = Record {
@@ -196,12 +204,12 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use runs::Run;
     use serde_json::json;
 
     use super::*;
+    use crate::Run;
 
-    fn settings(path: &str) -> Settings {
+    fn settings(path: &str) -> Logged {
         serde_json::from_value(json!({
             "files": [{"path": path}], "train_examples": 100, "steps_per_epoch": 10, "budget_steps": 3,
             "parameters": 7,
@@ -210,7 +218,7 @@ mod tests {
         .expect("settings")
     }
 
-    fn read(settings: &Settings, text: &str) -> Result<Kept, Failure> {
+    fn read(settings: &Logged, text: &str) -> Result<Kept, String> {
         settings.read(|_| Ok(text.as_bytes().to_vec()))
     }
 
@@ -322,7 +330,7 @@ mod tests {
     fn what_is_no_curve_of_the_run_is_refused() {
         let error = |text: &str| {
             let read = read(&settings("c.csv"), text);
-            read.err().expect("refused").to_string()
+            read.err().expect("refused")
         };
         assert!(error("step,train_loss\n4,1\n").contains("the budget is 3 steps"));
         assert!(error("step,loss\n1,1\n").contains("no evaluation"));

@@ -6,14 +6,21 @@ use std::collections::BTreeSet;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{Reader, quoted};
-use crate::stages::Failure;
+use super::table::{Reader, quoted};
 
 /// Reads a header and the lines below it.
-pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
     let file = reader.file;
-    let first = text.lines().find(|line| !line.trim().is_empty());
-    let separator = separator(first.unwrap_or_default());
+    let mut first = text.lines().filter(|line| !line.trim().is_empty());
+    let first = first.next().unwrap_or_default();
+    if is_of_mlflow(first) {
+        return mlflow(text, reader);
+    }
+    let said = first.trim().strip_prefix("sep=");
+    let separator = match said.map(str::as_bytes) {
+        Some([separator]) => *separator,
+        _ => separator(first),
+    };
     let mut lines = ReaderBuilder::new()
         .delimiter(separator)
         .has_headers(false)
@@ -31,7 +38,17 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
             continue;
         }
         let Some(names) = &header else {
-            let names: Vec<String> = record.iter().map(|name| bare(name).to_owned()).collect();
+            if record.get(0).is_some_and(|cell| cell.starts_with("sep=")) {
+                continue;
+            }
+            let mut names: Vec<String> = record.iter().map(|name| bare(name).to_owned()).collect();
+            // As numpy has it.
+            if let Some(first) = names.first_mut()
+                && first.starts_with('#')
+                && !file.knows(first)
+            {
+                *first = first.trim_start_matches(['#', ' ']).to_owned();
+            }
             check_header(&names).map_err(|error| file.at(line, &error))?;
             for name in &names {
                 reader.meet(name);
@@ -53,6 +70,39 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
             .map(String::as_str)
             .zip(record.iter().map(bare));
         reader.record(line, separator != b',', cells)?;
+    }
+    Ok(())
+}
+
+/// Whether a line is one of `MLflow`'s files of a metric: a time in milliseconds, a value and a step, and no header.
+fn is_of_mlflow(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (time, value, step) = (word(), word(), word());
+    time.len() == 13
+        && time.parse::<u64>().is_ok()
+        && value.parse::<f64>().is_ok()
+        && step.parse::<u64>().is_ok()
+        && words.next().is_none()
+}
+
+/// Reads such a file, as columns `timestamp`, `value` and `step`.
+fn mlflow(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
+    let names = ["timestamp", "value", "step"];
+    for name in names {
+        reader.meet(name);
+    }
+    for (line, record) in (1..).zip(text.lines()) {
+        let cells: Vec<&str> = record.split_whitespace().collect();
+        match cells.len() {
+            0 => {}
+            3 => reader.record(line, false, names.into_iter().zip(cells))?,
+            found => {
+                return Err(reader
+                    .file
+                    .at(line, &format!("{found} cells under 3 columns")));
+            }
+        }
     }
     Ok(())
 }
@@ -88,7 +138,7 @@ fn check_header(names: &[String]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     let twice: BTreeSet<&str> = names
         .iter()
-        .filter(|name| !seen.insert(name.as_str()))
+        .filter(|name| !name.is_empty() && !seen.insert(name.as_str()))
         .map(String::as_str)
         .collect();
     if twice.is_empty() {

@@ -20,7 +20,9 @@ pub(super) fn number(cell: &str, decimal_comma: bool) -> Result<Option<f64>, &'s
             let number = format!("{whole}.{rest}").parse();
             number.map(Some).map_err(|_| "")
         }
-        Some(_) if !decimal_comma => Err("; write decimals with a point"),
+        Some(_) if !decimal_comma => {
+            Err("; write decimals with a point, and thousands without a mark")
+        }
         _ if cell.ends_with('%') => {
             Err("; write percentages as plain numbers, and say `percent: true`")
         }

@@ -15,7 +15,7 @@ fn file(settings: Value) -> File {
 fn read(settings: Value, text: &str) -> Result<Rows, String> {
     let mut rows = Rows::new();
     let read = file(settings).read(text.as_bytes(), PACE, &mut rows);
-    read.map(|()| rows).map_err(|error| error.to_string())
+    read.map(|()| rows)
 }
 
 fn plain(text: &str) -> Result<Rows, String> {
@@ -193,10 +193,8 @@ fn an_accuracy_is_a_fraction_or_said_to_be_a_percentage() {
 fn what_is_no_text_of_records_is_said_as_such() {
     let said = |bytes: &[u8]| {
         let read = file(json!({"path": "c"})).read(bytes, PACE, &mut Rows::new());
-        read.expect_err("no curve").to_string()
+        read.expect_err("no curve")
     };
-    assert!(said(b"\xff\xfes\0t\0e\0p\0").contains("it is UTF-16"));
-    assert!(said(b"s\0t\0e\0p\0").contains("it is UTF-16"));
     assert!(said(b"step,loss\n1,\xff\n").contains("line 2 is not UTF-8"));
     assert!(said(b" \n").contains("it is empty"));
     for (text, message) in [
@@ -233,4 +231,37 @@ fn a_log_of_hugging_face_is_its_history_without_its_summary() {
     let wanted =
         "step,loss,learning_rate,validation_loss,validation_accuracy\n10,2.0,0.05,1.5,0.5\n";
     assert_eq!(rows, plain(wanted).expect("a curve"));
+}
+
+#[test]
+fn what_spreadsheets_and_data_frames_add_is_passed_over() {
+    let wanted = plain("step,train_loss\n1,1.5\n2,0.5\n");
+    for text in [
+        // pandas' index, and commas at the ends of lines.
+        ",step,train_loss\n0,1,1.5\n1,2,0.5\n",
+        "step,train_loss,\n1,1.5,\n2,0.5,\n",
+        ",step,,train_loss,\n0,1,x,1.5,\n1,2,y,0.5,\n",
+        "sep=;\nstep;train_loss\n1;1,5\n2;0,5\n",
+        "sep=,\r\nstep,train_loss\r\n1,1.5\r\n2,0.5\r\n",
+        "# step,train_loss\n1,1.5\n2,0.5\n",
+    ] {
+        assert_eq!(plain(text), wanted, "{text}");
+    }
+    let frame = "\u{feff}step,train_loss\n1,1.5\n2,0.5\n".encode_utf16();
+    let bytes: Vec<u8> = frame.flat_map(u16::to_le_bytes).collect();
+    let mut rows = Rows::new();
+    let read = file(json!({"path": "c"})).read(&bytes, PACE, &mut rows);
+    assert_eq!(read.map(|()| rows), wanted);
+}
+
+#[test]
+fn a_file_of_mlflow_has_the_columns_that_its_documentation_names() {
+    let text = "1700000000000 2.5 0\n1700000001000 NaN 10\n1700000001500 0.5 20\n";
+    let settings =
+        json!({"path": "c", "columns": {"validation_loss": "value"}, "ignore": ["timestamp"]});
+    let rows = read(settings, text).expect("a curve");
+    let losses: Vec<_> = rows.values().map(|row| row["validation_loss"]).collect();
+    assert_eq!(rows.keys().collect::<Vec<_>>(), [&0, &10, &20]);
+    assert_eq!(format!("{losses:?}"), "[2.5, NaN, 0.5]");
+    assert!(refused(text).contains("`timestamp`, `value`"));
 }

@@ -7,8 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::Reader;
-use crate::stages::Failure;
+use super::table::Reader;
 
 /// Nesting that a record may have.
 const DEEPEST: usize = 32;
@@ -27,7 +26,7 @@ enum Of<'a> {
 }
 
 /// Reads one value after another.
-pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), Failure> {
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
     let mut parser = Parser {
         text,
         at: 0,
@@ -61,7 +60,7 @@ fn no_record(text: &str) -> String {
     )
 }
 
-fn list(value: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Failure> {
+fn list(value: Value<'_>, reader: &mut Reader<'_>) -> Result<(), String> {
     let Of::List(items) = value.of else {
         return Err(reader.file.at(value.line, "`log_history` is no list"));
     };
@@ -81,7 +80,7 @@ fn record(
     line: usize,
     entries: &[(Cow<'_, str>, Value<'_>)],
     reader: &mut Reader<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), String> {
     let mut cells = Vec::new();
     flatten("", entries, &mut cells);
     let cells = cells.iter().map(|(name, cell)| (name.as_str(), *cell));

@@ -3,17 +3,14 @@
 //! What a file means is told by the study ([`File`]): which column is which, in what steps are counted. Here it
 //! becomes rows by step, with the metrics' own names. Every number is read by one rule, whatever the format.
 
-mod json;
-mod number;
-mod separated;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use runs::Metric;
 use serde::Deserialize;
 
-use super::Failure;
-use number::number;
+use super::number::number;
+use super::text::text;
+use super::{json, separated};
+use crate::Metric;
 
 /// The columns that a curve has beside its `step`.
 fn columns() -> impl Iterator<Item = &'static str> {
@@ -29,8 +26,8 @@ const ROUNDING: f64 = 1e-5;
 /// A file with curves, as the study describes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    pub(crate) path: String,
+pub(super) struct File {
+    pub(super) path: String,
     /// What a column is called in the file.
     #[serde(default)]
     columns: BTreeMap<String, String>,
@@ -66,15 +63,15 @@ enum Unit {
 
 /// How long steps and epochs are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    pub(crate) batch_size: u64,
-    pub(crate) steps_per_epoch: u64,
-    pub(crate) train_examples: u64,
+pub(super) struct Pace {
+    pub(super) batch_size: u64,
+    pub(super) steps_per_epoch: u64,
+    pub(super) train_examples: u64,
 }
 
 impl Pace {
     /// Examples seen after a step: the last batch of an epoch may be a small one.
-    pub(crate) fn examples(self, step: u64) -> u64 {
+    pub(super) fn examples(self, step: u64) -> u64 {
         if self.steps_per_epoch * self.batch_size <= self.train_examples {
             return step * self.batch_size;
         }
@@ -94,9 +91,9 @@ impl Pace {
 }
 
 /// The cells of one step that are not empty.
-pub(crate) type Row = BTreeMap<&'static str, f64>;
+pub(super) type Row = BTreeMap<&'static str, f64>;
 /// Rows by the number of updates made; the loss and the rate are those of the last of these.
-pub(crate) type Rows = BTreeMap<u64, Row>;
+pub(super) type Rows = BTreeMap<u64, Row>;
 
 /// What becomes of a column of the file.
 enum Use {
@@ -112,8 +109,9 @@ impl File {
     ///
     /// # Errors
     /// What is wrong, with the line.
-    pub(crate) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), Failure> {
+    pub(super) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), String> {
         let text = text(bytes).map_err(|error| format!("{}: {error}", self.path))?;
+        let text = text.as_ref();
         let mut reader = Reader {
             file: self,
             pace,
@@ -129,8 +127,8 @@ impl File {
         reader.check_columns()
     }
 
-    fn at(&self, line: usize, message: &str) -> Failure {
-        format!("{}, line {line}: {message}", self.path).into()
+    pub(super) fn at(&self, line: usize, message: &str) -> String {
+        format!("{}, line {line}: {message}", self.path)
     }
 
     fn use_of(&self, name: &str) -> Use {
@@ -144,11 +142,19 @@ impl File {
         let columns: Vec<&'static str> = columns().filter(is).collect();
         if !columns.is_empty() {
             Use::Is(columns)
+        } else if name.is_empty() {
+            // Of pandas' index, or of a comma at the end of every line.
+            Use::Ignored
         } else if self.ignore.iter().any(|pattern| fits(pattern, name)) {
             Use::Ignored
         } else {
             Use::Unknown
         }
+    }
+
+    /// Whether the study says what becomes of a column.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        !matches!(self.use_of(name), Use::Unknown)
     }
 
     /// What the file calls the step.
@@ -186,27 +192,9 @@ fn is_whole(number: f64) -> bool {
     number >= 0.0 && number.fract() == 0.0 && number < 2f64.powi(53)
 }
 
-/// The text of a file, without the mark that some programs begin it with.
-fn text(bytes: &[u8]) -> Result<&str, String> {
-    let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    if wide || bytes.iter().take(4).any(|byte| *byte == 0) {
-        return Err("it is UTF-16, as PowerShell's `>` writes; write UTF-8".to_owned());
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let line = 1 + before.matches('\n').count();
-        format!("line {line} is not UTF-8")
-    })?;
-    if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    Ok(text)
-}
-
 /// Takes in records one by one.
-struct Reader<'a> {
-    file: &'a File,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a File,
     pace: Pace,
     rows: &'a mut Rows,
     /// What becomes of each column met so far.
@@ -214,19 +202,19 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn meet(&mut self, name: &str) {
+    pub(super) fn meet(&mut self, name: &str) {
         if !self.uses.contains_key(name) {
             self.uses.insert(name.to_owned(), self.file.use_of(name));
         }
     }
 
     /// Takes in one record: names of columns with what stands there.
-    fn record<'c>(
+    pub(super) fn record<'c>(
         &mut self,
         line: usize,
         decimal_comma: bool,
         cells: impl Iterator<Item = (&'c str, &'c str)>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), String> {
         let file = self.file;
         let mut step = None;
         let mut row = Row::new();
@@ -282,7 +270,7 @@ impl Reader<'_> {
             }
             if known.insert(column, value).is_some() {
                 let message = format!(
-                    "`{column}` of step {step} for the second time; did two runs write to one file?"
+                    "`{column}` of step {step} for the second time; did two runs write to one file, or did one go on in it?"
                 );
                 return Err(file.at(line, &message));
             }
@@ -291,7 +279,7 @@ impl Reader<'_> {
     }
 
     /// Every column of the file is one that the study knows, and every one that it names is there.
-    fn check_columns(&self) -> Result<(), Failure> {
+    fn check_columns(&self) -> Result<(), String> {
         let path = &self.file.path;
         let names = |keep: fn(&Use) -> bool| -> Vec<&str> {
             let uses = self.uses.iter().filter(|(_, of)| keep(of));
@@ -310,8 +298,7 @@ impl Reader<'_> {
                 "{path} has no column {}, which `columns` names; it has {}",
                 quoted(&missing.into_iter().collect::<Vec<_>>()),
                 quoted(&known)
-            )
-            .into());
+            ));
         }
         let unknown = names(|of| matches!(of, Use::Unknown));
         if unknown.is_empty() {
@@ -324,8 +311,7 @@ impl Reader<'_> {
             columns().collect::<Vec<_>>().join(", "),
             unknown[0],
             unknown.join(", ")
-        )
-        .into())
+        ))
     }
 }
 
@@ -364,7 +350,7 @@ fn no_step(value: f64, file: &File) -> String {
     }
 }
 
-fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[&str]) -> String {
     names
         .iter()
         .map(|name| format!("`{name}`"))

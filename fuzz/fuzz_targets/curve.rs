@@ -1,0 +1,9 @@
+//! Reads curves as they are kept.
+
+#![no_main]
+
+#[path = "../src/curves.rs"]
+#[allow(dead_code, reason = "each target uses one of them")]
+mod curves;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| curves::curve(bytes));
