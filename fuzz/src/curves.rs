@@ -43,7 +43,7 @@ pub(crate) fn logged(bytes: &[u8]) {
     };
     let run = Run::from_bytes("sgd/seed=0", &kept.bytes).expect("what was kept can be read");
     assert_eq!(run.outcome, kept.outcome);
-    assert!(run.evaluations.iter().all(|at| at.step <= kept.steps));
+    assert!(run.curve.evaluations.iter().all(|at| at.step <= kept.steps));
     logged
         .preview(contents)
         .expect("what can be read can be shown");
