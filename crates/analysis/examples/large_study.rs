@@ -6,14 +6,15 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use analysis::heatmap::heatmap;
 use analysis::report::assemble;
 use analysis::select::select;
 use analysis::targets::{StepsToTarget, targets};
-use analysis::{Evaluation, Evidence, Metric, Named, Outcome, Run, RunSettings, Updates};
+use analysis::{
+    Curve, Evaluation, Evidence, Metric, Named, Outcome, Record, Run, RunSettings, Updates,
+};
 use serde_json::json;
 
 const BATCHES: [u64; 8] = [128, 256, 512, 1024, 2048, 4096, 8192, 16384];
@@ -58,11 +59,10 @@ fn run(stage: &str, method: &str, batch: u64, (i, j): (i32, i32), seed: u64, ste
             test_accuracy: Some((-1.2 * loss).exp()),
         }
     };
-    Run {
-        stage: stage.into(),
-        label: format!(
-            "{stage}/batch_size={batch},{name}={second:.3e},learning_rate={rate:.3e},seed={seed}"
-        ),
+    let label = format!(
+        "{stage}/batch_size={batch},{name}={second:.3e},learning_rate={rate:.3e},seed={seed}"
+    );
+    let record = Record {
         settings: RunSettings::new(json!({
             "model": {"resnet": {"depth": 20}}, "batch_size": batch, "learning_rate": rate, "seed": seed,
             "budget": {"epochs": 100, "adjusted_from_batch": 128},
@@ -77,11 +77,13 @@ fn run(stage: &str, method: &str, batch: u64, (i, j): (i32, i32), seed: u64, ste
         budget_steps: steps,
         rate_drops: vec![steps * 2 / 5, steps * 4 / 5],
         parameters: 269_722,
-        updates: Updates::of_every_step((0..last).map(|step| loss_at(step) as f32).collect(), vec![rate; last as usize]),
-        evaluations: at.into_iter().map(evaluation).collect(),
-        curvature: Vec::new(),
-        noise: Vec::new(),
-    }
+        curve: Curve {
+            updates: Updates::of_every_step((0..last).map(|step| loss_at(step) as f32).collect(), vec![rate; last as usize]),
+            evaluations: at.into_iter().map(evaluation).collect(),
+            ..Curve::default()
+        },
+    };
+    Run::new(label, record)
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
@@ -128,13 +130,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let by_accuracy = serde_json::from_value(per)?;
     let winners = timed("select", || select(&by_accuracy, &runs))?.winners;
     size("winners", &winners);
-    let levels = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([
-            (Metric::TrainLoss, vec![1.0, 0.5, 0.1]),
-            (Metric::TestAccuracy, vec![0.5, 0.7]),
-        ]),
-    };
+    let levels = StepsToTarget::of([
+        (Metric::TrainLoss, vec![1.0, 0.5, 0.1]),
+        (Metric::TestAccuracy, vec![0.5, 0.7]),
+    ]);
     let timings = timed("steps to target", || targets(&levels, &runs))?;
     size("targets", &timings);
     let axes = json!({"x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate",

@@ -84,7 +84,7 @@ impl Cell<'_> {
             .values()
             .filter(|(kfac, sgd)| kfac.diverged_at().is_none() && sgd.diverged_at().is_none())
             .filter_map(|(kfac, sgd)| {
-                kfac.evaluations.iter().rev().find_map(|own| {
+                kfac.curve.evaluations.iter().rev().find_map(|own| {
                     let other = sgd.evaluation_at(own.step)?;
                     Some(metric.of(own)? - metric.of(other)?)
                 })

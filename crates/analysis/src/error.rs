@@ -34,7 +34,11 @@ impl Error {
     pub(crate) fn unless_measured(metric: Metric, runs: &[Run]) -> Result<(), Self> {
         let with = |is: fn(f64) -> bool| {
             let has = |run: &&Run| {
-                let values = run.evaluations.iter().filter_map(|at| metric.measured(at));
+                let values = run
+                    .curve
+                    .evaluations
+                    .iter()
+                    .filter_map(|at| metric.measured(at));
                 values.into_iter().any(is)
             };
             runs.iter().filter(has).count()

@@ -125,7 +125,7 @@ type OfSeed = (u64, Vec<(f64, f64)>);
 pub(crate) fn comparisons(targets: &[Named<TargetsTable>], runs: &[Run]) -> Vec<NoiseComparison> {
     let by_label: BTreeMap<&str, &Run> = runs
         .iter()
-        .filter(|run| !run.noise.is_empty())
+        .filter(|run| !run.curve.noise.is_empty())
         .map(|run| (run.label.as_str(), run))
         .collect();
     let mut comparisons = Vec::new();
@@ -197,7 +197,7 @@ fn at_target(
 pub(crate) fn courses(runs: &[Run]) -> Vec<NoiseCourse> {
     let mut groups: BTreeMap<(&str, u64), Vec<&Run>> = BTreeMap::new();
     for run in runs {
-        if run.method() == SGD && !run.noise.is_empty() {
+        if run.method() == SGD && !run.curve.noise.is_empty() {
             groups
                 .entry((&run.stage, run.batch_size()))
                 .or_default()
@@ -208,7 +208,7 @@ pub(crate) fn courses(runs: &[Run]) -> Vec<NoiseCourse> {
         runs.sort_by_key(|run| (run.seed(), &run.label));
         let last = runs
             .iter()
-            .filter_map(|run| run.noise.last())
+            .filter_map(|run| run.curve.noise.last())
             .map(|measurement| measurement.step)
             .max();
         let doublings = std::iter::successors(Some(1u64), |from| from.checked_mul(2));
@@ -243,7 +243,8 @@ pub(crate) fn courses(runs: &[Run]) -> Vec<NoiseCourse> {
 }
 
 fn measured(run: &Run, takes: impl Fn(u64) -> bool) -> Vec<(f64, f64)> {
-    run.noise
+    run.curve
+        .noise
         .iter()
         .filter(|measurement| takes(measurement.step))
         .map(|measurement| (measurement.trace, measurement.gradient))

@@ -11,12 +11,4 @@ pub enum Error {
         /// What is missing or malformed.
         reason: String,
     },
-    /// The run's settings lack one that every reader needs.
-    #[error("the settings of {label} have no valid `{setting}`")]
-    Setting {
-        /// Name of the input.
-        label: String,
-        /// The setting.
-        setting: &'static str,
-    },
 }

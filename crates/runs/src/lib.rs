@@ -17,6 +17,7 @@ pub mod reader;
 mod record;
 mod run;
 pub mod settings;
+pub mod spanned;
 mod target;
 
 pub use curve::{Columns, Curvature, Curve, GradientNoise, Updates};
@@ -27,4 +28,5 @@ pub use moment::{Moment, epochs_to_steps};
 pub use outcome::Outcome;
 pub use record::{Record, sorted};
 pub use run::{Run, RunSettings};
+pub use spanned::{Span, Spanned};
 pub use target::Target;

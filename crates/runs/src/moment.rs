@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::number::{Count, Positive};
 
-/// Where on a curve to look: `end`, `{epochs: E}` or `{iterations: N}`.
+/// A time in a run: `end`, `{epochs: E}` or `{iterations: N}`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
 )]
@@ -45,9 +45,7 @@ impl Moment {
             Self::Iterations(steps) => steps,
         }
     }
-}
 
-impl Moment {
     /// As a study writes it: `end`, `{epochs: 12}`.
     pub fn as_written(self) -> String {
         match self {

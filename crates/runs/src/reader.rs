@@ -5,11 +5,13 @@
 
 mod claim;
 mod heatmap;
+mod report;
 mod select;
 mod steps;
 
 pub use claim::{Claim, Comparison};
 pub use heatmap::{Axis, Good, Heatmap};
+pub use report::Report;
 pub use select::{By, Select};
 pub use steps::StepsToTarget;
 

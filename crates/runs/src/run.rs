@@ -1,11 +1,15 @@
 //! A training run as its readers see it: a name, settings, outcome and curve.
 
+use std::ops::{Deref, DerefMut};
+
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Curvature, Error, Evaluation, GradientNoise, Moment, Outcome, Record, Updates};
+use crate::{Curve, Error, Evaluation, Moment, Record};
 
 /// The settings of a run: what every reader needs, and the rest by name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct RunSettings {
     /// The optimiser's name: `sgd`, `kfac`.
     pub method: String,
@@ -24,17 +28,20 @@ impl RunSettings {
     ///
     /// # Errors
     ///
-    /// The setting that is missing or of another kind: `optimizer` is an object with a single key, `batch_size` a
+    /// Which setting is missing or of another kind: `optimizer` is an object with a single key, `batch_size` a
     /// whole number above 0, `learning_rate` a number, `seed` a whole number.
-    pub fn new(all: Value) -> Result<Self, &'static str> {
+    pub fn new(all: Value) -> Result<Self, String> {
+        let lacks = |setting: &str| format!("the settings have no valid `{setting}`");
         let optimizer = all["optimizer"].as_object().filter(|rule| rule.len() == 1);
         let method = optimizer.and_then(|rule| rule.keys().next());
         let batch_size = all["batch_size"].as_u64().filter(|batch| *batch > 0);
         Ok(Self {
-            method: method.ok_or("optimizer")?.clone(),
-            batch_size: batch_size.ok_or("batch_size")?,
-            learning_rate: all["learning_rate"].as_f64().ok_or("learning_rate")?,
-            seed: all["seed"].as_u64().ok_or("seed")?,
+            method: method.ok_or_else(|| lacks("optimizer"))?.clone(),
+            batch_size: batch_size.ok_or_else(|| lacks("batch_size"))?,
+            learning_rate: all["learning_rate"]
+                .as_f64()
+                .ok_or_else(|| lacks("learning_rate"))?,
+            seed: all["seed"].as_u64().ok_or_else(|| lacks("seed"))?,
             all,
         })
     }
@@ -47,78 +54,68 @@ impl RunSettings {
     }
 }
 
-/// One training run. Not a table: its curve may hold NaN, which JSON cannot.
+impl TryFrom<Value> for RunSettings {
+    type Error = String;
+
+    fn try_from(all: Value) -> Result<Self, String> {
+        Self::new(all)
+    }
+}
+
+/// A training run with its name: what it gave, as its readers see it. Not a table: its curve may hold NaN, which JSON
+/// cannot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Name of the stage that declares it, such as `kfac`.
     pub stage: String,
     /// Name of the input, `STAGE/COORDINATES`.
     pub label: String,
-    /// The settings of the train stage.
-    pub settings: RunSettings,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Examples in the training set.
-    pub train_examples: u64,
-    /// Updates in one pass over the training set.
-    pub steps_per_epoch: u64,
-    /// Updates that the budget allows.
-    pub budget_steps: u64,
-    /// Steps after which the learning rate falls.
-    pub rate_drops: Vec<u64>,
-    /// Trainable parameters of the network.
-    pub parameters: u64,
-    /// Losses and rates of single updates.
-    pub updates: Updates,
-    /// Evaluations by ascending step.
-    pub evaluations: Vec<Evaluation>,
-    /// Curvature by ascending step; empty if the run recorded none. Values that are not finite are
-    /// left out.
-    pub curvature: Vec<Curvature>,
-    /// Gradient noise by ascending step; empty if the run recorded none. Values that are not finite
-    /// are left out.
-    pub noise: Vec<GradientNoise>,
+    /// What it gave. Of curvature and gradient noise, values that are not finite are left out.
+    pub record: Record<RunSettings>,
+}
+
+impl Deref for Run {
+    type Target = Record<RunSettings>;
+
+    fn deref(&self) -> &Record<RunSettings> {
+        &self.record
+    }
+}
+
+impl DerefMut for Run {
+    fn deref_mut(&mut self) -> &mut Record<RunSettings> {
+        &mut self.record
+    }
 }
 
 impl Run {
-    /// Reads a curve. `label` is the name of the input, `STAGE/COORDINATES`; the stage's name is the
-    /// part before the first slash.
+    /// A run by its name, that of the input: `STAGE/COORDINATES`. The stage's name is the part before the first slash.
+    pub fn new(label: impl Into<String>, record: Record<RunSettings>) -> Self {
+        let label = label.into();
+        let stage = label.split('/').next().unwrap_or(&label).to_owned();
+        Self {
+            stage,
+            label,
+            record,
+        }
+    }
+
+    /// Reads a curve; `label` is the run's name.
     ///
     /// # Errors
     ///
-    /// [`Error::NotACurve`] if the bytes are not of the format, [`Error::Setting`] if the settings lack what
-    /// [`RunSettings::new`] wants.
+    /// [`Error::NotACurve`] if the bytes are not of the format, or the settings lack what [`RunSettings::new`] wants.
     pub fn from_bytes(label: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let record = Record::<Value>::from_bytes(bytes).map_err(|reason| Error::NotACurve {
+        let mut record = Record::from_bytes(bytes).map_err(|reason| Error::NotACurve {
             label: label.into(),
             reason,
         })?;
-        let settings = RunSettings::new(record.settings).map_err(|setting| Error::Setting {
-            label: label.into(),
-            setting,
-        })?;
-        let mut curve = record.curve;
-        curve
-            .curvature
-            .retain(|at| at.median.is_finite() && at.largest.is_finite());
-        curve
-            .noise
-            .retain(|at| at.trace.is_finite() && at.gradient.is_finite());
-        Ok(Self {
-            stage: label.split('/').next().unwrap_or(label).into(),
-            label: label.into(),
-            settings,
-            outcome: record.outcome,
-            train_examples: record.train_examples,
-            steps_per_epoch: record.steps_per_epoch,
-            budget_steps: record.budget_steps,
-            rate_drops: record.rate_drops,
-            parameters: record.parameters,
-            updates: curve.updates,
-            evaluations: curve.evaluations,
-            curvature: curve.curvature,
-            noise: curve.noise,
-        })
+        let Curve {
+            curvature, noise, ..
+        } = &mut record.curve;
+        curvature.retain(|at| at.median.is_finite() && at.largest.is_finite());
+        noise.retain(|at| at.trace.is_finite() && at.gradient.is_finite());
+        Ok(Self::new(label, record))
     }
 
     /// The optimiser's name: `sgd`, `kfac`.
@@ -149,9 +146,10 @@ impl Run {
     /// The evaluation at exactly this step.
     pub fn evaluation_at(&self, step: u64) -> Option<&Evaluation> {
         let index = self
+            .curve
             .evaluations
             .binary_search_by_key(&step, |evaluation| evaluation.step);
-        index.ok().map(|index| &self.evaluations[index])
+        index.ok().map(|index| &self.curve.evaluations[index])
     }
 
     /// The step at which it diverged, if it did.
@@ -161,7 +159,7 @@ impl Run {
 
     /// The step to look at for a moment, as training rounds; the end is the last evaluation.
     pub fn step_at(&self, moment: Moment) -> u64 {
-        let end = self.evaluations.last().map_or(0, |last| last.step);
+        let end = self.curve.evaluations.last().map_or(0, |last| last.step);
         moment.step(self.steps_per_epoch, end)
     }
 

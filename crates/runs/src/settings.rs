@@ -19,7 +19,7 @@ mod schedule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use budget::{Budget, LastBatch, Length};
+pub use budget::{Budget, LastBatch};
 pub use divergence::Divergence;
 pub use evaluation::{BatchNorm, Evaluation, NoiseScale, NotBefore, Stop};
 pub use model::{Augment, Cnn, Mlp, Model};

@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 
 pub(crate) use dataset::missing_files;
 
+use runs::Spanned;
+
 use crate::decode::decode;
-use crate::diagnostic::Draft;
+use crate::diagnostic::{Draft, Mistake};
 use crate::like::Written;
 use crate::program::{self, Program};
 use crate::schema::{Dataset, Kind, Name, Stage, StageKeys};
-use crate::spanned::Spanned;
 use crate::sweep::MOST_RUNS;
 use crate::training::{self, Origin, Training, Winners};
 
@@ -62,9 +63,12 @@ pub(crate) fn check(
                 && let Some(sweep) = &stage.sweep
             {
                 mistakes.push(
-                    Draft::error(format!("a sweep beside `{}`", stage.kind.name()))
-                        .at(sweep.key, "only `train` and `command` are swept")
-                        .help("move it to the stage that this one reads"),
+                    Draft::error(
+                        Mistake::SweepNotAllowed,
+                        format!("a `{}` stage with a sweep", stage.kind.name()),
+                    )
+                    .at(sweep.key, "only `train` and `command` are swept")
+                    .help("move it to the stage that this one reads"),
                 );
             }
             stages.insert(name.clone(), Decoded { written, stage });
@@ -92,9 +96,10 @@ pub(crate) fn check(
     }
     let runs: u64 = checked.order.iter().map(|name| checked.count(name)).sum();
     if u128::from(runs) > MOST_RUNS {
-        mistakes.push(Draft::error(format!(
-            "the study comes to {runs} runs; at most {MOST_RUNS}"
-        )));
+        mistakes.push(Draft::error(
+            Mistake::TooManyRuns,
+            format!("the study expands to {runs} runs, more than {MOST_RUNS}"),
+        ));
     }
     for name in &checked.order {
         checked.reader(name, mistakes);
@@ -117,10 +122,13 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
                     .map_or(written.key_span, |e| e.key_span)
             });
             mistakes.push(
-                Draft::error(format!("`{name}` is both `{one}` and `{other}`"))
-                    .at(spans[1].max(spans[0]), "another kind")
-                    .also(spans[1].min(spans[0]), "one kind")
-                    .help("a stage has one kind; make two stages of it"),
+                Draft::error(
+                    Mistake::TwoKinds,
+                    format!("`{name}` is both `{one}` and `{other}`"),
+                )
+                .at(spans[1].max(spans[0]), "another kind")
+                .also(spans[1].min(spans[0]), "one kind")
+                .help("a stage has one kind; make two stages of it"),
             );
             None
         }
@@ -132,8 +140,8 @@ fn kind_of(name: &str, written: &Written, mistakes: &mut Vec<Draft>) -> Option<&
             });
             if !misspelt {
                 mistakes.push(
-                    Draft::error(format!("`{name}` has no kind"))
-                        .at(written.key_span, "what is it?")
+                    Draft::error(Mistake::NoKind, format!("`{name}` has no kind"))
+                        .at(written.key_span, "its kind is missing")
                         .help(format!(
                             "give one of {}",
                             Kind::ALL.map(|kind| format!("`{kind}`")).join(", ")
@@ -158,7 +166,7 @@ impl Checked {
         let Some(select) = &train.configuration else {
             let Some(dataset) = &train.dataset else {
                 mistakes.push(
-                    Draft::error(format!("`{name}` lacks `dataset`"))
+                    Draft::error(Mistake::MissingSetting, format!("`{name}` lacks `dataset`"))
                         .at(train.key, "`dataset` is missing here")
                         .help("name a `dataset` stage, or a `select` stage under `configuration`"),
                 );
@@ -172,14 +180,18 @@ impl Checked {
         if selected
             .per
             .iter()
-            .map(String::as_str)
+            .map(|name| name.as_str())
             .ne(["method", "batch_size"])
         {
             mistakes.push(
-                Draft::error(format!(
-                    "`{select}` does not select per method and batch size"
-                ))
-                .at(span, "needs one winner for each method and batch size")
+                Draft::error(
+                    Mistake::SelectPer,
+                    format!("`{select}` does not select per method and batch size"),
+                )
+                .at(
+                    span,
+                    "one winner for each method and batch size is needed here",
+                )
                 .help(format!("set `per: [method, batch_size]` in `{select}`")),
             );
             return None;
@@ -190,9 +202,12 @@ impl Checked {
             .find(|(_, training)| matches!(training.origin, Origin::Command))
         {
             mistakes.push(
-                Draft::error(format!("`{select}` selects among runs of a command"))
-                    .at(span, "`train` cannot run a program")
-                    .help(format!("`{other}` is a `command` stage")),
+                Draft::error(
+                    Mistake::SelectOfCommands,
+                    format!("`{select}` selects among runs of a command"),
+                )
+                .at(span, "`train` cannot run a program")
+                .help(format!("`{other}` is a `command` stage")),
             );
             return None;
         }
@@ -202,10 +217,11 @@ impl Checked {
             .find(|(_, training)| training.dataset != dataset)
         {
             mistakes.push(
-                Draft::error(format!(
-                    "`{select}` selects among runs on different data sets"
-                ))
-                .at(span, "the data set would be ambiguous")
+                Draft::error(
+                    Mistake::SelectOfTwoDataSets,
+                    format!("`{select}` selects among runs on different data sets"),
+                )
+                .at(span, "it is not clear which data set to train on")
                 .help(format!(
                     "`{}` trains on `{}`, `{other}` does not",
                     trainings[0].0,
@@ -240,19 +256,19 @@ impl Checked {
         name: &str,
         mistakes: &mut Vec<Draft>,
     ) -> Option<(Program, Option<Training>)> {
-        let Decoded { written, stage } = self.stages.get(name)?;
+        let Decoded { stage, .. } = self.stages.get(name)?;
         let Kind::Command(command) = &stage.kind else {
             return None;
         };
         program::check_paths(command, mistakes);
-        let grid = program::grid(name, written, stage, mistakes)?;
+        let grid = program::grid(name, stage, mistakes)?;
         let reads = self.reads(name, command, &grid, mistakes);
         let dataset = command.inputs.values().find_map(|text| {
             let (stage, _) = program::reference(text, |stage| self.stages.contains_key(stage))?;
             self.dataset(stage).map(|dataset| (stage, dataset))
         });
         let examples = dataset.and_then(|(_, dataset)| dataset.train_examples());
-        let program = program::program(name, written, command, grid, reads?, examples, mistakes)?;
+        let program = program::program(name, command, grid, reads?, examples, mistakes)?;
         let training = program.training(name, dataset.map(|(name, _)| name.to_owned()));
         Some((program, training))
     }

@@ -10,6 +10,7 @@ mod hole;
 
 use std::collections::{HashMap, HashSet};
 
+use runs::spanned::{self, Parts};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected,
@@ -17,7 +18,6 @@ use serde::de::{
 };
 
 use crate::diagnostic::{Draft, Span, nearest};
-use crate::spanned::{self, Parts};
 use crate::yaml::{Entry, Node, Value};
 use choice::Choice;
 use fault::{Blame, Fault, Kind};

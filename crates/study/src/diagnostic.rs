@@ -3,6 +3,8 @@
 //! All of them are collected and handed over at once. Printing is the reader's: the types implement
 //! [`miette::Diagnostic`].
 
+mod catalogue;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,13 +12,9 @@ use std::sync::Arc;
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
 use crate::sources::Sources;
-
-/// Bytes of the file, the end exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
+pub(crate) use catalogue::Mistake;
+pub use catalogue::markdown as mistakes_markdown;
+pub(crate) use runs::Span;
 
 /// Whether a study with it can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +34,11 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Which kind of mistake it is, as in `doc/errors.md`: `no-such-stage`.
+    pub fn code(&self) -> &'static str {
+        self.draft.mistake.code()
+    }
+
     /// What is wrong, as a sentence without a full stop.
     pub fn message(&self) -> &str {
         &self.draft.message
@@ -74,6 +77,10 @@ impl fmt::Display for Diagnostic {
 impl std::error::Error for Diagnostic {}
 
 impl miette::Diagnostic for Diagnostic {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code()))
+    }
+
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.draft.severity {
             Severity::Error => miette::Severity::Error,
@@ -168,6 +175,7 @@ impl miette::Diagnostic for Diagnostics {
 /// A mistake before it is tied to its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
+    mistake: Mistake,
     message: String,
     severity: Severity,
     labels: Vec<(Span, String)>,
@@ -175,8 +183,9 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn error(message: impl Into<String>) -> Self {
+    pub(crate) fn error(mistake: Mistake, message: impl Into<String>) -> Self {
         Self {
+            mistake,
             message: message.into(),
             severity: Severity::Error,
             labels: Vec::new(),
@@ -184,10 +193,10 @@ impl Draft {
         }
     }
 
-    pub(crate) fn warning(message: impl Into<String>) -> Self {
+    pub(crate) fn warning(mistake: Mistake, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
-            ..Self::error(message)
+            ..Self::error(mistake, message)
         }
     }
 
@@ -280,7 +289,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, &known) {
         Some(best) => format!("did you mean `{best}`?"),
-        None if known.is_empty() => "there is none".to_owned(),
+        None if known.is_empty() => "there is nothing to choose from".to_owned(),
         None => format!(
             "known here: {}",
             known

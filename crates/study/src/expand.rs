@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{Binding, Graph, Input, Source, StageId};
+use runs::Spanned;
 use serde_json::{Map, Value};
 
 use crate::check::Checked;
@@ -13,7 +14,6 @@ use crate::schema::{Command, Dataset, Kind, Name, Stage, Time};
 use crate::settings;
 use crate::source::Place;
 use crate::sources::Sources;
-use crate::spanned::Spanned;
 use crate::training::{Origin, Training};
 
 /// The graph; files are relative to the folder of the text that names them.
@@ -81,7 +81,7 @@ impl<'a> Expansion<'a> {
             Kind::Report(report) => {
                 let mut runs = names(&report.runs);
                 let mut inputs = Vec::new();
-                for included in &report.include {
+                for included in report.include.iter() {
                     let stage = &self.checked.stages[included.as_str()].stage;
                     let (table, read) = table(&stage.kind);
                     runs.extend(names(read));
@@ -257,7 +257,6 @@ impl<'a> Expansion<'a> {
 
     /// One stage for each point of a command's sweep.
     fn command(&mut self, name: &str, command: &Command, program: &Program) -> Vec<StageId> {
-        let written = &self.checked.stages[name].written;
         let reads: Vec<(&Read, Index)> = program
             .reads
             .iter()
@@ -280,7 +279,7 @@ impl<'a> Expansion<'a> {
                 coordinates,
                 kind: "command".to_owned(),
                 execution: engine::Execution::default(),
-                settings: program.settings(written, command, point, self.sources),
+                settings: program.settings(command, point, self.sources),
                 bindings: Vec::new(),
                 inputs,
             }));

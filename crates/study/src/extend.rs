@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Draft;
+use crate::diagnostic::{Draft, Mistake};
 use crate::include;
 use crate::like;
 use crate::sources::Sources;
@@ -76,8 +76,8 @@ pub(crate) fn read(
 ) -> Result<(String, String, Vec<PathBuf>), Draft> {
     let shown = path.display().to_string();
     let fail = |message: String, help: &str| {
-        Err(Draft::error(message)
-            .at(node.span, "to start from")
+        Err(Draft::error(Mistake::CannotExtend, message)
+            .at(node.span, "named here")
             .help(help.to_owned()))
     };
     let text = match fs::read_to_string(path) {
@@ -93,8 +93,8 @@ pub(crate) fn read(
     if let Ok(path) = fs::canonicalize(path) {
         if read.contains(&path) || read.len() > LONGEST {
             return fail(
-                format!("{shown} starts from itself"),
-                "one of the files must stand on its own",
+                format!("{shown} reads itself"),
+                "one of the files must be complete without the others",
             );
         }
         longer.push(path);
@@ -104,7 +104,8 @@ pub(crate) fn read(
 
 fn document(text: &str, start: usize, mistakes: &mut Vec<Draft>) -> Result<Node, Draft> {
     let mut tree = yaml::parse(text, start, mistakes)?.ok_or_else(|| {
-        Draft::error("the file is empty").help("start with `study: NAME` and `stages:`")
+        Draft::error(Mistake::EmptyFile, "the file is empty")
+            .help("start with `study: NAME` and `stages:`")
     })?;
     // A home for anchors: their aliases are expanded by now.
     if let Value::Mapping(entries) = &mut tree.value {

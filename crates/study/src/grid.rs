@@ -3,11 +3,11 @@
 //! Every combination of its groups' rows, but for what `exclude` and `when` leave out. The order is that of
 //! the names, the last fastest; it changes no result.
 
-use crate::decode::decode;
-use crate::diagnostic::{Draft, Span, did_you_mean};
-use crate::schema::Test;
-use crate::sweep::{Range, exact, items, text_of};
-use crate::yaml::{Node, Value};
+use runs::Spanned;
+
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
+use crate::schema::{Condition, Scalar, Sweep, Test};
+use crate::sweep::Range;
 
 /// The settings of a sweep and the combinations of their values.
 pub(crate) struct Grid {
@@ -134,9 +134,12 @@ impl Grid {
             .filter(|(_, effect)| !effect)
         {
             mistakes.push(
-                Draft::warning("leaves nothing out")
-                    .at(rule.span, "no combination is left out by this")
-                    .help("check its values, or remove it"),
+                Draft::warning(
+                    Mistake::ConditionWithoutEffect,
+                    "this condition leaves nothing out",
+                )
+                .at(rule.span, "every combination stays")
+                .help("check its values, or remove it"),
             );
         }
         if kept.is_empty()
@@ -144,8 +147,8 @@ impl Grid {
             && let Some(last) = conditions.rules.last()
         {
             mistakes.push(
-                Draft::error(format!("no run of `{stage}` is left"))
-                    .at(last.span, "leaves out the last")
+                Draft::error(Mistake::NoRunLeft, format!("no run of `{stage}` is left"))
+                    .at(last.span, "leaves out the last ones")
                     .help(format!("all {} combinations are left out", self.count)),
             );
         }
@@ -191,25 +194,21 @@ impl Rule {
 }
 
 impl Conditions {
-    /// Reads them from a sweep that was decoded.
-    pub(crate) fn read(sweep: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) -> Self {
+    /// Those of a sweep.
+    pub(crate) fn read(sweep: &Sweep, grid: &Grid, mistakes: &mut Vec<Draft>) -> Self {
         let mut rules = Vec::new();
-        for node in items(sweep, "exclude") {
+        for exclude in &sweep.exclude {
             rules.push(Rule {
-                fits: fits(node, grid, mistakes),
+                fits: fits(exclude, grid, mistakes),
                 unless: None,
-                span: node.span,
+                span: exclude.span,
             });
         }
-        for node in items(sweep, "when") {
-            let part = |key, mistakes: &mut Vec<Draft>| match node.get(key) {
-                Some(node) => fits(node, grid, mistakes),
-                None => Fits::new(),
-            };
+        for when in &sweep.when {
             rules.push(Rule {
-                fits: part("if", mistakes),
-                unless: Some(part("then", mistakes)),
-                span: node.span,
+                fits: fits(&when.fits, grid, mistakes),
+                unless: Some(fits(&when.then, grid, mistakes)),
+                span: when.span,
             });
         }
         Self { rules }
@@ -217,49 +216,43 @@ impl Conditions {
 }
 
 /// Which values of which settings a condition allows.
-fn fits(condition: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) -> Fits {
+fn fits(condition: &Spanned<Condition>, grid: &Grid, mistakes: &mut Vec<Draft>) -> Fits {
     let mut fits = Fits::new();
-    if condition.entries().is_empty() {
+    if condition.is_empty() {
         mistakes.push(
-            Draft::error("a condition on nothing")
+            Draft::error(Mistake::EmptyCondition, "a condition without a setting")
                 .at(condition.span, "fits every combination")
                 .help("name swept settings, as in `{batch_size: 16}`"),
         );
     }
-    for entry in condition.entries() {
+    for (name, test) in condition.iter() {
         let Some(at) = grid
             .ranges
             .iter()
-            .position(|range| range.name == entry.key || range.path.join(".") == entry.key)
+            .position(|range| range.name == *name || range.path.join(".") == *name)
         else {
             let known = grid.ranges.iter().map(|range| range.name.as_str());
             mistakes.push(
-                Draft::error(format!("`{}` is not swept", entry.key))
-                    .at(entry.key_span, "a condition on it")
-                    .help(did_you_mean(&entry.key, known)),
+                Draft::error(Mistake::NotSwept, format!("`{name}` is not swept"))
+                    .at(test.key, "a condition names it")
+                    .help(did_you_mean(name, known)),
             );
             continue;
         };
         let range = &grid.ranges[at];
-        let Some(test) = decode::<Test>(&entry.node, &entry.key, entry.key_span, mistakes) else {
-            continue;
-        };
-        let allowed = match &test {
-            Test::Within(bounds) => range
-                .values
-                .iter()
-                .map(|value| {
-                    number(value).is_some_and(|x| {
-                        bounds.at_least.is_none_or(|bound| x >= bound.get())
-                            && bounds.at_most.is_none_or(|bound| x <= bound.get())
-                    })
-                })
-                .collect(),
-            Test::Is(_) => named(range, std::slice::from_ref(&entry.node), mistakes),
-            Test::OneOf(_) => match &entry.node.value {
-                Value::Sequence(items) => named(range, items, mistakes),
-                _ => unreachable!("a list of values was decoded from a list"),
-            },
+        let allowed = match &**test {
+            Test::Within(bounds) => {
+                let within = |x: f64| {
+                    bounds.at_least.is_none_or(|bound| x >= bound.get())
+                        && bounds.at_most.is_none_or(|bound| x <= bound.get())
+                };
+                let values = range.values.iter();
+                values
+                    .map(|value| value.number().is_some_and(within))
+                    .collect()
+            }
+            Test::Is(value) => named(range, &[test.with(value.clone())], mistakes),
+            Test::OneOf(values) => named(range, values, mistakes),
         };
         fits.push((at, allowed));
     }
@@ -267,27 +260,22 @@ fn fits(condition: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) -> Fits {
 }
 
 /// Which of a range's values are among these; each must be one.
-fn named(range: &Range, wanted: &[Node], mistakes: &mut Vec<Draft>) -> Vec<bool> {
-    let texts: Vec<String> = range.values.iter().map(text_of).collect();
+fn named(range: &Range, wanted: &[Spanned<Scalar>], mistakes: &mut Vec<Draft>) -> Vec<bool> {
+    let texts: Vec<String> = range.values.iter().map(ToString::to_string).collect();
     let mut allowed = vec![false; texts.len()];
-    for node in wanted {
-        let text = text_of(&exact(node));
+    for value in wanted {
+        let text = value.rounded().to_string();
         match texts.iter().position(|known| *known == text) {
             Some(at) => allowed[at] = true,
             None => mistakes.push(
-                Draft::error(format!("`{}` is never {text}", range.name))
-                    .at(node.span, "not among its values")
-                    .help(format!("its values are {}", texts.join(", "))),
+                Draft::error(
+                    Mistake::NeverThatValue,
+                    format!("`{}` never has the value {text}", range.name),
+                )
+                .at(value.span, "not among its values")
+                .help(format!("its values are {}", texts.join(", "))),
             ),
         }
     }
     allowed
-}
-
-fn number(value: &Node) -> Option<f64> {
-    match value.value {
-        Value::Integer(number) => Some(number as f64),
-        Value::Float(number) => Some(number),
-        _ => None,
-    }
 }

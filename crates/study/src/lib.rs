@@ -24,7 +24,6 @@ mod site;
 mod size;
 mod source;
 mod sources;
-mod spanned;
 mod sweep;
 mod training;
 mod yaml;
@@ -34,13 +33,13 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, mistakes_markdown};
 pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
 pub use site::{Device, Site};
 pub use size::Size;
 
 use check::Checked;
-use diagnostic::{Draft, Span};
+use diagnostic::{Draft, Mistake, Span};
 use sources::Sources;
 use yaml::Node;
 
@@ -90,7 +89,7 @@ impl Study {
         let text = fs::read_to_string(path).map_err(|error| {
             let mut sources = Sources::default();
             sources.add(&name, "", Path::new(""));
-            let draft = Draft::error(format!("cannot read {name}: {error}"));
+            let draft = Draft::error(Mistake::CannotRead, format!("cannot read {name}: {error}"));
             Diagnostics::new(&name, &sources, vec![draft])
         })?;
         Self::read(&name, &text, path.parent().unwrap_or(Path::new("")), set)
@@ -205,11 +204,11 @@ fn examine(
     };
     let file = decode::decode::<schema::File<IgnoredAny>>(root, "study file", top, drafts);
     let entries = root.get("stages").map_or(&[][..], Node::entries);
-    if file.as_ref().is_some_and(|file| file.stages.is_empty()) {
+    if let Some(file) = file.as_ref().filter(|file| file.stages.is_empty()) {
         drafts.push(
-            Draft::error("no stages")
-                .at(root.span_at(&["stages"]), "empty")
-                .help("a study needs a stage"),
+            Draft::error(Mistake::NoStages, "no stages")
+                .at(file.stages.span, "empty")
+                .help("a study needs at least one stage"),
         );
     }
     let written = like::resolve(entries, drafts);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use runs::settings::Optimizer;
 
-use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
 use crate::yaml::{Entry, Node, Value};
 
 /// A stage as written, and after merging.
@@ -59,20 +59,23 @@ fn merge_chain<'a>(
         let circle = &above[at..];
         if circle.iter().all(|stage| name <= *stage) {
             mistakes.push(
-                Draft::error(format!(
-                    "stages are `like` each other in a circle: {} -> {name}",
-                    circle.join(" -> ")
-                ))
+                Draft::error(
+                    Mistake::LikeCircle,
+                    format!(
+                        "stages are `like` each other in a circle: {} -> {name}",
+                        circle.join(" -> ")
+                    ),
+                )
                 .at(like.span, "closes the circle")
-                .help("one of them must say itself what it is"),
+                .help("one of them must be complete without `like`"),
             );
         }
         return None;
     }
     let Some(other) = names.get(name) else {
         mistakes.push(
-            Draft::error(format!("no such stage `{name}`"))
-                .at(like.span, "to be like")
+            Draft::error(Mistake::NoSuchStage, format!("no such stage `{name}`"))
+                .at(like.span, "named by `like`")
                 .help(did_you_mean(
                     name,
                     names.keys().copied().filter(|known| *known != entry.key),

@@ -13,15 +13,14 @@ use serde_json::{Map, Value, json};
 pub(crate) use inputs::{From, Read, reference};
 pub(crate) use paths::check_paths;
 
-use crate::diagnostic::{Draft, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
 use crate::grid::Grid;
-use crate::like::Written;
-use crate::schema::{Command, CountedIn, Stage, Variable};
+use crate::schema::{Command, CountedIn, Run, Scalar, Stage, Variable};
 use crate::sources::Sources;
-use crate::sweep::{self, Range, items, text_of};
+use crate::sweep::{self, Range};
 use crate::training::{Axis, Origin, Training};
 use crate::yaml::{Entry, Node, Value as Yaml};
-use curves::{Curves, OWN, curves, scalar};
+use curves::{Curves, OWN, curves};
 use fill::{fill, placeholders};
 
 /// The runs of a `command` stage.
@@ -35,7 +34,6 @@ pub(crate) struct Program {
 /// Works out a `command` stage; `reads` are its inputs as far as they are sound.
 pub(crate) fn program(
     name: &str,
-    written: &Written,
     command: &Command,
     grid: Grid,
     reads: Vec<Read>,
@@ -47,16 +45,16 @@ pub(crate) fn program(
         (None, None) => None,
         (None, Some(of)) => {
             mistakes.push(
-                Draft::error("`settings` without `curves`")
-                    .at(of.key, "settings of which curve?")
+                Draft::error(Mistake::CurvesWithoutSettings, "`settings` without `curves`")
+                    .at(of.key, "there are no curves that these could belong to")
                     .help("name the file with curves that the program writes under `curves`, or remove it"),
             );
             None
         }
         (Some(path), None) => {
             mistakes.push(
-                Draft::error(format!("`{name}` has `curves` without `settings`"))
-                    .at(path.key, "curves of what?")
+                Draft::error(Mistake::CurvesWithoutSettings, format!("`{name}` has `curves` without `settings`"))
+                    .at(path.key, "`settings` is missing beside this")
                     .help("add `settings: { method: …, batch_size: …, learning_rate: …, budget: … }`; what is swept may be left out"),
             );
             None
@@ -72,7 +70,7 @@ pub(crate) fn program(
     check_environment(command, mistakes);
     // What is wrong with `settings` has been told; what they would give is not known.
     let complete = program.curves.is_some() || command.curves.is_none();
-    program.check_placeholders(command_node(written), complete, mistakes);
+    program.check_placeholders(command, complete, mistakes);
     Draft::are_warnings(&mistakes[before..]).then_some(program)
 }
 
@@ -81,16 +79,19 @@ fn check_counting(command: &Command, mistakes: &mut Vec<Draft>) {
     for (file, span) in command.curve_files() {
         if file.counted_from > 1 {
             mistakes.push(
-                Draft::error("steps are counted from 0 or from 1")
+                Draft::error(Mistake::CountedFrom, "steps are counted from 0 or from 1")
                     .at(span, format!("`counted_from: {}`", file.counted_from))
-                    .help("it is what the file calls the first step, or the first epoch"),
+                    .help("give the number that the file gives the first step, or the first epoch"),
             );
         }
         if file.counted_in == CountedIn::Tokens && file.tokens_per_example.is_none() {
             mistakes.push(
-                Draft::error("how many tokens has an example?")
-                    .at(span, "counted in tokens")
-                    .help("add `tokens_per_example: …`, such as the length of a sequence"),
+                Draft::error(
+                    Mistake::TokensPerExample,
+                    "the number of tokens in an example is not known",
+                )
+                .at(span, "counted in tokens")
+                .help("add `tokens_per_example: …`, such as the length of a sequence"),
             );
         }
     }
@@ -117,7 +118,7 @@ fn check_environment(command: &Command, mistakes: &mut Vec<Draft>) {
     for (name, variable) in &command.environment {
         if is_secret(name) && matches!(**variable, Variable::Value(_)) {
             mistakes.push(
-                Draft::warning(format!("`{name}` is kept with the results and shown on the page"))
+                Draft::warning(Mistake::SecretInStudy, format!("`{name}` is kept with the results and shown on the page"))
                     .at(variable.span, "part of the key")
                     .help(format!(
                         "write `{name}: {{ from_env: {name} }}` to take it from the environment of `pipeline`"
@@ -145,9 +146,12 @@ pub(crate) fn quote_placeholders(stage: &mut Node, mistakes: &mut Vec<Draft>) {
                 continue;
             };
             mistakes.push(
-                Draft::error(format!("`{{{word}}}` without quotes is a mapping in YAML"))
-                    .at(node.span, "here")
-                    .help(format!("put it in quotes: `'{{{word}}}'`")),
+                Draft::error(
+                    Mistake::UnquotedPlaceholder,
+                    format!("`{{{word}}}` without quotes is a mapping in YAML"),
+                )
+                .at(node.span, "here")
+                .help(format!("put it in quotes: `'{{{word}}}'`")),
             );
             node.value = Yaml::Text(format!("{{{word}}}"));
         }
@@ -164,31 +168,23 @@ fn bare_placeholder(node: &Node) -> Option<String> {
     }
 }
 
-/// The node under `command`, which has the places of arguments.
-fn command_node(written: &Written) -> &Node {
-    let node = written.node.get("command");
-    node.expect("a stage that was decoded as `command` has the key")
-}
-
 /// The combinations of a `command` stage's sweep.
-pub(crate) fn grid(
-    name: &str,
-    written: &Written,
-    stage: &Stage,
-    mistakes: &mut Vec<Draft>,
-) -> Option<Grid> {
-    let word = |entry: &Entry, mistakes: &mut Vec<Draft>| {
-        if fill::is_word(&entry.key) {
-            return Some(vec![entry.key.clone()]);
+pub(crate) fn grid(name: &str, stage: &Stage, mistakes: &mut Vec<Draft>) -> Option<Grid> {
+    let word = |setting: &str, key: Span, mistakes: &mut Vec<Draft>| {
+        if fill::is_word(setting) {
+            return Some(vec![setting.to_owned()]);
         }
         mistakes.push(
-            Draft::error(format!("`{}` cannot stand in `{{…}}`", entry.key))
-                .at(entry.key_span, "a swept setting of a command")
-                .help("use letters, digits and `_`, not beginning with a digit"),
+            Draft::error(
+                Mistake::CannotStandInBraces,
+                format!("`{setting}` cannot stand in `{{…}}`"),
+            )
+            .at(key, "a swept setting of a command")
+            .help("use letters, digits and `_`, not beginning with a digit"),
         );
         None
     };
-    sweep::grid_of(name, written, stage, &word, mistakes)
+    sweep::grid_of(name, stage, &word, mistakes)
 }
 
 impl Program {
@@ -196,7 +192,12 @@ impl Program {
     pub(crate) fn texts(&self, point: &[u32]) -> Vec<(&str, String)> {
         let pairs = self.grid.ranges.iter().zip(point);
         pairs
-            .map(|(range, place)| (range.name.as_str(), text_of(&range.values[*place as usize])))
+            .map(|(range, place)| {
+                (
+                    range.name.as_str(),
+                    range.values[*place as usize].to_string(),
+                )
+            })
             .collect()
     }
 
@@ -232,7 +233,7 @@ impl Program {
             .ranges
             .iter()
             .position(|range| range.name == name)?;
-        Some(scalar(&self.grid.ranges[at].values[point[at] as usize]))
+        Some(self.grid.ranges[at].values[point[at] as usize].json())
     }
 
     /// What may stand in `{…}`.
@@ -252,30 +253,44 @@ impl Program {
         words
     }
 
-    fn check_placeholders(&self, node: &Node, complete: bool, mistakes: &mut Vec<Draft>) {
+    fn check_placeholders(&self, command: &Command, complete: bool, mistakes: &mut Vec<Draft>) {
         let first: Vec<u32> = self
             .grid
             .points()
             .next()
             .map_or(Vec::new(), <[u32]>::to_vec);
         let mut used: Vec<String> = Vec::new();
-        let run = node.get("run").into_iter();
-        let arguments = run.flat_map(|run| match run.text() {
-            Some(_) => std::slice::from_ref(run),
-            None => items(node, "run"),
-        });
-        let environment = node.get("environment").map_or(&[][..], Node::entries);
-        for text in arguments.chain(environment.iter().map(|entry| &entry.node)) {
-            let Some(line) = text.text() else { continue };
+        let mut texts: Vec<(&str, Span)> = match &*command.run {
+            Run::Shell(line) => vec![(line, command.run.span)],
+            Run::Program(arguments) => {
+                let words = arguments.iter();
+                words
+                    .filter_map(|word| Some((word.word()?, word.span)))
+                    .collect()
+            }
+        };
+        texts.extend(
+            command
+                .environment
+                .values()
+                .filter_map(|variable| match &**variable {
+                    Variable::Value(value) => Some((value.word()?, variable.span)),
+                    Variable::FromEnv(_) => None,
+                }),
+        );
+        for (line, span) in texts {
             for word in placeholders(line) {
                 if complete && self.value(&first, &word).is_none() {
                     mistakes.push(
-                        Draft::error(format!("nothing called `{word}` to stand in `{{{word}}}`"))
-                            .at(text.span, "here")
-                            .help(format!(
-                                "{} (`{{{{{word}}}}}` gives the program `{{{word}}}` as it is)",
-                                did_you_mean(&word, self.words())
-                            )),
+                        Draft::error(
+                            Mistake::NoSuchPlaceholder,
+                            format!("`{{{word}}}` has no value: nothing is called `{word}`"),
+                        )
+                        .at(span, "here")
+                        .help(format!(
+                            "{} (`{{{{{word}}}}}` gives the program `{{{word}}}` as it is)",
+                            did_you_mean(&word, self.words())
+                        )),
                     );
                 }
                 used.push(word);
@@ -296,11 +311,14 @@ impl Program {
             };
             if !used.contains(&range.name) && !read(&range.name) && !through {
                 mistakes.push(
-                    Draft::error(format!(
-                        "`{}` is swept, but the program never learns of it",
-                        range.name
-                    ))
-                    .at(range.key_span, "changes nothing")
+                    Draft::error(
+                        Mistake::SweptInVain,
+                        format!(
+                            "`{}` is swept, but the program is not told its value",
+                            range.name
+                        ),
+                    )
+                    .at(range.key_span, "all runs would be the same")
                     .help(format!(
                         "write `{{{}}}` in an argument or in `environment`",
                         range.name
@@ -308,12 +326,15 @@ impl Program {
                 );
             }
         }
-        for (name, span) in environment.iter().map(|entry| (&entry.key, entry.key_span)) {
+        for (name, variable) in &command.environment {
             if !fill::is_word(name) {
                 mistakes.push(
-                    Draft::error(format!("`{name}` is no name of a variable"))
-                        .at(span, "here")
-                        .help("use letters, digits and `_`, not beginning with a digit"),
+                    Draft::error(
+                        Mistake::BadVariableName,
+                        format!("`{name}` is not a name for an environment variable"),
+                    )
+                    .at(variable.key, "here")
+                    .help("use letters, digits and `_`, not beginning with a digit"),
                 );
             }
         }
@@ -322,43 +343,36 @@ impl Program {
     /// The settings of the stage at a point.
     pub(crate) fn settings(
         &self,
-        written: &Written,
         command: &Command,
         point: &[u32],
         sources: &Sources,
     ) -> Map<String, Value> {
-        let node = command_node(written);
         let filled = |text: &str| fill(text, &|word| self.value(point, word));
         // What a program is given is what was written: `1.10` and `007` are no numbers to it.
-        let argument = |node: &Node| match node.text() {
+        let argument = |value: &Scalar, span: Span| match value.word() {
             Some(text) => filled(text),
-            None => sources.text(node.span).to_owned(),
+            None => sources.text(span).to_owned(),
         };
         let mut settings = Map::new();
-        let run = node.get("run").expect("`run` is required");
-        let run = match run.text() {
-            Some(line) => json!(filled(line)),
-            None => items(node, "run").iter().map(argument).collect(),
+        let run = match &*command.run {
+            Run::Shell(line) => json!(filled(line)),
+            Run::Program(words) => words.iter().map(|word| argument(word, word.span)).collect(),
         };
         settings.insert("run".to_owned(), run);
-        let environment: BTreeMap<&str, String> = node
-            .get("environment")
-            .map_or(&[][..], Node::entries)
-            .iter()
-            .filter(|entry| !matches!(entry.node.value, Yaml::Mapping(_)))
-            .map(|entry| (entry.key.as_str(), argument(&entry.node)))
-            .collect();
+        let (mut environment, mut from_env) = (BTreeMap::new(), BTreeMap::new());
+        for (name, variable) in &command.environment {
+            match &**variable {
+                Variable::Value(value) => {
+                    environment.insert(name, argument(value, variable.span));
+                }
+                Variable::FromEnv(from) => {
+                    from_env.insert(name, &from.from_env);
+                }
+            }
+        }
         if !environment.is_empty() {
             settings.insert("environment".to_owned(), json!(environment));
         }
-        let from_env: BTreeMap<&str, &str> = command
-            .environment
-            .iter()
-            .filter_map(|(name, variable)| match &**variable {
-                Variable::Value(_) => None,
-                Variable::FromEnv(from) => Some((name.as_str(), from.from_env.as_str())),
-            })
-            .collect();
         if !from_env.is_empty() {
             settings.insert("from_env".to_owned(), json!(from_env));
         }

@@ -14,24 +14,26 @@ mod dataset;
 mod execution;
 mod name;
 mod reader;
+mod scalar;
+mod shape;
 mod sweep;
 mod train;
 
 use std::collections::BTreeMap;
 
+use runs::Spanned;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::spanned::Spanned;
-
-pub(crate) use command::{Command, CurveOf, Variable};
+pub(crate) use command::{Command, CurveOf, Run, Variable};
 pub(crate) use curves::{Column, CountedIn};
 pub(crate) use dataset::{Checksums, Dataset, Sha256, Source};
 pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
 pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
-pub(crate) use sweep::{Progression, Sweep, Test, Values};
+pub(crate) use scalar::{Scalar, rounded};
+pub(crate) use sweep::{Condition, Progression, Sweep, Test, Values};
 pub(crate) use train::Train;
 
 /// A study: one file, any number of stages, one report. Keys that begin with `x-` are passed over: a place for
@@ -55,7 +57,7 @@ pub(crate) struct File<S> {
     pub(crate) study: Name,
     /// The stages by name. Their order is of no importance; they refer to each other by name.
     #[schemars(with = "BTreeMap<Name, Option<S>>", extend("minProperties" = 1))]
-    pub(crate) stages: BTreeMap<Name, S>,
+    pub(crate) stages: Spanned<BTreeMap<Name, S>>,
 }
 
 /// A stage: exactly one of `dataset`, `train`, `command`, `select`, `steps_to_target`, `heatmap` and `report`;

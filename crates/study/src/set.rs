@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
 use crate::like;
 use crate::sources::Sources;
 use crate::yaml::{self, Node, Value};
@@ -51,14 +51,18 @@ fn assign(
         end: start + assignment.len(),
     };
     let Some((path, text)) = assignment.split_once('=') else {
-        return Err(Draft::error("`--set` without `=`")
-            .at(all, "no value")
-            .help("write it as `--set PATH=VALUE`, such as `--set kfac.train.budget.epochs=5`"));
+        return Err(
+            Draft::error(Mistake::SetWithoutValue, "`--set` without `=`")
+                .at(all, "no value")
+                .help("write it as `--set PATH=VALUE`, such as `--set kfac.train.budget.epochs=5`"),
+        );
     };
     if text.trim().is_empty() {
-        return Err(Draft::error("`--set` without a value")
-            .at(all, "nothing after `=`")
-            .help("`null` takes the key away, `''` is an empty text"));
+        return Err(
+            Draft::error(Mistake::SetWithoutValue, "`--set` without a value")
+                .at(all, "nothing after `=`")
+                .help("`null` takes the key away, `''` is an empty text"),
+        );
     }
     let value = value(text, start + path.len() + 1, mistakes)?;
     let mut steps = steps(path, start);
@@ -69,19 +73,24 @@ fn assign(
         }
         "study" => return put(tree, &steps, value),
         "extends" | "include" => {
-            return Err(Draft::error(format!("`{}` cannot be set", first.word))
-                .at(first.span, "is read before anything is set")
-                .help("write a file with it, and run that"));
+            return Err(Draft::error(
+                Mistake::SetNoStage,
+                format!("`{}` cannot be set", first.word),
+            )
+            .at(first.span, "is read before anything is set")
+            .help("write a file with it, and run that"));
         }
         name => {
             let known = tree.get("stages").map_or(&[][..], Node::entries);
             if !known.iter().any(|stage| stage.key == name) {
-                return Err(Draft::error(format!("no such stage `{name}`"))
-                    .at(first.span, "not a stage of this study")
-                    .help(did_you_mean(
-                        name,
-                        known.iter().map(|stage| stage.key.as_str()),
-                    )));
+                return Err(
+                    Draft::error(Mistake::NoSuchStage, format!("no such stage `{name}`"))
+                        .at(first.span, "not a stage of this study")
+                        .help(did_you_mean(
+                            name,
+                            known.iter().map(|stage| stage.key.as_str()),
+                        )),
+                );
             }
         }
     }
@@ -229,15 +238,18 @@ fn inherited(own: &mut Node, whole: &Node, steps: &[Step<'_>], value: Node) -> R
 fn place(items: usize, step: &Step<'_>) -> Result<usize, Draft> {
     match step.word.parse() {
         Ok(at) if at < items => Ok(at),
-        _ => Err(Draft::error(format!("no item `{}` in the list", step.word))
-            .at(step.span, "here is a list")
-            .help(match items {
-                0 => "the list is empty; set all of it".to_owned(),
-                _ => format!(
-                    "its items are 0 to {}; to add one, set the whole list",
-                    items - 1
-                ),
-            })),
+        _ => Err(Draft::error(
+            Mistake::SetNoSuchItem,
+            format!("no item `{}` in the list", step.word),
+        )
+        .at(step.span, "a list of that length")
+        .help(match items {
+            0 => "the list is empty; set all of it".to_owned(),
+            _ => format!(
+                "its items are 0 to {}; to add one, set the whole list",
+                items - 1
+            ),
+        })),
     }
 }
 
@@ -247,7 +259,10 @@ fn known(node: &Node, key: &str, span: Span) -> Result<(), Draft> {
     if keys().any(|known| known == key) {
         return Ok(());
     }
-    Err(Draft::error(format!("no `{key}` to take away"))
-        .at(span, "names nothing")
-        .help(did_you_mean(key, keys())))
+    Err(Draft::error(
+        Mistake::SetNoSuchItem,
+        format!("there is no `{key}` to remove"),
+    )
+    .at(span, "not there")
+    .help(did_you_mean(key, keys())))
 }

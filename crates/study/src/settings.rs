@@ -12,12 +12,12 @@ fn json<T: Serialize>(value: &T) -> Value {
         .unwrap_or_else(|error| unreachable!("settings are plain data: {error}"))
 }
 
-/// Settings of a kind that reads runs; the runs themselves are inputs.
-fn without_runs<T: Serialize>(settings: &T) -> Map<String, Value> {
+/// Settings of a kind that reads runs and tables; those themselves are inputs.
+fn without_inputs<T: Serialize>(settings: &T) -> Map<String, Value> {
     let Value::Object(mut settings) = json(settings) else {
         unreachable!("settings are an object")
     };
-    settings.remove("runs");
+    settings.retain(|key, _| !matches!(key.as_str(), "runs" | "include"));
     settings
 }
 
@@ -138,9 +138,9 @@ fn sorted(mut evaluation: Evaluation) -> Evaluation {
 
 /// Settings of kind `select`.
 pub(crate) fn select(select: &Select) -> Map<String, Value> {
-    let mut settings = without_runs(select);
+    let mut settings = without_inputs(select);
     // Steps to a target are not read at one point.
-    if matches!(select.by, By::StepsTo { .. }) {
+    if matches!(*select.by, By::StepsTo { .. }) {
         settings.remove("at");
     }
     settings
@@ -153,18 +153,15 @@ pub(crate) fn steps_to_target(targets: &StepsToTarget) -> Map<String, Value> {
 
 /// Settings of kind `heatmap`.
 pub(crate) fn heatmap(heatmap: &Heatmap) -> Map<String, Value> {
-    without_runs(heatmap)
+    without_inputs(heatmap)
 }
 
 /// Settings of kind `report`.
 pub(crate) fn report(report: &Report, study: &str) -> Map<String, Value> {
-    Map::from_iter([
-        (
-            "title".to_owned(),
-            json!(report.title.as_deref().unwrap_or(study)),
-        ),
-        ("claims".to_owned(), json(&report.claims)),
-    ])
+    let mut settings = without_inputs(report);
+    let title = report.title.as_deref().unwrap_or(study);
+    settings.insert("title".to_owned(), json!(title));
+    settings
 }
 
 /// The value at `path` of an object.

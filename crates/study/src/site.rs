@@ -15,7 +15,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::decode;
-use crate::diagnostic::{Diagnostics, Draft, Span};
+use crate::diagnostic::{Diagnostics, Draft, Mistake, Span};
 use crate::size::Size;
 use crate::sources::Sources;
 use crate::yaml;
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Gpu {
             fn visit_str<E: Error>(self, text: &str) -> Result<Gpu, E> {
                 // Several in one text would be one stage's.
                 if text.is_empty() || text.contains([',', ' ']) {
-                    return Err(E::custom(format!("one GPU is meant, not `{text}`")));
+                    return Err(E::custom(format!("expected one GPU, found `{text}`")));
                 }
                 Ok(Gpu(text.to_owned()))
             }
@@ -211,7 +211,10 @@ impl Site {
             Ok(text) => text,
             Err(error) => {
                 sources.add(&name, "", Path::new(""));
-                drafts.push(Draft::error(format!("cannot read {name}: {error}")));
+                drafts.push(Draft::error(
+                    Mistake::CannotRead,
+                    format!("cannot read {name}: {error}"),
+                ));
                 return Err(Diagnostics::new(&name, &sources, drafts));
             }
         };

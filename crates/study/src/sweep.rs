@@ -6,16 +6,15 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use setting::path_in_train;
-pub(crate) use values::{exact, number_text, text_of};
+use runs::Spanned;
 
-use crate::diagnostic::{Draft, Span};
+pub(crate) use setting::path_in_train;
+
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::grid::{Axis, Conditions, Grid};
-use crate::like::Written;
-use crate::schema::{Stage, Sweep};
+use crate::schema::{Scalar, Stage, Sweep};
 use crate::settings::path_in_settings;
-use crate::yaml::{Entry, Node, Value};
-use groups::{Column, Group, distinct, groups};
+use groups::{Column, Group, Setting, distinct, groups};
 use setting::short_name;
 use values::points;
 
@@ -29,36 +28,34 @@ pub(crate) struct Range {
     /// Where the setting is in `train`.
     pub(crate) path: Vec<String>,
     pub(crate) key_span: Span,
-    pub(crate) values: Vec<Node>,
+    pub(crate) values: Vec<Spanned<Scalar>>,
 }
 
 /// Where a swept setting goes; `None` after noting a mistake, or where one has been noted.
-pub(crate) type Resolve<'a> = &'a dyn Fn(&Entry, &mut Vec<Draft>) -> Option<Vec<String>>;
+pub(crate) type Resolve<'a> = &'a dyn Fn(&str, Span, &mut Vec<Draft>) -> Option<Vec<String>>;
 
 /// What a stage is run over; one point where it has no sweep.
 pub(crate) fn grid_of(
     name: &str,
-    written: &Written,
     stage: &Stage,
     resolve: Resolve<'_>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
-    match (&stage.sweep, written.node.get("sweep")) {
-        (Some(sweep), Some(node)) => grid(name, node, sweep, resolve, mistakes),
-        _ => Some(Grid::single()),
+    match &stage.sweep {
+        Some(sweep) => grid(name, sweep, resolve, mistakes),
+        None => Some(Grid::single()),
     }
 }
 
 /// The points of a sweep; counted before any value is made.
 pub(crate) fn grid(
     stage: &str,
-    node: &Node,
-    sweep: &Sweep,
+    sweep: &Spanned<Sweep>,
     resolve: Resolve<'_>,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
     let before = mistakes.len();
-    let groups = groups(node, sweep, mistakes);
+    let groups = groups(sweep, mistakes);
     let product = groups
         .iter()
         .fold(1_u128, |product, group| product.saturating_mul(group.rows));
@@ -67,12 +64,12 @@ pub(crate) fn grid(
         let largest = groups
             .iter()
             .max_by_key(|group| group.rows)
-            .map_or(node.span, |group| group.span);
+            .map_or(sweep.span, |group| group.span);
         mistakes.push(
-            Draft::error(format!(
-                "`{stage}` comes to {product} runs: {}",
-                shown.join(" x ")
-            ))
+            Draft::error(
+                Mistake::TooManyRuns,
+                format!("`{stage}` expands to {product} runs: {}", shown.join(" x ")),
+            )
             .at(largest, "the most values")
             .help(format!("at most {MOST_RUNS} runs; sweep over fewer values")),
         );
@@ -84,24 +81,23 @@ pub(crate) fn grid(
     let mut axes: Vec<Axis> = Vec::new();
     for group in groups {
         let mut settings = Vec::new();
-        for (entry, values) in group.settings {
-            let Some(path) = resolve(entry, mistakes) else {
+        for Setting { name, key, column } in group.settings {
+            let Some(path) = resolve(name, key, mistakes) else {
                 continue;
             };
-            let name = short_name(&path);
-            let (values, rows) = match values {
+            let (values, rows) = match column {
                 Column::Distinct(values) => {
-                    let values = points(&entry.node, values);
+                    let values = points(values);
                     let rows = (0..values.len()).collect();
                     (values, rows)
                 }
-                Column::InZip(values) => distinct(&points(&entry.node, values)),
+                Column::InZip(values) => distinct(&points(values)),
                 Column::OfPoints(cells) => distinct(cells),
             };
             let range = Range {
-                name,
+                name: short_name(&path),
                 path,
-                key_span: entry.key_span,
+                key_span: key,
                 values,
             };
             for value in &range.values {
@@ -113,12 +109,15 @@ pub(crate) fn grid(
                 .find(|other| overlap(&other.path, &range.path))
             {
                 mistakes.push(
-                    Draft::error(if other.name == entry.key {
-                        format!("`{}` is swept twice", entry.key)
-                    } else {
-                        format!("`{}` and `{}` set the same thing", other.name, entry.key)
-                    })
-                    .at(entry.key_span, "again here")
+                    Draft::error(
+                        Mistake::SweptTwice,
+                        if other.name == name {
+                            format!("`{name}` is swept twice")
+                        } else {
+                            format!("`{}` and `{name}` set the same thing", other.name)
+                        },
+                    )
+                    .at(key, "again here")
                     .also(other.key_span, "first here"),
                 );
             }
@@ -132,12 +131,12 @@ pub(crate) fn grid(
         let row = |row: usize| -> Vec<usize> { settings.iter().map(|(_, at)| at[row]).collect() };
         if let Some(again) = (0..rows).find(|&at| is_zip && !seen.insert(row(at))) {
             mistakes.push(
-                Draft::error(format!(
-                    "row {} of a `zip` is one of those before it",
-                    again + 1
-                ))
+                Draft::error(
+                    Mistake::ZipRowTwice,
+                    format!("row {} of a `zip` is the same as an earlier one", again + 1),
+                )
                 .at(group.span, "rows that are equal")
-                .help("every row is a point of its own"),
+                .help("each row must differ from all others"),
             );
         }
         axes.push(Axis { settings, rows });
@@ -147,20 +146,12 @@ pub(crate) fn grid(
     }
     ranges.sort_by(|a, b| a.name.cmp(&b.name));
     let grid = Grid::new(ranges, axes);
-    let conditions = Conditions::read(node, &grid, mistakes);
+    let conditions = Conditions::read(sweep, &grid, mistakes);
     if mistakes.len() > before {
         return None;
     }
     let grid = grid.filtered(stage, &conditions, mistakes);
     Draft::are_warnings(&mistakes[before..]).then_some(grid)
-}
-
-/// The list under a key.
-pub(crate) fn items<'a>(node: &'a Node, key: &str) -> &'a [Node] {
-    match node.get(key).map(|list| &list.value) {
-        Some(Value::Sequence(items)) => items,
-        _ => &[],
-    }
 }
 
 /// Whether one setting is the other, or a part of it.
@@ -171,14 +162,14 @@ fn overlap(a: &[String], b: &[String]) -> bool {
         .all(|(a, b)| *a == b)
 }
 
-fn check_text(name: &str, value: &Node, mistakes: &mut Vec<Draft>) {
-    if let Value::Text(text) = &value.value
+fn check_text(name: &str, value: &Spanned<Scalar>, mistakes: &mut Vec<Draft>) {
+    if let Some(text) = value.word()
         && !text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     {
         mistakes.push(
-            Draft::error(format!("`{text}` is no value for `{name}`"))
+            Draft::error(Mistake::ValueNoWord, format!("`{text}` cannot be a value of `{name}`"))
                 .at(value.span, "not a word")
                 .help(
                     "values name runs and files: use letters, digits, `_`, `-` and `.`, and let the program, or a \
@@ -191,9 +182,12 @@ fn check_text(name: &str, value: &Node, mistakes: &mut Vec<Draft>) {
 fn check_distinct(range: &Range, mistakes: &mut Vec<Draft>) {
     let mut seen = BTreeMap::new();
     for value in &range.values {
-        let text = text_of(value);
+        let text = value.to_string();
         if let Some(first) = seen.insert(text.clone(), value.span) {
-            let draft = Draft::error(format!("`{}` takes the value {text} twice", range.name));
+            let draft = Draft::error(
+                Mistake::ValueTwice,
+                format!("`{}` takes the value {text} twice", range.name),
+            );
             mistakes.push(if first == value.span {
                 draft.at(value.span, "its values are not distinct")
             } else {

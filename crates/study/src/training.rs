@@ -5,6 +5,7 @@ mod degenerate;
 
 use std::sync::Arc;
 
+use runs::Spanned;
 use runs::settings::{Optimizer, Shape};
 use serde_json::{Map, Value};
 
@@ -13,14 +14,13 @@ pub(crate) use case::{Case, missing_part};
 use case::{Places, check_case};
 
 use crate::decode::decode;
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::grid::Grid;
 use crate::like::Written;
-use crate::schema::{Dataset, Stage, Sweep, Train};
+use crate::schema::{Dataset, Scalar, Stage, Sweep, Train};
 use crate::settings;
-use crate::spanned::Spanned;
 use crate::sweep::{self, MOST_RUNS, Range};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Node, Value as Yaml};
 
 /// The runs that a stage expands to: every group with every combination of the grid.
 pub(crate) struct Training {
@@ -122,9 +122,12 @@ pub(crate) fn own(
                 "give it in `train`"
             };
             mistakes.push(
-                Draft::error(format!("`{name}` lacks `{setting}`"))
-                    .at(key, format!("`{setting}` is missing here"))
-                    .help(help),
+                Draft::error(
+                    Mistake::MissingSetting,
+                    format!("`{name}` lacks `{setting}`"),
+                )
+                .at(key, format!("`{setting}` is missing here"))
+                .help(help),
             );
         }
     };
@@ -228,9 +231,12 @@ pub(crate) fn confirmed(
     ] {
         if let Some(entry) = node.entry(setting) {
             mistakes.push(
-                Draft::error(format!("`{setting}` beside `configuration`"))
-                    .at(entry.key_span, "the winner decides this")
-                    .help("remove it"),
+                Draft::error(
+                    Mistake::BesideConfiguration,
+                    format!("`{setting}` is given with `configuration`"),
+                )
+                .at(entry.key_span, "the winner decides this")
+                .help("remove it"),
             );
         }
     }
@@ -241,10 +247,10 @@ pub(crate) fn confirmed(
         ) || range.path.len() > 1
         {
             mistakes.push(
-                Draft::error(format!(
-                    "a sweep over `{}` beside `configuration`",
-                    range.name
-                ))
+                Draft::error(
+                    Mistake::BesideConfiguration,
+                    format!("`{}` is swept with `configuration`", range.name),
+                )
                 .at(range.key_span, "the winner decides this")
                 .help("sweep over `seed`"),
             );
@@ -252,9 +258,12 @@ pub(crate) fn confirmed(
     }
     if let (Some(warmup), None) = (&train.warmup, &train.schedule) {
         mistakes.push(
-            Draft::error("`warmup` without `schedule` beside `configuration`")
-                .at(warmup.span, "a winner's schedule is replaced as a whole")
-                .help("give the `schedule` too"),
+            Draft::error(
+                Mistake::BesideConfiguration,
+                "`warmup` is given with `configuration`, and `schedule` is not",
+            )
+            .at(warmup.span, "a winner's schedule is replaced as a whole")
+            .help("give the `schedule` too"),
         );
     }
     let first = first_point(node, ranges);
@@ -279,7 +288,13 @@ pub(crate) fn confirmed(
     entries.dedup();
     let runs = grid.count() as u128 * entries.len() as u128;
     if runs > MOST_RUNS {
-        mistakes.push(Draft::error(format!("`{name}` comes to {runs} runs")).at(key, "too many"));
+        mistakes.push(
+            Draft::error(
+                Mistake::TooManyRuns,
+                format!("`{name}` expands to {runs} runs"),
+            )
+            .at(key, "too many"),
+        );
     }
     let cases = winners.cases.iter().flat_map(|winner| {
         cases(node, key, &grid, |train| {
@@ -347,13 +362,14 @@ pub(crate) fn check_sweep(name: &str, written: &Written, mistakes: &mut Vec<Draf
     else {
         return;
     };
-    let Some(decoded) = decode::<Sweep>(&sweep.node, "sweep", sweep.key_span, mistakes) else {
+    let Some(sweep) = decode::<Spanned<Sweep>>(&sweep.node, "sweep", sweep.key_span, mistakes)
+    else {
         return;
     };
-    let resolve = |entry: &Entry, mistakes: &mut Vec<Draft>| {
-        sweep::path_in_train(entry, &train.node, mistakes)
+    let resolve = |setting: &str, key: Span, mistakes: &mut Vec<Draft>| {
+        sweep::path_in_train(setting, key, &train.node, mistakes)
     };
-    if let Some(grid) = sweep::grid(name, &sweep.node, &decoded, &resolve, mistakes) {
+    if let Some(grid) = sweep::grid(name, &sweep, &resolve, mistakes) {
         axes(
             &train.node,
             train.key_span,
@@ -377,23 +393,32 @@ fn grid_of(
     mistakes: &mut Vec<Draft>,
 ) -> Option<Grid> {
     let train = train_node(written);
-    let resolve =
-        |entry: &Entry, mistakes: &mut Vec<Draft>| sweep::path_in_train(entry, train, mistakes);
-    sweep::grid_of(name, written, stage, &resolve, mistakes)
+    let resolve = |setting: &str, key: Span, mistakes: &mut Vec<Draft>| {
+        sweep::path_in_train(setting, key, train, mistakes)
+    };
+    sweep::grid_of(name, stage, &resolve, mistakes)
 }
 
-fn at_point(node: &Node, range: &Range, value: &Node) -> Node {
+fn at_point(node: &Node, range: &Range, value: &Spanned<Scalar>) -> Node {
     let mut node = node.clone();
     put(&mut node, range, value);
     node
 }
 
-fn put(node: &mut Node, range: &Range, value: &Node) {
+fn put(node: &mut Node, range: &Range, value: &Spanned<Scalar>) {
     let path: Vec<&str> = range.path.iter().map(String::as_str).collect();
     let place = path
         .iter()
         .fold(node, |node, key| node.value_at(key, range.key_span));
-    *place = value.clone();
+    *place = Node {
+        span: value.span,
+        value: match &**value {
+            Scalar::Integer(number) => Yaml::Integer(*number),
+            Scalar::Number(number) => Yaml::Float(*number),
+            Scalar::Flag(flag) => Yaml::Bool(*flag),
+            Scalar::Word(word) => Yaml::Text(word.clone()),
+        },
+    };
 }
 
 /// `train` with every swept setting at its first value.
@@ -426,7 +451,7 @@ fn axes(
                     let train: Train =
                         decode(&at_point(&first, range, value), "train", key, mistakes)?;
                     Some(Point {
-                        text: sweep::text_of(value),
+                        text: value.to_string(),
                         value: settings::get(&settings_of(&train)?, &path).cloned(),
                     })
                 })

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 pub(crate) use scalar::plain;
 
 /// Nodes that a file may come to once its aliases are expanded: a study of some pages has hundreds.
@@ -72,23 +72,6 @@ impl Node {
             _ => None,
         }
         .map(|entry| &mut entry.node)
-    }
-
-    /// Where the value at `path` stands (keys of mappings, indices of sequences), or as much of the path
-    /// as there is.
-    pub(crate) fn span_at(&self, path: &[&str]) -> Span {
-        let Some((first, rest)) = path.split_first() else {
-            return self.span;
-        };
-        let next = match &self.value {
-            Value::Mapping(_) => self.get(first),
-            Value::Sequence(items) => first.parse().ok().and_then(|i: usize| items.get(i)),
-            _ => None,
-        };
-        match next {
-            Some(node) => node.span_at(rest),
-            None => self.span,
-        }
     }
 
     /// The text, if it is text.
@@ -188,11 +171,14 @@ fn not_yaml(text: &str, error: &ScanError, offsets: &Offsets) -> Draft {
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     if let Some((word, at)) = bare_placeholder(&text[line_start..line_end]) {
         let start = line_start + at;
-        return Draft::error(format!("`{word}` without quotes is a mapping in YAML"))
-            .at(offsets.shifted(start, start + word.len()), "here")
-            .help("put the whole text in quotes");
+        return Draft::error(
+            Mistake::UnquotedPlaceholder,
+            format!("`{word}` without quotes is a mapping in YAML"),
+        )
+        .at(offsets.shifted(start, start + word.len()), "here")
+        .help("put the whole text in quotes");
     }
-    let draft = Draft::error(format!("not YAML: {}", error.info()))
+    let draft = Draft::error(Mistake::NotYaml, format!("not YAML: {}", error.info()))
         .at(offsets.shifted(start, end), "the reader stopped here");
     if text[line_start..line_end].contains('\t') {
         draft.help("YAML is indented with spaces; this line has a tab")
@@ -285,8 +271,11 @@ impl Builder<'_> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
-                    return Err(Draft::error("an alias inside what it stands for")
-                        .at(span, "stands for something that contains it"));
+                    return Err(Draft::error(
+                        Mistake::AliasInItself,
+                        "an alias inside the value that it stands for",
+                    )
+                    .at(span, "its value contains it"));
                 };
                 self.nodes += node.count();
                 self.close(node)
@@ -325,11 +314,12 @@ impl Builder<'_> {
                 self.remember(open.anchor, &node);
                 self.close(node)
             }
-            Event::DocumentStart(_) if self.root.is_some() => {
-                Err(Draft::error("more than one document in the file")
-                    .at(span, "a second document starts here")
-                    .help("give each its own file"))
-            }
+            Event::DocumentStart(_) if self.root.is_some() => Err(Draft::error(
+                Mistake::SeveralDocuments,
+                "more than one document in the file",
+            )
+            .at(span, "a second document starts here")
+            .help("give each its own file")),
             _ => Ok(()),
         }
     }
@@ -345,9 +335,11 @@ impl Builder<'_> {
             return Err(tagged(span));
         }
         if self.stack.len() >= DEEPEST {
-            return Err(
-                Draft::error(format!("nested more than {DEEPEST} deep")).at(span, "too deep")
-            );
+            return Err(Draft::error(
+                Mistake::NestedTooDeep,
+                format!("nested more than {DEEPEST} deep"),
+            )
+            .at(span, "too deep"));
         }
         self.stack.push(Open {
             span,
@@ -368,9 +360,10 @@ impl Builder<'_> {
     fn close(&mut self, node: Node) -> Result<(), Draft> {
         self.nodes += 1;
         if self.nodes > MOST_NODES {
-            return Err(Draft::error(format!(
-                "more than {MOST_NODES} values once the aliases are expanded"
-            ))
+            return Err(Draft::error(
+                Mistake::TooManyValues,
+                format!("more than {MOST_NODES} values once the aliases are expanded"),
+            )
             .at(node.span, "the bound is passed here")
             .help("aliases of aliases multiply; a study needs some hundreds of values"));
         }
@@ -381,14 +374,15 @@ impl Builder<'_> {
         match (&mut open.value, open.key.take()) {
             (Value::Mapping(_), None) => {
                 let Some(key) = key_text(&node) else {
-                    return Err(Draft::error("a key must be a word").at(node.span, "used as a key"));
+                    return Err(Draft::error(Mistake::KeyNotAWord, "a key must be a word")
+                        .at(node.span, "used as a key"));
                 };
                 open.key = Some((key, node.span));
             }
             (Value::Mapping(entries), Some((key, key_span))) => {
                 if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                     self.mistakes.push(
-                        Draft::error(format!("`{key}` is given twice"))
+                        Draft::error(Mistake::KeyTwice, format!("`{key}` is given twice"))
                             .at(key_span, "again here")
                             .also(first.key_span, "first here")
                             .help("keep one of the two"),
@@ -409,9 +403,9 @@ impl Builder<'_> {
 }
 
 fn tagged(span: Span) -> Draft {
-    Draft::error("a YAML tag (`!…`)")
-        .at(span, "has a tag")
-        .help("remove it: none is needed")
+    Draft::error(Mistake::YamlTag, "YAML tags (`!…`) are not supported")
+        .at(span, "a tag")
+        .help("remove it")
 }
 
 fn key_text(node: &Node) -> Option<String> {
@@ -435,7 +429,8 @@ fn merge_keys(entries: &mut Vec<Entry>) -> Result<(), Draft> {
     };
     for source in sources {
         let Value::Mapping(more) = source.value else {
-            return Err(Draft::error("`<<` takes a mapping").at(source.span, "not a mapping"));
+            return Err(Draft::error(Mistake::BadMerge, "`<<` takes a mapping")
+                .at(source.span, "not a mapping"));
         };
         for entry in more {
             if !entries.iter().any(|own| own.key == entry.key) {
@@ -454,16 +449,16 @@ mod tests {
     fn every_value_knows_its_place() {
         let text = "ä: [1, {b: two}]\nc:\n  d: 'x'\n";
         let root = parse(text, 0, &mut Vec::new()).unwrap().unwrap();
-        let at = |path: &[&str]| {
-            let span = root.span_at(path);
-            &text[span.start..span.end]
+        let at = |node: &Node| &text[node.span.start..node.span.end];
+        let (list, c) = (root.get("ä").unwrap(), root.get("c").unwrap());
+        assert_eq!(at(list), "[1, {b: two}]");
+        let Value::Sequence(items) = &list.value else {
+            panic!("{list:?}")
         };
-        assert_eq!(at(&["ä"]), "[1, {b: two}]");
-        assert_eq!(at(&["ä", "1"]), "{b: two}");
-        assert_eq!(at(&["ä", "1", "b"]), "two");
-        assert_eq!(at(&["c"]), "d: 'x'");
-        assert_eq!(at(&["c", "d"]), "'x'");
-        assert_eq!(at(&["c", "no", "such"]), "d: 'x'", "as far as it goes");
+        assert_eq!(at(&items[1]), "{b: two}");
+        assert_eq!(at(items[1].get("b").unwrap()), "two");
+        assert_eq!(at(c), "d: 'x'");
+        assert_eq!(at(c.get("d").unwrap()), "'x'");
     }
 
     #[test]

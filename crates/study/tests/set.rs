@@ -111,7 +111,7 @@ fn an_item_of_a_list_is_set_by_its_place() {
 fn taking_away_what_is_not_there_is_a_mistake() {
     let said = refused(&["sgd.sweep.sede=null"]);
     assert!(
-        said.contains("no `sede` to take away") && said.contains("did you mean `seed`?"),
+        said.contains("there is no `sede` to remove") && said.contains("did you mean `seed`?"),
         "{said}"
     );
     assert!(refused(&["sgd.trian.seed=null"]).contains("did you mean `train`?"));

@@ -78,7 +78,7 @@ fn compare(evidence: &Evidence, margin: f64, metric: Metric) -> (Decision, Vec<A
             evidence
                 .runs
                 .iter()
-                .flat_map(|run| &run.evaluations)
+                .flat_map(|run| &run.curve.evaluations)
                 .any(|at| metric.of(at).is_some())
         };
         let beside = [Metric::TestAccuracy, Metric::TrainAccuracy];

@@ -15,7 +15,7 @@ use crate::{Metric, Moment};
 pub(super) fn courses(grid: &Grid<'_>, rules: &[GoodRule], metric: Metric) -> Vec<ShareCourse> {
     let runs = || grid.cells.iter().flat_map(|(_, _, runs)| runs);
     let evaluated: BTreeSet<u64> = runs()
-        .flat_map(|run| &run.evaluations)
+        .flat_map(|run| &run.curve.evaluations)
         .filter(|at| at.step > 0 && metric.of(at).is_some())
         .map(|at| at.step)
         .collect();

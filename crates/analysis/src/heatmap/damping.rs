@@ -39,7 +39,12 @@ pub(super) fn levels(grid: &Grid<'_>, at: Moment) -> Vec<DampingLevel> {
 /// Medians over a run's records up to a slice of the (median, largest) eigenvalue.
 pub(crate) fn typical(run: &Run, at: Moment) -> Option<(f64, f64)> {
     let step = run.step_at(at);
-    let records = || run.curvature.iter().filter(|record| record.step <= step);
+    let records = || {
+        run.curve
+            .curvature
+            .iter()
+            .filter(|record| record.step <= step)
+    };
     Some((
         median(records().map(|record| record.median).collect())?,
         median(records().map(|record| record.largest).collect())?,

@@ -34,11 +34,11 @@ pub fn heatmap(settings: &Heatmap, runs: &[Run]) -> Result<HeatmapTable, Error> 
     if settings.at.is_empty() {
         return Err(Error::Invalid("a heatmap needs a slice in `at`".into()));
     }
-    let metric = settings.value;
+    let metric = *settings.value;
     Error::unless_measured(metric, runs)?;
     let grids = grid::grids(settings, runs)?;
     let mut panels = Vec::new();
-    for &at in &settings.at {
+    for at in settings.at.iter().map(|at| **at) {
         let drawn: Vec<Panel> = grids.iter().map(|grid| panel(settings, grid, at)).collect();
         let useful = |panel: &Panel| panel.cells.iter().any(|cell| cell.state.is_known());
         let has_better = |panel: &Panel| {
@@ -72,7 +72,7 @@ fn panel(settings: &Heatmap, grid: &grid::Grid<'_>, at: Moment) -> Panel {
     let cells: Vec<Cell> = grid
         .cells
         .iter()
-        .zip(course::seed_cells(grid, at, settings.value))
+        .zip(course::seed_cells(grid, at, *settings.value))
         .map(|((x, y, runs), seeds)| Cell {
             x: *x,
             y: *y,
@@ -104,11 +104,11 @@ fn panel(settings: &Heatmap, grid: &grid::Grid<'_>, at: Moment) -> Panel {
         y: grid.y.clone(),
         x_values: grid.x_values.clone(),
         y_values: grid.y_values.clone(),
-        best: region::best(&states, settings.value),
+        best: region::best(&states, *settings.value),
         dampings: damping::levels(grid, at),
         regions: GoodRule::of(settings.good)
             .into_iter()
-            .map(|rule| region::good(rule, &states, &shape, settings.value))
+            .map(|rule| region::good(rule, &states, &shape, *settings.value))
             .collect(),
         cells,
     }

@@ -7,10 +7,9 @@ mod thinning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::claims::{Claim, decide};
+use crate::claims::decide;
 use crate::configuration::{Flat, differing, flatten};
 use crate::select::Winner;
 use crate::statistics::mean_interval;
@@ -18,6 +17,7 @@ use crate::{Evidence, Metric, Moment, Outcome, Run, control, noise};
 
 pub use crate::Named;
 pub use format::{FORMAT, ReadError};
+pub use runs::reader::Report;
 pub use sketch::{Sketch, edge, sketch};
 pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};
 pub use thinning::thin;
@@ -28,22 +28,8 @@ pub const BUCKETS: usize = 240;
 /// Curves at most where no selection says which to show.
 pub const CURVES_WITHOUT_SELECTION: usize = 40;
 
-/// Settings of kind `report`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReportSettings {
-    /// Title of the page.
-    pub title: String,
-    /// Name of the study to print.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub study: Option<String>,
-    /// Claims to decide, in the order to show them.
-    #[serde(default)]
-    pub claims: Vec<Claim>,
-}
-
 /// Assembles the table. Never fails: what there is no evidence for is empty or undecided.
-pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
+pub fn assemble(settings: &Report, evidence: &Evidence) -> ReportTable {
     let mut runs: Vec<&Run> = evidence.runs.iter().collect();
     runs.sort_by(|a, b| {
         (&a.stage, a.method(), a.batch_size(), a.seed(), &a.label).cmp(&(
@@ -79,8 +65,7 @@ pub fn assemble(settings: &ReportSettings, evidence: &Evidence) -> ReportTable {
     let (curves, curves_left_out) = curves(evidence, &runs);
     ReportTable {
         format: FORMAT,
-        title: settings.title.clone(),
-        study: settings.study.clone(),
+        title: settings.title.clone().unwrap_or_default(),
         claims: settings
             .claims
             .iter()
@@ -171,8 +156,8 @@ fn row(run: &Run, flat: &Flat, varying: &BTreeSet<String>) -> RunRow {
             .collect(),
         outcome: run.outcome,
         budget_steps: run.budget_steps,
-        last: run.evaluations.last().copied(),
-        sketch: sketch(&run.updates),
+        last: run.curve.evaluations.last().copied(),
+        sketch: sketch(&run.curve.updates),
     }
 }
 
@@ -262,7 +247,7 @@ fn curves(evidence: &Evidence, runs: &[&Run]) -> (Vec<LearningCurve>, usize) {
 }
 
 fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
-    let (loss, steps_per_bucket) = thin(&run.updates);
+    let (loss, steps_per_bucket) = thin(&run.curve.updates);
     LearningCurve {
         label: run.label.clone(),
         stage: run.stage.clone(),
@@ -276,6 +261,6 @@ fn curve(run: &Run, role: Role, winners: Vec<String>) -> LearningCurve {
         steps_per_bucket,
         rate_drops: run.rate_drops.clone(),
         steps_per_epoch: run.steps_per_epoch,
-        evaluations: run.evaluations.clone(),
+        evaluations: run.curve.evaluations.clone(),
     }
 }

@@ -149,9 +149,6 @@ pub struct ReportTable {
     pub format: u32,
     /// Title of the page.
     pub title: String,
-    /// Name of the study, if the settings give it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub study: Option<String>,
     /// Claims in the settings' order.
     pub claims: Vec<ClaimVerdict>,
     /// Tables of steps to target.

@@ -40,10 +40,7 @@ pub struct Selection {
 /// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
 /// names what a run lacks.
 pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
-    let metric = match settings.by {
-        By::Metric(metric) => metric,
-        By::StepsTo { steps_to } => steps_to.metric,
-    };
+    let metric = settings.by.metric();
     Error::unless_measured(metric, runs)?;
     let mut groups: Vec<(Vec<Value>, Vec<&Run>)> = Vec::new();
     for run in runs {
@@ -69,9 +66,9 @@ pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
         .map(|winner| (winner.entry.clone(), winner.settings.clone()))
         .collect();
     let table = WinnersTable {
-        by: settings.by,
-        at: settings.at,
-        per: settings.per.clone(),
+        by: *settings.by,
+        at: *settings.at,
+        per: settings.per.iter().map(ToString::to_string).collect(),
         winners,
     };
     Ok(Selection {
@@ -116,7 +113,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         contender.score = score(settings, &contender.runs);
     }
     contenders.sort_by(|a, b| {
-        compare(settings.by, &a.score, &b.score)
+        compare(*settings.by, &a.score, &b.score)
             .then_with(|| compare_parameters(&a.parameters, &b.parameters))
     });
     let best = &contenders[0];
@@ -136,7 +133,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         group: settings
             .per
             .iter()
-            .cloned()
+            .map(ToString::to_string)
             .zip(values.iter().cloned())
             .collect(),
         method: first.method().into(),
@@ -156,13 +153,13 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
             .iter()
             .filter(|c| matches!(c.score, Score::Diverged { .. }))
             .count(),
-        expected_best: expected_best(settings.by, &contenders),
+        expected_best: expected_best(*settings.by, &contenders),
     }
 }
 
 fn score(settings: &Select, runs: &[&Run]) -> Score {
     // A run that diverged after it reached the target, or after the slice, has done what is asked.
-    match settings.by {
+    match *settings.by {
         By::StepsTo { steps_to: target } => {
             let steps: Vec<Steps> = runs.iter().map(|run| steps_to(run, target)).collect();
             let diverged = steps
@@ -182,12 +179,12 @@ fn score(settings: &Select, runs: &[&Run]) -> Score {
         By::Metric(metric) => {
             let diverged = runs
                 .iter()
-                .filter(|run| run.has_diverged_by(settings.at))
+                .filter(|run| run.has_diverged_by(*settings.at))
                 .count();
             if diverged > 0 {
                 return Score::Diverged { seeds: diverged };
             }
-            mean_at(runs, settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
+            mean_at(runs, *settings.at, metric).map_or(Score::NotEvaluated, Score::Value)
         }
     }
 }
@@ -203,10 +200,7 @@ fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
 
 /// The order of scores, better first.
 fn compare(by: By, a: &Score, b: &Score) -> Ordering {
-    let metric = match by {
-        By::Metric(metric) => metric,
-        By::StepsTo { steps_to } => steps_to.metric,
-    };
+    let metric = by.metric();
     let worst_if_none =
         |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
     let rank = |score: &Score| match *score {

@@ -31,6 +31,7 @@ impl StepsInterval {
 /// finite value misses.
 pub(crate) fn steps_to(run: &Run, target: Target) -> Steps {
     let hits: Vec<bool> = run
+        .curve
         .evaluations
         .iter()
         .map(|evaluation| {
@@ -41,10 +42,10 @@ pub(crate) fn steps_to(run: &Run, target: Target) -> Steps {
     if let Some(first) = hits.windows(2).position(|pair| pair[0] && pair[1]) {
         let after = first
             .checked_sub(1)
-            .map_or(0, |miss| run.evaluations[miss].step);
+            .map_or(0, |miss| run.curve.evaluations[miss].step);
         return Steps::Reached {
             after,
-            by: run.evaluations[first].step,
+            by: run.curve.evaluations[first].step,
         };
     }
     if let Some(step) = run.diverged_at() {
@@ -52,7 +53,7 @@ pub(crate) fn steps_to(run: &Run, target: Target) -> Steps {
     }
     let last_miss = hits.iter().rposition(|&hit| !hit);
     Steps::NotReached {
-        budget: last_miss.map_or(0, |miss| run.evaluations[miss].step),
+        budget: last_miss.map_or(0, |miss| run.curve.evaluations[miss].step),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Claims on simulated studies: each comes out supported, contradicted and undecided, as the truth is.
 
-use std::collections::BTreeMap;
-
 use analysis::claims::{
     Choice, Claim, ClaimVerdict, Comparison, Missing, Quantity, Reason, Remark, Verdict, decide,
 };
@@ -78,10 +76,7 @@ fn selected(runs: Vec<Run>) -> Evidence {
 
 /// The steps to some training losses.
 fn timed(runs: &[Run], losses: &[f64]) -> Vec<Named<TargetsTable>> {
-    let settings = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, losses.to_vec())]),
-    };
+    let settings = StepsToTarget::of([(Metric::TrainLoss, losses.to_vec())]);
     let table = targets(&settings, runs).expect("a table");
     vec![Named {
         stage: "targets".into(),
@@ -170,7 +165,7 @@ fn performance_rests_on_fresh_seeds_only_and_a_diverged_one_forbids_support() {
         .iter_mut()
         .filter(|run| run.stage == "kfac")
     {
-        for evaluation in &mut run.evaluations {
+        for evaluation in &mut run.curve.evaluations {
             evaluation.test_accuracy = Some(0.99);
         }
     }
@@ -262,7 +257,7 @@ fn a_difference_within_the_spacing_of_evaluations_is_no_difference() {
     let mut runs = study(METHOD, METHOD, 5, &mut Noise::new(4));
     for run in &mut runs {
         let at = if run.method() == "kfac" { 305 } else { 277 };
-        for evaluation in &mut run.evaluations {
+        for evaluation in &mut run.curve.evaluations {
             evaluation.train_loss = Some(if evaluation.step >= at { 0.01 } else { 1.0 });
         }
     }
@@ -274,7 +269,7 @@ fn a_difference_within_the_spacing_of_evaluations_is_no_difference() {
 fn unreached_seeds_bound_a_difference_on_one_side_and_are_not_dropped() {
     let mut runs = study(METHOD, METHOD, 5, &mut Noise::new(4));
     for run in runs.iter_mut().filter(|run| run.method() == "kfac") {
-        for evaluation in &mut run.evaluations {
+        for evaluation in &mut run.curve.evaluations {
             evaluation.train_loss = Some(1.0);
         }
     }
@@ -414,7 +409,7 @@ fn heatmap_study(
     // Every budget is one epoch of 12,800 examples, so that each slice is its last step.
     if at.get("iterations").is_some() {
         for run in &mut runs {
-            run.evaluations.last_mut().expect("evaluated").step = 800;
+            run.curve.evaluations.last_mut().expect("evaluated").step = 800;
         }
     }
     let settings = json!({"x": "damping", "y": "learning_rate", "value": "test_accuracy",

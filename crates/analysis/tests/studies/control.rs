@@ -2,7 +2,7 @@
 
 use analysis::claims::{ClaimVerdict, Missing, Reason, Remark, Tally, Verdict, decide};
 use analysis::control::DampingControl;
-use analysis::report::{ReportSettings, assemble};
+use analysis::report::{Report, assemble};
 use analysis::{Curvature, Evidence, Metric, Outcome, Run};
 use serde_json::json;
 
@@ -28,7 +28,7 @@ fn study(difference: f64, spread: f64, seeds: u64, noise: &mut Noise) -> Vec<Run
                 change(&mut run, |all| {
                     all["optimizer"]["kfac"]["momentum"] = json!(0.9);
                 });
-                run.curvature = vec![Curvature {
+                run.curve.curvature = vec![Curvature {
                     step: 0,
                     median: 0.1,
                     largest: 2.0,
@@ -41,8 +41,7 @@ fn study(difference: f64, spread: f64, seeds: u64, noise: &mut Noise) -> Vec<Run
 }
 
 fn controls(runs: &[Run]) -> Vec<DampingControl> {
-    let settings: ReportSettings =
-        serde_json::from_value(json!({"title": "A study"})).expect("valid");
+    let settings: Report = serde_json::from_value(json!({"title": "A study"})).expect("valid");
     let evidence = Evidence {
         runs: runs.to_vec(),
         ..Evidence::default()
@@ -169,14 +168,17 @@ fn the_control_comes_out_each_way_and_rests_on_large_dampings_only() {
     // Without curvature the largest damping counts, and that is said.
     let mut untold = study(0.0, 0.003, 5, &mut noise);
     for run in &mut untold {
-        run.curvature.clear();
+        run.curve.curvature.clear();
     }
     let untold = verdict(untold);
     assert_eq!(untold.verdict, Verdict::Supported, "{:?}", untold.reason);
     assert_eq!(untold.remarks, [Remark::LargestDampingTaken]);
     let mut small = study(0.0, 0.003, 5, &mut noise);
     for run in &mut small {
-        run.curvature.iter_mut().for_each(|at| at.largest = 1e3);
+        run.curve
+            .curvature
+            .iter_mut()
+            .for_each(|at| at.largest = 1e3);
     }
     let small = verdict(small);
     assert_eq!((small.verdict, small.n), (Verdict::Undecided, 0));

@@ -30,7 +30,7 @@ fn study() -> Vec<Run> {
                 }
                 let mut run = truth.run();
                 let pace = 30.0 * (1.5 * noise.normal()).exp();
-                for evaluation in &mut run.evaluations {
+                for evaluation in &mut run.curve.evaluations {
                     let grown = 1.0 - (-(evaluation.step as f64) / pace).exp();
                     evaluation.test_accuracy = Some(0.95 * grown);
                 }
@@ -113,6 +113,7 @@ fn a_course_ends_where_a_run_stops_and_says_how_much_is_left_out() {
         .expect("runs");
     stopped.outcome = Outcome::Stopped { step: 200 };
     stopped
+        .curve
         .evaluations
         .retain(|evaluation| evaluation.step <= 200);
     let cut = at_end(&runs);

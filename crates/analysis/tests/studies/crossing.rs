@@ -1,7 +1,5 @@
 //! Steps to target of single runs, and the summaries of groups.
 
-use std::collections::BTreeMap;
-
 use analysis::targets::{Steps, StepsInterval, StepsToTarget, TargetsTable, targets};
 use analysis::{Error, Evaluation, Metric, Outcome, Run};
 use proptest::prelude::*;
@@ -9,10 +7,7 @@ use proptest::prelude::*;
 use crate::simulation::Truth;
 
 fn loss_target() -> StepsToTarget {
-    StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    }
+    StepsToTarget::of([(Metric::TrainLoss, vec![0.5])])
 }
 
 /// A run whose training loss at step 10, 20, ... is as given.
@@ -20,7 +15,7 @@ fn run_with(losses: &[Option<f64>], outcome: Outcome) -> Run {
     let mut run = Truth::new("sgd", "sgd", 16, 0).run();
     run.outcome = outcome;
     run.budget_steps = 10 * losses.len() as u64;
-    run.evaluations = losses
+    run.curve.evaluations = losses
         .iter()
         .zip(1..)
         .map(|(&train_loss, i)| Evaluation {
@@ -260,10 +255,7 @@ fn studies_at_the_edge_give_tables_and_not_panics() {
     assert_eq!(table.summaries[0].speed_up, Some(1.0));
 
     assert_eq!(targets(&loss_target(), &[]), Err(Error::NoRuns));
-    let unmeasured = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TestLoss, vec![0.5])]),
-    };
+    let unmeasured = StepsToTarget::of([(Metric::TestLoss, vec![0.5])]);
     let runs = [Truth::new("sgd", "sgd", 16, 0).run()];
     assert_eq!(
         targets(&unmeasured, &runs),

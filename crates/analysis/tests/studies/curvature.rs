@@ -34,7 +34,7 @@ fn study(below: f64, median: Option<f64>, x: &str, y: &str) -> Evidence {
                 let mut run = truth.run();
                 if let Some(median) = median {
                     // Curvature falls while training and leaps at the end, beyond the slice.
-                    run.curvature = [(0, 2.0), (50, 1.0), (80, 0.5), (101, 1e6)]
+                    run.curve.curvature = [(0, 2.0), (50, 1.0), (80, 0.5), (101, 1e6)]
                         .map(|(step, times)| Curvature {
                             step,
                             median: median * times,

@@ -1,7 +1,5 @@
 //! The fit of `steps = s_min + e_min / batch` and the slope, against brute force and known truths.
 
-use std::collections::BTreeMap;
-
 use analysis::targets::{Bounded, ScalingFit, Steps, StepsToTarget, TargetsTable, targets};
 use analysis::{Estimate, Metric, Updates};
 
@@ -25,10 +23,7 @@ fn study(law: &Law, batches: &[u64], seeds: u64, noise: &mut Noise) -> TargetsTa
             runs.push(truth.run());
         }
     }
-    let settings = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    };
+    let settings = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
     targets(&settings, &runs).expect("a table")
 }
 
@@ -303,12 +298,13 @@ fn the_slope_of_finely_timed_runs_is_least_squares_and_its_interval_covers() {
                 let by = steps.ceil() as u64;
                 let middle = ((by - 1) as f64 * by as f64).sqrt().ln();
                 points.push(((batch as f64).ln(), middle));
-                run.updates = Updates::default();
-                run.evaluations
+                run.curve.updates = Updates::default();
+                run.curve
+                    .evaluations
                     .retain(|evaluation| evaluation.step < by - 1);
                 for step in by - 1..=by + 1 {
                     let train_loss = Some(if step >= by { 0.01 } else { 1.0 });
-                    run.evaluations.push(analysis::Evaluation {
+                    run.curve.evaluations.push(analysis::Evaluation {
                         step,
                         train_loss,
                         ..Default::default()
@@ -317,10 +313,7 @@ fn the_slope_of_finely_timed_runs_is_least_squares_and_its_interval_covers() {
                 runs.push(run);
             }
         }
-        let settings = StepsToTarget {
-            runs: None,
-            levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-        };
+        let settings = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
         let slope = targets(&settings, &runs).expect("a table").fits[0]
             .slope
             .expect("a slope");

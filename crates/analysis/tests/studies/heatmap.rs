@@ -112,13 +112,14 @@ fn diverged_stopped_unevaluated_and_missing_cells_stay_distinct() {
     let slice = settings(&json!([{"iterations": 300}]));
     let with_300 = |truth: &Truth| {
         let mut run = truth.run();
-        let last = run.evaluations.last().expect("evaluated").step;
+        let last = run.curve.evaluations.last().expect("evaluated").step;
         if last > 300 {
             let at = run
+                .curve
                 .evaluations
                 .partition_point(|evaluation| evaluation.step < 300);
             let test_accuracy = Some(truth.accuracy);
-            run.evaluations.insert(
+            run.curve.evaluations.insert(
                 at,
                 Evaluation {
                     step: 300,
@@ -180,7 +181,7 @@ fn epochs_are_rounded_up_to_steps_as_training_does() {
     let mut run = Truth::new("kfac", "kfac", 16, 0).run();
     run.steps_per_epoch = 7;
     // 1.5 epochs of 7 steps are 10.5, which training rounds up to 11.
-    run.evaluations = vec![
+    run.curve.evaluations = vec![
         Evaluation {
             step: 10,
             test_accuracy: Some(0.1),
@@ -239,7 +240,9 @@ fn a_stage_that_a_slice_does_not_reach_leaves_the_picture_to_the_one_that_does()
         let mut run = run;
         run.stage = "kfac-short".into();
         run.budget_steps = 90;
-        run.evaluations.retain(|evaluation| evaluation.step <= 90);
+        run.curve
+            .evaluations
+            .retain(|evaluation| evaluation.step <= 90);
         runs.push(run);
     }
     let table = heatmap(&settings(&json!([{"iterations": 1000}])), &runs).expect("a table");
@@ -267,10 +270,14 @@ fn for_a_loss_good_means_at_most() {
         .iter_mut()
         .zip([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
     {
-        run.evaluations.last_mut().expect("evaluated").train_loss = Some(loss);
+        run.curve
+            .evaluations
+            .last_mut()
+            .expect("evaluated")
+            .train_loss = Some(loss);
     }
     let mut settings = settings(&json!(["end"]));
-    settings.value = analysis::Metric::TrainLoss;
+    settings.value = analysis::Metric::TrainLoss.into();
     settings.good =
         serde_json::from_value(json!({"at_least": 0.35, "within": 0.1})).expect("valid");
     let panel = heatmap(&settings, &runs).expect("a table").panels.remove(0);

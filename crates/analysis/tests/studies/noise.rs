@@ -1,9 +1,7 @@
 //! The gradient noise scale against simulated measurements of a known one.
 
-use std::collections::BTreeMap;
-
 use analysis::noise::{NoiseComparison, NoiseUnit};
-use analysis::report::{ReportSettings, ReportTable, assemble};
+use analysis::report::{Report, ReportTable, assemble};
 use analysis::targets::{Bounded, StepsToTarget, targets};
 use analysis::{Evidence, GradientNoise, Metric, Named, Run};
 use serde_json::json;
@@ -43,7 +41,7 @@ fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
             let mut truth = Truth::new("sgd", "sgd", batch, seed);
             truth.crosses = Some(400.0);
             let mut run = truth.run();
-            run.noise = (0..100)
+            run.curve.noise = (0..100)
                 .map(|i| match 10 * i {
                     step @ 0..=200 => measure(step, 1000.0, 100.0, noise),
                     step @ 201..=410 => measure(step, trace, gradient, noise),
@@ -53,10 +51,7 @@ fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
             runs.push(run);
         }
     }
-    let levels = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    };
+    let levels = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
     Evidence {
         targets: vec![Named {
             stage: "targets".into(),
@@ -68,8 +63,7 @@ fn study(trace: f64, gradient: f64, seeds: u64, noise: &mut Noise) -> Evidence {
 }
 
 fn table(evidence: &Evidence) -> ReportTable {
-    let settings: ReportSettings =
-        serde_json::from_value(json!({"title": "A study"})).expect("valid");
+    let settings: Report = serde_json::from_value(json!({"title": "A study"})).expect("valid");
     assemble(&settings, evidence)
 }
 
@@ -130,7 +124,9 @@ fn a_gradient_that_cannot_be_told_from_zero_bounds_the_scale_from_below_and_says
 fn one_measurement_tells_nothing_and_none_makes_no_row() {
     let mut evidence = study(40.0, 0.5, 1, &mut Noise::new(5));
     for run in &mut evidence.runs {
-        run.noise.retain(|measurement| measurement.step == 400);
+        run.curve
+            .noise
+            .retain(|measurement| measurement.step == 400);
     }
     let at = comparison(&evidence).at_target.remove(0);
     assert_eq!(
@@ -138,7 +134,7 @@ fn one_measurement_tells_nothing_and_none_makes_no_row() {
         (1, Bounded::Undetermined)
     );
     for run in &mut evidence.runs {
-        run.noise.clear();
+        run.curve.noise.clear();
     }
     let table = table(&evidence);
     assert!(table.noise.is_empty() && table.noise_courses.is_empty());
@@ -152,10 +148,7 @@ fn the_plain_metric_speaks_for_sgd_only() {
             all["optimizer"] = json!({"kfac": {"damping": 0.1}});
         });
     }
-    let levels = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    };
+    let levels = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
     evidence.targets[0].table = targets(&levels, &evidence.runs).expect("a table");
     let table = table(&evidence);
     assert!(table.noise.is_empty() && table.noise_courses.is_empty());

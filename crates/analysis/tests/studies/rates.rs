@@ -13,7 +13,7 @@ use analysis::heatmap::{Cell, CellState, Good, HeatmapTable, Panel, SeedCell};
 use analysis::select::{Score, Winner, WinnersTable};
 use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
 use analysis::{
-    Evaluation, Evidence, Metric, Moment, Named, Outcome, Run, RunSettings, Target, Updates,
+    Curve, Evaluation, Evidence, Metric, Moment, Named, Outcome, Record, Run, RunSettings, Target,
 };
 use serde_json::{Value, json};
 
@@ -91,9 +91,7 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
                 expected_best: Vec::new(),
             });
             for seed in 1..=SEEDS {
-                evidence.runs.push(Run {
-                    stage: "confirmed".into(),
-                    label: format!("confirmed/{method}/{batch}/{seed}"),
+                let record = Record {
                     settings: RunSettings::new(settings(method, batch, Some(seed)))
                         .expect("settings"),
                     outcome: Outcome::Finished,
@@ -102,15 +100,17 @@ fn performance(difference: f64, batches: &[u64], noise: &mut Noise) -> Evidence 
                     budget_steps: 100,
                     rate_drops: Vec::new(),
                     parameters: 10,
-                    updates: Updates::default(),
-                    evaluations: vec![Evaluation {
-                        step: 100,
-                        test_accuracy: Some(accuracy + 0.005 * noise.normal()),
-                        ..Evaluation::default()
-                    }],
-                    curvature: Vec::new(),
-                    noise: Vec::new(),
-                });
+                    curve: Curve {
+                        evaluations: vec![Evaluation {
+                            step: 100,
+                            test_accuracy: Some(accuracy + 0.005 * noise.normal()),
+                            ..Evaluation::default()
+                        }],
+                        ..Curve::default()
+                    },
+                };
+                let label = format!("confirmed/{method}/{batch}/{seed}");
+                evidence.runs.push(Run::new(label, record));
             }
         }
     }

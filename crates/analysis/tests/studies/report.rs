@@ -1,10 +1,8 @@
 //! The report's table.
 
-use std::collections::BTreeMap;
-
 use analysis::claims::{Claim, ClaimVerdict};
 use analysis::heatmap::{HeatmapTable, heatmap};
-use analysis::report::{BUCKETS, ReportSettings, ReportTable, Role, assemble};
+use analysis::report::{BUCKETS, Report, ReportTable, Role, assemble};
 use analysis::select::select;
 use analysis::targets::{StepsToTarget, targets};
 use analysis::{Evidence, Metric, Named, Outcome, Run};
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::simulation::{Noise, Truth, change};
 
-fn settings() -> ReportSettings {
+fn settings() -> Report {
     serde_json::from_value(json!({"title": "A study", "claims": [
         {"comparable_performance": {}}, {"diminishing_returns": {}}, {"region_shrinks_at_fixed_epochs": {}},
         {"region_grows_at_fixed_iterations": {}}, {"rates_and_dampings_correlate": {}},
@@ -67,10 +65,7 @@ pub(crate) fn evidence(mut runs: Vec<Run>) -> Evidence {
             runs.push(run);
         }
     }
-    let levels = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    };
+    let levels = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
     let axes = json!({"x": {"kfac": "damping", "sgd": "momentum"}, "y": "learning_rate",
         "value": "test_accuracy", "at": ["end", {"iterations": 80}], "good": {"at_least": 0.9, "within": 0.02}});
     let map = heatmap(&serde_json::from_value(axes).expect("valid"), &runs[..54]).expect("a table");
@@ -199,7 +194,7 @@ fn a_winner_is_confirmed_by_the_stage_that_ran_all_winners_and_each_seed_counts_
             run.stage = "another".into();
             run.label = format!("another/seed={seed}");
             change(&mut run, |all| all["seed"] = json!(seed));
-            for evaluation in &mut run.evaluations {
+            for evaluation in &mut run.curve.evaluations {
                 evaluation.test_accuracy = Some(0.1);
             }
             run
@@ -266,11 +261,11 @@ fn the_table_reads_back_and_does_not_depend_on_the_order_of_the_runs() {
 fn no_number_of_a_study_full_of_nan_is_lost_in_the_json() {
     let mut runs = runs();
     for run in &mut runs {
-        run.updates.loss.fill(f32::NAN);
-        for evaluation in &mut run.evaluations {
+        run.curve.updates.loss.fill(f32::NAN);
+        for evaluation in &mut run.curve.evaluations {
             evaluation.train_loss = None;
         }
-        run.evaluations[0].train_loss = Some(2.0);
+        run.curve.evaluations[0].train_loss = Some(2.0);
     }
     let evidence = evidence(runs);
     let table = assemble(&settings(), &evidence);
@@ -279,6 +274,6 @@ fn no_number_of_a_study_full_of_nan_is_lost_in_the_json() {
     assert_eq!(back, table);
     let _: Vec<ClaimVerdict> = back.claims;
     let _: HeatmapTable = back.heatmaps.into_iter().next().expect("a heatmap").table;
-    let names: Vec<Claim> = settings().claims;
+    let names: Vec<Claim> = settings().claims.iter().map(|claim| **claim).collect();
     assert_eq!(names.len(), table.claims.len());
 }

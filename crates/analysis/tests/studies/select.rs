@@ -121,7 +121,11 @@ fn by_steps_unreached_configurations_come_after_reached_ones_by_their_last_loss(
             ..Truth::new("sgd", "sgd", 16, 0)
         }
         .run();
-        run.evaluations.last_mut().expect("evaluated").train_loss = Some(last_loss);
+        run.curve
+            .evaluations
+            .last_mut()
+            .expect("evaluated")
+            .train_loss = Some(last_loss);
         run
     };
     let parameters = |runs: &[Run]| {
@@ -163,8 +167,10 @@ fn by_steps_unreached_configurations_come_after_reached_ones_by_their_last_loss(
 fn a_slice_reads_exactly_its_step_and_what_was_not_evaluated_there_loses() {
     let at = settings(&json!({"by": "test_accuracy", "at": {"iterations": 300}}));
     let with_300 = |mut run: Run, accuracy: f64| {
-        run.evaluations.retain(|evaluation| evaluation.step < 300);
-        run.evaluations.push(Evaluation {
+        run.curve
+            .evaluations
+            .retain(|evaluation| evaluation.step < 300);
+        run.curve.evaluations.push(Evaluation {
             step: 300,
             test_accuracy: Some(accuracy),
             ..Evaluation::default()

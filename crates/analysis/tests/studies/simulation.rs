@@ -1,7 +1,7 @@
 //! Runs with a known truth, and a small deterministic source of noise.
 
 use analysis::claims::Claim;
-use analysis::{Evaluation, Outcome, Run, RunSettings, Updates};
+use analysis::{Curve, Evaluation, Outcome, Record, Run, RunSettings, Updates};
 use serde_json::{Value, json};
 
 /// Noise from splitmix64 (Steele et al. 2014) by the method of Box & Muller 1958.
@@ -100,12 +100,11 @@ impl Truth {
                 ..Evaluation::default()
             })
             .collect();
-        Run {
-            stage: self.stage.into(),
-            label: format!(
-                "{}/batch_size={},rate={},second={},seed={}",
-                self.stage, self.batch, self.rate, self.second, self.seed
-            ),
+        let label = format!(
+            "{}/batch_size={},rate={},second={},seed={}",
+            self.stage, self.batch, self.rate, self.second, self.seed
+        );
+        let record = Record {
             settings: RunSettings::new(self.settings()).expect("settings"),
             outcome: self.outcome,
             train_examples: 12_800,
@@ -113,16 +112,18 @@ impl Truth {
             budget_steps: self.budget,
             rate_drops: self.rate_drops.clone(),
             parameters: 2410,
-            updates: Updates::of_every_step(
-                (0..steps)
-                    .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
-                    .collect(),
-                vec![self.rate; steps as usize],
-            ),
-            evaluations,
-            curvature: Vec::new(),
-            noise: Vec::new(),
-        }
+            curve: Curve {
+                updates: Updates::of_every_step(
+                    (0..steps)
+                        .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
+                        .collect(),
+                    vec![self.rate; steps as usize],
+                ),
+                evaluations,
+                ..Curve::default()
+            },
+        };
+        Run::new(label, record)
     }
 
     fn settings(&self) -> Value {

@@ -1,7 +1,5 @@
 //! Examples and seconds beside steps.
 
-use std::collections::BTreeMap;
-
 use analysis::targets::{ExamplesInterval, Pace, StepsToTarget, targets, times_to_target};
 use analysis::{Metric, Run};
 
@@ -14,7 +12,7 @@ fn runs() -> Vec<Run> {
         truth.crosses = crosses;
         let mut run = truth.run();
         // A last batch that is kept holds fewer examples.
-        for evaluation in &mut run.evaluations {
+        for evaluation in &mut run.curve.evaluations {
             evaluation.examples -= evaluation.step / 10;
         }
         runs.push(run);
@@ -24,10 +22,7 @@ fn runs() -> Vec<Run> {
 
 #[test]
 fn examples_are_those_that_the_median_seed_had_seen_and_seconds_go_with_the_pace() {
-    let levels = StepsToTarget {
-        runs: None,
-        levels: BTreeMap::from([(Metric::TrainLoss, vec![0.5])]),
-    };
+    let levels = StepsToTarget::of([(Metric::TrainLoss, vec![0.5])]);
     let table = targets(&levels, &runs()).expect("a table");
     let examples: Vec<Option<ExamplesInterval>> =
         table.summaries.iter().map(|row| row.examples).collect();

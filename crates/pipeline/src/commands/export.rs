@@ -226,7 +226,7 @@ impl Found {
         let mut runs = Vec::with_capacity(self.curves.len());
         for curve in &self.curves {
             let mut run = run(curve)?;
-            run.updates = Updates::default();
+            run.curve.updates = Updates::default();
             runs.push(run);
         }
         let coordinates = Coordinates::new(&runs);
@@ -249,7 +249,7 @@ impl Found {
                 rest = others;
                 match run(curve) {
                     Ok(run) => {
-                        rows += run.updates.len();
+                        rows += run.curve.updates.len();
                         some.push(run);
                     }
                     Err(failure) => return Some(Err(failure)),

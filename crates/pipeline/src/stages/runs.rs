@@ -17,7 +17,7 @@ pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
         let bytes = job.read(label)?;
         let mut run =
             Run::from_bytes(label, &bytes).map_err(|error| format!("{label}: {error}"))?;
-        run.updates.learning_rate = Vec::new();
+        run.curve.updates.learning_rate = Vec::new();
         Ok(run)
     });
     runs.collect()

@@ -24,7 +24,7 @@ fn read(kind: &str, settings: &Map<String, Value>) -> Result<(), Failure> {
         "select" => parse::<analysis::select::Select>(settings).map(drop),
         "steps_to_target" => parse::<steps_to_target::Settings>(settings).map(drop),
         "heatmap" => parse::<analysis::heatmap::Heatmap>(settings).map(drop),
-        "report" => parse::<analysis::report::ReportSettings>(settings).map(drop),
+        "report" => parse::<analysis::report::Report>(settings).map(drop),
         other => Err(format!("unknown kind {other}").into()),
     }
 }

@@ -15,7 +15,7 @@ use crate::draw::colour::QUIET;
 use crate::draw::number::{count, grouped};
 use crate::draw::scale::{Scale, Spacing};
 use crate::draw::style::Style;
-use crate::frame::{self, Frame, Kind as Type, Value};
+use crate::frame::{self, Frame, Rows};
 use crate::study::Study;
 use crate::words;
 
@@ -293,31 +293,20 @@ fn against_step(study: &Study<'_>) -> Option<Figure> {
 
 /// A row a window of steps.
 fn course_data(courses: &[&NoiseCourse]) -> Frame {
-    let columns = [
-        ("stage", Type::Text),
-        ("batch_size", Type::Integer),
-        ("from", Type::Integer),
-        ("to", Type::Integer),
-        ("trace", Type::Number),
-        ("gradient", Type::Number),
-        ("noise_scale", Type::Number),
-        ("noise_scale_low", Type::Number),
-        ("noise_scale_high", Type::Number),
-    ];
-    let mut frame = Frame::of("fig-noise-course", &columns);
-    for course in courses {
-        for point in &course.points {
-            let first = [
-                Value::from(&course.stage),
-                course.batch_size.into(),
-                point.from.into(),
-                point.to.into(),
-                point.scale.trace.into(),
-                point.scale.gradient.into(),
-            ];
-            let scale = frame::tables::bounded(Some(point.scale.bounded));
-            frame.push(first.into_iter().chain(scale));
-        }
-    }
-    frame
+    let all = courses.iter().flat_map(|course| {
+        let points = course.points.iter();
+        points.map(move |point| (*course, point))
+    });
+    Rows::new("fig-noise-course", all)
+        .column("stage", |(course, _)| &course.stage)
+        .column("batch_size", |(course, _)| course.batch_size)
+        .column("from", |(_, point)| point.from)
+        .column("to", |(_, point)| point.to)
+        .column("trace", |(_, point)| point.scale.trace)
+        .column("gradient", |(_, point)| point.scale.gradient)
+        .columns(
+            ["noise_scale", "noise_scale_low", "noise_scale_high"],
+            |(_, point)| frame::tables::bounded(Some(point.scale.bounded)),
+        )
+        .frame()
 }

@@ -12,7 +12,7 @@ use super::{method_legend, panel_size};
 use crate::document::{Block, Figure, Kind, Part};
 use crate::draw::number::duration;
 use crate::draw::scale::{Scale, Spacing};
-use crate::frame::{Frame, Kind as Type, Value};
+use crate::frame::Rows;
 use crate::provenance::TrainingTime;
 use crate::study::{Study, groups};
 use crate::words;
@@ -77,31 +77,17 @@ fn one(study: &Study<'_>, tag: &str, table: &TargetsTable, times: &[&TimeToTarge
         height,
         percent: false,
     };
-    let columns = [
-        ("stage", Type::Text),
-        ("method", Type::Text),
-        ("batch_size", Type::Integer),
-        ("metric", Type::Text),
-        ("level", Type::Number),
-        ("seconds_per_step", Type::Number),
-        ("after", Type::Number),
-        ("by", Type::Number),
-        ("speed_up", Type::Number),
-    ];
-    let mut data = Frame::of(&format!("fig-time-{tag}"), &columns);
-    for time in times {
-        data.push([
-            Value::from(&time.stage),
-            (&time.method).into(),
-            time.batch_size.into(),
-            time.target.metric.name().into(),
-            time.target.level.into(),
-            time.seconds_per_step.into(),
-            time.after.into(),
-            time.by.into(),
-            time.speed_up.into(),
-        ]);
-    }
+    let data = Rows::new(format!("fig-time-{tag}"), times)
+        .column("stage", |time| &time.stage)
+        .column("method", |time| &time.method)
+        .column("batch_size", |time| time.batch_size)
+        .column("metric", |time| time.target.metric.name())
+        .column("level", |time| time.target.level)
+        .column("seconds_per_step", |time| time.seconds_per_step)
+        .column("after", |time| time.after)
+        .column("by", |time| time.by)
+        .column("speed_up", |time| time.speed_up)
+        .frame();
     Figure {
         kind: Kind::Other,
         parts: vec![

@@ -45,18 +45,21 @@ fn written<R: Iterator<Item = String>>(records: impl IntoIterator<Item = R>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::Rows;
     use super::*;
 
     #[test]
     fn fields_are_quoted_where_they_must_be_and_null_is_no_nan() {
-        let mut frame = Frame::of(
-            "x",
-            &[("a,b", Kind::Text), ("n", Kind::Number), ("f", Kind::Flag)],
-        );
-        frame.push(["say \"hi\"\nthere".into(), f64::NAN.into(), true.into()]);
-        frame.push([Value::Null, Value::Null, Value::Null]);
-        frame.push(["x".into(), (1.0 / 3.0).into(), false.into()]);
+        let rows = [
+            Some(("say \"hi\"\nthere", f64::NAN, true)),
+            None,
+            Some(("x", 1.0 / 3.0, false)),
+        ];
+        let frame = Rows::new("x", rows)
+            .column("a,b", |row| row.map(|row| row.0))
+            .column("n", |row| row.map(|row| row.1))
+            .column("f", |row| row.map(|row| row.2))
+            .frame();
         assert_eq!(csv_header(&frame), "\"a,b\",n,f\n");
         assert_eq!(
             csv_rows(&frame),

@@ -8,6 +8,7 @@ pub(crate) mod csv;
 mod metadata;
 mod parquet;
 pub(crate) mod report;
+mod rows;
 pub(crate) mod runs;
 mod safetensors;
 pub(crate) mod tables;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub use csv::{csv_header, csv_rows};
 pub use parquet::ParquetWriter;
 pub use report::report_frames;
+pub(crate) use rows::Rows;
 pub use runs::{Coordinates, LOSS_ROWS};
 pub use safetensors::to_safetensors;
 pub use tables::{heatmap_frames, targets_frames, winners_frames};
@@ -197,10 +199,8 @@ impl Frame {
             name: name.into(),
             columns: Vec::new(),
         };
-        for (mut name, kind) in columns {
-            while frame.columns.iter().any(|column| column.name == name) {
-                name.push('_');
-            }
+        for (name, kind) in columns {
+            let name = frame.free_name(&name);
             frame.columns.push(Column {
                 name,
                 kind,
@@ -210,14 +210,13 @@ impl Frame {
         frame
     }
 
-    /// An empty frame from names that are known here.
-    pub(crate) fn of(name: &str, columns: &[(&str, Kind)]) -> Self {
-        Self::new(
-            name,
-            columns
-                .iter()
-                .map(|(name, kind)| ((*name).to_owned(), *kind)),
-        )
+    /// The name, with underscores if an earlier column has it.
+    fn free_name(&self, name: &str) -> String {
+        let mut name = name.to_owned();
+        while self.columns.iter().any(|column| column.name == name) {
+            name.push('_');
+        }
+        name
     }
 
     /// The same under another name.

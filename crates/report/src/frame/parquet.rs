@@ -328,6 +328,7 @@ fn run_at(numbers: &[u32], at: usize) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Rows;
     use super::*;
 
     /// The hybrid read back, by its definition in `Encodings.md`.
@@ -379,8 +380,9 @@ mod tests {
 
     #[test]
     fn a_number_too_large_for_the_format_is_refused_by_name() {
-        let mut frame = Frame::of("x", &[("seed", Kind::Integer)]);
-        frame.push([u64::MAX.into()]);
+        let frame = Rows::new("x", [u64::MAX])
+            .column("seed", |seed| seed)
+            .frame();
         let error = ParquetWriter::new(&frame)
             .0
             .rows(&frame)

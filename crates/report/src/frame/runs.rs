@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Frame, Kind, Value};
+use super::{Frame, Kind, Rows, Value};
 use analysis::configuration::{Flat, flatten, plain_name, swept_parameters};
 use analysis::{Metric, Outcome, Run};
 
@@ -67,139 +67,109 @@ impl Coordinates {
         }
     }
 
-    fn frame(&self, name: &str, more: &[(&str, Kind)]) -> Frame {
-        let more = more.iter().map(|(name, kind)| ((*name).to_owned(), *kind));
-        Frame::new(name, self.columns.iter().cloned().chain(more))
-    }
-
+    /// Rows of some runs, with the coordinates as their first columns.
+    ///
     /// # Panics
-    /// If the run is not one of those that the coordinates were made of.
-    fn row(&self, run: &Run) -> impl Iterator<Item = Value> + '_ {
-        self.rows[&run.label].iter().cloned()
+    /// If a run is not one of those that the coordinates were made of.
+    fn rows<'t, R: Copy>(
+        &'t self,
+        name: &str,
+        rows: impl IntoIterator<Item = (&'t Run, R)>,
+    ) -> Rows<(&'t [Value], &'t Run, R)> {
+        let rows = rows.into_iter();
+        let with_own = rows.map(|(run, row)| (self.rows[&run.label].as_slice(), run, row));
+        let columns = self.columns.iter().enumerate();
+        columns.fold(Rows::new(name, with_own), |rows, (place, (name, kind))| {
+            rows.of_kind(name, *kind, |(own, ..)| own[place].clone())
+        })
     }
 
     /// `runs`: one row a run, with its outcome and all its settings as `settings.PATH`.
     pub fn runs(&self, runs: &[Run]) -> Frame {
         let flats: Vec<Flat> = runs.iter().map(|run| flatten(&run.settings.all)).collect();
         let paths: BTreeSet<&String> = flats.iter().flat_map(BTreeMap::keys).collect();
-        let settings: Vec<(&String, Kind)> = paths
-            .into_iter()
-            .map(|path| (path, kind(flats.iter().filter_map(|flat| flat.get(path)))))
-            .collect();
-        let names: Vec<String> = settings
-            .iter()
-            .map(|(path, _)| format!("settings.{path}"))
-            .collect();
-        let mut more = vec![
-            ("outcome", Kind::Text),
-            ("outcome_step", Kind::Integer),
-            ("budget_steps", Kind::Integer),
-            ("steps_per_epoch", Kind::Integer),
-            ("train_examples", Kind::Integer),
-            ("parameters", Kind::Integer),
-        ];
-        more.extend(
-            names
-                .iter()
-                .zip(&settings)
-                .map(|(name, (_, kind))| (name.as_str(), *kind)),
-        );
-        let mut frame = self.frame("runs", &more);
-        for (run, flat) in runs.iter().zip(&flats) {
-            let (outcome, step) = match run.outcome {
-                Outcome::Finished => ("finished", run.budget_steps),
-                Outcome::Diverged { step } => ("diverged", step),
-                Outcome::Stopped { step } => ("stopped", step),
-            };
-            let own = [
-                outcome.into(),
-                step.into(),
-                run.budget_steps.into(),
-                run.steps_per_epoch.into(),
-                run.train_examples.into(),
-                run.parameters.into(),
-            ];
-            let settings = settings
-                .iter()
-                .map(|(path, kind)| setting(flat.get(*path), *kind));
-            frame.push(self.row(run).chain(own).chain(settings));
+        let mut rows = self
+            .rows("runs", runs.iter().zip(&flats))
+            .column("outcome", |(_, run, _)| match run.outcome {
+                Outcome::Finished => "finished",
+                Outcome::Diverged { .. } => "diverged",
+                Outcome::Stopped { .. } => "stopped",
+            })
+            .column("outcome_step", |(_, run, _)| match run.outcome {
+                Outcome::Finished => run.budget_steps,
+                Outcome::Diverged { step } | Outcome::Stopped { step } => step,
+            })
+            .column("budget_steps", |(_, run, _)| run.budget_steps)
+            .column("steps_per_epoch", |(_, run, _)| run.steps_per_epoch)
+            .column("train_examples", |(_, run, _)| run.train_examples)
+            .column("parameters", |(_, run, _)| run.parameters);
+        for path in paths {
+            let kind = kind(flats.iter().filter_map(|flat| flat.get(path)));
+            let name = format!("settings.{path}");
+            rows = rows.of_kind(&name, kind, |(.., flat)| setting(flat.get(path), kind));
         }
-        frame
+        rows.frame()
     }
 
     /// `evaluations`: one row an evaluation; losses in nats, accuracies from 0 to 1.
     pub fn evaluations(&self, runs: &[Run]) -> Frame {
-        let mut more = vec![
-            ("step", Kind::Integer),
-            ("examples", Kind::Integer),
-            ("epoch", Kind::Number),
-        ];
-        more.extend(Metric::ALL.map(|metric| (metric.name(), Kind::Number)));
-        let mut frame = self.frame("evaluations", &more);
-        for run in runs {
-            for evaluation in &run.evaluations {
-                let own = [
-                    evaluation.step.into(),
-                    evaluation.examples.into(),
-                    (evaluation.step as f64 / run.steps_per_epoch as f64).into(),
-                ];
-                let metrics =
-                    Metric::ALL.map(|metric| measured(metric.measured(evaluation)).into());
-                frame.push(self.row(run).chain(own).chain(metrics));
-            }
+        let mut rows = self
+            .rows("evaluations", each(runs, |run| &run.curve.evaluations))
+            .column("step", |(.., at)| at.step)
+            .column("examples", |(.., at)| at.examples)
+            .column("epoch", |(_, run, at)| {
+                at.step as f64 / run.steps_per_epoch as f64
+            });
+        for metric in Metric::ALL {
+            rows = rows.column(metric.name(), |(.., at)| measured(metric.measured(at)));
         }
-        frame
+        rows.frame()
     }
 
     /// `losses`: one row an update of some of the runs that has one, the mini-batch loss before it (nats) and its
     /// learning rate (`rate`). A study's losses are many: take runs of [`LOSS_ROWS`] updates or so at a
     /// time.
     pub fn losses(&self, runs: &[Run]) -> Frame {
-        let more = [
-            ("step", Kind::Integer),
-            ("loss", Kind::Single),
-            ("rate", Kind::Number),
-        ];
-        let mut frame = self.frame("losses", &more);
-        for run in runs {
-            for (step, loss, rate) in run.updates.rows() {
+        let updates = runs
+            .iter()
+            .flat_map(|run| run.curve.updates.rows().map(move |row| (run, row)));
+        self.rows("losses", updates)
+            .column("step", |(.., (step, _, _))| step)
+            .column("loss", |(.., (_, loss, _))| {
                 let known = (!loss.is_nan()).then_some(f64::from(loss));
-                let loss = measured(known).map(|loss| loss as f32);
-                let own = [step.into(), loss.into(), rate.into()];
-                frame.push(self.row(run).chain(own));
-            }
-        }
-        frame
+                measured(known).map(|loss| loss as f32)
+            })
+            .column("rate", |(.., (_, _, rate))| rate)
+            .frame()
     }
 
     /// `curvature` and `noise`: one row a measurement, where the runs have any.
     pub fn measurements(&self, runs: &[Run]) -> Vec<Frame> {
-        let named = |name, first, second| {
-            self.frame(
-                name,
-                &[
-                    ("step", Kind::Integer),
-                    (first, Kind::Number),
-                    (second, Kind::Number),
-                ],
-            )
-        };
-        let mut curvature = named("curvature", "median", "largest");
-        let mut noise = named("noise", "trace", "gradient");
-        for run in runs {
-            for at in &run.curvature {
-                let own = [at.step.into(), at.median.into(), at.largest.into()];
-                curvature.push(self.row(run).chain(own));
-            }
-            for at in &run.noise {
-                let own = [at.step.into(), at.trace.into(), at.gradient.into()];
-                noise.push(self.row(run).chain(own));
-            }
-        }
+        let curvature = self
+            .rows("curvature", each(runs, |run| &run.curve.curvature))
+            .column("step", |(.., at)| at.step)
+            .column("median", |(.., at)| at.median)
+            .column("largest", |(.., at)| at.largest)
+            .frame();
+        let noise = self
+            .rows("noise", each(runs, |run| &run.curve.noise))
+            .column("step", |(.., at)| at.step)
+            .column("trace", |(.., at)| at.trace)
+            .column("gradient", |(.., at)| at.gradient)
+            .frame();
         let mut frames = vec![curvature, noise];
         frames.retain(|frame| frame.rows() > 0);
         frames
     }
+}
+
+/// What was measured of each run, in turn.
+fn each<'t, R: 't>(
+    runs: &'t [Run],
+    of: impl Fn(&'t Run) -> &'t [R],
+) -> impl Iterator<Item = (&'t Run, &'t R)> {
+    runs.iter()
+        .flat_map(move |run| of(run).iter().map(move |row| (run, row)))
 }
 
 /// What was measured and is not finite is not a number, whichever it was.
@@ -237,12 +207,7 @@ pub(crate) fn setting(value: Option<&Json>, kind: Kind) -> Value {
     }
 }
 
-/// `{"damping": 0.01}` as one text, for tables whose rows have settings of their own.
-pub(crate) fn parameters(parameters: &BTreeMap<String, Json>) -> Value {
-    fields_in_a_row(parameters).into()
-}
-
-/// `damping=0.01,learning_rate=0.1`
+/// `damping=0.01,learning_rate=0.1`, for tables whose rows have settings of their own.
 pub(super) fn fields_in_a_row(fields: &BTreeMap<String, Json>) -> String {
     let pairs: Vec<String> = fields
         .iter()

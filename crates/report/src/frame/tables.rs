@@ -1,7 +1,7 @@
 //! Frames of the tables of `steps_to_target`, `select` and `heatmap`. `table` is the stage that made one.
 
-use super::runs::{fields_in_a_row, parameters};
-use super::{Frame, Kind, Value};
+use super::runs::fields_in_a_row;
+use super::{Frame, Rows};
 use analysis::configuration::flatten;
 use analysis::heatmap::{CellState, GoodRule, HeatmapTable, Panel, Side};
 use analysis::select::{By, Score, WinnersTable};
@@ -10,33 +10,28 @@ use analysis::{Estimate, Metric, Moment, Named, Target};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-const TEXT: Kind = Kind::Text;
-const INTEGER: Kind = Kind::Integer;
-const NUMBER: Kind = Kind::Number;
-const FLAG: Kind = Kind::Flag;
-
-/// An estimate's value and interval as three fields.
-pub(crate) fn estimate(estimate: Option<&Estimate>) -> [Value; 3] {
+/// An estimate's value and the ends of its interval.
+pub(crate) fn estimate(estimate: Option<&Estimate>) -> [Option<f64>; 3] {
     let interval = estimate.and_then(|estimate| estimate.interval);
     [
-        estimate.map(|estimate| estimate.value).into(),
-        interval.and_then(|interval| interval.low).into(),
-        interval.and_then(|interval| interval.high).into(),
+        estimate.map(|estimate| estimate.value),
+        interval.and_then(|interval| interval.low),
+        interval.and_then(|interval| interval.high),
     ]
 }
 
-/// What a fit holds of a parameter: estimate (null for a bound) and ends.
-pub(crate) fn bounded(bounded: Option<Bounded>) -> [Value; 3] {
+/// What a fit holds of a parameter: estimate (none for a bound) and ends.
+pub(crate) fn bounded(bounded: Option<Bounded>) -> [Option<f64>; 3] {
     match bounded {
         Some(Bounded::Estimate(held)) => estimate(Some(&held)),
-        Some(Bounded::AtLeast { low }) => [Value::Null, low.into(), Value::Null],
-        Some(Bounded::AtMost { high }) => [Value::Null, Value::Null, high.into()],
-        Some(Bounded::Undetermined) | None => [Value::Null, Value::Null, Value::Null],
+        Some(Bounded::AtLeast { low }) => [None, Some(low), None],
+        Some(Bounded::AtMost { high }) => [None, None, Some(high)],
+        Some(Bounded::Undetermined) | None => [None; 3],
     }
 }
 
 /// A typed value as its name and its fields: `steps_ratio` and `target.train_loss=0.01`.
-pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
+pub(super) fn told(value: &impl Serialize) -> [Option<String>; 2] {
     let json = serde_json::to_value(value)
         .unwrap_or_else(|error| unreachable!("typed values are plain data: {error}"));
     let (name, fields) = match json {
@@ -55,16 +50,31 @@ pub(super) fn told(value: &impl Serialize) -> [Value; 2] {
             Some(fields_in_a_row(&fields)).filter(|text| !text.is_empty())
         }
     };
-    [name.as_str().map(str::to_owned).into(), fields.into()]
+    [name.as_str().map(str::to_owned), fields]
+}
+
+/// Every row of some tables, each with the stage that made its table, the table, and itself.
+fn rows<'t, T, R: 't>(
+    tables: &'t [Named<T>],
+    of: impl Fn(&'t T) -> &'t [R],
+) -> impl Iterator<Item = (&'t str, &'t T, &'t R)> {
+    tables.iter().flat_map(move |Named { stage, table }| {
+        let rows = of(table).iter();
+        rows.map(move |row| (stage.as_str(), table, row))
+    })
+}
+
+/// Names in one text; none of nothing.
+fn in_a_row<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 /// `crossings` (a row for each run and target), `steps` (each batch size's seeds together) and `fits`.
 pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
-    let all = tables.iter().flat_map(|Named { stage, table }| {
-        table.runs.iter().flat_map(move |run| {
-            let crossings = run.crossings.iter().zip(&table.targets);
-            crossings.map(move |(crossing, note)| (stage.as_str(), run, crossing, note.target))
-        })
+    let all = rows(tables, |table| &table.runs).flat_map(|(stage, table, run)| {
+        let crossings = run.crossings.iter().zip(&table.targets);
+        crossings.map(move |(crossing, note)| (stage, run, crossing, note.target))
     });
     vec![crossings(all), steps(tables), fits(tables)]
 }
@@ -73,183 +83,115 @@ pub fn targets_frames(tables: &[Named<TargetsTable>]) -> Vec<Frame> {
 pub(crate) fn crossings<'t>(
     all: impl Iterator<Item = (&'t str, &'t RunSteps, &'t Crossing, Target)>,
 ) -> Frame {
-    let mut crossings = Frame::of(
-        "crossings",
-        &[
-            ("table", TEXT),
-            ("run", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("seed", INTEGER),
-            ("configuration", TEXT),
-            ("metric", TEXT),
-            ("level", NUMBER),
-            ("outcome", TEXT),
-            ("after", INTEGER),
-            ("by", INTEGER),
-            ("step", INTEGER),
-            ("after_first_drop", FLAG),
-            ("just_after_drop", FLAG),
-        ],
-    );
-    for (stage, run, crossing, target) in all {
-        let (outcome, after, by, step) = match crossing.steps {
-            Steps::Reached { after, by } => ("reached", Some(after), Some(by), None),
-            Steps::NotReached { budget } => ("not_reached", None, None, Some(budget)),
-            Steps::Diverged { step } => ("diverged", None, None, Some(step)),
-        };
-        crossings.push([
-            stage.into(),
-            Value::from(&run.label),
-            (&run.stage).into(),
-            (&run.method).into(),
-            run.batch_size.into(),
-            run.seed.into(),
-            parameters(&run.parameters),
-            target.metric.name().into(),
-            target.level.into(),
-            outcome.into(),
-            after.into(),
-            by.into(),
-            step.into(),
-            crossing.after_first_drop.into(),
-            crossing.just_after_drop.into(),
-        ]);
-    }
-    crossings
+    Rows::new("crossings", all)
+        .column("table", |(stage, ..)| stage)
+        .column("run", |(_, run, ..)| &run.label)
+        .column("stage", |(_, run, ..)| &run.stage)
+        .column("method", |(_, run, ..)| &run.method)
+        .column("batch_size", |(_, run, ..)| run.batch_size)
+        .column("seed", |(_, run, ..)| run.seed)
+        .column("configuration", |(_, run, ..)| {
+            fields_in_a_row(&run.parameters)
+        })
+        .column("metric", |(.., target)| target.metric.name())
+        .column("level", |(.., target)| target.level)
+        .column("outcome", |(_, _, crossing, _)| match crossing.steps {
+            Steps::Reached { .. } => "reached",
+            Steps::NotReached { .. } => "not_reached",
+            Steps::Diverged { .. } => "diverged",
+        })
+        .columns(
+            ["after", "by", "step"],
+            |(_, _, crossing, _)| match crossing.steps {
+                Steps::Reached { after, by } => [Some(after), Some(by), None],
+                Steps::NotReached { budget: step } | Steps::Diverged { step } => {
+                    [None, None, Some(step)]
+                }
+            },
+        )
+        .column("after_first_drop", |(_, _, crossing, _)| {
+            crossing.after_first_drop
+        })
+        .column("just_after_drop", |(_, _, crossing, _)| {
+            crossing.just_after_drop
+        })
+        .frame()
 }
 
 /// A row for the seeds of a batch size and target together.
 pub(crate) fn steps(tables: &[Named<TargetsTable>]) -> Frame {
-    let mut steps = Frame::of(
-        "steps",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("metric", TEXT),
-            ("level", NUMBER),
-            ("admissible", FLAG),
-            ("configuration", TEXT),
-            ("configurations", INTEGER),
-            ("seeds", INTEGER),
-            ("reached", INTEGER),
-            ("not_reached", INTEGER),
-            ("diverged", INTEGER),
-            ("median_after", INTEGER),
-            ("median_by", INTEGER),
-            ("examples_after", INTEGER),
-            ("examples_by", INTEGER),
-            ("fastest_by", INTEGER),
-            ("slowest_by", INTEGER),
-            ("ideal", NUMBER),
-            ("speed_up", NUMBER),
-            ("over_tenth_of_data", FLAG),
-            ("after_first_drop", INTEGER),
-            ("just_after_drop", INTEGER),
-        ],
-    );
-    for Named { stage, table } in tables {
-        for row in &table.summaries {
+    Rows::new("steps", rows(tables, |table| &table.summaries))
+        .column("table", |(stage, ..)| stage)
+        .column("stage", |(.., row)| &row.stage)
+        .column("method", |(.., row)| &row.method)
+        .column("batch_size", |(.., row)| row.batch_size)
+        .column("metric", |(.., row)| row.target.metric.name())
+        .column("level", |(.., row)| row.target.level)
+        .column("admissible", |(_, table, row)| {
             let note = table.targets.iter().find(|note| note.target == row.target);
-            steps.push([
-                stage.into(),
-                Value::from(&row.stage),
-                (&row.method).into(),
-                row.batch_size.into(),
-                row.target.metric.name().into(),
-                row.target.level.into(),
-                note.map(|note| note.admissible).into(),
-                parameters(&row.parameters),
-                row.configurations.into(),
-                row.seeds.into(),
-                row.reached.into(),
-                row.not_reached.into(),
-                row.diverged.into(),
-                row.median.map(|median| median.after).into(),
-                row.median.map(|median| median.by).into(),
-                row.examples.map(|examples| examples.after).into(),
-                row.examples.map(|examples| examples.by).into(),
-                row.fastest.map(|steps| steps.by).into(),
-                row.slowest.map(|steps| steps.by).into(),
-                row.ideal.into(),
-                row.speed_up.into(),
-                row.over_tenth_of_data.into(),
-                row.after_first_drop.into(),
-                row.just_after_drop.into(),
-            ]);
-        }
-    }
-    steps
+            note.map(|note| note.admissible)
+        })
+        .column("configuration", |(.., row)| {
+            fields_in_a_row(&row.parameters)
+        })
+        .column("configurations", |(.., row)| row.configurations)
+        .column("seeds", |(.., row)| row.seeds)
+        .column("reached", |(.., row)| row.reached)
+        .column("not_reached", |(.., row)| row.not_reached)
+        .column("diverged", |(.., row)| row.diverged)
+        .column("median_after", |(.., row)| {
+            row.median.map(|median| median.after)
+        })
+        .column("median_by", |(.., row)| row.median.map(|median| median.by))
+        .column("examples_after", |(.., row)| {
+            row.examples.map(|examples| examples.after)
+        })
+        .column("examples_by", |(.., row)| {
+            row.examples.map(|examples| examples.by)
+        })
+        .column("fastest_by", |(.., row)| row.fastest.map(|steps| steps.by))
+        .column("slowest_by", |(.., row)| row.slowest.map(|steps| steps.by))
+        .column("ideal", |(.., row)| row.ideal)
+        .column("speed_up", |(.., row)| row.speed_up)
+        .column("over_tenth_of_data", |(.., row)| row.over_tenth_of_data)
+        .column("after_first_drop", |(.., row)| row.after_first_drop)
+        .column("just_after_drop", |(.., row)| row.just_after_drop)
+        .frame()
 }
 
 /// A row a fit of steps against batch size.
 pub(crate) fn fits(tables: &[Named<TargetsTable>]) -> Frame {
-    let mut fits = Frame::of(
-        "fits",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("metric", TEXT),
-            ("level", NUMBER),
-            ("reached", INTEGER),
-            ("not_reached", INTEGER),
-            ("diverged", INTEGER),
-            ("after_drop", INTEGER),
-            ("s_min", NUMBER),
-            ("s_min_low", NUMBER),
-            ("s_min_high", NUMBER),
-            ("e_min", NUMBER),
-            ("e_min_low", NUMBER),
-            ("e_min_high", NUMBER),
-            ("b_crit", NUMBER),
-            ("b_crit_low", NUMBER),
-            ("b_crit_high", NUMBER),
-            ("sigma", NUMBER),
-            ("slope", NUMBER),
-            ("slope_low", NUMBER),
-            ("slope_high", NUMBER),
-            ("notes", TEXT),
-        ],
-    );
-    for Named { stage, table } in tables {
-        for fit in &table.fits {
-            let first = [
-                stage.into(),
-                Value::from(&fit.stage),
-                (&fit.method).into(),
-                fit.target.metric.name().into(),
-                fit.target.level.into(),
-                fit.reached.into(),
-                fit.not_reached.into(),
-                fit.diverged.into(),
-                fit.after_drop.into(),
-            ];
-            let fields = first
-                .into_iter()
-                .chain(bounded(fit.law.map(|law| law.least_steps)))
-                .chain(bounded(fit.law.map(|law| law.least_examples)))
-                .chain(bounded(fit.law.map(|law| law.critical_batch)))
-                .chain([fit.law.map(|law| law.sigma).into()])
-                .chain(estimate(fit.slope.as_ref()))
-                .chain([notes(&fit.notes)]);
-            fits.push(fields);
-        }
-    }
-    fits
+    Rows::new("fits", rows(tables, |table| &table.fits))
+        .column("table", |(stage, ..)| stage)
+        .column("stage", |(.., fit)| &fit.stage)
+        .column("method", |(.., fit)| &fit.method)
+        .column("metric", |(.., fit)| fit.target.metric.name())
+        .column("level", |(.., fit)| fit.target.level)
+        .column("reached", |(.., fit)| fit.reached)
+        .column("not_reached", |(.., fit)| fit.not_reached)
+        .column("diverged", |(.., fit)| fit.diverged)
+        .column("after_drop", |(.., fit)| fit.after_drop)
+        .columns(["s_min", "s_min_low", "s_min_high"], |(.., fit)| {
+            bounded(fit.law.map(|law| law.least_steps))
+        })
+        .columns(["e_min", "e_min_low", "e_min_high"], |(.., fit)| {
+            bounded(fit.law.map(|law| law.least_examples))
+        })
+        .columns(["b_crit", "b_crit_low", "b_crit_high"], |(.., fit)| {
+            bounded(fit.law.map(|law| law.critical_batch))
+        })
+        .column("sigma", |(.., fit)| fit.law.map(|law| law.sigma))
+        .columns(["slope", "slope_low", "slope_high"], |(.., fit)| {
+            estimate(fit.slope.as_ref())
+        })
+        .column("notes", |(.., fit)| notes(&fit.notes))
+        .frame()
 }
 
 /// The names of a fit's notes; their numbers have columns of their own.
-fn notes(notes: &[FitNote]) -> Value {
-    let names = notes.iter().map(|note| match told(note) {
-        [Value::Text(name), _] => name,
-        _ => unreachable!("a note is a variant"),
-    });
-    let names: Vec<_> = names.collect();
-    (!names.is_empty()).then(|| names.join(",")).into()
+fn notes(notes: &[FitNote]) -> Option<String> {
+    let names: Vec<[Option<String>; 2]> = notes.iter().map(told).collect();
+    in_a_row(names.iter().filter_map(|[name, _]| name.as_deref()))
 }
 
 /// `winners`, and `trials`: what so many random draws from a group's grid are expected to find.
@@ -259,301 +201,220 @@ pub fn winners_frames(tables: &[Named<WinnersTable>]) -> Vec<Frame> {
 
 /// A row a winner.
 pub(crate) fn winners(tables: &[Named<WinnersTable>]) -> Frame {
-    let mut frame = Frame::of(
-        "winners",
-        &[
-            ("table", TEXT),
-            ("entry", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("by", TEXT),
-            ("configuration", TEXT),
-            ("score", TEXT),
-            ("value", NUMBER),
-            ("after", INTEGER),
-            ("step", INTEGER),
-            ("on_edge", TEXT),
-            ("candidates", INTEGER),
-            ("diverged", INTEGER),
-            ("tuning_seeds", INTEGER),
-        ],
-    );
-    for Named { stage, table } in tables {
-        let by = match table.by {
+    Rows::new("winners", rows(tables, |table| &table.winners))
+        .column("table", |(stage, ..)| stage)
+        .column("entry", |(.., winner)| &winner.entry)
+        .column("stage", |(.., winner)| &winner.stage)
+        .column("method", |(.., winner)| &winner.method)
+        .column("batch_size", |(.., winner)| winner.batch_size)
+        .column("by", |(_, table, _)| match table.by {
             By::Metric(metric) => format!("{} {}", metric.name(), table.at),
             By::StepsTo { steps_to } => format!("steps to {steps_to}"),
-        };
-        for winner in &table.winners {
-            let (score, value, after, step) = match winner.score {
-                Score::Value(value) => ("value", Some(value), None, None),
-                Score::Steps { after, by } => ("steps", None, Some(after), Some(by)),
-                Score::NotReached { value } => ("not_reached", value, None, None),
-                Score::NotEvaluated => ("not_evaluated", None, None, None),
-                Score::Diverged { .. } => ("diverged", None, None, None),
-            };
-            let edges: Vec<&str> = winner.on_grid_edge.keys().map(String::as_str).collect();
-            frame.push([
-                stage.into(),
-                Value::from(&winner.entry),
-                (&winner.stage).into(),
-                (&winner.method).into(),
-                winner.batch_size.into(),
-                by.as_str().into(),
-                parameters(&winner.parameters),
-                score.into(),
-                value.into(),
-                after.into(),
-                step.into(),
-                (!edges.is_empty()).then(|| edges.join(",")).into(),
-                winner.candidates.into(),
-                winner.diverged.into(),
-                winner.seeds.len().into(),
-            ]);
-        }
-    }
-    frame
+        })
+        .column("configuration", |(.., winner)| {
+            fields_in_a_row(&winner.parameters)
+        })
+        .column("score", |(.., winner)| match winner.score {
+            Score::Value(_) => "value",
+            Score::Steps { .. } => "steps",
+            Score::NotReached { .. } => "not_reached",
+            Score::NotEvaluated => "not_evaluated",
+            Score::Diverged { .. } => "diverged",
+        })
+        .column("value", |(.., winner)| match winner.score {
+            Score::Value(value) => Some(value),
+            Score::NotReached { value } => value,
+            _ => None,
+        })
+        .columns(["after", "step"], |(.., winner)| match winner.score {
+            Score::Steps { after, by } => [Some(after), Some(by)],
+            _ => [None; 2],
+        })
+        .column("on_edge", |(.., winner)| {
+            in_a_row(winner.on_grid_edge.keys().map(String::as_str))
+        })
+        .column("candidates", |(.., winner)| winner.candidates)
+        .column("diverged", |(.., winner)| winner.diverged)
+        .column("tuning_seeds", |(.., winner)| winner.seeds.len())
+        .frame()
 }
 
 /// A row for each number of trials.
 pub(crate) fn trials(tables: &[Named<WinnersTable>]) -> Frame {
-    let mut trials = Frame::of(
-        "trials",
-        &[
-            ("table", TEXT),
-            ("entry", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("trials", INTEGER),
-            ("expected_best", NUMBER),
-        ],
-    );
-    for Named { stage, table } in tables {
-        for winner in &table.winners {
-            for best in &winner.expected_best {
-                trials.push([
-                    stage.into(),
-                    Value::from(&winner.entry),
-                    (&winner.method).into(),
-                    winner.batch_size.into(),
-                    best.trials.into(),
-                    best.value.into(),
-                ]);
-            }
-        }
-    }
-    trials
+    let all = rows(tables, |table| &table.winners).flat_map(|(stage, _, winner)| {
+        let best = winner.expected_best.iter();
+        best.map(move |best| (stage, winner, best))
+    });
+    Rows::new("trials", all)
+        .column("table", |(stage, ..)| stage)
+        .column("entry", |(_, winner, _)| &winner.entry)
+        .column("method", |(_, winner, _)| &winner.method)
+        .column("batch_size", |(_, winner, _)| winner.batch_size)
+        .column("trials", |(.., best)| best.trials)
+        .column("expected_best", |(.., best)| best.value)
+        .frame()
 }
 
-/// A slice as its kind and its number, null for the end.
-fn slice(at: Moment) -> [Value; 2] {
+/// A moment's kind and number; the end has no number.
+fn moment(at: Moment) -> (&'static str, Option<f64>) {
     match at {
-        Moment::End => ["end".into(), Value::Null],
-        Moment::Epochs(epochs) => ["epochs".into(), epochs.into()],
-        Moment::Iterations(steps) => ["iterations".into(), (steps as f64).into()],
+        Moment::End => ("end", None),
+        Moment::Epochs(epochs) => ("epochs", Some(epochs)),
+        Moment::Iterations(steps) => ("iterations", Some(steps as f64)),
     }
 }
 
-fn rule(rule: GoodRule) -> [Value; 2] {
+fn rule(rule: GoodRule) -> (&'static str, f64) {
     match rule {
-        GoodRule::AtLeast(level) => ["at_least".into(), level.into()],
-        GoodRule::Within(distance) => ["within".into(), distance.into()],
+        GoodRule::AtLeast(level) => ("at_least", level),
+        GoodRule::Within(distance) => ("within", distance),
     }
 }
 
-fn sides(sides: &[Side]) -> Value {
-    let names: Vec<&str> = sides
-        .iter()
-        .map(|side| match side {
-            Side::Left => "left",
-            Side::Right => "right",
-            Side::Bottom => "bottom",
-            Side::Top => "top",
-        })
-        .collect();
-    (!names.is_empty()).then(|| names.join(",")).into()
-}
-
-/// A cell's state in words, its value and how many seeds there are.
-fn state(state: CellState) -> [Value; 3] {
-    match state {
-        CellState::Value { mean, seeds } => ["value".into(), mean.into(), seeds.into()],
-        CellState::Diverged { seeds, .. } => ["diverged".into(), Value::Null, seeds.into()],
-        CellState::StoppedEarly { .. } => ["stopped_early".into(), Value::Null, Value::Null],
-        CellState::NotEvaluated => ["not_evaluated".into(), Value::Null, Value::Null],
-        CellState::Missing => ["missing".into(), Value::Null, Value::Null],
-    }
+fn sides(sides: &[Side]) -> Option<String> {
+    in_a_row(sides.iter().map(|side| match side {
+        Side::Left => "left",
+        Side::Right => "right",
+        Side::Bottom => "bottom",
+        Side::Top => "top",
+    }))
 }
 
 /// `cells`, `regions` and `shares` (share of good cells against step).
 pub fn heatmap_frames(tables: &[Named<HeatmapTable>]) -> Vec<Frame> {
-    let all = tables.iter().flat_map(|Named { stage, table }| {
-        let panels = table.panels.iter();
-        panels.map(move |panel| (stage.as_str(), table.value, panel))
-    });
+    let panels = rows(tables, |table| &table.panels);
+    let all = panels.map(|(stage, table, panel)| (stage, table.value, panel));
     vec![cells(all), regions(tables), shares(tables)]
+}
+
+/// A cell of a panel, of one seed or of all.
+#[derive(Clone, Copy)]
+struct CellRow<'t> {
+    table: &'t str,
+    metric: Metric,
+    panel: &'t Panel,
+    x: f64,
+    y: f64,
+    seed: Option<u64>,
+    run: Option<&'t str>,
+    state: CellState,
+    good: Option<bool>,
 }
 
 /// A row for each cell and seed, and before them one for all seeds, with a null seed: only it says whether the
 /// cell is good. A panel comes with the stage that made its table and with what was measured.
 pub(crate) fn cells<'t>(panels: impl Iterator<Item = (&'t str, Metric, &'t Panel)>) -> Frame {
-    let mut cells = Frame::of(
-        "cells",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("at", TEXT),
-            ("at_value", NUMBER),
-            ("step", INTEGER),
-            ("metric", TEXT),
-            ("x_name", TEXT),
-            ("x", NUMBER),
-            ("y_name", TEXT),
-            ("y", NUMBER),
-            ("others", TEXT),
-            ("seed", INTEGER),
-            ("run", TEXT),
-            ("state", TEXT),
-            ("value", NUMBER),
-            ("seeds", INTEGER),
-            ("good", FLAG),
-        ],
-    );
-    for (stage, metric, panel) in panels {
-        let first: [Value; 4] = [
-            stage.into(),
-            Value::from(&panel.stage),
-            (&panel.method).into(),
-            panel.batch_size.into(),
-        ];
-        for (place, cell) in panel.cells.iter().enumerate() {
-            let good = panel
-                .regions
-                .first()
-                .and_then(|region| region.good.get(place));
-            let all = (Value::Null, Value::Null, cell.state, good.copied().into());
-            let seeds =
-                cell.seeds.iter().zip(&cell.runs).map(|(part, run)| {
-                    (part.seed.into(), Value::from(run), part.state, Value::Null)
+    let all = panels.flat_map(|(table, metric, panel)| {
+        panel
+            .cells
+            .iter()
+            .enumerate()
+            .flat_map(move |(place, cell)| {
+                let region = panel.regions.first();
+                let together = CellRow {
+                    table,
+                    metric,
+                    panel,
+                    x: cell.x,
+                    y: cell.y,
+                    seed: None,
+                    run: None,
+                    state: cell.state,
+                    good: region.and_then(|region| region.good.get(place).copied()),
+                };
+                let seeds = cell.seeds.iter().zip(&cell.runs);
+                let seeds = seeds.map(move |(part, run)| CellRow {
+                    seed: Some(part.seed),
+                    run: Some(run),
+                    state: part.state,
+                    good: None,
+                    ..together
                 });
-            for (seed, run, at_cell, good) in std::iter::once(all).chain(seeds) {
-                let fields = first
-                    .iter()
-                    .cloned()
-                    .chain(slice(panel.at))
-                    .chain([
-                        panel.step.into(),
-                        metric.name().into(),
-                        (&panel.x).into(),
-                        cell.x.into(),
-                        (&panel.y).into(),
-                        cell.y.into(),
-                        parameters(&panel.others),
-                        seed,
-                        run,
-                    ])
-                    .chain(state(at_cell))
-                    .chain([good]);
-                cells.push(fields);
-            }
-        }
-    }
-    cells
+                std::iter::once(together).chain(seeds)
+            })
+    });
+    Rows::new("cells", all)
+        .column("table", |row| row.table)
+        .column("stage", |row| &row.panel.stage)
+        .column("method", |row| &row.panel.method)
+        .column("batch_size", |row| row.panel.batch_size)
+        .column("at", |row| moment(row.panel.at).0)
+        .column("at_value", |row| moment(row.panel.at).1)
+        .column("step", |row| row.panel.step)
+        .column("metric", |row| row.metric.name())
+        .column("x_name", |row| &row.panel.x)
+        .column("x", |row| row.x)
+        .column("y_name", |row| &row.panel.y)
+        .column("y", |row| row.y)
+        .column("others", |row| fields_in_a_row(&row.panel.others))
+        .column("seed", |row| row.seed)
+        .column("run", |row| row.run)
+        .column("state", |row| match row.state {
+            CellState::Value { .. } => "value",
+            CellState::Diverged { .. } => "diverged",
+            CellState::StoppedEarly { .. } => "stopped_early",
+            CellState::NotEvaluated => "not_evaluated",
+            CellState::Missing => "missing",
+        })
+        .column("value", |row| match row.state {
+            CellState::Value { mean, .. } => Some(mean),
+            _ => None,
+        })
+        .column("seeds", |row| match row.state {
+            CellState::Value { seeds, .. } | CellState::Diverged { seeds, .. } => Some(seeds),
+            _ => None,
+        })
+        .column("good", |row| row.good)
+        .frame()
 }
 
 /// A row a rule and panel.
 pub(crate) fn regions(tables: &[Named<HeatmapTable>]) -> Frame {
-    let mut regions = Frame::of(
-        "regions",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("at", TEXT),
-            ("at_value", NUMBER),
-            ("rule", TEXT),
-            ("rule_value", NUMBER),
-            ("level", NUMBER),
-            ("good", INTEGER),
-            ("known", INTEGER),
-            ("share", NUMBER),
-            ("touches", TEXT),
-            ("slope", NUMBER),
-        ],
-    );
-    for Named { stage, table } in tables {
-        for panel in &table.panels {
-            let first: [Value; 4] = [
-                stage.into(),
-                Value::from(&panel.stage),
-                (&panel.method).into(),
-                panel.batch_size.into(),
-            ];
-            for region in &panel.regions {
-                let fields = first
-                    .iter()
-                    .cloned()
-                    .chain(slice(panel.at))
-                    .chain(rule(region.rule))
-                    .chain([
-                        region.level.into(),
-                        region.good.iter().filter(|&&good| good).count().into(),
-                        region.known.into(),
-                        region.share.into(),
-                        sides(&region.touches),
-                        region.slope.into(),
-                    ]);
-                regions.push(fields);
-            }
-        }
-    }
-    regions
+    let all = rows(tables, |table| &table.panels).flat_map(|(stage, _, panel)| {
+        let regions = panel.regions.iter();
+        regions.map(move |region| (stage, panel, region))
+    });
+    Rows::new("regions", all)
+        .column("table", |(stage, ..)| stage)
+        .column("stage", |(_, panel, _)| &panel.stage)
+        .column("method", |(_, panel, _)| &panel.method)
+        .column("batch_size", |(_, panel, _)| panel.batch_size)
+        .column("at", |(_, panel, _)| moment(panel.at).0)
+        .column("at_value", |(_, panel, _)| moment(panel.at).1)
+        .column("rule", |(.., region)| rule(region.rule).0)
+        .column("rule_value", |(.., region)| rule(region.rule).1)
+        .column("level", |(.., region)| region.level)
+        .column("good", |(.., region)| {
+            region.good.iter().filter(|&&good| good).count()
+        })
+        .column("known", |(.., region)| region.known)
+        .column("share", |(.., region)| region.share)
+        .column("touches", |(.., region)| sides(&region.touches))
+        .column("slope", |(.., region)| region.slope)
+        .frame()
 }
 
 /// A row a step of a course.
 pub(crate) fn shares(tables: &[Named<HeatmapTable>]) -> Frame {
-    let mut shares = Frame::of(
-        "shares",
-        &[
-            ("table", TEXT),
-            ("stage", TEXT),
-            ("method", TEXT),
-            ("batch_size", INTEGER),
-            ("rule", TEXT),
-            ("rule_value", NUMBER),
-            ("step", INTEGER),
-            ("epoch", NUMBER),
-            ("share", NUMBER),
-            ("good", INTEGER),
-            ("known", INTEGER),
-            ("diverged", INTEGER),
-            ("touches", TEXT),
-        ],
-    );
-    for Named { stage, table } in tables {
-        for course in &table.courses {
-            for point in &course.points {
-                let first: [Value; 4] = [
-                    stage.into(),
-                    Value::from(&course.stage),
-                    (&course.method).into(),
-                    course.batch_size.into(),
-                ];
-                let fields = first.into_iter().chain(rule(course.rule)).chain([
-                    point.step.into(),
-                    (point.step as f64 / course.steps_per_epoch as f64).into(),
-                    point.share.into(),
-                    point.good.into(),
-                    point.known.into(),
-                    point.diverged.into(),
-                    sides(&point.touches),
-                ]);
-                shares.push(fields);
-            }
-        }
-    }
-    shares
+    let all = rows(tables, |table| &table.courses).flat_map(|(stage, _, course)| {
+        let points = course.points.iter();
+        points.map(move |point| (stage, course, point))
+    });
+    Rows::new("shares", all)
+        .column("table", |(stage, ..)| stage)
+        .column("stage", |(_, course, _)| &course.stage)
+        .column("method", |(_, course, _)| &course.method)
+        .column("batch_size", |(_, course, _)| course.batch_size)
+        .column("rule", |(_, course, _)| rule(course.rule).0)
+        .column("rule_value", |(_, course, _)| rule(course.rule).1)
+        .column("step", |(.., point)| point.step)
+        .column("epoch", |(_, course, point)| {
+            point.step as f64 / course.steps_per_epoch as f64
+        })
+        .column("share", |(.., point)| point.share)
+        .column("good", |(.., point)| point.good)
+        .column("known", |(.., point)| point.known)
+        .column("diverged", |(.., point)| point.diverged)
+        .column("touches", |(.., point)| sides(&point.touches))
+        .frame()
 }

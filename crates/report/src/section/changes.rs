@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::claims::{badge, written};
 use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, percent, significant};
-use crate::frame::{Frame, Kind as Type, Value};
+use crate::frame::Rows;
 use crate::provenance::Share;
 use crate::study::Study;
 use crate::words;
@@ -169,27 +169,24 @@ fn verdicts(before: &ReportTable, now: &ReportTable) -> Option<Table> {
             }
         }
     };
-    let word = |claim: &Option<ClaimVerdict>| -> Value {
+    let word = |claim: &Option<ClaimVerdict>| {
         let verdict = claim.as_ref().map(|claim| claim.verdict);
-        verdict.map(words::claims::verdict).into()
+        verdict.map(words::claims::verdict)
     };
-    let value = |claim: &Option<ClaimVerdict>| -> Value {
+    let value = |claim: &Option<ClaimVerdict>| {
         let statistic = claim.as_ref().and_then(|claim| claim.statistic.as_ref());
-        statistic.map(|statistic| statistic.estimate.value).into()
+        statistic.map(|statistic| statistic.estimate.value)
     };
-    let columns = [
-        ("claim", Type::Text),
-        ("verdict_before", Type::Text),
-        ("value_before", Type::Number),
-        ("verdict_now", Type::Text),
-        ("value_now", Type::Number),
-    ];
-    let mut data = Frame::of("changes-verdicts", &columns);
-    for (old, new) in &rows {
-        let claim = new.as_ref().or(old.as_ref());
-        let claim = claim.map(|claim| words::claims::statement(&claim.claim));
-        data.push([claim.into(), word(old), value(old), word(new), value(new)]);
-    }
+    let data = Rows::new("changes-verdicts", &rows)
+        .column("claim", |(old, new)| {
+            let claim = new.as_ref().or(old.as_ref());
+            claim.map(|claim| words::claims::statement(&claim.claim))
+        })
+        .column("verdict_before", |(old, _)| word(old))
+        .column("value_before", |(old, _)| value(old))
+        .column("verdict_now", |(_, new)| word(new))
+        .column("value_now", |(_, new)| value(new))
+        .frame();
     Some(Table::new(
         "changes",
         html! {
@@ -223,11 +220,11 @@ fn differing(id: &str, name: &str, before: &Facts, now: &Facts) -> Block {
             tr { th scope="row" { (words::name(fact)) } (side(before, fact)) (side(now, fact)) }
         }
     };
-    let columns = ["what", "before", "now"].map(|name| (name, Type::Text));
-    let mut data = Frame::of(&format!("changes-{id}"), &columns);
-    for &fact in &other {
-        data.push([fact.into(), before.get(fact).into(), now.get(fact).into()]);
-    }
+    let data = Rows::new(format!("changes-{id}"), other.iter().copied())
+        .column("what", |fact| fact)
+        .column("before", |fact| before.get(fact))
+        .column("now", |fact| now.get(fact))
+        .frame();
     Block::Table(Table::new(
         "changes",
         html! { (name) ": " (other.len()) " changed, " (equal.len()) " did not, as far as the digits on this page show." },

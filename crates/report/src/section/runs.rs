@@ -9,7 +9,7 @@ use maud::html;
 
 use crate::document::{Block, List, Section, Table};
 use crate::draw::number::{count, grouped};
-use crate::frame::{Frame, Kind, Value, runs as of_runs};
+use crate::frame::{Frame, Rows, runs as of_runs};
 use crate::sketches;
 use crate::study::Study;
 use crate::words;
@@ -121,46 +121,35 @@ fn groups(runs: &[RunRow]) -> Table {
 
 /// The table's numbers.
 fn counted(groups: &BTreeMap<(&str, &str, u64), Vec<&RunRow>>, metrics: &[Metric]) -> Frame {
-    let text = |name: &str| (name.to_owned(), Kind::Text);
-    let whole = |name: &str| (name.to_owned(), Kind::Integer);
-    let mut columns = vec![text("stage"), text("method"), whole("batch_size")];
-    columns.extend(
-        [
-            "runs",
-            "seeds",
-            "diverged",
-            "stopped",
-            "steps_low",
-            "steps_high",
-        ]
-        .map(whole),
-    );
+    let ended = |runs: &[&RunRow], how: &str| {
+        let ends = runs.iter().map(|run| outcome(run.outcome));
+        ends.filter(|end| *end == how).count()
+    };
+    let mut rows = Rows::new("table-runs", groups)
+        .column("stage", |(&(stage, ..), _)| stage)
+        .column("method", |(&(_, method, _), _)| method)
+        .column("batch_size", |(&(.., batch), _)| batch)
+        .column("runs", |(_, runs)| runs.len())
+        .column("seeds", |(_, runs)| {
+            let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
+            seeds.len()
+        })
+        .column("diverged", |(_, runs)| ended(runs, "diverged"))
+        .column("stopped", |(_, runs)| ended(runs, "stopped"))
+        .column("steps_low", |(_, runs)| {
+            runs.iter().map(|run| steps(run)).min()
+        })
+        .column("steps_high", |(_, runs)| {
+            runs.iter().map(|run| steps(run)).max()
+        });
     for metric in metrics {
-        columns
-            .extend(["low", "high"].map(|end| (format!("{}_{end}", metric.name()), Kind::Number)));
-    }
-    let mut frame = Frame::new("table-runs", columns);
-    for ((stage, method, batch), runs) in groups {
-        let ended = |how: fn(&Outcome) -> bool| runs.iter().filter(|run| how(&run.outcome)).count();
-        let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
-        let first: [Value; 9] = [
-            (*stage).into(),
-            (*method).into(),
-            (*batch).into(),
-            runs.len().into(),
-            seeds.len().into(),
-            ended(|outcome| matches!(outcome, Outcome::Diverged { .. })).into(),
-            ended(|outcome| matches!(outcome, Outcome::Stopped { .. })).into(),
-            runs.iter().map(|run| steps(run)).min().into(),
-            runs.iter().map(|run| steps(run)).max().into(),
-        ];
-        let ends = metrics.iter().flat_map(|metric| {
+        let [low, high] = ["low", "high"].map(|end| format!("{}_{end}", metric.name()));
+        rows = rows.columns([&low, &high], |(_, runs)| {
             let ends = ends(runs.iter().filter_map(|run| last(run, *metric)));
             [ends.map(|ends| ends.0), ends.map(|ends| ends.1)]
         });
-        frame.push(first.into_iter().chain(ends.map(Value::from)));
     }
-    frame
+    rows.frame()
 }
 
 /// The lowest and the highest.
@@ -193,59 +182,27 @@ fn list(study: &Study<'_>) -> Frame {
         .flat_map(|run| run.settings.keys())
         .filter(|path| !OWN.contains(&path.as_str()))
         .collect();
-    let settings: Vec<(&String, Kind)> = paths
-        .into_iter()
-        .map(|path| {
-            let values = runs.iter().filter_map(|run| run.settings.get(path));
-            (path, of_runs::kind(values))
-        })
-        .collect();
-    let known = |name: &str, kind: Kind| (name.to_owned(), kind);
-    let mut columns = vec![
-        known("stage", Kind::Text),
-        known("method", Kind::Text),
-        known("batch_size", Kind::Integer),
-        known("learning_rate", Kind::Number),
-    ];
-    columns.extend(settings.iter().map(|(path, kind)| known(path, *kind)));
-    columns.extend([
-        known("seed", Kind::Integer),
-        known("outcome", Kind::Text),
-        known("steps", Kind::Integer),
-    ]);
-    columns.extend(
-        metrics
-            .iter()
-            .map(|metric| known(metric.name(), Kind::Number)),
-    );
-    let mut frame = Frame::new("list-runs", columns);
     let mut ordered: Vec<&RunRow> = runs.iter().collect();
     ordered.sort_by_key(|run| study.configuration(&run.label));
-    for run in ordered {
-        let first: [Value; 4] = [
-            (&run.stage).into(),
-            (&run.method).into(),
-            run.batch_size.into(),
-            run.learning_rate.into(),
-        ];
-        let settings = settings
-            .iter()
-            .map(|(path, kind)| of_runs::setting(run.settings.get(*path), *kind));
-        let results: [Value; 3] = [
-            run.seed.into(),
-            outcome(run.outcome).into(),
-            steps(run).into(),
-        ];
-        let metrics = metrics.iter().map(|metric| last(run, *metric).into());
-        frame.push(
-            first
-                .into_iter()
-                .chain(settings)
-                .chain(results)
-                .chain(metrics),
-        );
+    let mut rows = Rows::new("list-runs", ordered)
+        .column("stage", |run| &run.stage)
+        .column("method", |run| &run.method)
+        .column("batch_size", |run| run.batch_size)
+        .column("learning_rate", |run| run.learning_rate);
+    for path in paths {
+        let kind = of_runs::kind(runs.iter().filter_map(|run| run.settings.get(path)));
+        rows = rows.of_kind(path, kind, |run| {
+            of_runs::setting(run.settings.get(path), kind)
+        });
     }
-    frame
+    rows = rows
+        .column("seed", |run| run.seed)
+        .column("outcome", |run| outcome(run.outcome))
+        .column("steps", steps);
+    for metric in metrics {
+        rows = rows.column(metric.name(), |run| last(run, metric));
+    }
+    rows.frame()
 }
 
 /// How a run ended; the steps have a column of their own.

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use analysis::{Curvature, Evaluation, GradientNoise, Named, Outcome, Run, RunSettings, Updates};
+use analysis::{
+    Curvature, Curve, Evaluation, GradientNoise, Named, Outcome, Record, Run, RunSettings, Updates,
+};
 use report::frame::{
     Coordinates, Frame, Kind, ParquetWriter, Value, csv_header, csv_rows, heatmap_frames,
     report_frames, targets_frames, to_safetensors, winners_frames,
@@ -41,9 +43,7 @@ fn runs() -> Vec<Run> {
                     label = format!("{method}\"<script>,\n ü {batch}/{second}");
                     settings["schedule"] = json!({"constant": {}});
                 }
-                runs.push(Run {
-                    stage: method.to_owned(),
-                    label,
+                let record = Record {
                     settings: RunSettings::new(settings).expect("settings"),
                     outcome: if diverged {
                         Outcome::Diverged { step: 40 }
@@ -55,23 +55,30 @@ fn runs() -> Vec<Run> {
                     budget_steps: 300,
                     rate_drops: Vec::new(),
                     parameters: 2410,
-                    updates: Updates::of_every_step(
-                        (0..last)
-                            .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
-                            .collect(),
-                        vec![0.1; last as usize],
-                    ),
-                    evaluations: evaluations.collect(),
-                    curvature: vec![Curvature {
-                        step: 3,
-                        median: 1e-4,
-                        largest: 2.0,
-                    }],
-                    noise: vec![GradientNoise {
-                        step: 5,
-                        trace: 8.0,
-                        gradient: -1.0,
-                    }],
+                    curve: Curve {
+                        updates: Updates::of_every_step(
+                            (0..last)
+                                .map(|step| if step % 7 == 3 { f32::INFINITY } else { 1.0 })
+                                .collect(),
+                            vec![0.1; last as usize],
+                        ),
+                        evaluations: evaluations.collect(),
+                        curvature: vec![Curvature {
+                            step: 3,
+                            median: 1e-4,
+                            largest: 2.0,
+                        }],
+                        noise: vec![GradientNoise {
+                            step: 5,
+                            trace: 8.0,
+                            gradient: -1.0,
+                        }],
+                    },
+                };
+                runs.push(Run {
+                    stage: method.to_owned(),
+                    label,
+                    record,
                 });
             }
         }
@@ -105,11 +112,13 @@ fn every_row_of_a_run_has_its_coordinates() {
     let evaluations = coordinates.evaluations(&runs);
     assert_eq!(
         evaluations.rows(),
-        runs.iter().map(|run| run.evaluations.len()).sum::<usize>()
+        runs.iter()
+            .map(|run| run.curve.evaluations.len())
+            .sum::<usize>()
     );
     let mut row = 0;
     for run in &runs {
-        for evaluation in &run.evaluations {
+        for evaluation in &run.curve.evaluations {
             assert_eq!(column(&evaluations, "run")[row], Value::from(&run.label));
             assert_eq!(column(&evaluations, "seed")[row], run.seed().into());
             let damping = run.parameter("damping").and_then(serde_json::Value::as_f64);
@@ -137,7 +146,10 @@ fn losses_have_a_row_an_update_and_columns_even_without_runs() {
     let runs = runs();
     let coordinates = Coordinates::new(&runs);
     let frame = coordinates.losses(&runs[..2]);
-    assert_eq!(frame.rows(), runs[0].updates.len() + runs[1].updates.len());
+    assert_eq!(
+        frame.rows(),
+        runs[0].curve.updates.len() + runs[1].curve.updates.len()
+    );
     assert_eq!(column(&frame, "step")[..2], [1u64.into(), 2u64.into()]);
     assert_eq!(column(&frame, "loss")[2], Value::from(1.0f32));
     assert!(matches!(column(&frame, "loss")[3], Value::Single(loss) if loss.is_nan()));

@@ -185,7 +185,6 @@ impl Study {
         ReportTable {
             format: FORMAT,
             title: "K-FAC and SGD at growing batch sizes on handwritten digits".into(),
-            study: Some("quickstart".into()),
             claims: claims(),
             targets: vec![Named {
                 stage: self.stage("targets"),
@@ -802,7 +801,6 @@ pub(crate) fn empty() -> ReportTable {
     ReportTable {
         format: FORMAT,
         title: String::new(),
-        study: None,
         claims: vec![],
         targets: vec![],
         winners: vec![],

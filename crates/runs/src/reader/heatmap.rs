@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::AsInputs;
 use crate::number::{Finite, Positive};
 use crate::settings::not_empty;
-use crate::{Metric, Moment};
+use crate::{Metric, Moment, Spanned};
 
 /// A metric over two swept settings: one panel for each method, batch size and point of time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,15 +21,15 @@ pub struct Heatmap<R = AsInputs> {
     /// The `train` stages.
     pub runs: R,
     /// The horizontal setting.
-    pub x: Axis,
+    pub x: Spanned<Axis>,
     /// The vertical setting.
-    pub y: Axis,
+    pub y: Spanned<Axis>,
     /// What the cells show.
-    pub value: Metric,
+    pub value: Spanned<Metric>,
     /// Where on the curves. Runs must reach it at a constant rate, or end there, and be evaluated there.
     #[schemars(length(min = 1))]
     #[serde(deserialize_with = "not_empty")]
-    pub at: Vec<Moment>,
+    pub at: Vec<Spanned<Moment>>,
     /// Which cells are good.
     pub good: Good,
 }
@@ -41,7 +41,7 @@ pub enum Axis {
     /// The same setting for every method.
     Same(String),
     /// A setting for each method.
-    PerMethod(BTreeMap<String, String>),
+    PerMethod(BTreeMap<String, Spanned<String>>),
 }
 
 impl Axis {
@@ -49,7 +49,7 @@ impl Axis {
     pub fn of(&self, method: &str) -> Option<&str> {
         match self {
             Self::Same(name) => Some(name),
-            Self::PerMethod(names) => names.get(method).map(String::as_str),
+            Self::PerMethod(names) => names.get(method).map(|name| name.as_str()),
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::AsInputs;
-use crate::{Metric, Moment, Target};
+use crate::{Metric, Moment, Spanned, Target};
 
 /// The best configurations among runs, seeds taken together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,17 +14,19 @@ pub struct Select<R = AsInputs> {
     /// The `train` stages to choose from.
     pub runs: R,
     /// What is best: a metric, or the fewest steps to a target, as `{steps_to: {train_loss: 0.03}}`.
-    pub by: By,
+    pub by: Spanned<By>,
     /// Where on the curves the metric is read.
     #[serde(default)]
-    pub at: Moment,
+    pub at: Spanned<Moment>,
     /// One winner for each combination of these: `method`, `batch_size`, `stage`, or a swept setting.
     #[serde(default = "method_and_batch_size")]
-    pub per: Vec<String>,
+    pub per: Vec<Spanned<String>>,
 }
 
-fn method_and_batch_size() -> Vec<String> {
-    vec!["method".to_owned(), "batch_size".to_owned()]
+fn method_and_batch_size() -> Vec<Spanned<String>> {
+    ["method", "batch_size"]
+        .map(|name| name.to_owned().into())
+        .into()
 }
 
 /// What configurations are ranked by. In JSON `"validation_accuracy"` or `{"steps_to": {"train_loss": 0.03}}`.
@@ -63,3 +65,13 @@ macro_rules! by {
     };
 }
 with_metrics!(by);
+
+impl By {
+    /// The metric that is read, or that the target is of.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Metric(metric) => metric,
+            Self::StepsTo { steps_to } => steps_to.metric,
+        }
+    }
+}

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::AsInputs;
-use crate::{Metric, Target};
+use crate::{Metric, Spanned, Target};
 
 /// How many steps runs need to reach targets, and how that scales with the batch size.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -15,7 +15,7 @@ pub struct StepsToTarget<R = AsInputs> {
     /// The runs.
     pub runs: R,
     /// Levels by metric, as written; no metric is without one.
-    pub levels: BTreeMap<Metric, Vec<f64>>,
+    pub levels: BTreeMap<Metric, Vec<Spanned<f64>>>,
 }
 
 /// The documentation of a list of levels.
@@ -40,7 +40,7 @@ macro_rules! levels {
             $(
                 #[doc = to_reach!($quantity $words)]
                 #[serde(default)]
-                $name: Vec<level!($quantity)>,
+                $name: Vec<Spanned<level!($quantity)>>,
             )*
         }
 
@@ -48,9 +48,9 @@ macro_rules! levels {
             fn from(fields: Fields<R>) -> Self {
                 let mut levels = BTreeMap::new();
                 $(
-                    let own: Vec<f64> = fields.$name.iter().map(|level| level.get()).collect();
-                    if !own.is_empty() {
-                        levels.insert(Metric::$metric, own);
+                    if !fields.$name.is_empty() {
+                        let own = fields.$name.iter().map(|level| level.with(level.get()));
+                        levels.insert(Metric::$metric, own.collect());
                     }
                 )*
                 Self { runs: fields.runs, levels }
@@ -60,15 +60,30 @@ macro_rules! levels {
 }
 with_metrics!(levels);
 
+impl StepsToTarget {
+    /// These levels, of runs that are inputs.
+    pub fn of(levels: impl IntoIterator<Item = (Metric, Vec<f64>)>) -> Self {
+        let placed = |levels: Vec<f64>| levels.into_iter().map(Spanned::nowhere).collect();
+        let levels = levels
+            .into_iter()
+            .map(|(metric, levels)| (metric, placed(levels)));
+        Self {
+            runs: None,
+            levels: levels.collect(),
+        }
+    }
+}
+
 impl<R> StepsToTarget<R> {
     /// The levels by metric, each once, from the easiest to the hardest.
     pub fn sorted(&self) -> BTreeMap<Metric, Vec<f64>> {
-        let mut levels = self.levels.clone();
-        for (metric, levels) in &mut levels {
+        let sorted = self.levels.iter().map(|(metric, levels)| {
+            let mut levels: Vec<f64> = levels.iter().map(|level| **level).collect();
             levels.sort_by(|a, b| metric.goodness(*a).total_cmp(&metric.goodness(*b)));
             levels.dedup();
-        }
-        levels
+            (*metric, levels)
+        });
+        sorted.collect()
     }
 
     /// The targets, by metric and then from the easiest to the hardest, each once.

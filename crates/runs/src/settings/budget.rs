@@ -108,26 +108,6 @@ impl Budget {
     }
 }
 
-/// A length of training: `{epochs: E}` or `{iterations: N}`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Length {
-    /// Passes over the training set.
-    Epochs(Positive),
-    /// Steps.
-    Iterations(Count),
-}
-
-impl Length {
-    /// The length in steps.
-    pub fn steps(self, steps_per_epoch: u64) -> u64 {
-        match self {
-            Self::Epochs(epochs) => epochs_to_steps(epochs.get(), steps_per_epoch),
-            Self::Iterations(iterations) => iterations.get(),
-        }
-    }
-}
-
 /// What becomes of the examples left over at the end of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Length, not_empty};
+use super::not_empty;
+use crate::Moment;
 use crate::number::{Inside, Positive};
 
 /// How the learning rate changes over the budget.
@@ -49,7 +50,7 @@ pub struct Schedule {
     /// The course over the whole budget.
     pub shape: Shape,
     /// If this takes `W` steps, the rate of update `i < W` (from 0) is multiplied by `(i + 1) / W`.
-    pub warmup: Option<Length>,
+    pub warmup: Option<Moment>,
 }
 
 impl Default for Schedule {
@@ -103,9 +104,7 @@ impl Schedule {
     /// The learning rate of each of `steps` updates.
     pub fn rates(&self, learning_rate: f64, steps: u64, steps_per_epoch: u64) -> Vec<f64> {
         let drops = self.rate_drops(steps);
-        let warmup = self
-            .warmup
-            .map_or(0, |length| length.steps(steps_per_epoch));
+        let warmup = self.warmup.map_or(0, |to| to.step(steps_per_epoch, steps));
         (0..steps)
             .map(|step| {
                 let mut rate = learning_rate;

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use runs::Spanned;
 use runs::number::Count;
 
 use super::Checked;
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::program::From;
 use crate::schema::{Checksums, Dataset, Source};
 use crate::source::{Place, contents_in_words};
 use crate::sources::Sources;
-use crate::spanned::Spanned;
 
 pub(super) fn check(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
     whereabouts(dataset, mistakes);
@@ -25,7 +25,11 @@ fn whereabouts(dataset: &Dataset, mistakes: &mut Vec<Draft>) {
     let source = dataset.source.name();
     let (path, url, sha256) = (&dataset.path, &dataset.url, &dataset.sha256);
     let mut wrong = |message: String, at: Span, label: &str, help: String| {
-        mistakes.push(Draft::error(message).at(at, label).help(help));
+        mistakes.push(
+            Draft::error(Mistake::WhereAreTheFiles, message)
+                .at(at, label)
+                .help(help),
+        );
     };
     if *dataset.source == Source::Digits {
         let given = [
@@ -46,30 +50,30 @@ fn whereabouts(dataset: &Dataset, mistakes: &mut Vec<Draft>) {
             (None, None, _) => wrong(
                 format!("`{source}` is read from files"),
                 dataset.source.span,
-                "where are they?",
+                "their place is missing",
                 format!(
-                    "add `path:` with {}, or `url:` and `sha256:`; it is at {}",
+                    "add `path:` with {}, or `url:` and `sha256:`; to be had at {}",
                     dataset.source.files_in_words(),
                     dataset.source.home()
                 ),
             ),
             (Some(_), Some(url), _) => wrong(
-                "`url` beside `path`".to_owned(),
+                "both `path` and `url` are given".to_owned(),
                 url.span,
-                "which of them?",
+                "only one of the two can be used",
                 "remove one".to_owned(),
             ),
             (Some(_), None, Some(sha256)) => wrong(
-                "`sha256` beside `path`".to_owned(),
+                "`sha256` is given with `path`".to_owned(),
                 sha256.span,
-                "files on disk are known by what is in them",
+                "only downloads are checked by it",
                 "remove it".to_owned(),
             ),
             (None, Some(url), None) => wrong(
                 "`url` without `sha256`".to_owned(),
                 url.span,
-                "how would one know that this is the right file?",
-                "add `sha256:`; `sha256sum` prints that of a file".to_owned(),
+                "the download could not be checked",
+                "add `sha256:`; `sha256sum FILE` prints the checksum of a file".to_owned(),
             ),
             _ => {}
         }
@@ -79,9 +83,9 @@ fn whereabouts(dataset: &Dataset, mistakes: &mut Vec<Draft>) {
                 .any(|start| url.starts_with(start))
         {
             wrong(
-                format!("`{}` is no address of a file on the web", **url),
+                format!("`{}` is not a web address", **url),
                 url.span,
-                "must start with http:// or https://",
+                "does not start with http:// or https://",
                 "a file on disk is named under `path`".to_owned(),
             );
         }
@@ -90,7 +94,7 @@ fn whereabouts(dataset: &Dataset, mistakes: &mut Vec<Draft>) {
         wrong(
             format!("`{source}` has no extra images"),
             dataset.extra.span,
-            "only `svhn` has",
+            "only `svhn` has extra images",
             "remove `extra`".to_owned(),
         );
     }
@@ -103,12 +107,15 @@ fn checksums(dataset: &Dataset, sha256: &Spanned<Checksums>, mistakes: &mut Vec<
     let Checksums::ByName(named) = &**sha256 else {
         if *dataset.source != Source::Cifar10 {
             mistakes.push(
-                Draft::error(format!("one checksum for {} files", all.len()))
-                    .at(at, "of which of them?")
-                    .help(format!(
-                        "give one for each, as `{{{}: ..., ...}}`; `url` is their folder",
-                        all.first().unwrap_or(&"")
-                    )),
+                Draft::error(
+                    Mistake::BadChecksums,
+                    format!("one checksum for {} files", all.len()),
+                )
+                .at(at, "each file needs its own")
+                .help(format!(
+                    "give one for each, as `{{{}: ..., ...}}`; `url` is their folder",
+                    all.first().unwrap_or(&"")
+                )),
             );
         }
         return;
@@ -116,9 +123,12 @@ fn checksums(dataset: &Dataset, sha256: &Spanned<Checksums>, mistakes: &mut Vec<
     for file in dataset.files() {
         if !file.called.iter().any(|name| named.contains_key(*name)) {
             mistakes.push(
-                Draft::error(format!("no checksum of {}", file.called.join(" or ")))
-                    .at(at, "missing here")
-                    .help(format!("the files are {}", all.join(", "))),
+                Draft::error(
+                    Mistake::BadChecksums,
+                    format!("no checksum of {}", file.called.join(" or ")),
+                )
+                .at(at, "missing here")
+                .help(format!("the files are {}", all.join(", "))),
             );
         }
     }
@@ -132,9 +142,12 @@ fn checksums(dataset: &Dataset, sha256: &Spanned<Checksums>, mistakes: &mut Vec<
                 _ => format!("the files are {}", all.join(", ")),
             };
             mistakes.push(
-                Draft::error(format!("`{}` does not read {name}", dataset.source.name()))
-                    .at(sum.span, "not one of its files")
-                    .help(help),
+                Draft::error(
+                    Mistake::BadChecksums,
+                    format!("`{}` does not read {name}", dataset.source.name()),
+                )
+                .at(sum.span, "not one of its files")
+                .help(help),
             );
         }
     }
@@ -160,16 +173,20 @@ fn counts(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
     if wanted > all {
         let (draft, help) = if source == Source::Digits || dataset.train.is_none() {
             (
-                Draft::error(format!(
-                    "the parts come to more than the {all} images of `{name}`"
-                )),
+                Draft::error(
+                    Mistake::TooManyImages,
+                    format!("the parts together have more than the {all} images of `{name}`"),
+                ),
                 "make a part smaller",
             )
         } else {
             (
-                Draft::warning(format!(
-                    "the parts come to {wanted} images; `{name}` as it is distributed has {all}"
-                )),
+                Draft::warning(
+                    Mistake::TooManyImages,
+                    format!(
+                        "the parts together have {wanted} images; `{name}` as it is distributed has {all}"
+                    ),
+                ),
                 "make a part smaller, unless your files have more",
             )
         };
@@ -180,9 +197,12 @@ fn counts(dataset: &Spanned<Dataset>, mistakes: &mut Vec<Draft>) {
 /// Warns of files that are not there: a study can be checked and planned without them, and not be run.
 pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut Vec<Draft>) {
     let warning = |path: &Path, span: Span, help: String| {
-        Draft::warning(format!("there is no {}", path.display()))
-            .at(span, "needed to run the study")
-            .help(help)
+        Draft::warning(
+            Mistake::MissingFile,
+            format!("`{}` does not exist", path.display()),
+        )
+        .at(span, "needed to run the study")
+        .help(help)
     };
     for stage in checked.stages.values() {
         let Some(dataset) = stage.stage.dataset() else {
@@ -224,7 +244,7 @@ pub(crate) fn missing_files(checked: &Checked, sources: &Sources, mistakes: &mut
         let file = sources.file(path, span);
         if !engine::input_exists(&file) {
             let help = if path.starts_with('~') {
-                "`~` is the shell's: write the path of the home folder out"
+                "`~` is understood by shells only: write the path of the home folder out"
             } else {
                 "paths are relative to the folder of the file that names them"
             };

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, Decoded};
-use crate::diagnostic::{Draft, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, did_you_mean};
 use crate::grid::Grid;
 use crate::program::{From, Read, reference};
 use crate::schema::{Command, Kind};
-use crate::sweep::text_of;
 use crate::training::Origin;
 
 /// A stage's points as those who read it tell them apart.
@@ -22,7 +21,7 @@ impl Points {
         let texts = |point: &[u32]| {
             let pairs = grid.ranges.iter().zip(point);
             pairs
-                .map(|(range, place)| text_of(&range.values[*place as usize]))
+                .map(|(range, place)| range.values[*place as usize].to_string())
                 .collect()
         };
         Self {
@@ -135,23 +134,29 @@ impl Checked {
                 if kind.is_some() {
                     let known = outputs.iter().map(|(known, _)| known.as_str());
                     mistakes.push(match output {
-                        Some(output) => Draft::error(format!("`{from}` has no output `{output}`"))
-                            .at(span, "no such output")
-                            .help(did_you_mean(output, known)),
+                        Some(output) => Draft::error(
+                            Mistake::NoSuchOutput,
+                            format!("`{from}` has no output `{output}`"),
+                        )
+                        .at(span, "no such output")
+                        .help(did_you_mean(output, known)),
                         None if outputs.is_empty() => {
-                            Draft::error(format!("`{from}` has no output"))
+                            Draft::error(Mistake::NoSuchOutput, format!("`{from}` has no output"))
                                 .at(span, "nothing to read")
                                 .help(format!("give `{from}` an output"))
                         }
-                        None => Draft::error(format!("`{from}` has several outputs"))
-                            .at(span, "which of them?")
-                            .help(format!(
-                                "write one of {}",
-                                known
-                                    .map(|output| format!("`{from}.{output}`"))
-                                    .collect::<Vec<_>>()
-                                    .join(", ")
-                            )),
+                        None => Draft::error(
+                            Mistake::NoSuchOutput,
+                            format!("`{from}` has several outputs"),
+                        )
+                        .at(span, "one of them must be named")
+                        .help(format!(
+                            "write one of {}",
+                            known
+                                .map(|output| format!("`{from}.{output}`"))
+                                .collect::<Vec<_>>()
+                                .join(", ")
+                        )),
                     });
                 }
                 continue;
@@ -192,7 +197,7 @@ impl Checked {
                         .map(|(name, value)| format!("{name}={value}"))
                         .collect();
                     mistakes.push(
-                        Draft::error(format!("no run of `{from}` at {}", point.join(",")))
+                        Draft::error(Mistake::NoRunToRead, format!("no run of `{from}` at {}", point.join(",")))
                             .at(span, format!("`{name}` has a run there"))
                             .help(format!("sweep both over the same values, or give `{name}` another name for its own")),
                     );

@@ -2,7 +2,7 @@
 
 use runs::settings::Stop;
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::schema::Metric;
 use crate::training::Training;
 
@@ -29,12 +29,16 @@ pub(super) fn check(
     stops.dedup();
     for (stage, obstacle) in stops {
         let draft = match obstacle {
-            Obstacle::Easier(stopped) => Draft::error(format!(
-                "runs of `{stage}` stop at {name} {stopped}, before they can reach {level}"
-            )),
-            Obstacle::OtherMetrics => {
-                Draft::error(format!("runs of `{stage}` stop without regard to {name}"))
-            }
+            Obstacle::Easier(stopped) => Draft::error(
+                Mistake::StopsBeforeLevel,
+                format!(
+                    "runs of `{stage}` stop at {name} {stopped}, before they can reach {level}"
+                ),
+            ),
+            Obstacle::OtherMetrics => Draft::error(
+                Mistake::StopsBeforeLevel,
+                format!("runs of `{stage}` may stop before they reach any level of {name}"),
+            ),
         };
         mistakes.push(draft.at(span, "may never be reached").help(format!(
             "in `{stage}`, set `stop: {{{name}: {level}}}` beside its other levels, or remove `stop`"

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use runs::settings::Stop;
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::schema::Moment;
 use crate::training::{Case, Training};
 
@@ -80,11 +80,11 @@ fn draft(
         Readable::Yes => unreachable!("nothing is wrong"),
         Readable::NotReached => {
             let message = format!("no run of `{stage}` reaches {at} {sizes}");
-            if some_are_read { Draft::warning(message) } else { Draft::error(message) }
+            if some_are_read { Draft::warning(Mistake::NotReached, message) } else { Draft::error(Mistake::NotReached, message) }
                 .help(format!("raise the budget of `{stage}`, or read earlier"))
         }
         Readable::CutsSchedule => {
-            Draft::error(format!("{at} cuts the schedule of `{stage}` short {sizes}")).help(format!(
+            Draft::error(Mistake::CutsSchedule, format!("{at} cuts the schedule of `{stage}` short {sizes}")).help(format!(
                 "a run whose rate falls is read at its end: add a stage like `{stage}` with `budget: {at}`, or make \
                  the schedule constant"
             ))
@@ -95,7 +95,7 @@ fn draft(
                 Moment::Iterations(iterations) => format!("iterations: [{iterations}]"),
                 Moment::End => unreachable!("the end is always evaluated"),
             };
-            Draft::error(format!("runs of `{stage}` are not evaluated at {at} {sizes}"))
+            Draft::error(Mistake::NotEvaluated, format!("runs of `{stage}` are not evaluated at {at} {sizes}"))
                 .help(format!("add `evaluation: {{{list}}}` to `{stage}`"))
         }
         Readable::MayStopBefore => {
@@ -106,7 +106,7 @@ fn draft(
                 ),
                 _ => format!("in `{stage}`, set `stop: {{not_before: {at}}}` or later, beside the levels"),
             };
-            Draft::error(format!("runs of `{stage}` may stop before {at_words} {sizes}")).help(help)
+            Draft::error(Mistake::MayStopBefore, format!("runs of `{stage}` may stop before {at_words} {sizes}")).help(help)
         }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use runs::Spanned;
 
 use super::Decoded;
-use crate::diagnostic::{Draft, Span, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
 use crate::program;
 use crate::schema::{Kind, Name, Stage};
-use crate::spanned::Spanned;
 
 /// A reference to a stage, and of which kinds it must be.
 struct Link<'a> {
@@ -81,7 +81,7 @@ pub(super) fn check(
                 .any(|other| other.to == link.to && other.list == link.list)
             {
                 mistakes.push(
-                    Draft::error(format!("`{}` is named twice", link.to))
+                    Draft::error(Mistake::NamedTwice, format!("`{}` is named twice", link.to))
                         .at(span, "again here")
                         .help("name it once"),
                 );
@@ -95,7 +95,7 @@ pub(super) fn check(
             };
             match kinds.get(link.to) {
                 None => mistakes.push(
-                    Draft::error(format!("no such stage `{}`", link.to))
+                    Draft::error(Mistake::NoSuchStage, format!("no such stage `{}`", link.to))
                         .at(span, "not a stage of this study")
                         .help(unknown(link, fitting())),
                 ),
@@ -103,7 +103,7 @@ pub(super) fn check(
                 Some(None) => {}
                 Some(Some("command")) if link.kinds == RUNS && !writes_curves(stages, link.to) => {
                     mistakes.push(
-                        Draft::error(format!("`{}` writes no curves", link.to))
+                        Draft::error(Mistake::NoCurves, format!("`{}` writes no curves", link.to))
                             .at(span, "training runs are wanted here")
                             .help(format!(
                                 "name the file with its curves under `curves` in `{}`",
@@ -113,12 +113,15 @@ pub(super) fn check(
                 }
                 Some(Some(kind)) if link.kinds.contains(kind) => {}
                 Some(Some(kind)) => mistakes.push(
-                    Draft::error(format!("`{}` is a `{kind}` stage", link.to))
-                        .at(
-                            span,
-                            format!("a {} stage is wanted here", wanted(link.kinds)),
-                        )
-                        .help(did_you_mean(link.to, fitting())),
+                    Draft::error(
+                        Mistake::WrongKind,
+                        format!("`{}` is a `{kind}` stage", link.to),
+                    )
+                    .at(
+                        span,
+                        format!("a {} stage is wanted here", wanted(link.kinds)),
+                    )
+                    .help(did_you_mean(link.to, fitting())),
                 ),
             }
         }
@@ -222,10 +225,13 @@ fn circle(
         .iter()
         .find(|link| link.to == names[names.len() - 1])
         .map_or(closing.written.key_span, |link| link.span);
-    Draft::error(format!(
-        "stages refer to each other in a circle: {}",
-        names.join(" -> ")
-    ))
+    Draft::error(
+        Mistake::StageCircle,
+        format!(
+            "stages refer to each other in a circle: {}",
+            names.join(" -> ")
+        ),
+    )
     .at(span, "closes the circle")
     .help("a stage can read only what does not depend on it")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::diagnostic::{Draft, Span, did_you_mean, nearest};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean, nearest};
 
 /// One error of one decoding.
 #[derive(Debug)]
@@ -71,26 +71,31 @@ impl Fault {
             Blame::Key { span, name, .. } => (*span, name),
         };
         Some(match self.kind {
-            Kind::UnknownKey { key, known } => Draft::error(format!("unknown key `{key}`"))
-                .at(span, format!("not a key of `{name}`"))
-                .help(did_you_mean(&key, known.iter().copied())),
-            Kind::UnknownChoice { word, known } => {
-                Draft::error(format!("unknown choice `{word}` for `{name}`"))
-                    .at(
-                        span,
-                        if nearest(&word, known).is_some() {
-                            "misspelt?"
-                        } else {
-                            "not one of the choices"
-                        },
-                    )
-                    .help(did_you_mean(&word, known.iter().copied()))
+            Kind::UnknownKey { key, known } => {
+                Draft::error(Mistake::UnknownKey, format!("unknown key `{key}`"))
+                    .at(span, format!("not a key of `{name}`"))
+                    .help(did_you_mean(&key, known.iter().copied()))
             }
-            Kind::Missing(field) => Draft::error(format!("`{name}` lacks `{field}`"))
-                .at(span, format!("`{field}` is missing here"))
-                .help(format!(
-                    "add `{field}:`; doc/study-file.md says what it takes"
-                )),
+            Kind::UnknownChoice { word, known } => Draft::error(
+                Mistake::UnknownChoice,
+                format!("unknown choice `{word}` for `{name}`"),
+            )
+            .at(
+                span,
+                if nearest(&word, known).is_some() {
+                    "misspelt?"
+                } else {
+                    "not one of the choices"
+                },
+            )
+            .help(did_you_mean(&word, known.iter().copied())),
+            Kind::Missing(field) => {
+                Draft::error(Mistake::MissingSetting, format!("`{name}` lacks `{field}`"))
+                    .at(span, format!("`{field}` is missing here"))
+                    .help(format!(
+                        "add `{field}:`; doc/study-file.md says what it takes"
+                    ))
+            }
             Kind::Other { message, help } => {
                 let colon = if ["must ", "needs ", "takes "]
                     .iter()
@@ -100,7 +105,8 @@ impl Fault {
                 } else {
                     ":"
                 };
-                let draft = Draft::error(format!("`{name}`{colon} {message}")).at(span, "here");
+                let draft = Draft::error(Mistake::WrongValue, format!("`{name}`{colon} {message}"))
+                    .at(span, "here");
                 match help {
                     Some(help) => draft.help(help),
                     None => draft,

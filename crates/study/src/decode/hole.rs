@@ -1,5 +1,6 @@
 //! A stand-in for a value that was found wrong: harmless, of whatever type is asked for.
 
+use runs::spanned::{self, Parts};
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor,
@@ -7,7 +8,6 @@ use serde::de::{
 
 use super::fault::Fault;
 use crate::diagnostic::Span;
-use crate::spanned::{self, Parts};
 
 /// Reads as 0.5, 1, a name, nothing, a list of one hole, the first choice, a struct of holes.
 #[derive(Clone, Copy)]

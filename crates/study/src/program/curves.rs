@@ -1,16 +1,14 @@
 //! What the curves of a `command` stage are curves of.
 
+use runs::Spanned;
 use runs::number::Count;
 use serde_json::{Map, Value, json};
 
 use super::Program;
-use crate::diagnostic::Draft;
+use crate::diagnostic::{Draft, Mistake};
 use crate::grid::Grid;
 use crate::schema::{Column, CurveOf, Name};
-use crate::spanned::Spanned;
-use crate::sweep::text_of;
 use crate::training::Case;
-use crate::yaml::{Node, Value as Yaml};
 
 /// Settings that a curve has beside those of its optimizer.
 pub(super) const OWN: [&str; 5] = ["method", "model", "batch_size", "learning_rate", "seed"];
@@ -38,51 +36,53 @@ pub(super) fn curves(
     ] {
         if !given && grid.range(setting).is_none() {
             mistakes.push(
-                Draft::error(format!("`{name}` lacks `{setting}`"))
-                    .at(settings, format!("`{setting}` is missing here"))
-                    .help("give it in `settings` or in `sweep`"),
+                Draft::error(
+                    Mistake::MissingSetting,
+                    format!("`{name}` lacks `{setting}`"),
+                )
+                .at(settings, format!("`{setting}` is missing here"))
+                .help("give it in `settings` or in `sweep`"),
             );
         }
     }
     for range in &grid.ranges {
         if Column::NAMES.contains(&range.name.as_str()) && !OWN.contains(&range.name.as_str()) {
             mistakes.push(
-                Draft::error(format!("`{}` is a column of curves", range.name))
-                    .at(range.key_span, "a setting of that name")
-                    .help("give the setting another name: in exports the two would be one"),
+                Draft::error(
+                    Mistake::ColumnName,
+                    format!(
+                        "a setting is called `{}`, like a column of curves",
+                        range.name
+                    ),
+                )
+                .at(range.key_span, "both would have this name in exports")
+                .help("give the setting another name"),
             );
         }
         if matches!(range.name.as_str(), "epochs" | "iterations") {
             mistakes.push(
-                Draft::warning(format!("`{}` is swept, and the budget is not", range.name))
-                    .at(range.key_span, "changes what the program is told, and not how long a run is")
+                Draft::warning(Mistake::BudgetNotSwept, format!("`{}` is swept, and the budget is not", range.name))
+                    .at(range.key_span, "changes what the program is told, but not the budget in `settings`")
                     .help("write a stage for each budget, the second as `like: FIRST` with its own `settings.budget`"),
             );
         }
         for value in &range.values {
             let (fits, wanted) = match range.name.as_str() {
                 "batch_size" => (
-                    scalar(value).as_u64().is_some_and(|x| x > 0),
+                    value.json().as_u64().is_some_and(|x| x > 0),
                     "a whole number, 1 or more",
                 ),
-                "learning_rate" => (
-                    scalar(value).as_f64().is_some_and(|x| x > 0.0),
-                    "a number above 0",
-                ),
-                "seed" => (scalar(value).as_u64().is_some(), "a whole number"),
-                "method" | "model" => (
-                    Name::is_name(&text_of(value)) && value.text().is_some(),
-                    "a name",
-                ),
+                "learning_rate" => (value.number().is_some_and(|x| x > 0.0), "a number above 0"),
+                "seed" => (value.json().as_u64().is_some(), "a whole number"),
+                "method" | "model" => (value.word().is_some_and(Name::is_name), "a name"),
                 _ => (true, ""),
             };
             if !fits {
                 mistakes.push(
-                    Draft::error(format!(
-                        "`{}` is {wanted}, not {}",
-                        range.name,
-                        text_of(value)
-                    ))
+                    Draft::error(
+                        Mistake::BadCurveSetting,
+                        format!("`{}` is {wanted}, not {}", range.name, **value),
+                    )
                     .at(value.span, "here"),
                 );
             }
@@ -90,9 +90,12 @@ pub(super) fn curves(
     }
     let Some(train_examples) = of.train_examples.map(Count::get).or(dataset_examples) else {
         mistakes.push(
-            Draft::error(format!("`{name}` lacks `train_examples`"))
-                .at(settings, "how large is the training set?")
-                .help("give it in `settings`; it is known of itself only where one input is a `dataset` stage that says it"),
+            Draft::error(
+                Mistake::MissingSetting,
+                format!("`{name}` lacks `train_examples`"),
+            )
+            .at(settings, "the size of the training set is not known")
+            .help("give it in `settings`, or name a `dataset` stage among the inputs"),
         );
         return None;
     };
@@ -160,7 +163,7 @@ impl Curves {
             settings.insert("model".to_owned(), json!(model));
         }
         for (range, place) in program.grid.ranges.iter().zip(point) {
-            let value = scalar(&range.values[*place as usize]);
+            let value = range.values[*place as usize].json();
             match range.name.as_str() {
                 "method" => {}
                 own if OWN.contains(&own) => {
@@ -174,21 +177,5 @@ impl Curves {
         let method = self.method(program, point);
         settings.insert("optimizer".to_owned(), json!({ method: optimizer }));
         settings
-    }
-}
-
-/// A value of a sweep as JSON; a whole number is one however it is written.
-pub(super) fn scalar(node: &Node) -> Value {
-    match &node.value {
-        Yaml::Integer(number) => i64::try_from(*number).map_or(json!(*number as f64), |x| json!(x)),
-        Yaml::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
-            json!(*number as i64)
-        }
-        Yaml::Float(number) => json!(number),
-        Yaml::Bool(flag) => json!(flag),
-        Yaml::Text(text) => json!(text),
-        Yaml::Null | Yaml::Sequence(_) | Yaml::Mapping(_) => {
-            unreachable!("values of a sweep are scalars")
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a command's inputs and outputs lie in its working folder.
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::schema::{Command, Name};
 
 /// Paths in the working folder stay in it and do not meet.
@@ -8,9 +8,12 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
     for (name, input) in &command.inputs {
         if !is_file_name(name) {
             mistakes.push(
-                Draft::error(format!("`{name}` is no name for an input"))
-                    .at(input.key, "its name in the working folder")
-                    .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
+                Draft::error(
+                    Mistake::BadFileName,
+                    format!("`{name}` cannot be the name of an input"),
+                )
+                .at(input.key, "its name in the working folder")
+                .help("use letters, digits, `.`, `-` and `_`, not beginning with `.`"),
             );
         }
     }
@@ -23,13 +26,16 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
             continue;
         }
         mistakes.push(
-            Draft::error(format!("`{name}` is no name for an output"))
-                .at(path.key, "here")
-                .help(if name == "curve" {
-                    "`curve` is what `curves` becomes; choose another name"
-                } else {
-                    "use letters, digits, `-` and `_`"
-                }),
+            Draft::error(
+                Mistake::BadFileName,
+                format!("`{name}` cannot be the name of an output"),
+            )
+            .at(path.key, "here")
+            .help(if name == "curve" {
+                "`curve` is the output that `curves` gives; choose another name"
+            } else {
+                "use letters, digits, `-` and `_`"
+            }),
         );
     }
     let is_discarded = |path: &str| {
@@ -53,9 +59,12 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
             || parts.iter().any(|part| matches!(*part, "" | "." | ".."))
         {
             mistakes.push(
-                Draft::error(format!("`{text}` is no path in the working folder"))
-                    .at(span, "here")
-                    .help("give it relative to that folder, without `.` and `..`"),
+                Draft::error(
+                    Mistake::PathLeavesFolder,
+                    format!("`{text}` is not a path in the working folder"),
+                )
+                .at(span, "here")
+                .help("give it relative to that folder, without `.` and `..`"),
             );
             continue;
         }
@@ -69,10 +78,13 @@ pub(crate) fn check_paths(command: &Command, mistakes: &mut Vec<Draft>) {
         });
         if let Some((other, place)) = in_the_way {
             mistakes.push(
-                Draft::error(format!("`{text}` and `{other}` are in each other's way"))
-                    .at(span, "here")
-                    .also(*place, "and here")
-                    .help("inputs and outputs are different files; none lies in another"),
+                Draft::error(
+                    Mistake::PathsMeet,
+                    format!("`{text}` and `{other}` overlap"),
+                )
+                .at(span, "here")
+                .also(*place, "and here")
+                .help("each input and output is a file or folder of its own, and none lies in another"),
             );
         }
         taken.push((text, span));

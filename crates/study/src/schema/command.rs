@@ -1,20 +1,18 @@
 //! The `command` kind.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use runs::number::{Count, Positive};
 use runs::settings::{Budget, LastBatch};
+use runs::{Span, Spanned};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess};
 
-use super::Name;
 use super::curves::{CurveFile, Curves};
-use super::sweep::Scalar;
-use crate::diagnostic::Span;
-use crate::spanned::Spanned;
+use super::shape::{Shape, by_shape};
+use super::{Name, Scalar, not_empty};
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///
@@ -30,8 +28,7 @@ use crate::spanned::Spanned;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
     /// The program and its arguments, one by one; or one line for the shell.
-    #[expect(dead_code, reason = "read from the tree, with the places of arguments")]
-    pub(crate) run: Run,
+    pub(crate) run: Spanned<Run>,
     /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
     /// relative to the folder of the study file that says so (`./NAME` where it could be a stage), a folder, or a
     /// pattern (`./data/*.csv`): those are folders there, too, without `.git` and `__pycache__`. Of a stage with a
@@ -110,7 +107,7 @@ pub(crate) struct CurveOf {
 #[schemars(untagged)]
 pub(crate) enum Variable {
     /// This value.
-    Value(#[expect(dead_code, reason = "read from the tree, with its spelling")] Scalar),
+    Value(Scalar),
     /// What another variable has where `pipeline` runs; kept nowhere, and no part of the key.
     FromEnv(FromEnv),
 }
@@ -123,85 +120,43 @@ pub(crate) struct FromEnv {
     pub(crate) from_env: String,
 }
 
-impl<'de> Deserialize<'de> for Variable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValueOrName;
+by_shape!(Variable, Run);
 
-        impl<'de> Visitor<'de> for ValueOrName {
-            type Value = Variable;
+impl<'de> Shape<'de> for Variable {
+    const WANTED: &'static str = "a number, a word, true or false, or `{ from_env: NAME }`";
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, a word, true or false, or `{ from_env: NAME }`")
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        Ok(Self::Value(scalar))
+    }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Variable, E> {
-                Ok(Variable::Value(Scalar::Number(number)))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Variable, E> {
-                Ok(Variable::Value(Scalar::Number(number as f64)))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Variable, E> {
-                Ok(Variable::Value(Scalar::Number(number as f64)))
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Variable, E> {
-                Ok(Variable::Value(Scalar::Flag(flag)))
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Variable, E> {
-                Ok(Variable::Value(Scalar::Word(word.to_owned())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Variable, A::Error> {
-                FromEnv::deserialize(MapAccessDeserializer::new(map)).map(Variable::FromEnv)
-            }
-        }
-
-        deserializer.deserialize_any(ValueOrName)
+    fn mapping<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        FromEnv::deserialize(MapAccessDeserializer::new(map)).map(Self::FromEnv)
     }
 }
 
 /// A program with its arguments, or a line for the shell.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
-#[expect(dead_code, reason = "read from the tree, with the places of arguments")]
 pub(crate) enum Run {
     /// The program and its arguments.
-    Program(#[schemars(length(min = 1))] Vec<Scalar>),
+    Program(#[schemars(length(min = 1))] Vec<Spanned<Scalar>>),
     /// A line for `/bin/sh -e -c`; with a pipe in it for `bash -e -o pipefail -c`, so that a failure before the
     /// pipe is one.
     Shell(String),
 }
 
-impl<'de> Deserialize<'de> for Run {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrLine;
+impl<'de> Shape<'de> for Run {
+    const WANTED: &'static str = "a program with its arguments in a list, or a line for the shell";
 
-        impl<'de> Visitor<'de> for ListOrLine {
-            type Value = Run;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a program with its arguments in a list, or a line for the shell")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Run, E> {
-                if line.trim().is_empty() {
-                    return Err(E::custom("must not be empty"));
-                }
-                Ok(Run::Shell(line.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Run, A::Error> {
-                let list: Vec<Scalar> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
-                if list.is_empty() {
-                    return Err(serde::de::Error::custom("must not be empty"));
-                }
-                Ok(Run::Program(list))
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar {
+            Scalar::Word(line) if line.trim().is_empty() => Err(E::custom("must not be empty")),
+            Scalar::Word(line) => Ok(Self::Shell(line)),
+            other => Err(E::invalid_type(other.unexpected(), &Self::WANTED)),
         }
+    }
 
-        deserializer.deserialize_any(ListOrLine)
+    fn list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        not_empty(SeqAccessDeserializer::new(list)).map(Self::Program)
     }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use runs::Metric;
 use runs::number::Count;
+use runs::{Metric, Spanned};
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::spanned::Spanned;
+use super::shape::{Shape, by_shape};
+use super::{Scalar, not_empty};
 
 /// The file with curves that a program writes: its path, or what is in it; or several files that together have the
 /// columns.
@@ -160,45 +161,33 @@ impl<'de> Deserialize<'de> for Column {
     }
 }
 
-impl<'de> Deserialize<'de> for Curves {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyForm;
+by_shape!(Curves);
 
-        impl<'de> Visitor<'de> for AnyForm {
-            type Value = Curves;
+impl<'de> Shape<'de> for Curves {
+    const WANTED: &'static str =
+        "the path of a file, a mapping with its `path`, or a list of such mappings";
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "the path of a file, a mapping with its `path`, or a list of such mappings",
-                )
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        let Scalar::Word(path) = scalar else {
+            return Err(E::invalid_type(scalar.unexpected(), &Self::WANTED));
+        };
+        Ok(Self(vec![CurveFile {
+            path: Spanned::nowhere(path),
+            columns: BTreeMap::new(),
+            ignore: Vec::new(),
+            counted_in: CountedIn::Steps,
+            counted_from: 1,
+            tokens_per_example: None,
+            percent: false,
+        }]))
+    }
 
-            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Curves, E> {
-                Ok(Curves(vec![CurveFile {
-                    path: Spanned::nowhere(path.to_owned()),
-                    columns: BTreeMap::new(),
-                    ignore: Vec::new(),
-                    counted_in: CountedIn::Steps,
-                    counted_from: 1,
-                    tokens_per_example: None,
-                    percent: false,
-                }]))
-            }
+    fn mapping<A: MapAccess<'de>>(file: A) -> Result<Self, A::Error> {
+        let file = CurveFile::deserialize(MapAccessDeserializer::new(file))?;
+        Ok(Self(vec![file]))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, file: A) -> Result<Curves, A::Error> {
-                let file = CurveFile::deserialize(MapAccessDeserializer::new(file))?;
-                Ok(Curves(vec![file]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Curves, A::Error> {
-                let files: Vec<CurveFile> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
-                if files.is_empty() {
-                    return Err(serde::de::Error::custom("must not be empty"));
-                }
-                Ok(Curves(files))
-            }
-        }
-
-        deserializer.deserialize_any(AnyForm)
+    fn list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        not_empty(SeqAccessDeserializer::new(list)).map(Self)
     }
 }

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
+use runs::Spanned;
 use runs::number::Count;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
 
-use crate::spanned::Spanned;
+use super::Scalar;
+use super::shape::{Shape, by_shape};
 
 /// Images with labels: a source and how it is split. The parts are stratified by class and do not overlap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -83,7 +84,7 @@ impl Sha256 {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(format!(
-                "{text:?} is no SHA-256, which has 64 hexadecimal digits"
+                "{text:?} is not a SHA-256, which has 64 hexadecimal digits"
             ))
         }
     }
@@ -117,27 +118,21 @@ impl JsonSchema for Sha256 {
     }
 }
 
-impl<'de> Deserialize<'de> for Checksums {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrNamed;
+by_shape!(Checksums);
 
-        impl<'de> Visitor<'de> for OneOrNamed {
-            type Value = Checksums;
+impl<'de> Shape<'de> for Checksums {
+    const WANTED: &'static str =
+        "a SHA-256, or one for each file as `{train_32x32.mat: 435e94...}`";
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a SHA-256, or one for each file as `{train_32x32.mat: 435e94...}`")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Checksums, E> {
-                Sha256::new(text).map(Checksums::Of).map_err(E::custom)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Checksums, A::Error> {
-                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Checksums::ByName)
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar {
+            Scalar::Word(text) => Sha256::new(&text).map(Self::Of).map_err(E::custom),
+            other => Err(E::invalid_type(other.unexpected(), &Self::WANTED)),
         }
+    }
 
-        deserializer.deserialize_any(OneOrNamed)
+    fn mapping<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Self::ByName)
     }
 }
 

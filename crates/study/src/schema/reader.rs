@@ -4,19 +4,19 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use runs::reader;
+use runs::{Spanned, reader};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Name, not_empty};
-use crate::spanned::Spanned;
 
-pub(crate) use reader::{Axis, By, Claim};
+pub(crate) use reader::{Axis, By};
 pub(crate) use runs::Moment;
 
 pub(crate) type Select = reader::Select<Stages>;
 pub(crate) type StepsToTarget = reader::StepsToTarget<Stages>;
 pub(crate) type Heatmap = reader::Heatmap<Stages>;
+pub(crate) type Report = reader::Report<Stages, Vec<Spanned<Name>>>;
 
 /// The stages whose runs are read, at least one.
 #[derive(Clone, Debug, Serialize)]
@@ -50,22 +50,4 @@ impl JsonSchema for Stages {
         schema.insert("minItems".to_owned(), 1.into());
         schema
     }
-}
-
-/// The page: tables, the curves behind them, and what they say about claims.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Report {
-    /// The page's title. Default: the study's name.
-    pub(crate) title: Option<String>,
-    /// The `select`, `steps_to_target` and `heatmap` stages to show.
-    #[schemars(length(min = 1))]
-    #[serde(deserialize_with = "not_empty")]
-    pub(crate) include: Vec<Spanned<Name>>,
-    /// More `train` stages to show, beside those that the included stages read.
-    #[serde(default)]
-    pub(crate) runs: Vec<Spanned<Name>>,
-    /// Claims to decide, each by its name or as `{name: {settings}}`.
-    #[serde(default)]
-    pub(crate) claims: Vec<Claim>,
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runs::Spanned;
 use runs::number::{Count, Finite, Positive};
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::shape::{self, Shape, by_shape};
+use super::{Scalar, not_empty};
 
 /// Settings to run over: every combination of their values, but for what the four keys below say. Every
 /// other key names a setting. In `train` that is one of its keys (`batch_size`, `learning_rate`, `seed`, ...),
@@ -17,49 +21,44 @@ pub(crate) struct Sweep {
     /// Groups of settings that vary together: the first value of each, then the second of each, and so on.
     /// The settings of a group have equally many values. Default: none.
     #[schemars(with = "Option<Vec<BTreeMap<String, Values>>>")]
-    pub(crate) zip: Vec<BTreeMap<String, Values>>,
+    pub(crate) zip: Vec<Spanned<BTreeMap<String, Spanned<Values>>>>,
     /// Points one by one, each with a value for the same settings; combined with the other settings' values.
     /// Default: none.
     #[schemars(with = "Option<Vec<BTreeMap<String, Scalar>>>")]
-    pub(crate) points: Vec<BTreeMap<String, Scalar>>,
+    pub(crate) points: Vec<Spanned<BTreeMap<String, Spanned<Scalar>>>>,
     /// Combinations to leave out: those that fit one of these. Default: none.
     #[schemars(with = "Option<Vec<BTreeMap<String, Test>>>")]
-    pub(crate) exclude: Vec<BTreeMap<String, Test>>,
+    pub(crate) exclude: Vec<Spanned<Condition>>,
     /// Conditions: where `if` fits, only combinations that fit `then` are run. Default: none.
     #[schemars(with = "Option<Vec<When>>")]
-    pub(crate) when: Vec<When>,
+    pub(crate) when: Vec<Spanned<When>>,
     /// The settings, each with its values.
     #[schemars(flatten, with = "BTreeMap<String, Option<Values>>")]
-    pub(crate) values: BTreeMap<String, Values>,
+    pub(crate) values: Vec<(String, Spanned<Values>)>,
 }
+
+/// What combinations must be: the value of each of these settings.
+pub(crate) type Condition = BTreeMap<String, Spanned<Test>>;
 
 /// A condition on combinations.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "conditions are read from the tree, with their places"
-)]
 pub(crate) struct When {
     /// The combinations that the condition is about.
     #[serde(rename = "if")]
-    pub(crate) fits: BTreeMap<String, Test>,
+    pub(crate) fits: Spanned<Condition>,
     /// What they must fit to be run.
-    pub(crate) then: BTreeMap<String, Test>,
+    pub(crate) then: Spanned<Condition>,
 }
 
 /// What a setting's value must be.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
-#[expect(
-    dead_code,
-    reason = "conditions are read from the tree, with their places"
-)]
 pub(crate) enum Test {
     /// This value.
     Is(Scalar),
     /// One of these values.
-    OneOf(#[schemars(length(min = 1))] Vec<Scalar>),
+    OneOf(#[schemars(length(min = 1))] Vec<Spanned<Scalar>>),
     /// A number within bounds.
     Within(Bounds),
 }
@@ -79,21 +78,9 @@ pub(crate) struct Bounds {
 #[schemars(untagged)]
 pub(crate) enum Values {
     /// One by one.
-    List(#[schemars(length(min = 1))] Vec<Scalar>),
+    List(#[schemars(length(min = 1))] Vec<Spanned<Scalar>>),
     /// By a rule.
     Progression(Progression),
-}
-
-/// A number, a word, or true or false.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(untagged)]
-pub(crate) enum Scalar {
-    /// A number, rounded to 12 significant digits.
-    Number(f64),
-    /// True or false.
-    Flag(bool),
-    /// A word.
-    Word(String),
 }
 
 /// Values by a rule, rounded to 12 significant digits.
@@ -101,7 +88,7 @@ pub(crate) enum Scalar {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Progression {
     /// `[from, to]`: from, twice that, ... up to and with to.
-    PowersOfTwo([Count; 2]),
+    PowersOfTwo(Spanned<[Count; 2]>),
     /// Each the `ratio` times the one before.
     Geometric(Geometric),
     /// Each the `step` more than the one before.
@@ -152,7 +139,7 @@ impl<'de> Deserialize<'de> for Sweep {
                         "exclude" => sweep.exclude = map.next_value()?,
                         "when" => sweep.when = map.next_value()?,
                         _ => {
-                            sweep.values.insert(key, map.next_value()?);
+                            sweep.values.push((key, map.next_value()?));
                         }
                     }
                 }
@@ -164,139 +151,43 @@ impl<'de> Deserialize<'de> for Sweep {
     }
 }
 
-impl<'de> Deserialize<'de> for Test {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ScalarListOrBounds;
+by_shape!(Test);
 
-        impl<'de> Visitor<'de> for ScalarListOrBounds {
-            type Value = Test;
+impl<'de> Shape<'de> for Test {
+    const WANTED: &'static str = "a value, a list of values, or `at_least` and `at_most`";
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value, a list of values, or `at_least` and `at_most`")
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        Ok(Self::Is(scalar))
+    }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Test, E> {
-                Ok(Test::Is(Scalar::Number(number)))
-            }
+    fn list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        not_empty(SeqAccessDeserializer::new(list)).map(Self::OneOf)
+    }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Test, E> {
-                Ok(Test::Is(Scalar::Number(number as f64)))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Test, E> {
-                Ok(Test::Is(Scalar::Number(number as f64)))
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Test, E> {
-                Ok(Test::Is(Scalar::Flag(flag)))
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Test, E> {
-                Ok(Test::Is(Scalar::Word(word.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Test, A::Error> {
-                let list: Vec<Scalar> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
-                if list.is_empty() {
-                    return Err(serde::de::Error::custom("must not be empty"));
-                }
-                Ok(Test::OneOf(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, bounds: A) -> Result<Test, A::Error> {
-                let bounds = Bounds::deserialize(MapAccessDeserializer::new(bounds))?;
-                if bounds.at_least.is_none() && bounds.at_most.is_none() {
-                    return Err(serde::de::Error::custom(
-                        "needs `at_least` or `at_most`, or both",
-                    ));
-                }
-                Ok(Test::Within(bounds))
-            }
+    fn mapping<A: MapAccess<'de>>(bounds: A) -> Result<Self, A::Error> {
+        let bounds = Bounds::deserialize(MapAccessDeserializer::new(bounds))?;
+        if bounds.at_least.is_none() && bounds.at_most.is_none() {
+            return Err(A::Error::custom("needs `at_least` or `at_most`, or both"));
         }
-
-        deserializer.deserialize_any(ScalarListOrBounds)
+        Ok(Self::Within(bounds))
     }
 }
 
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrRule;
-
-        impl<'de> Visitor<'de> for ListOrRule {
-            type Value = Values;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of values, or `powers_of_two`, `geometric` or `linear`")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Values, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Values::List)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, rule: A) -> Result<Values, A::Error> {
-                Progression::deserialize(MapAccessDeserializer::new(rule)).map(Values::Progression)
-            }
-        }
-
-        deserializer.deserialize_seq(ListOrRule)
+        // So that what stands in for a mistake is a list.
+        deserializer.deserialize_seq(shape::Visitor::<Self>::new())
     }
 }
 
-impl Scalar {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        match self {
-            Self::Number(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
-                (*number as i64).into()
-            }
-            Self::Number(number) => (*number).into(),
-            Self::Flag(flag) => (*flag).into(),
-            Self::Word(word) => word.as_str().into(),
-        }
+impl<'de> Shape<'de> for Values {
+    const WANTED: &'static str = "a list of values, or `powers_of_two`, `geometric` or `linear`";
+
+    fn list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Self::List)
     }
-}
 
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => f.write_str(&crate::sweep::number_text(*number)),
-            Self::Flag(flag) => flag.fmt(f),
-            Self::Word(word) => f.write_str(word),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyScalar;
-
-        impl Visitor<'_> for AnyScalar {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, a word, or true or false")
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar::Number(number))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar::Number(number as f64))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Number(number as f64))
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Scalar, E> {
-                Ok(Scalar::Flag(flag))
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Word(word.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_any(AnyScalar)
+    fn mapping<A: MapAccess<'de>>(rule: A) -> Result<Self, A::Error> {
+        Progression::deserialize(MapAccessDeserializer::new(rule)).map(Self::Progression)
     }
 }

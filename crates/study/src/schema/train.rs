@@ -2,14 +2,14 @@
 
 use runs::number::{Count, Positive};
 use runs::settings::{
-    Augment, BatchNorm, Budget, Divergence, Evaluation, LastBatch, Length, Model, NoiseScale,
-    Optimizer, Schedule, Settings, Shape, Stop,
+    Augment, BatchNorm, Budget, Divergence, Evaluation, LastBatch, Model, NoiseScale, Optimizer,
+    Schedule, Settings, Shape, Stop,
 };
+use runs::{Moment, Spanned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Name;
-use crate::spanned::Spanned;
 
 /// Training runs: one, or with `sweep` one for each combination of its values.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -37,8 +37,8 @@ pub(crate) struct Train {
     pub(crate) budget: Option<Spanned<Budget>>,
     /// How the learning rate changes. Default `constant`.
     pub(crate) schedule: Option<Shape>,
-    /// If it takes W steps, the rate of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
-    pub(crate) warmup: Option<Spanned<Length>>,
+    /// How long the rate rises at first: up to step W, that of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
+    pub(crate) warmup: Option<Spanned<Moment>>,
     /// The update rule. Required without `configuration`.
     pub(crate) optimizer: Option<Optimizer>,
     /// Random changes of the training images, drawn anew each epoch. Default: none.
@@ -70,7 +70,7 @@ impl Train {
             budget: *self.budget?,
             schedule: Schedule {
                 shape: self.schedule.clone().unwrap_or(Shape::Constant {}),
-                warmup: self.warmup.map(|length| *length),
+                warmup: self.warmup.map(|to| *to),
             },
             optimizer: self.optimizer.clone()?,
             augment: self.augment.unwrap_or_default(),

@@ -3,17 +3,17 @@
 use runs::keys_of;
 use runs::settings::Optimizer;
 
-use crate::diagnostic::{Draft, did_you_mean};
+use crate::diagnostic::{Draft, Mistake, Span, did_you_mean};
 use crate::schema::Train;
-use crate::yaml::{Entry, Node};
+use crate::yaml::Node;
 
 /// Where in `train` the setting is that a sweep names.
 pub(crate) fn path_in_train(
-    entry: &Entry,
+    name: &str,
+    key: Span,
     train: &Node,
     mistakes: &mut Vec<Draft>,
 ) -> Option<Vec<String>> {
-    let name = entry.key.as_str();
     let own: Vec<&str> = keys_of::<Train>()
         .iter()
         .copied()
@@ -40,16 +40,16 @@ pub(crate) fn path_in_train(
         "dataset" | "configuration" | "optimizer" | "initial_weights"
     ) {
         mistakes.push(
-            Draft::error(format!("`{name}` cannot be swept"))
-                .at(entry.key_span, "here")
+            Draft::error(Mistake::CannotBeSwept, format!("`{name}` cannot be swept"))
+                .at(key, "here")
                 .help("write one stage for each, the second as `like: FIRST`"),
         );
         return None;
     } else {
         mistakes.push(
-            Draft::error(format!("no such setting `{name}`"))
+            Draft::error(Mistake::NoSuchSetting, format!("no such setting `{name}`"))
                 .at(
-                    entry.key_span,
+                    key,
                     match method {
                         Some(method) => format!("not a setting of `train` or of `{method}`"),
                         None => "not a setting of `train`".to_owned(),

@@ -4,7 +4,7 @@ use runs::number::Count;
 use runs::settings::{Budget, Evaluation, Stop};
 use runs::{Part, epochs_to_steps};
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::schema::{Dataset, Metric, Moment};
 
 /// Runs that look alike to what reads them.
@@ -43,11 +43,14 @@ pub(super) fn check_case(
         && case.batch_size.get() > examples
     {
         mistakes.push(
-            Draft::error(format!(
-                "batch size {} with {examples} training examples",
-                case.batch_size.get()
-            ))
-            .at(at.batch_size, "larger than the training set")
+            Draft::error(
+                Mistake::BatchTooLarge,
+                format!(
+                    "batch size {} is larger than the training set of {examples} examples",
+                    case.batch_size.get()
+                ),
+            )
+            .at(at.batch_size, "too large")
             .help(format!("at most {examples}")),
         );
     }
@@ -58,10 +61,13 @@ pub(super) fn check_case(
         && case.epochs().is_some_and(|epochs| epochs <= 0.0)
     {
         mistakes.push(
-            Draft::error(format!(
-                "`{name}` has no budget at batch size {}",
-                case.batch_size.get()
-            ))
+            Draft::error(
+                Mistake::NoBudget,
+                format!(
+                    "the budget of `{name}` is not above 0 at batch size {}",
+                    case.batch_size.get()
+                ),
+            )
             .at(
                 at.budget,
                 "log2(B / adjusted_from_batch) + 1 is not above 0",
@@ -84,11 +90,14 @@ pub(crate) fn missing_part(metric: Metric, data: &Dataset, span: Span) -> Option
         Part::Test => ("test", data.test_examples() > 0),
     };
     (!present).then(|| {
-        Draft::error(format!("`{name}` without {part} images"))
-            .at(span, format!("reads `{name}`"))
-            .help(format!(
-                "give the data set `{part}:` with a number of images"
-            ))
+        Draft::error(
+            Mistake::MissingPart,
+            format!("`{name}` needs {part} images, and the data set has none"),
+        )
+        .at(span, format!("`{name}` is read here"))
+        .help(format!(
+            "give the data set a number of images under `{part}`"
+        ))
     })
 }
 

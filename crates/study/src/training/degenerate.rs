@@ -3,20 +3,18 @@
 use runs::number::Count;
 use runs::settings::{LastBatch, Optimizer};
 
-use crate::diagnostic::{Draft, Span};
+use crate::diagnostic::{Draft, Mistake, Span};
 use crate::grid::Grid;
 use crate::schema::Train;
 use crate::yaml::{Node, Value};
 
 /// Warns of a damping that single precision hardly has: a factor that is singular is then not damped at all.
 pub(super) fn check_damping(name: &str, train: &Node, grid: &Grid, mistakes: &mut Vec<Draft>) {
-    for node in values(train, grid, &["optimizer", "kfac", "damping"]) {
-        if let Value::Float(damping) = node.value
-            && damping < f64::from(f32::MIN_POSITIVE)
-        {
+    for (damping, span) in values(train, grid, &["optimizer", "kfac", "damping"]) {
+        if damping < f64::from(f32::MIN_POSITIVE) {
             mistakes.push(
-                Draft::warning(format!("a damping of {damping:e} in `{name}`"))
-                    .at(node.span, "below single precision")
+                Draft::warning(Mistake::TinyDamping, format!("a damping of {damping:e} in `{name}`"))
+                    .at(span, "below single precision")
                     .help(
                         "training is in single precision, whose smallest normal number is 1.2e-38; below it a \
                          damping is 0 or nearly so",
@@ -26,16 +24,20 @@ pub(super) fn check_damping(name: &str, train: &Node, grid: &Grid, mistakes: &mu
     }
 }
 
-/// The values of the setting at `path` of `train`.
-fn values<'a>(train: &'a Node, grid: &'a Grid, path: &[&str]) -> Vec<&'a Node> {
-    let below =
-        |node: &'a Node, path: &[&str]| path.iter().try_fold(node, |node, key| node.get(key));
-    let swept = grid.ranges.iter().find_map(|range| {
-        let (above, rest) = path.split_at_checked(range.path.len())?;
-        let at = |value| below(value, rest);
-        (range.path == above).then(|| range.values.iter().filter_map(at).collect())
+/// The numbers of the setting at `path` of `train`, each with its place.
+fn values(train: &Node, grid: &Grid, path: &[&str]) -> Vec<(f64, Span)> {
+    if let Some(range) = grid.ranges.iter().find(|range| range.path == path) {
+        let numbers = range.values.iter();
+        return numbers
+            .filter_map(|value| Some((value.number()?, value.span)))
+            .collect();
+    }
+    let node = path.iter().try_fold(train, |node, key| node.get(key));
+    let number = node.and_then(|node| match node.value {
+        Value::Float(number) => Some((number, node.span)),
+        _ => None,
     });
-    swept.unwrap_or_else(|| below(train, path).into_iter().collect())
+    number.into_iter().collect()
 }
 
 /// The side of a Kronecker factor above which its inversion is what a run does most.
@@ -55,7 +57,7 @@ pub(super) fn check_factors(name: &str, train: &Train, mistakes: &mut Vec<Draft>
     let times = (side as f64 / 512.0).powi(3);
     let every = kfac.inverse_every.get();
     mistakes.push(
-        Draft::warning(format!(
+        Draft::warning(Mistake::WideFactor, format!(
             "`{name}` has a Kronecker factor of {side} x {side}"
         ))
         .at(model.span, format!("{mib:.0} MiB, inverted every {every} steps"))
@@ -89,24 +91,28 @@ pub(super) fn check_normalisation(
         .map_or(batch_size.span, |ghost| ghost.span);
     let mut warn = |span: Span, which: String, help: &str| {
         mistakes.push(
-            Draft::warning(format!("BatchNorm over one example in `{name}`"))
-                .at(span, which)
-                .help(help),
+            Draft::warning(
+                Mistake::BatchNormOfOne,
+                format!("BatchNorm over one example in `{name}`"),
+            )
+            .at(span, which)
+            .help(help),
         );
     };
-    let more = "it is normalised by itself: most of what tells it from others is lost, and evaluations see \
-                another network";
+    let more = "normalised alone, an example loses most of what distinguishes it, and evaluations use other statistics";
     if batch == 1 {
-        warn(batch_size.span, "a batch of one".to_owned(), more);
+        warn(batch_size.span, "a batch of one example".to_owned(), more);
     } else if ghost == Some(1) {
-        warn(ghost_span, "a ghost batch of one".to_owned(), more);
+        warn(ghost_span, "a ghost batch of one example".to_owned(), more);
     } else if one_is_left(batch, ghost) {
-        let which = format!("batch size {batch} leaves a ghost batch of one");
+        let which = format!("batch size {batch} leaves a ghost batch of one example");
         warn(ghost_span, which, more);
     } else if left_over == 1 || left_over > 0 && one_is_left(left_over, ghost) {
         let which = match left_over {
-            1 => "the last batch of an epoch is of one".to_owned(),
-            n => format!("the last batch of an epoch, of {n}, leaves a ghost batch of one"),
+            1 => "the last batch of an epoch has one example".to_owned(),
+            n => format!(
+                "the last batch of an epoch has {n} examples, which leaves a ghost batch of one"
+            ),
         };
         warn(batch_size.span, which, "`last_batch: drop` leaves it out");
     }

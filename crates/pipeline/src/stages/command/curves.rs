@@ -228,10 +228,11 @@ mod tests {
         let run_of_csv = run("c.csv", csv);
         assert_eq!(run_of_csv, run("c.jsonl", lines));
         assert_eq!(run_of_csv.outcome, Outcome::Finished);
-        let updates: Vec<_> = run_of_csv.updates.rows().collect();
+        let updates: Vec<_> = run_of_csv.curve.updates.rows().collect();
         assert_eq!(updates, [(1, 2.5, 0.5), (2, 1.5, 0.5), (3, 1.0, 0.05)]);
         assert_eq!(run_of_csv.rate_drops, [2]);
         let read: Vec<_> = run_of_csv
+            .curve
             .evaluations
             .iter()
             .map(|e| {
@@ -274,7 +275,7 @@ mod tests {
             "step,loss,train_loss\n0,,2\n1,2,\n2,inf,\n3,1,0.5\n",
         );
         assert_eq!(skipped.outcome, Outcome::Finished);
-        assert_eq!(skipped.evaluations.len(), 2);
+        assert_eq!(skipped.curve.evaluations.len(), 2);
     }
 
     #[test]
@@ -285,13 +286,14 @@ mod tests {
         );
         assert_eq!(run.outcome, Outcome::Finished);
         let measured = run
+            .curve
             .evaluations
             .iter()
             .map(|at| Metric::TestLoss.measured(at));
         assert!(
             matches!(measured.collect::<Vec<_>>()[..], [None, Some(loss)] if !loss.is_finite())
         );
-        assert_eq!(Metric::TestLoss.of(&run.evaluations[1]), None);
+        assert_eq!(Metric::TestLoss.of(&run.curve.evaluations[1]), None);
     }
 
     #[test]
@@ -302,7 +304,7 @@ mod tests {
         let kept = read(&settings, text).unwrap_or_else(|error| panic!("{error}"));
         assert!(kept.bytes.len() < 2000, "{} bytes", kept.bytes.len());
         let run = Run::from_bytes("sgd/seed=1", &kept.bytes).expect("a curve");
-        let losses: Vec<_> = run.updates.losses().collect();
+        let losses: Vec<_> = run.curve.updates.losses().collect();
         assert_eq!(losses, [(50_000_000, 2.0), (100_000_000, 1.0)]);
         assert_eq!(run.outcome, Outcome::Finished);
     }

@@ -1,7 +1,7 @@
-//! A value that knows where it stands.
+//! A value that knows where it stands in a study file.
 //!
-//! The decoder hands the place over by serde's own means: a newtype of a name that only it understands comes as a list
-//! of the place's numbers and the value.
+//! A decoder that knows places hands them over by serde's own means: a newtype of the name [`NAME`] comes as a list of
+//! the place's numbers and the value. Any other, such as that of a manifest's JSON, gives the value alone.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,17 +12,26 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::diagnostic::Span;
-
 /// The newtype's name.
-pub(crate) const NAME: &str = "study::Spanned";
+pub const NAME: &str = "runs::Spanned";
 
-/// A value, where it stands, and the nearest key above it.
+/// Bytes of a text, the end exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+/// A value, where it stands, and the nearest key above it. Equal to the same value anywhere else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spanned<T> {
+pub struct Spanned<T> {
     value: T,
-    pub(crate) span: Span,
-    pub(crate) key: Span,
+    /// Where the value stands.
+    pub span: Span,
+    /// Where its key stands.
+    pub key: Span,
 }
 
 impl<T> Deref for Spanned<T> {
@@ -33,12 +42,20 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
+
 /// Where what was left out stands.
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
 impl<T> Spanned<T> {
     /// A value that does not stand in the file by itself.
-    pub(crate) fn nowhere(value: T) -> Self {
+    pub fn nowhere(value: T) -> Self {
         Self {
             value,
             span: NOWHERE,
@@ -47,8 +64,23 @@ impl<T> Spanned<T> {
     }
 
     /// Where it stands, if it does.
-    pub(crate) fn place(&self) -> Option<Span> {
+    pub fn place(&self) -> Option<Span> {
         (self.span != NOWHERE).then_some(self.span)
+    }
+
+    /// Another value at the same place.
+    pub fn with<U>(&self, value: U) -> Spanned<U> {
+        Spanned {
+            value,
+            span: self.span,
+            key: self.key,
+        }
+    }
+}
+
+impl<T> From<T> for Spanned<T> {
+    fn from(value: T) -> Self {
+        Self::nowhere(value)
     }
 }
 
@@ -82,6 +114,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 f.write_str("a value with its place")
             }
 
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                value: D,
+            ) -> Result<Spanned<T>, D::Error> {
+                T::deserialize(value).map(Spanned::nowhere)
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Spanned<T>, A::Error> {
                 let mut next = || {
                     parts
@@ -102,14 +141,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     }
 }
 
-/// What a [`Spanned`] is read from.
-pub(crate) struct Parts<D> {
+/// What a decoder that knows places reads a [`Spanned`] from, by `visit_seq`.
+pub struct Parts<D> {
     place: std::array::IntoIter<usize, 4>,
     value: Option<D>,
 }
 
 impl<D> Parts<D> {
-    pub(crate) fn new(span: Span, key: Span, value: D) -> Self {
+    /// The value at a place, under a key.
+    pub fn new(span: Span, key: Span, value: D) -> Self {
         let place = [span.start, span.end, key.start, key.end];
         Self {
             place: place.into_iter(),
