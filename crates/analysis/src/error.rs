@@ -24,9 +24,40 @@ pub enum Error {
         /// Runs.
         runs: usize,
     },
-    /// A setting of the analysis contradicts itself or names what the runs lack.
-    #[error("{0}")]
-    Invalid(String),
+    /// Steps to no target.
+    #[error("there is no target to count steps to")]
+    NoTarget,
+    /// A heatmap of no moment.
+    #[error("the heatmap names no moment in `at`")]
+    NoMoment,
+    /// Winners per something that a run does not have.
+    #[error("`per` names `{name}`, which {run} does not have")]
+    NoGroup {
+        /// What is named.
+        name: String,
+        /// The run.
+        run: String,
+    },
+    /// A heatmap of a setting against itself.
+    #[error("both axes of the heatmap are `{setting}`")]
+    SameAxes {
+        /// The setting.
+        setting: String,
+    },
+    /// A heatmap without an axis for some runs.
+    #[error("the heatmap names no axis for the method `{method}`")]
+    NoAxis {
+        /// Their method.
+        method: String,
+    },
+    /// An axis along something else than numbers.
+    #[error("`{setting}` is not a number in {run}, and cannot be an axis")]
+    AxisNotANumber {
+        /// The setting.
+        setting: String,
+        /// The run.
+        run: String,
+    },
 }
 
 impl Error {

@@ -26,7 +26,7 @@ pub mod targets;
 pub use error::Error;
 pub use evidence::{Evidence, Named};
 pub use runs::{
-    Curvature, Curve, Evaluation, GradientNoise, Metric, Moment, Outcome, Record, Run, RunSettings,
-    Target, Updates,
+    Curvature, Curve, Evaluation, GradientNoise, Metric, Moment, Outcome, Part, Record, Run,
+    RunSettings, Target, Updates,
 };
 pub use statistics::{Estimate, Interval};

@@ -22,7 +22,7 @@ pub enum Error {
         available: usize,
     },
     /// All images to train on are of one class.
-    #[error("every image to train on has the label {label}: there is nothing to tell apart")]
+    #[error("all training images have the label {label}, so there is nothing to learn")]
     OneClass {
         /// Its label.
         label: u8,

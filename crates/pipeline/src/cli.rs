@@ -16,7 +16,7 @@ use crate::version;
 /// Studies of how optimisers scale: one YAML file in, one report out.
 ///
 /// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted,
-/// 141 ended by SIGPIPE, because whoever read the output went away.
+/// 141 ended by SIGPIPE, because the program that read the output has ended.
 #[derive(Debug, Parser)]
 #[command(
     name = "pipeline",
@@ -29,11 +29,12 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Folder of the artifact cache [default: the site file's, or cache]
+    /// Folder of the cache [default: that of the site file, else `cache`]
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Where and how to run, where the command line does not say it [default: site.yaml beside the study or here]
+    /// Site file: settings of this machine, such as jobs and devices [default: site.yaml beside the study, else in this
+    /// folder]
     #[arg(long, global = true, value_name = "FILE", env = "PIPELINE_SITE")]
     pub(crate) site: Option<PathBuf>,
 
@@ -56,38 +57,38 @@ pub(crate) enum When {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a study: what is not in the cache, then the report
+    /// Run the stages of a study that are not in the cache, and write its report
     Run(Run),
-    /// Say what a run would do, and why
+    /// Show what a run would do, and why
     Plan(Plan),
     /// Check a study file without running anything
     Check(StudyFile),
-    /// Show a stage's manifest, and what changed since it last ran
+    /// Show everything that one stage depends on, and what changed since it last ran
     Explain(Explain),
-    /// Draw the report again from the cache
+    /// Write the report again from the results in the cache
     Report(Report),
     /// Write curves and tables as CSV, Parquet or safetensors
     Export(Export),
-    /// Say what runs on the cache now, and how the last runs ended
+    /// Show which runs use the cache now, and how the last runs ended
     Status(cache::AsJson),
-    /// Show what a stage wrote
+    /// Show the log of a stage
     Logs(cache::Logs),
-    /// Look into the cache, check it, make room in it
+    /// List, verify and clean up the cache
     #[command(subcommand)]
     Cache(cache::Cache),
-    /// Draw the graph of a study's stages, each with its runs as one
+    /// Draw the graph of a study's stages (all runs of a stage as one node)
     Graph(Graph),
-    /// Write a study that runs, to start from
+    /// Write an example study to start from
     Init(Init),
-    /// Say what a study finds on this machine, for bug reports too
+    /// Check this machine: device, memory, cache, file system (also for bug reports)
     ///
-    /// A line for each thing: `ok`; `note`, where studies run slower or with less safety than they could; `PROBLEM`,
-    /// where none can. Exit code 1 if there is a problem, else 0. Nothing is changed, and no user, host or home folder
-    /// is named.
+    /// Each line is marked `ok`; `note`, if studies run slower or less safely than they could; or `PROBLEM`, if no study
+    /// can run. The exit code is 1 if there is a problem, else 0. Nothing is changed, and the output contains no name of
+    /// a user, host or home folder.
     Doctor(cache::AsJson),
-    /// Print the JSON Schema of study files, or of site files
+    /// Print the JSON Schema of study files or of site files
     Schema(Schema),
-    /// Print a script that completes this command line in a shell
+    /// Print a script for a shell that completes commands and options
     Completions(Completions),
     /// Write manual pages, one for each command
     Man(Man),
@@ -103,7 +104,7 @@ pub(crate) struct StudyFile {
     #[arg(value_name = "STUDY")]
     pub(crate) study: PathBuf,
 
-    /// Set a value of the study anew: `kfac.train.budget.epochs=5`; `null` takes a key away
+    /// Replace a value of the study, as in `kfac.train.budget.epochs=5`; `null` removes a key. May be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
 }
@@ -111,7 +112,7 @@ pub(crate) struct StudyFile {
 /// Where and how stages run; never part of a result's key. What is not said here the site file may say.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Site {
-    /// Stages run at once [default: one for each core, or for each of --gpus]
+    /// How many stages run at the same time [default: one for each core, or one for each of --gpus]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
 
@@ -119,11 +120,11 @@ pub(crate) struct Site {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZero<usize>>,
 
-    /// Device that trains [default: auto]
+    /// Device to train on [default: auto]
     #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
     pub(crate) device: Option<String>,
 
-    /// GPUs given out to stages, one each, as `CUDA_VISIBLE_DEVICES` names them: 0,1
+    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES`: 0,1
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
 }
@@ -158,11 +159,11 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) checkpoints: checkpoints::Checkpoints,
 
-    /// Only say what would run
+    /// Only show what would run
     #[arg(short = 'n', long = "dry-run")]
     pub(crate) plan_only: bool,
 
-    /// Start no further stage once one has failed
+    /// Start no more stages after one has failed
     #[arg(long)]
     pub(crate) fail_fast: bool,
 
@@ -174,7 +175,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) message_format: MessageFormat,
 
-    /// No progress, only failures and the last line
+    /// Show no progress, only failures and the last line
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
@@ -186,13 +187,13 @@ pub(crate) struct Run {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
-    /// A bar on a terminal, plain lines elsewhere
+    /// A bar on a terminal, else plain lines
     Auto,
     /// A bar
     Fancy,
     /// Plain lines
     Plain,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -217,7 +218,7 @@ pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) file: StudyFile,
 
-    /// The language of the drawing
+    /// The format of the drawing
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub(crate) format: GraphFormat,
 }
@@ -227,7 +228,7 @@ pub(crate) struct Graph {
 pub(crate) enum GraphFormat {
     /// For Graphviz
     Dot,
-    /// For Markdown that knows Mermaid
+    /// For Markdown with Mermaid
     Mermaid,
     /// A picture
     Svg,
@@ -236,11 +237,11 @@ pub(crate) enum GraphFormat {
 /// Arguments of `pipeline init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The file to write; one that is there is left alone [default: study.yaml, or the example's name]
+    /// The file to write; an existing file is not changed [default: study.yaml, or the name of the example]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
-    /// A study that is part of the program, instead of a short one to begin with
+    /// Write this longer example instead of a short study
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(EXAMPLES.map(|example| {
         PossibleValue::new(example.name).help(example.about)
     })))]
@@ -273,7 +274,7 @@ pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) file: StudyFile,
 
-    /// The stage: its whole name (`kfac/batch_size=16,...`) or a part of it
+    /// The stage: its full name (`kfac/batch_size=16,...`) or a part of it
     #[arg(value_name = "STAGE")]
     pub(crate) stage: String,
 }
@@ -288,7 +289,7 @@ pub(crate) struct Report {
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
 
-    /// Say what changed since an earlier report: the folder beside its page, the name of a pin, or the
+    /// Show what changed since an earlier report, given by the folder beside its page, the name of a pin, or the
     /// key of its report stage
     #[arg(long, value_name = "OLD")]
     pub(crate) against: Option<String>,
@@ -308,12 +309,12 @@ pub(crate) struct Export {
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub(crate) format: ExportFormat,
 
-    /// Also the weights that each training run ended with, as a PyTorch `state_dict` in
-    /// `weights/STAGE/COORDINATES.safetensors`, where its last checkpoint was kept (`run --keep-checkpoints`)
+    /// Also write the final weights of each training run whose last checkpoint was kept (`run --keep-checkpoints`), as
+    /// a PyTorch `state_dict` in `weights/STAGE/COORDINATES.safetensors`
     #[arg(long)]
     pub(crate) weights: bool,
 
-    /// Folder to write, a new one or that of an earlier export [default: exports/NAME-OF-STUDY]
+    /// Folder to write: a new one, or that of an earlier export [default: exports/NAME-OF-STUDY]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -321,11 +322,11 @@ pub(crate) struct Export {
 /// How data frames are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Text, for everything
+    /// Text, for any program
     Csv,
     /// Typed columns, smaller, for data-frame libraries
     Parquet,
-    /// Arrays, each curve in a file of its own
+    /// Arrays; each curve is a file of its own
     Safetensors,
 }
 

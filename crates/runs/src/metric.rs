@@ -152,6 +152,18 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
+    /// The losses on a part of the data.
+    pub fn losses(part: Part) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.into_iter();
+        all.filter(move |metric| metric.is_loss() && metric.part() == part)
+    }
+
+    /// The accuracies on a part of the data.
+    pub fn accuracies(part: Part) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.into_iter();
+        all.filter(move |metric| !metric.is_loss() && metric.part() == part)
+    }
+
     /// Whether smaller is better: true of losses.
     pub fn is_loss(self) -> bool {
         self.quantity() == Quantity::Loss

@@ -1,4 +1,4 @@
-//! Numbers that are checked as they are read.
+//! Numbers, and lists, that are checked as they are read.
 
 use std::borrow::Cow;
 
@@ -110,4 +110,18 @@ impl Count {
     pub fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+}
+
+/// Reads a list of at least one.
+///
+/// # Errors
+/// Where it is empty.
+pub fn not_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(D::Error::custom("must not be empty"));
+    }
+    Ok(list)
 }

@@ -97,14 +97,3 @@ impl Settings {
         settings
     }
 }
-
-/// A list of at least one.
-pub(crate) fn not_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let list = Vec::deserialize(deserializer)?;
-    if list.is_empty() {
-        return Err(serde::de::Error::custom("must not be empty"));
-    }
-    Ok(list)
-}

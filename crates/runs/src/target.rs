@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Metric;
 
-/// A level of a metric that a run is timed to. In JSON `{"train_loss": 0.03}`, as in the study file.
+/// A level of a metric to be reached. In JSON `{"train_loss": 0.03}`, as in the study file.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "TargetFields", into = "BTreeMap<Metric, f64>")]
 pub struct Target {

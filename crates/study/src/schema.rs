@@ -32,30 +32,32 @@ pub(crate) use execution::{Execution, Time};
 pub(crate) use name::Name;
 pub(crate) use reader::{Axis, By, Heatmap, Moment, Report, Select, StepsToTarget};
 pub(crate) use runs::Metric;
+use runs::number::not_empty;
 pub(crate) use scalar::{Scalar, rounded};
 pub(crate) use sweep::{Condition, Progression, Sweep, Test, Values};
 pub(crate) use train::Train;
 
-/// A study: one file, any number of stages, one report. Keys that begin with `x-` are passed over: a place for
-/// anchors.
+/// A study: one file, any number of stages, one report. Keys that begin with `x-` are ignored, so that anchors can stand
+/// there.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("patternProperties" = { "^x-": {} }))]
 pub(crate) struct File<S> {
-    /// Another study file to start from, relative to this one's folder. What is said here comes on top: stage
-    /// by stage, and within a stage as with `like`; `null` takes a stage or a key away. Files that the other
-    /// study names stay relative to its own folder.
+    /// Another study file to start from, relative to the folder of this one. What stands here replaces what stands there:
+    /// stage by stage, and within a stage as with `like`; `null` removes a stage or a key. Files that the other study
+    /// names stay relative to its own folder.
     #[expect(dead_code, reason = "resolved in the tree, before the file is decoded")]
     pub(crate) extends: Option<String>,
     /// Other studies whose stages are stages of this one, each with this name and `-` before its own: of
-    /// `include: {small: other.yaml}`, the stage `sgd` is `small-sgd` here. What is said here of such a stage comes on
-    /// top, as with `extends`. A run is the same run in both studies, and computed once. Default: none.
+    /// `include: {small: other.yaml}`, the stage `sgd` is `small-sgd` here. What stands here of such a stage
+    /// replaces what stands there, as with `extends`. A run is the same run in both studies, and is computed once.
+    /// Default: none.
     #[expect(dead_code, reason = "resolved in the tree, before the file is decoded")]
     #[serde(default)]
     pub(crate) include: BTreeMap<Name, String>,
     /// The study's name: letters, digits, `-` and `_`.
     pub(crate) study: Name,
-    /// The stages by name. Their order is of no importance; they refer to each other by name.
+    /// The stages by name, in any order; they refer to each other by name.
     #[schemars(with = "BTreeMap<Name, Option<S>>", extend("minProperties" = 1))]
     pub(crate) stages: Spanned<BTreeMap<Name, S>>,
 }
@@ -66,11 +68,10 @@ pub(crate) struct File<S> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stage")]
 pub(crate) struct StageKeys {
-    /// Another stage of the same kind to start from. What is said here comes on top: key by key in the
-    /// stage's kind, in `sweep`, `execution`, `evaluation`, `augment`, in an `optimizer` of the same method,
-    /// and in a command's `inputs`, `outputs`, `environment` and `settings`;
-    /// everything else (`budget`, `schedule`, a sweep's values, ...) is replaced as a whole.
-    /// `null` takes a key away.
+    /// Another stage of the same kind to start from. What stands here replaces what stands there: key by key in the kind
+    /// of the stage, in `sweep`, `execution`, `evaluation`, `augment`, in an `optimizer` of the same method, and in
+    /// `inputs`, `outputs`, `environment` and `settings` of a command; all else (`budget`, `schedule`, the values of a
+    /// sweep, ...) as a whole. `null` removes a key.
     #[expect(
         dead_code,
         reason = "resolved in the tree, before the stage is decoded"
@@ -78,7 +79,7 @@ pub(crate) struct StageKeys {
     like: Option<Name>,
     /// Settings to run over, every combination of them.
     sweep: Option<Spanned<Sweep>>,
-    /// How its runs are executed; changes no result, and reruns nothing.
+    /// How its runs are executed. It changes no result, so that a change here reruns nothing.
     #[serde(default)]
     execution: Execution,
     /// Images with labels, split into parts.
@@ -172,15 +173,4 @@ impl Stage {
             _ => None,
         }
     }
-}
-
-/// A list of at least one.
-fn not_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let list = Vec::deserialize(deserializer)?;
-    if list.is_empty() {
-        return Err(serde::de::Error::custom("must not be empty"));
-    }
-    Ok(list)
 }

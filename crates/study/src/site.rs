@@ -20,18 +20,18 @@ use crate::size::Size;
 use crate::sources::Sources;
 use crate::yaml;
 
-/// Where and how studies run on this machine. Every key may be left out, and the command line has the last word.
+/// Where and how studies run on this machine. Every key may be left out; options on the command line replace it.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct File {
-    /// Stages run at once (`--jobs`). Default: one for each core, or for each of `gpus`.
+    /// How many stages run at the same time (`--jobs`). Default: one for each core, or one for each of `gpus`.
     jobs: Option<Count>,
     /// Threads of each stage (`--threads`). Default: 1.
     threads: Option<Count>,
     /// The device that trains (`--device`). Default: `auto`.
     device: Option<Device>,
-    /// GPUs given out to stages, one each, as `CUDA_VISIBLE_DEVICES` names them (`--gpus`). Default: none; every
-    /// stage sees all.
+    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES` (`--gpus`). Default: none; every
+    /// stage sees all GPUs.
     gpus: Vec<Gpu>,
     /// The artifact cache.
     cache: Cache,
@@ -47,12 +47,12 @@ struct CheckpointKeys {
     /// Which (`--keep-checkpoints`): none; the newest of each run while it is `running`; also its `last`; also those
     /// before drops of the learning rate, `segments`. Default: `segments`.
     keep: Option<Keep>,
-    /// Seconds of training that a crash may cost (`--checkpoint-every`). Default: 60.
+    /// Seconds between checkpoints, which a crash costs at most (`--checkpoint-every`). Default: 60.
     every: Option<NonNegative>,
-    /// Seconds of training below which a checkpoint is not worth keeping (`--checkpoint-worth`). Default: 5.
+    /// No checkpoint is kept that saves less than this many seconds of training (`--checkpoint-worth`). Default: 5.
     worth: Option<NonNegative>,
-    /// Space that they may take in the cache, as `50G` or `500M` (`--checkpoint-space`). When more would be kept, those
-    /// of finished runs go, the oldest first. Default: `20G`.
+    /// Space for checkpoints in the cache, such as `50G` or `500M` (`--checkpoint-space`). Beyond it, those of finished
+    /// runs are deleted, the oldest first. Default: `20G`.
     space: Option<Size>,
 }
 

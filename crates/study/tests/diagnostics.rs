@@ -4,51 +4,8 @@ mod shown;
 
 use std::fmt::Write as _;
 
+use shown::{SOUND, broken};
 use study::{Severity, Study};
-
-/// A small sound study to break.
-const SOUND: &str = "\
-study: small
-stages:
-  digits:
-    dataset: { source: digits, train: 1280, validation: 258, test: 259 }
-  kfac:
-    train:
-      dataset: digits
-      model: { mlp: { hidden: [32] } }
-      budget: { epochs: 12 }
-      optimizer: { kfac: { momentum: 0.9 } }
-      evaluation: { epochs: [12] }
-    sweep:
-      batch_size: [16, 64]
-      learning_rate: [0.01, 0.1]
-      damping: [0.01, 0.1]
-  winners:
-    select: { runs: [kfac], by: validation_accuracy }
-  confirmed:
-    train: { configuration: winners }
-    sweep: { seed: [100, 101] }
-  targets:
-    steps_to_target: { runs: [kfac, confirmed], train_loss: [0.1] }
-  map:
-    heatmap:
-      runs: [kfac]
-      x: damping
-      y: learning_rate
-      value: test_accuracy
-      at: [{ epochs: 12 }]
-      good: { at_least: 0.9 }
-  report:
-    report: { include: [targets, map], claims: [diminishing_returns] }
-";
-
-/// The sound study with `old` replaced by `new`.
-fn broken(edits: &[(&str, &str)]) -> String {
-    edits.iter().fold(SOUND.to_owned(), |text, (old, new)| {
-        assert!(text.contains(old), "{old} is not in the study");
-        text.replace(old, new)
-    })
-}
 
 /// A study of nothing but data sets.
 fn data_sets(list: &[&str]) -> String {

@@ -125,12 +125,12 @@ fn axis_names<'s>(settings: &'s Heatmap, run: &Run) -> Result<(&'s str, &'s str)
     let method = run.method();
     match (settings.x.of(method), settings.y.of(method)) {
         (Some(x), Some(y)) if x != y => Ok((x, y)),
-        (Some(x), Some(_)) => Err(Error::Invalid(format!(
-            "both axes of the heatmap are `{x}`"
-        ))),
-        _ => Err(Error::Invalid(format!(
-            "the heatmap names no axis for the method `{method}`"
-        ))),
+        (Some(setting), Some(_)) => Err(Error::SameAxes {
+            setting: setting.to_owned(),
+        }),
+        _ => Err(Error::NoAxis {
+            method: method.to_owned(),
+        }),
     }
 }
 
@@ -138,10 +138,8 @@ fn number(run: &Run, name: &str) -> Result<f64, Error> {
     run.parameter(name)
         .and_then(Value::as_f64)
         .filter(|value| value.is_finite())
-        .ok_or_else(|| {
-            Error::Invalid(format!(
-                "`{name}` is an axis of the heatmap, but no number in {}",
-                run.label
-            ))
+        .ok_or_else(|| Error::AxisNotANumber {
+            setting: name.to_owned(),
+            run: run.label.clone(),
         })
 }

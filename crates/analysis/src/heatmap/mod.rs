@@ -25,14 +25,14 @@ pub use table::{
 /// of the picture at fixed epochs.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::Invalid`] without a slice, for two equal axes,
-/// or if an axis is not a number in some run.
+/// [`Error::NoRuns`]; [`Error::NotMeasured`]; [`Error::NoMoment`]; [`Error::SameAxes`]; [`Error::NoAxis`];
+/// [`Error::AxisNotANumber`].
 pub fn heatmap(settings: &Heatmap, runs: &[Run]) -> Result<HeatmapTable, Error> {
     if runs.is_empty() {
         return Err(Error::NoRuns);
     }
     if settings.at.is_empty() {
-        return Err(Error::Invalid("a heatmap needs a slice in `at`".into()));
+        return Err(Error::NoMoment);
     }
     let metric = *settings.value;
     Error::unless_measured(metric, runs)?;

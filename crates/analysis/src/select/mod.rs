@@ -37,7 +37,7 @@ pub struct Selection {
 /// learning rate, then to the smaller value of each other setting in the order of their names.
 ///
 /// # Errors
-/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::Invalid`] if `per`
+/// [`Error::NoRuns`]; [`Error::NotMeasured`] if no run has the metric; [`Error::NoGroup`] if `per`
 /// names what a run lacks.
 pub fn select(settings: &Select, runs: &[Run]) -> Result<Selection, Error> {
     let metric = settings.by.metric();
@@ -81,8 +81,9 @@ fn group_value(run: &Run, name: &str) -> Result<Value, Error> {
     match name {
         "method" => Ok(run.method().into()),
         "stage" => Ok(run.stage.clone().into()),
-        _ => run.parameter(name).cloned().ok_or_else(|| {
-            Error::Invalid(format!("`per` names `{name}`, which {} has not", run.label))
+        _ => run.parameter(name).cloned().ok_or_else(|| Error::NoGroup {
+            name: name.to_owned(),
+            run: run.label.clone(),
         }),
     }
 }

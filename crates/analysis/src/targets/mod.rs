@@ -31,14 +31,14 @@ pub const ADMISSIBLE_STEPS: u64 = 16;
 ///
 /// # Errors
 /// [`Error::NoRuns`]; [`Error::NotMeasured`] for a target whose metric no run has;
-/// [`Error::Invalid`] without targets.
+/// [`Error::NoTarget`].
 pub fn targets(settings: &StepsToTarget, runs: &[Run]) -> Result<TargetsTable, Error> {
     let targets = settings.targets();
     if runs.is_empty() {
         return Err(Error::NoRuns);
     }
     if targets.is_empty() {
-        return Err(Error::Invalid("steps to target without a target".into()));
+        return Err(Error::NoTarget);
     }
     for target in &targets {
         Error::unless_measured(target.metric, runs)?;

@@ -292,7 +292,7 @@ fn an_axis_that_the_runs_lack_is_an_error_that_names_it() {
     wrong.y = serde_json::from_value(json!("warmth")).expect("a name");
     let error = heatmap(&wrong, &study([[0.5; 3]; 3])).expect_err("no such setting");
     assert!(
-        matches!(&error, Error::Invalid(reason) if reason.contains("warmth")),
+        matches!(&error, Error::AxisNotANumber { setting, .. } if setting == "warmth"),
         "{error}"
     );
     let mut nowhere = settings(&json!(["end"]));

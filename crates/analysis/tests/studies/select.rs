@@ -266,7 +266,7 @@ fn groups_are_what_per_says() {
     );
     let unknown = settings(&json!({"by": by, "per": ["damping"]}));
     assert!(
-        matches!(select(&unknown, &runs), Err(Error::Invalid(reason)) if reason.contains("damping"))
+        matches!(select(&unknown, &runs), Err(Error::NoGroup { name, .. }) if name == "damping")
     );
     assert_eq!(
         select(&settings(&json!({"by": by})), &[]),

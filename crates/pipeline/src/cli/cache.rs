@@ -10,17 +10,17 @@ use super::StudyFile;
 /// The subcommands of `pipeline cache`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cache {
-    /// List the studies on the cache and the pins, or the results of one study
+    /// List the studies in the cache and the pins, or the results of one study
     List(List),
-    /// Say how much of the cache is what
+    /// Show what takes how much space in the cache
     Du(AsJson),
-    /// Read the whole cache and set aside what is damaged
+    /// Read the whole cache, and move damaged files aside
     Verify(AsJson),
-    /// Say what may be deleted and why; delete it with --delete
+    /// Show what can be deleted and why; `--delete` deletes it
     Gc(Gc),
-    /// Keep the results that a study has now, under a name
+    /// Protect the present results of a study from deletion, under a name
     Pin(Pin),
-    /// Keep them no longer
+    /// Remove this protection
     Unpin(Unpin),
 }
 
@@ -48,23 +48,24 @@ pub(crate) struct List {
 /// What a study had when it last ran, and what a pin names, is never deleted.
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
-    /// Results of no study that are older: 30d, 12h, 2w [default: 30d, unless --max-size is given]
+    /// Delete results that no study uses and that are older than this: 30d, 12h, 2w [default: 30d, unless --max-size is
+    /// given]
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub(crate) older_than: Option<Duration>,
 
-    /// The oldest results of no study, until the cache is no larger: 50G, 500M
+    /// Delete results that no study uses, the oldest first, until the cache has at most this size: 50G, 500M
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
 
-    /// Treat the results of this study, by its name, like those of none
+    /// Treat the results of the study of this name as if no study used them
     #[arg(long, value_name = "NAME")]
     pub(crate) forget: Vec<String>,
 
-    /// Checkpoints of training runs that are done too: nothing goes on from them then
+    /// Delete the checkpoints of finished training runs too; longer budgets then train from the beginning
     #[arg(long)]
     pub(crate) checkpoints: bool,
 
-    /// Delete, instead of only saying what would be
+    /// Delete, instead of only showing what would be deleted
     #[arg(long)]
     pub(crate) delete: bool,
 
@@ -91,7 +92,7 @@ pub(crate) struct Pin {
 /// Arguments of `pipeline cache unpin`.
 #[derive(Debug, Args)]
 pub(crate) struct Unpin {
-    /// The pin
+    /// The name of the pin
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 }
@@ -102,7 +103,7 @@ pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) file: StudyFile,
 
-    /// The stage: its whole name (`kfac/batch_size=16,...`) or a part of it
+    /// The stage: its full name (`kfac/batch_size=16,...`) or a part of it
     #[arg(value_name = "STAGE")]
     pub(crate) stage: String,
 }

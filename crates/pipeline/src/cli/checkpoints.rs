@@ -11,21 +11,21 @@ use study::Size;
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_field_names, reason = "the names of the options")]
 pub(crate) struct Checkpoints {
-    /// Checkpoints of training runs that are kept, to go on from after a crash or with a longer budget: none; the newest
-    /// of a run while it is running; also its last; also those before drops of the rate [default: segments]
+    /// Which checkpoints of training runs to keep, for crashes and longer budgets: none; the newest of a running run; also
+    /// the last of a finished run; also those before drops of the learning rate [default: segments]
     #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(Keep::ALL.map(Keep::name)))]
     pub(crate) keep_checkpoints: Option<String>,
 
-    /// Seconds of training that a crash may cost [default: 60]
+    /// Seconds between checkpoints, which a crash costs at most [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) checkpoint_every: Option<Duration>,
 
-    /// Seconds of training below which a checkpoint is not worth keeping [default: 5]
+    /// Keep no checkpoint that saves less than this many seconds of training [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) checkpoint_worth: Option<Duration>,
 
-    /// Space that checkpoints may take in the cache, as 50G or 500M; when more would be kept, those of finished runs
-    /// go, the oldest first [default: 20G]
+    /// Space for checkpoints in the cache, such as 50G or 500M; beyond it, those of finished runs are deleted, the
+    /// oldest first [default: 20G]
     #[arg(long, value_name = "SIZE")]
     pub(crate) checkpoint_space: Option<Size>,
 }

@@ -27,7 +27,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
     match &planned.verdict {
         Verdict::Cached => outln!("cached"),
         Verdict::Shared { with } => outln!(
-            "has the manifest of {}, whose result serves both",
+            "depends on the same as {}: one result serves both",
             graph.stage(*with).name
         ),
         Verdict::Run {
@@ -41,18 +41,20 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
         Verdict::Run {
             reason: engine::Reason::NewPoint { nearest, changes },
         } => {
-            outln!("will run: it never ran. Beside the nearest point that did, {nearest}:");
+            outln!(
+                "will run: it has not run yet. The differences from {nearest}, the nearest run that has a result:"
+            );
             for one in changes {
                 outln!("  {}", change(one));
             }
         }
         Verdict::Run { reason } => outln!("will run: {}", super::plan::because(reason)),
         Verdict::Maybe { because } => outln!(
-            "may run: it depends on what {} gives",
+            "may run: that depends on the result of {}",
             graph.stage(*because).name
         ),
         Verdict::New { because } => outln!(
-            "never ran in this study: will run, unless its result turns out to be cached once {} has run",
+            "new in this study: will run, unless its result is found in the cache after {} has run",
             graph.stage(*because).name
         ),
         Verdict::Unfit { error } => outln!("cannot run: {error}"),
@@ -79,7 +81,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
     }
     match (&planned.key, &planned.manifest) {
         (Some(key), Some(manifest)) => out(format!("key: {key}\n\n{manifest}")),
-        _ => outln!("its manifest is known once what it reads has run"),
+        _ => outln!("what it depends on is known after the stages that it reads have run"),
     }
     Ok(DONE)
 }

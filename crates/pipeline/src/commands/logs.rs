@@ -25,14 +25,14 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
         return Err(Failure::Usage(format!("{name} never ran in this study")));
     };
     if old {
-        errln!("{name} as it last ran; what it reads may have changed since");
+        errln!("{name} as it last ran; what it depends on may have changed since");
     }
     let path = store.log_path(key);
     match std::fs::read(&path) {
         Ok(log) if log.is_empty() => errln!("{name} wrote nothing"),
         Ok(log) => out(log),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            errln!("{name} did not run on this cache as it stands in the study now");
+            errln!("{name} has not run in this cache with the settings that the study has now");
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
     }

@@ -147,9 +147,9 @@ fn as_json(graph: &Graph, plan: &Plan) -> Value {
 pub(crate) fn because(reason: &Reason) -> String {
     match reason {
         Reason::NeverRan => "no result yet".to_owned(),
-        Reason::Lost => "its result is lost or damaged".to_owned(),
+        Reason::Lost => "its result is missing or damaged".to_owned(),
         Reason::Failed { error } => format!("failed before: {error}"),
-        Reason::NewPoint { changes, .. } => format!("new point: {}", all(changes)),
+        Reason::NewPoint { changes, .. } => format!("new value: {}", all(changes)),
         Reason::Changed { changes } => all(changes),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
         return Ok(DONE);
     }
     if alive.is_empty() {
-        outln!("nothing is running on {}", store.cache().display());
+        outln!("no run uses {} now", store.cache().display());
     }
     for run in alive {
         print_running(run);

@@ -24,7 +24,10 @@ fn gc_says_first_and_deletes_only_what_no_study_and_no_pin_refers_to() {
         said.contains("would delete") && said.contains("train "),
         "{said}"
     );
-    assert!(said.contains("a dry run: --delete deletes"), "{said}");
+    assert!(
+        said.contains("nothing is deleted without --delete"),
+        "{said}"
+    );
     assert_eq!(ok(&lab, &gc), said, "it was one");
     let done = ok(&lab, &["cache", "gc", "--older-than", "0m", "--delete"]);
     assert!(done.contains("train "), "{done}");

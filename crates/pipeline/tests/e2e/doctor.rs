@@ -58,7 +58,7 @@ fn no_home_folder_is_named() {
     let output = command.env("HOME", &home).output().expect("it starts");
     let said = stdout(&output);
     assert!(!said.contains(home.to_str().expect("UTF-8")), "{said}");
-    assert!(said.contains("~/my/cache is not there yet"), "{said}");
+    assert!(said.contains("~/my/cache does not exist yet"), "{said}");
     assert!(!lab.path("my").exists(), "and nothing is made");
 }
 

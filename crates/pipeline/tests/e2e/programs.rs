@@ -137,7 +137,7 @@ fn an_input_that_is_missing_is_warned_of_and_stops_its_reader_alone() {
     let check = lab.output(&["check", "study.yaml"]);
     assert_eq!(check.status.code(), Some(0));
     assert!(
-        stderr(&check).contains("there is no no.txt"),
+        stderr(&check).contains("no.txt` does not exist"),
         "{}",
         stderr(&check)
     );

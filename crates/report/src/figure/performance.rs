@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use analysis::report::{LearningCurve, Performance, Role};
-use analysis::{Metric, Outcome};
+use analysis::{Metric, Outcome, Part as Of};
 use maud::html;
 
 use super::by_batch::{Axes, Bar, Line, Mark, Panel, Point, Seed};
@@ -17,12 +17,11 @@ use crate::study::Study;
 use crate::words;
 
 /// Metrics in the order in which they are shown.
-pub(crate) const SHOWN: [Metric; 4] = [
-    Metric::TestAccuracy,
-    Metric::ValidationAccuracy,
-    Metric::TrainLoss,
-    Metric::TestLoss,
-];
+pub(crate) fn shown() -> impl Iterator<Item = Metric> {
+    let accuracies = Metric::accuracies(Of::Test).chain(Metric::accuracies(Of::Validation));
+    let losses = Metric::losses(Of::Train).chain(Metric::losses(Of::Test));
+    accuracies.chain(losses)
+}
 
 /// A figure for each selection whose winners were confirmed; the section says
 /// so where there is none.
@@ -81,8 +80,7 @@ fn one(
     rows: &[&Performance],
 ) -> Option<Figure> {
     let selection = &selections[0];
-    let metrics: Vec<Metric> = SHOWN
-        .into_iter()
+    let metrics: Vec<Metric> = shown()
         .filter(|metric| rows.iter().any(|row| row.metrics.contains_key(metric)))
         .collect();
     if metrics.is_empty() {

@@ -4,9 +4,10 @@
 //! texts as a JSON list in the metadata entry of the column's name, and null as code 4294967295; a column
 //! of numbers or flags with nulls is f64 with NaN for null.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, TensorView, serialize};
+use serde_json::Value as Json;
 
 use super::{Column, Error, Frame, Kind, Value};
 
@@ -35,7 +36,22 @@ pub fn to_safetensors(frame: &Frame) -> Result<Vec<u8>, Error> {
             Ok((*name, view))
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    serialize(views, Some(texts)).map_err(refused)
+    serialize(views, Some(texts)).map_err(refused).map(in_order)
+}
+
+/// The same file with the names in its header sorted: equal frames give equal bytes. The library writes the texts in
+/// the order of a hash map.
+fn in_order(mut bytes: Vec<u8>) -> Vec<u8> {
+    let (length, rest) = bytes
+        .split_first_chunk_mut()
+        .expect("a file begins with the length of its header");
+    let header = &mut rest[..u64::from_le_bytes(*length) as usize];
+    let names: BTreeMap<String, BTreeMap<String, Json>> =
+        serde_json::from_slice(header).expect("a header is JSON");
+    let mut sorted = serde_json::to_vec(&names).expect("a header is JSON");
+    sorted.resize(header.len(), b' ');
+    header.copy_from_slice(&sorted);
+    bytes
 }
 
 fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8>) {
@@ -56,10 +72,7 @@ fn array(column: &Column, texts: &mut HashMap<String, String>) -> (Dtype, Vec<u8
                 };
                 bytes.extend(code.to_le_bytes());
             }
-            texts.insert(
-                column.name.clone(),
-                serde_json::Value::from(distinct).to_string(),
-            );
+            texts.insert(column.name.clone(), Json::from(distinct).to_string());
             (Dtype::U32, bytes)
         }
         Kind::Integer if !has_null => (

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::report::RunRow;
-use analysis::{Metric, Outcome};
+use analysis::{Metric, Outcome, Part};
 use maud::html;
 
 use crate::document::{Block, List, Section, Table};
@@ -45,15 +45,11 @@ pub(crate) fn section(study: &Study<'_>) -> Section {
 const OWN: [&str; 4] = ["batch_size", "learning_rate", "seed", "stage"];
 
 /// Metrics that the list has of each run's last evaluation.
-const LISTED: [Metric; 3] = [
-    Metric::TrainLoss,
-    Metric::ValidationAccuracy,
-    Metric::TestAccuracy,
-];
-
 fn listed(runs: &[RunRow]) -> Vec<Metric> {
     let measured = |metric: &Metric| runs.iter().any(|run| last(run, *metric).is_some());
-    LISTED.into_iter().filter(measured).collect()
+    let accuracies = Metric::accuracies(Part::Validation).chain(Metric::accuracies(Part::Test));
+    let all = Metric::losses(Part::Train).chain(accuracies);
+    all.filter(measured).collect()
 }
 
 fn last(run: &RunRow, metric: Metric) -> Option<f64> {

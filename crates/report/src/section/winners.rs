@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use crate::document::{Block, Section, Table};
 use crate::draw::number::{count, grouped};
-use crate::figure::performance::{SHOWN, is_cut};
+use crate::figure::performance::{is_cut, shown};
 use crate::figure::{forgiving, performance};
 use crate::frame;
 use crate::study::Study;
@@ -149,8 +149,7 @@ fn row(
 
 fn confirmed(study: &Study<'_>) -> Table {
     let rows = &study.table.performance;
-    let metrics: Vec<_> = SHOWN
-        .into_iter()
+    let metrics: Vec<_> = shown()
         .filter(|m| rows.iter().any(|row| row.metrics.contains_key(m)))
         .collect();
     let names: Vec<String> = metrics

@@ -9,8 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::AsInputs;
-use crate::number::{Finite, Positive};
-use crate::settings::not_empty;
+use crate::number::{Finite, Positive, not_empty};
 use crate::{Metric, Moment, Spanned};
 
 /// A metric over two swept settings: one panel for each method, batch size and point of time.

@@ -108,7 +108,7 @@ impl Budget {
     }
 }
 
-/// What becomes of the examples left over at the end of an epoch.
+/// What happens to the examples that are left over at the end of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LastBatch {

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::number::{Count, Positive};
 
-/// When a run counts as diverged: at once where a number is not finite, and when the mini-batch loss stays high, above
-/// `factor` times what guessing costs, for `steps` steps in a row. Guessing costs ln(classes), 2.3 nats with 10 classes.
+/// When a run counts as diverged: at once if a number is not finite, and if the mini-batch loss stays above `factor`
+/// times the loss of guessing for `steps` steps in a row. The loss of guessing is ln(classes), 2.3 nats for 10 classes.
 ///
-/// High and for long, so that a run whose loss leaps and comes back, as with K-FAC before its factors are settled, is
-/// measured to its end. It does not matter what the run started from: the first loss of a warm start may be anything.
+/// The loss must stay high, so that a run whose loss jumps and recovers, as with K-FAC before its factors have settled, is
+/// measured to its end. The first loss of a run does not matter: with given initial weights it may be any number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Divergence {

@@ -113,7 +113,7 @@ fn at_least_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::
 
 macro_rules! stop {
     ($($metric:ident $name:ident $quantity:ident $part:ident $words:literal;)*) => {
-        /// When to end before the budget does: once all of these are reached at two evaluations in a row.
+        /// When to end before the end of the budget: once all of these are reached at two evaluations in a row.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(remote = "Self", deny_unknown_fields)]
         pub struct Stop {

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::not_empty;
-use crate::number::Count;
+use crate::number::{Count, not_empty};
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +12,7 @@ pub enum Model {
     /// Fully connected layers with a ReLU between them.
     Mlp(Mlp),
     /// 3x3 convolutions, each with BatchNorm and ReLU, all but the first with stride 2; then one fully connected
-    /// layer on all that the last one gives.
+    /// layer on all outputs of the last one.
     Cnn(Cnn),
     /// He et al. 2016, section 4.2, n = 3.
     ResNet20,

@@ -100,7 +100,7 @@ pub struct Kfac {
     pub inverse_every: Interval,
     /// How lambda enters the inverse.
     pub damping_method: DampingMethod,
-    /// Whose labels the Fisher matrix is taken with.
+    /// Which labels the Fisher matrix is computed with.
     pub fisher: Fisher,
     /// Bound on rate^2 <u, v>, after which u is scaled down. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,11 +206,11 @@ impl Default for Lion {
 pub struct Muon {
     /// Nesterov momentum of convolutions and hidden matrices, in [0, 1).
     pub momentum: Decay,
-    /// AdamW's, for the rest.
+    /// For the parameters that AdamW updates.
     pub beta_1: Decay,
-    /// AdamW's, for the rest.
+    /// For the parameters that AdamW updates.
     pub beta_2: Decay,
-    /// AdamW's, for the rest.
+    /// For the parameters that AdamW updates.
     pub epsilon: Positive,
     /// Weight decay, decoupled, of all parameters alike.
     pub weight_decay: NonNegative,
@@ -256,13 +256,13 @@ pub enum DampingMethod {
     FactoredUnbalanced,
 }
 
-/// Whose labels the Fisher matrix is taken with.
+/// Which labels the Fisher matrix is computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fisher {
     /// Drawn from the model: the true Fisher matrix.
     Sampled,
-    /// The data's.
+    /// Those of the data.
     Empirical,
 }
 

@@ -7,16 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::not_empty;
 use crate::Moment;
-use crate::number::{Inside, Positive};
+use crate::number::{Inside, Positive, not_empty};
 
 /// How the learning rate changes over the budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 #[schemars(rename = "Schedule")]
 pub enum Shape {
-    /// Not at all.
+    /// It does not change.
     Constant {},
     /// It is multiplied by a factor at fractions of the budget.
     Step(Step),

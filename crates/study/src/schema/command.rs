@@ -16,48 +16,51 @@ use super::{Name, Scalar, not_empty};
 
 /// Runs of any program: one, or with `sweep` one for each combination of its values.
 ///
-/// It is run in a folder of its own that holds the declared inputs and nothing else, and must leave the
-/// declared outputs there and nothing else. An argument is passed as it is spelt (`1.10`, `007`). `{NAME}` in
-/// `run` and `environment` stands for the value of a swept setting, a number in as few digits as it takes, or of
-/// one in `settings`, and with `curves` `{iterations}` for the budget in steps, `{epochs}` for the budget in epochs
-/// and `{train_examples}`; `{{NAME}}` stands for `{NAME}` itself. Of the environment it sees `PATH`, `HOME`, `LANG`, `LC_ALL`, `TZ`, `CUDA_VISIBLE_DEVICES`, `TMPDIR` (a folder that is removed
-/// afterwards), `OMP_NUM_THREADS` (what `--threads` says), `PYTHONDONTWRITEBYTECODE` and what `environment`
-/// gives. What it prints is the stage's log; an exit code other than 0 fails the stage. It must give the same
-/// outputs each time: nothing but what is declared is part of its key.
+/// It runs in a folder of its own, which holds the declared inputs and nothing else, and must leave the declared
+/// outputs there and nothing else. Arguments are passed as they are written (`1.10`, `007`). In `run` and `environment`,
+/// `{NAME}` stands for the value of the swept setting `NAME`, or of `NAME` in `settings`; numbers have as few digits as
+/// possible. With `curves`, `{iterations}` stands for the budget in steps, `{epochs}` for the budget in epochs, and
+/// `{train_examples}` for the size of the training set. `{{NAME}}` stands for the text `{NAME}`. Of the environment, the
+/// program sees `PATH`, `HOME`, `LANG`, `LC_ALL`, `TZ`, `CUDA_VISIBLE_DEVICES`, `TMPDIR` (a folder that is removed
+/// afterwards), `OMP_NUM_THREADS` (the value of `--threads`), `PYTHONDONTWRITEBYTECODE`, and the variables in
+/// `environment`. What it prints is the log of the stage; an exit code other than 0 is a failure of the stage. It must
+/// give the same outputs each time, because only what is declared here is part of its key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
-    /// The program and its arguments, one by one; or one line for the shell.
+    /// The program and its arguments as a list, or one line for the shell.
     pub(crate) run: Spanned<Run>,
-    /// What it reads, by the name that it has in the working folder: a stage, `STAGE.OUTPUT`, or a file,
-    /// relative to the folder of the study file that says so (`./NAME` where it could be a stage), a folder, or a
-    /// pattern (`./data/*.csv`): those are folders there, too, without `.git` and `__pycache__`. Of a stage with a
-    /// sweep it reads the runs that agree in every setting which both sweep: a file if that is always one run, else a folder with a file for each, named by its other coordinates (`batch_size=16,seed=0`).
+    /// What it reads, each under its name in the working folder. It can be a stage; one output of a stage,
+    /// `STAGE.OUTPUT`; a file, relative to the folder of this study file (`./NAME` where `NAME` could be a stage); a
+    /// folder; or a pattern (`./data/*.csv`), which becomes a folder. `.git` and `__pycache__` are left out of folders.
+    /// Of a stage with a sweep, it reads the runs that have the same values of all settings that both stages sweep: a
+    /// file if this is always one run, else a folder with a file for each run, named by its other settings
+    /// (`batch_size=16,seed=0`).
     #[serde(default)]
     pub(crate) inputs: BTreeMap<String, Spanned<String>>,
-    /// What it makes: the path in the working folder by the name that readers use. A path that ends in `/` is
-    /// a folder: kept as a tar file, and a folder again where another command reads it.
+    /// What it makes, each under the name that readers use: its path in the working folder. A path that ends in `/` is a
+    /// folder, which is kept as a tar file and becomes a folder again for a command that reads it.
     #[serde(default)]
     pub(crate) outputs: BTreeMap<String, Spanned<String>>,
-    /// Paths in the working folder where it leaves what nobody keeps, such as checkpoints; a folder's ends in `/`.
-    /// Curves may lie there. Default: none, and a file that is not declared fails the stage.
+    /// Files in the working folder, and folders (which end in `/`), that it leaves there and that are not kept, such as
+    /// checkpoints. The files with curves can be among them. Default: none; a file that is not declared is a failure of
+    /// the stage.
     #[serde(default)]
     pub(crate) discard: Vec<Spanned<String>>,
-    /// Variables of its environment. `{ from_env: NAME }` is what the variable `NAME` has where `pipeline` runs: for
-    /// passwords, which are kept nowhere.
+    /// Variables of its environment. `{ from_env: NAME }` takes the value of the variable `NAME` in the environment of
+    /// `pipeline`. It is stored nowhere; use it for passwords.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, Spanned<Variable>>,
-    /// The file with curves that it writes, which makes it a training run like any other: for targets,
-    /// heatmaps, claims and the report (doc/foreign-programs.md). CSV with a header, or JSON Lines. Columns:
-    /// `step` (updates made so far); `loss` (mini-batch loss before that update) and `learning_rate`, in rows from step 1;
-    /// at evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
-    /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty.
-    /// Losses are nats, accuracies fractions. A run whose `loss` or `train_loss` is not finite from some step on, to
-    /// its last, diverged at that step, and what follows is left out; with a finite one later (mixed precision skips
-    /// such a step) it did not. A metric that is not finite is worse than any level of it.
-    /// Default: none.
+    /// The file in which the program logs its curves. With it, each run of the program is a training run for targets,
+    /// heatmaps, claims and the report (doc/foreign-programs.md). The file is CSV with a header, or JSON Lines. Columns:
+    /// `step` (updates made so far); from step 1 on `loss` (mini-batch loss before the update) and `learning_rate`; at
+    /// evaluations `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`, `test_loss`,
+    /// `test_accuracy`, and `examples` (seen so far; by default step times batch size). Cells may be empty. Losses are in
+    /// nats, accuracies are fractions. A run diverged at the first step from which its `loss` or `train_loss` stays not
+    /// finite to the end; later rows are left out. If a later value is finite, the run did not diverge (mixed precision
+    /// skips such steps). A metric that is not finite is worse than any level. Default: none.
     pub(crate) curves: Option<Spanned<Curves>>,
-    /// What the curves are curves of. Required with `curves`.
+    /// The settings of the runs that the curves belong to. Required with `curves`.
     pub(crate) settings: Option<Spanned<CurveOf>>,
 }
 
@@ -71,12 +74,12 @@ impl Command {
     }
 }
 
-/// What curves are curves of. A swept setting need not be here: what is none of these keys counts as one
-/// of the optimizer's.
+/// The settings of the runs that curves belong to. What is swept need not be repeated here; a swept setting that is none
+/// of these keys counts as a setting of the optimizer.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CurveOf {
-    /// The method's name, such as `sgd`, which figures and tables show. Required here or in the sweep.
+    /// The name of the method in figures and tables, such as `sgd`. Required here or in the sweep.
     pub(crate) method: Option<Name>,
     /// The network's name. Default: none.
     pub(crate) model: Option<Name>,
@@ -88,13 +91,13 @@ pub(crate) struct CurveOf {
     pub(crate) seed: Option<u64>,
     /// How long it trains.
     pub(crate) budget: Budget,
-    /// Whether the last batch of an epoch is used where it is not full: `keep`, as PyTorch does unless told otherwise,
-    /// or `drop`. Default `drop`.
+    /// Whether the last batch of an epoch is used if it is smaller than the others: `keep` (the default of PyTorch) or
+    /// `drop`. Default `drop`.
     #[serde(default)]
     pub(crate) last_batch: LastBatch,
     /// Examples in the training set. Default: those of the `dataset` stage among the inputs.
     pub(crate) train_examples: Option<Count>,
-    /// Trainable parameters of the network. Default 0: not known.
+    /// Number of trainable parameters of the network. Default 0: not known.
     #[serde(default)]
     pub(crate) parameters: u64,
     /// The optimizer's other settings.
@@ -102,13 +105,13 @@ pub(crate) struct CurveOf {
     pub(crate) optimizer: BTreeMap<String, Scalar>,
 }
 
-/// What a variable of the environment has.
+/// The value of an environment variable.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(crate) enum Variable {
     /// This value.
     Value(Scalar),
-    /// What another variable has where `pipeline` runs; kept nowhere, and no part of the key.
+    /// The value of a variable in the environment of `pipeline`; stored nowhere, and no part of the key.
     FromEnv(FromEnv),
 }
 
@@ -140,8 +143,8 @@ impl<'de> Shape<'de> for Variable {
 pub(crate) enum Run {
     /// The program and its arguments.
     Program(#[schemars(length(min = 1))] Vec<Spanned<Scalar>>),
-    /// A line for `/bin/sh -e -c`; with a pipe in it for `bash -e -o pipefail -c`, so that a failure before the
-    /// pipe is one.
+    /// A line for `/bin/sh -e -c`; if it contains a pipe, for `bash -e -o pipefail -c`, so that a failure before the pipe
+    /// is a failure of the stage.
     Shell(String),
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::shape::{Shape, by_shape};
 use super::{Scalar, not_empty};
 
-/// The file with curves that a program writes: its path, or what is in it; or several files that together have the
+/// The file in which a program logs its curves: its path, or a description of it, or several files that together have all
 /// columns.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
@@ -22,9 +22,9 @@ use super::{Scalar, not_empty};
     reason = "the forms in which the list of files may be written"
 )]
 enum Written {
-    /// The path in the working folder of a file with the columns' own names.
+    /// The path, in the working folder, of a file whose columns have the names above.
     Path(String),
-    /// A file with what it calls its columns.
+    /// A file whose columns have other names.
     File(CurveFile),
     /// Several files.
     Files(#[schemars(length(min = 1))] Vec<CurveFile>),
@@ -47,15 +47,15 @@ pub(crate) struct CurveFile {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(crate) columns: BTreeMap<Column, String>,
-    /// Columns of the file to pass over; `*` stands for any text. Default: none, so that a misspelt column is a
+    /// Columns of the file to ignore; `*` stands for any text. Default: none, so that a misspelt column is a
     /// mistake.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ignore: Vec<String>,
     /// What `step` counts in the file. Default `steps`.
     #[serde(default, skip_serializing_if = "CountedIn::is_default")]
     pub(crate) counted_in: CountedIn,
-    /// What the file calls the first step, or the first epoch: 0 or 1. A logger that counts from 0 writes the
-    /// measurements after the first one under 0. Default 1.
+    /// The number that the file gives the first step, or the first epoch: 0 or 1. A logger that counts from 0 writes the
+    /// measurements after the first step under 0. Default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub(crate) counted_from: u64,
     /// Tokens in an example, such as the length of its sequence. Required where tokens are counted.

@@ -23,21 +23,20 @@ pub(crate) struct Dataset {
     /// They need not be there to check or to plan a study. Default: none; `digits` has no files.
     pub(crate) path: Option<Spanned<String>>,
     /// Instead of `path`: where to download the file, or the folder that the files are in, `http://` or `https://`.
-    /// They are fetched when they are needed, once, and kept in the cache. The address is no part of any training
-    /// run's key. Default: none.
+    /// They are fetched when they are needed, once, and kept in the cache. The address is not part of the key of
+    /// any training run. Default: none.
     pub(crate) url: Option<Spanned<String>>,
     /// With `url`: SHA-256 of the file (64 hexadecimal digits), or of each file by its name. Required with `url`.
     pub(crate) sha256: Option<Spanned<Checksums>>,
     /// For `svhn`: whether to train on `extra_32x32.mat` too.
     #[serde(default)]
     pub(crate) extra: Spanned<bool>,
-    /// Images to train on. Default: those of the source, as it is distributed, that the other parts leave.
+    /// Images to train on. Default: all images of the source, as it is distributed, that are not in the other parts.
     pub(crate) train: Option<Count>,
     /// Images to choose configurations by, taken from the training images.
     #[serde(default)]
     pub(crate) validation: u64,
-    /// Images that nothing is chosen by. Default: the source's own test images, all of them; for `digits`, which has
-    /// none, 0.
+    /// Test images: nothing is chosen by them. Default: all test images of the source; 0 for `digits`, which has none.
     pub(crate) test: Option<u64>,
     /// Seed of the split.
     #[serde(default)]

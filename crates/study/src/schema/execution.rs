@@ -7,13 +7,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// What becomes of a stage that fails, or takes too long.
+/// What happens to a stage that fails or takes too long.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Execution {
-    /// How often a run is tried again after it failed.
+    /// How often a failed run is tried again.
     pub(crate) retries: u32,
-    /// How long one run may take, as `90 s`, `15 min` or `2 h`; then it fails. Default: as long as it likes.
+    /// How long one run may take before it fails: `90 s`, `15 min`, `2 h`. Default: no limit.
     pub(crate) timeout: Option<Time>,
 }
 

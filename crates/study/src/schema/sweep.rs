@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use super::shape::{self, Shape, by_shape};
 use super::{Scalar, not_empty};
 
-/// Settings to run over: every combination of their values, but for what the four keys below say. Every
+/// Settings to run over: every combination of their values, unless one of the four keys below says otherwise. Every
 /// other key names a setting. In `train` that is one of its keys (`batch_size`, `learning_rate`, `seed`, ...),
 /// of its optimizer (`damping`, `momentum`, ...), or a dotted path (`budget.epochs`); in `command` it is any
 /// word, for `{word}` in the arguments.

@@ -37,7 +37,8 @@ pub(crate) struct Train {
     pub(crate) budget: Option<Spanned<Budget>>,
     /// How the learning rate changes. Default `constant`.
     pub(crate) schedule: Option<Shape>,
-    /// How long the rate rises at first: up to step W, that of step i < W (from 0) is multiplied by (i + 1) / W. Default: none.
+    /// How long the learning rate rises at the beginning. If that is W steps, the rate of step i < W (counted from 0) is
+    /// multiplied by (i + 1) / W. Default: none.
     pub(crate) warmup: Option<Spanned<Moment>>,
     /// The update rule. Required without `configuration`.
     pub(crate) optimizer: Option<Optimizer>,
@@ -49,13 +50,13 @@ pub(crate) struct Train {
     pub(crate) batch_norm: Option<BatchNorm>,
     /// How many examples BatchNorm normalises by themselves in training (Hoffer et al. 2017). Default: the whole batch.
     pub(crate) ghost_batch: Option<Spanned<Count>>,
-    /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: do not.
+    /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: not measured.
     pub(crate) noise_scale: Option<NoiseScale>,
-    /// When a run counts as diverged though its numbers are finite. Default: all of its defaults.
+    /// When a run counts as diverged even though its numbers are finite. Default: all of its defaults.
     pub(crate) divergence: Option<Divergence>,
-    /// When to end before the budget does. Default: never.
+    /// When to end before the end of the budget. Default: never.
     pub(crate) stop: Option<Spanned<Stop>>,
-    /// What becomes of the examples left over at the end of an epoch. Default `drop`.
+    /// What happens to the examples that are left over at the end of an epoch. Default `drop`.
     pub(crate) last_batch: Option<LastBatch>,
 }
 

@@ -62,20 +62,24 @@ fn print(report: &GcReport, policy: &Policy, every_file: bool) {
         outln!("{verb} {count}, {}: {why}{}", size(bytes), kinds(files));
     }
     for (by, results) in &report.kept {
-        outln!("kept {}: of {by}", counted(*results, "result"));
+        outln!("kept {}: used by {by}", counted(*results, "result"));
     }
     if report.spared > 0 {
         let spared = counted(report.spared, "result");
-        outln!("kept {spared}: of no study or pin, but neither old nor too many");
+        outln!("kept {spared}: used by no study or pin, but within the limits of age and size");
     }
     if policy.max_bytes.is_some_and(|limit| report.after > limit) {
-        outln!("the cache stays larger than that: the rest is in use (`--forget`, `unpin`)");
+        outln!(
+            "the cache stays larger than that, because studies and pins use the rest (see `--forget` and `unpin`)"
+        );
     }
     let (before, after) = (size(report.before), size(report.after));
     match (report.deletions.len(), report.deleted) {
         (0, _) => outln!("{before}: nothing to delete"),
         (_, true) => outln!("{before} before, {after} after"),
-        (_, false) => outln!("{before} now, {after} then; a dry run: --delete deletes"),
+        (_, false) => {
+            outln!("{before} now, {after} afterwards; nothing is deleted without --delete")
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn findings(cache: &Path) -> Vec<Finding> {
     findings.push(written(
         "reports",
         Path::new("reports"),
-        "`run` puts pages there (`--reports`)",
+        "`run` writes reports there (`--reports`)",
     ));
     findings.push(written(
         "temporary",
@@ -60,19 +60,20 @@ fn folder(cache: &Path) -> Finding {
     let name = shown(cache);
     let there = there(&cache.join("v1"));
     if !there.is_dir() {
-        let meaning = "it is no folder: name another (`--cache`)";
+        let meaning = "it is not a folder: choose another (`--cache`)";
         return Finding::problem("cache", name, meaning);
     }
     if let Err(error) = NamedTempFile::new_in(&there) {
         let found = format!("{name} cannot be written: {}", reason(&error));
-        let meaning = "results that it has are served, but nothing runs: name another (`--cache`)";
+        let meaning =
+            "its results can be used, but nothing can run: choose another folder (`--cache`)";
         return Finding::problem("cache", found, meaning);
     }
     if !cache.is_dir() {
         return Finding::ok(
             "cache",
-            format!("{name} is not there yet"),
-            "the first run makes it",
+            format!("{name} does not exist yet"),
+            "the first run creates it",
         );
     }
     let kept = "results are kept there (`--cache`)";
@@ -85,12 +86,12 @@ fn folder(cache: &Path) -> Finding {
         Err(engine::Error::Newer { version, .. }) => Finding::problem(
             "cache",
             format!("{name} has version {version} of the layout"),
-            "a newer version of this program wrote it: use that, or name another (`--cache`)",
+            "a newer version of this program wrote it: use that version, or choose another folder (`--cache`)",
         ),
         Err(_) => Finding::problem(
             "cache",
             format!("{name} cannot be read"),
-            "name another (`--cache`), or see to its permissions",
+            "choose another folder (`--cache`), or correct its permissions",
         ),
     }
 }
@@ -123,12 +124,12 @@ fn locks(file: &NamedTempFile, mount: Option<&Mount>) -> Finding {
         Err(error) => Finding::problem(
             "locks",
             format!("do not work: {error}"),
-            "nothing would keep two runs from the same stage: name another cache (`--cache`)",
+            "two runs could execute the same stage at the same time: choose another folder (`--cache`)",
         ),
         Ok(()) if mount.is_some_and(Mount::locks_are_local) => Finding::note(
             "locks",
             "work on this machine only, as it is mounted",
-            "runs on several machines may train the same twice",
+            "runs on several machines may train the same run twice",
         ),
         Ok(()) => Finding::ok("locks", "work", "several runs may share the cache"),
     }
@@ -141,12 +142,12 @@ fn links(file: &NamedTempFile) -> Finding {
         Ok(()) => Finding::ok(
             "hard links",
             "work",
-            "results appear whole or not at all, also after a crash",
+            "a result is complete or absent, even after a crash",
         ),
         Err(error) => Finding::problem(
             "hard links",
             format!("do not work: {}", reason(&error)),
-            "results cannot be kept there: name another cache (`--cache`)",
+            "results cannot be kept there: choose another folder (`--cache`)",
         ),
     }
 }
@@ -206,7 +207,7 @@ mod tests {
         let lab = tempfile::tempdir().unwrap();
         let cache = lab.path().join("a/b");
         let findings = findings(&cache);
-        assert!(findings[0].found.ends_with("is not there yet"));
+        assert!(findings[0].found.ends_with("does not exist yet"));
         for finding in &findings[2..5] {
             assert_eq!(finding.state, State::Ok, "{finding}");
         }

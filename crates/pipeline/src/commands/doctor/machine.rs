@@ -23,16 +23,14 @@ pub(super) fn program() -> Finding {
         version::COMMIT.unwrap_or("unknown"),
     );
     match version::COMMIT {
-        Some(commit) if commit.ends_with("changes") => Finding::ok(
-            "program",
-            found,
-            "its sources are those of the commit, edited",
-        ),
-        Some(_) => Finding::ok("program", found, "its sources are those of the commit"),
+        Some(commit) if commit.ends_with("changes") => {
+            Finding::ok("program", found, "built from that commit with changes")
+        }
+        Some(_) => Finding::ok("program", found, "built from that commit"),
         None => Finding::ok(
             "program",
             found,
-            "it was built outside its git repository: say where its sources came from",
+            "built outside its git repository: in a bug report, say where the sources came from",
         ),
     }
 }
@@ -44,14 +42,14 @@ pub(super) fn site_file(site: Result<&Site, &Failure>) -> Finding {
         }) => Finding::ok(
             "site file",
             shown(&file.path),
-            "it says where and how studies run, unless the command line does",
+            "where and how studies run, unless the command line says otherwise",
         ),
         Err(Failure::Mistakes(mistakes)) => Finding::problem(
             "site file",
             mistakes.to_string(),
-            "every command that reads it shows them; below, it is left out",
+            "every command that reads it shows its mistakes; the lines below ignore it",
         ),
-        Ok(_) | Err(_) => Finding::ok("site file", "none", "the defaults hold"),
+        Ok(_) | Err(_) => Finding::ok("site file", "none", "the defaults are used"),
     }
 }
 
@@ -79,11 +77,11 @@ fn device(request: &str) -> Finding {
     let name = match opened {
         Ok(Ok(name)) => name,
         Ok(Err(error)) => {
-            let meaning = "no training run can start; `--device cpu` is always there";
+            let meaning = "no training run can start; `--device cpu` always works";
             return Finding::problem("device", error.to_string(), meaning);
         }
         Err(_) => {
-            let meaning = "its driver is broken; `--device cpu` is always there";
+            let meaning = "its driver does not work; `--device cpu` always works";
             return Finding::problem("device", format!("{request} cannot be opened"), meaning);
         }
     };
@@ -91,11 +89,11 @@ fn device(request: &str) -> Finding {
         return Finding::ok("device", name, "the site file asks for it");
     }
     match device::unused_gpu(request) {
-        Some(why) => Finding::note("device", name, &format!("`auto` takes it, but {why}")),
+        Some(why) => Finding::note("device", name, &format!("chosen by `auto`, but {why}")),
         None if name.starts_with("cpu") => {
-            Finding::ok("device", name, "`auto` takes it, as there is no GPU")
+            Finding::ok("device", name, "chosen by `auto`, because there is no GPU")
         }
-        None => Finding::ok("device", name, "`auto` takes it, as the first GPU"),
+        None => Finding::ok("device", name, "chosen by `auto`: the first GPU"),
     }
 }
 
@@ -110,7 +108,7 @@ fn kernels() -> Finding {
         _ => Finding::ok(
             "kernels",
             level.to_string(),
-            "the fastest for this processor; others' results differ in the last bits",
+            "the fastest for this processor; other kernels give results that differ in the last bits",
         ),
     }
 }
@@ -145,7 +143,7 @@ fn memory(memory: Option<Memory>, jobs: usize) -> Finding {
     let found = format!("{}, {} free", size(total), size(free));
     let meaning = format!("{} for each stage that runs at once", size(each));
     if each < LITTLE {
-        let meaning = format!("{meaning}, which is little: `--jobs` can be lower");
+        let meaning = format!("{meaning}, which is little: consider a lower `--jobs`");
         return Finding::note("memory", found, &meaning);
     }
     Finding::ok("memory", found, &meaning)

@@ -27,9 +27,9 @@ fn slurm() -> Finding {
         Some(version) => Finding::ok(
             "Slurm",
             version,
-            "jobs that share a cache folder share their results",
+            "jobs with the same cache folder share their results",
         ),
-        None => Finding::ok("Slurm", "no sbatch", "studies run on this machine alone"),
+        None => Finding::ok("Slurm", "no sbatch", "studies run on this machine only"),
     }
 }
 
@@ -38,12 +38,12 @@ fn python(program: &str) -> Finding {
         Some(versions) => Finding::ok(
             "Python",
             versions,
-            "for training programs of your own (`command` stages)",
+            "for your own training programs (`command` stages)",
         ),
         None => Finding::ok(
             "Python",
-            format!("no {program} that runs"),
-            "needed for training programs of your own in Python only (`command` stages)",
+            format!("no working {program}"),
+            "needed only for your own training programs in Python (`command` stages)",
         ),
     }
 }

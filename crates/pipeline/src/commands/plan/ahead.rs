@@ -52,7 +52,7 @@ impl Ahead<'_> {
             ),
             None => writeln!(
                 text,
-                "; how long it takes, `pipeline plan` knows once a run of each stage is done"
+                "; `pipeline plan` shows how long it takes after one run of each stage has finished"
             ),
         };
         let _ = write!(text, "  {}", in_words(runs, steps));
@@ -93,20 +93,18 @@ impl Ahead<'_> {
         let seeds: BTreeSet<u64> = trains().filter_map(|stage| number(stage, "seed")).collect();
         let mut ways = Vec::new();
         if seeds.len() > 1 {
-            ways.push(
-                "fewer seeds first, as others can be added without training these again".to_owned(),
-            );
+            ways.push("start with fewer seeds: adding more later does not repeat these".to_owned());
         }
         let endless = trains().filter(|stage| !stage.settings.contains_key("stop"));
         match endless.count() {
             0 => {}
             runs => ways.push(format!(
-                "`stop`, which {} have not, ends a run at its targets",
+                "give {} a `stop`, which ends a run once it has reached its targets",
                 counted_grouped(runs, "run")
             )),
         }
         ways.push(
-            "other machines can run the same study on the same `--cache` at the same time"
+            "run the same study with the same `--cache` on other machines at the same time"
                 .to_owned(),
         );
         ways
@@ -165,7 +163,10 @@ stages:
             unknown.contains("training: 5 runs, at most 1,000,000 steps"),
             "{unknown}"
         );
-        assert!(unknown.contains("`pipeline plan` knows once"), "{unknown}");
+        assert!(
+            unknown.contains("`pipeline plan` shows how long"),
+            "{unknown}"
+        );
         assert_eq!(said(STUDY, 3, None), "", "half of it is there");
     }
 
@@ -173,13 +174,13 @@ stages:
     fn what_would_make_it_shorter_is_what_the_study_does_not_do_yet() {
         let all = said(STUDY, 6, None);
         assert!(
-            all.contains("fewer seeds first") && all.contains("`stop`, which 5 runs"),
+            all.contains("start with fewer seeds") && all.contains("give 5 runs a `stop`"),
             "{all}"
         );
         let stops = STUDY
             .replace("200000 } }", "2000000 }, stop: { train_loss: 0.1 } }")
             .replace("[0, 1, 2, 3, 4]", "[0]");
         let few = said(&stops, 2, None);
-        assert!(few.contains("shorter: other machines"), "{few}");
+        assert!(few.contains("shorter: run the same study"), "{few}");
     }
 }

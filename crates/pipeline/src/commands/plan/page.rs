@@ -58,23 +58,23 @@ fn last_lines(graph: &Graph, plan: &Plan) -> String {
     if plan.fresh() > 0 {
         let _ = writeln!(
             text,
-            "{} of those read what is yet to be made; one whose result turns out to be cached does not run",
+            "{} of those read results that do not exist yet; any whose own result is then found in the cache does not run",
             plan.fresh()
         );
     }
     let is_shared = |planned: &&Planned| matches!(planned.verdict, Verdict::Shared { .. });
     match plan.stages().iter().filter(is_shared).count() {
         0 => {}
-        1 => text += "1 of the cached is the same as another stage: it comes with that one\n",
+        1 => text += "1 of the cached stages is the same as another one and uses its result\n",
         shared => {
             let _ = writeln!(
                 text,
-                "{shared} of the cached are the same as other stages: they come with those"
+                "{shared} of the cached stages are the same as others and use their results"
             );
         }
     }
     if maybe > 0 {
-        text += "may run: runs unless what it reads comes out as before\n";
+        text += "may run: runs only if a result that it reads changes\n";
     }
     text
 }
@@ -134,7 +134,7 @@ fn families<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(&'a str, Family<'a>)> {
             }
             Verdict::Maybe { because } => {
                 family.maybe += 1;
-                let why = format!("depends on what {} gives", graph.stage(*because).family);
+                let why = format!("depends on the result of {}", graph.stage(*because).family);
                 ("may run", Some(why))
             }
             Verdict::Unfit { error } => {

@@ -12,7 +12,7 @@ use analysis::report::Named;
 use analysis::targets::{Crossing, RunSteps, StepsSummary, TargetsTable};
 use maud::{Markup, html};
 
-use super::by_batch::{Axes, Panel, Point};
+use super::by_batch::{Axes, Line, Panel, Point};
 use super::{entry, method_entry, panel_size};
 use crate::document::{Block, Entry, Figure, Kind, Part};
 use crate::draw::colour::QUIET;
@@ -290,6 +290,57 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// A figure of what follows from the medians: a panel for each target, a line for each series. `finish` adds to a
+    /// panel what its lines have in common. None where no line has two points.
+    fn following(
+        &self,
+        follows: Follows,
+        point: impl Fn(&StepsSummary) -> Option<Point>,
+        finish: impl Fn(&mut Panel),
+    ) -> Option<Figure> {
+        let line = |series: Series<'a>, target| {
+            let rows = self.summaries(series, target).into_iter();
+            let points = rows.filter_map(&point).collect();
+            Line::new(self.study.look(series.1), words::method(series.1), points)
+        };
+        let (targets, _) = self.targets();
+        let panels: Vec<Panel> = targets
+            .iter()
+            .enumerate()
+            .map(|(index, &target)| {
+                let mut panel = Panel {
+                    id: format!("{}-{}-{}", follows.tag, self.tag, index + 1),
+                    title: words::target(target),
+                    description: format!("{} by batch size", words::capital(follows.label)),
+                    lines: self.series.iter().map(|&one| line(one, target)).collect(),
+                    reference: Vec::new(),
+                    label: follows.label.into(),
+                };
+                finish(&mut panel);
+                panel
+            })
+            .filter(|panel| panel.lines.iter().any(|line| line.points.len() > 1))
+            .collect();
+        if panels.is_empty() {
+            return None;
+        }
+        let axes = self.axes(&panels);
+        Some(Figure {
+            kind: Kind::Other,
+            parts: vec![
+                Part::Legend(self.legend(follows.has_ideal)),
+                Part::Panels {
+                    pick: Some("Target"),
+                    drawings: panels.iter().map(|panel| axes.draw(panel)).collect(),
+                },
+            ],
+            data: self
+                .summed()
+                .named(&format!("fig-{}-{}", follows.tag, self.tag)),
+            caption: follows.caption,
+        })
+    }
+
     /// A row for the seeds of a batch size together.
     fn summed(&self) -> Frame {
         tables::steps(std::slice::from_ref(self.named)).of_series(&self.series)
@@ -303,6 +354,17 @@ impl<'a> Group<'a> {
         });
         tables::crossings(seeds).named(&format!("fig-steps-{}", self.tag))
     }
+}
+
+/// What a figure says that follows from the medians.
+struct Follows {
+    /// Begins its ids.
+    tag: &'static str,
+    /// What its points are.
+    label: &'static str,
+    /// Whether ideal scaling is dotted.
+    has_ideal: bool,
+    caption: Markup,
 }
 
 fn seed_range(seeds: &BTreeSet<usize>) -> String {
