@@ -193,3 +193,22 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
         T::json_schema(generator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_gives_a_value_without_a_place_and_equality_is_that_of_values() {
+        let read: Spanned<u64> = serde_json::from_str("3").unwrap();
+        assert_eq!((*read, read.place()), (3, None));
+        let span = Span { start: 4, end: 5 };
+        let written = Spanned {
+            span,
+            ..Spanned::nowhere(3)
+        };
+        assert_eq!(written.with(7).place(), Some(span));
+        assert_eq!(written, read);
+        assert_eq!(serde_json::to_string(&written).unwrap(), "3");
+    }
+}

@@ -5,6 +5,7 @@
 
 mod catalogue;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -286,7 +287,9 @@ fn place(sources: &Sources, mut draft: Draft) -> Diagnostic {
 
 /// "did you mean `kfac`?" if one of `known` is near `word`, else the list of them.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
+    let mut seen = BTreeSet::new();
+    let known = known.into_iter().filter(|name| seen.insert(*name));
+    let known: Vec<&str> = known.collect();
     match nearest(word, &known) {
         Some(best) => format!("did you mean `{best}`?"),
         None if known.is_empty() => "there is nothing to choose from".to_owned(),

@@ -7,6 +7,9 @@
 //!
 //! Not here: running anything, printing anything, and what a setting does to a training run.
 
+#[macro_use]
+mod inline_schema;
+
 mod check;
 mod decode;
 mod diagnostic;

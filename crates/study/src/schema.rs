@@ -15,7 +15,7 @@ mod execution;
 mod name;
 mod reader;
 mod scalar;
-mod shape;
+pub(crate) mod shape;
 mod sweep;
 mod train;
 

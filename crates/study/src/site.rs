@@ -3,19 +3,19 @@
 //! Read with the study file's means: every mistake at once, each with its place. Finding the file, and what the
 //! command line says against it, is the program's.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runs::number::{Count, NonNegative};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::Error;
 
 use crate::decode;
 use crate::diagnostic::{Diagnostics, Draft, Mistake, Span};
+use crate::schema::Scalar;
+use crate::schema::shape::{Shape, by_shape};
 use crate::size::Size;
 use crate::sources::Sources;
 use crate::yaml;
@@ -60,19 +60,7 @@ struct CheckpointKeys {
 #[derive(Clone, Copy, Deserialize)]
 struct Keep(engine::Keep);
 
-impl JsonSchema for Keep {
-    fn schema_name() -> Cow<'static, str> {
-        "Keep".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": engine::Keep::ALL.map(engine::Keep::name) })
-    }
-}
+inline_schema!(Keep, { "enum": engine::Keep::ALL.map(engine::Keep::name) });
 
 /// Where results are kept.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -123,45 +111,25 @@ impl Device {
 /// A GPU by its number or its UUID.
 struct Gpu(String);
 
-impl<'de> Deserialize<'de> for Gpu {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Id;
-        impl Visitor<'_> for Id {
-            type Value = Gpu;
+by_shape!(Gpu);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a GPU's number or UUID")
-            }
+impl Shape<'_> for Gpu {
+    const WANTED: &'static str = "a GPU's number or UUID";
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Gpu, E> {
-                Ok(Gpu(number.to_string()))
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar {
+            Scalar::Integer(number) if number >= 0 => Ok(Self(number.to_string())),
+            // Several in one text would be one stage's.
+            Scalar::Word(text) if text.is_empty() || text.contains([',', ' ']) => {
+                Err(E::custom(format!("expected one GPU, found `{text}`")))
             }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Gpu, E> {
-                // Several in one text would be one stage's.
-                if text.is_empty() || text.contains([',', ' ']) {
-                    return Err(E::custom(format!("expected one GPU, found `{text}`")));
-                }
-                Ok(Gpu(text.to_owned()))
-            }
+            Scalar::Word(text) => Ok(Self(text)),
+            other => Err(other.unfit(Self::WANTED)),
         }
-        deserializer.deserialize_str(Id)
     }
 }
 
-impl JsonSchema for Gpu {
-    fn schema_name() -> Cow<'static, str> {
-        "Gpu".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] })
-    }
-}
+inline_schema!(Gpu, { "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] });
 
 /// What a site file says. What it leaves out is for the program to choose.
 #[derive(Clone, Debug)]

@@ -1,12 +1,11 @@
 //! A size in bytes, as people write it: `20G`.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::Error;
+
+use crate::schema::Scalar;
+use crate::schema::shape::{Shape, by_shape};
 
 /// A number of bytes: `20G`, `1.5 MiB`, `4096`; a factor of 1024 for each letter of K, M, G, T.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,43 +46,23 @@ impl FromStr for Size {
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Size;
+by_shape!(Size);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a size such as `50G`")
-            }
+impl Shape<'_> for Size {
+    const WANTED: &'static str = "a size such as `50G`";
 
-            fn visit_u64<E: Error>(self, bytes: u64) -> Result<Size, E> {
-                Ok(Size(bytes))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-                text.parse().map_err(E::custom)
-            }
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar {
+            Scalar::Integer(bytes) if bytes >= 0 => Ok(Self(bytes as u64)),
+            Scalar::Word(text) => text.parse().map_err(E::custom),
+            other => Err(other.unfit(Self::WANTED)),
         }
-        deserializer.deserialize_str(Bytes)
     }
 }
 
-impl JsonSchema for Size {
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
+inline_schema!(Size, { "anyOf": [
             { "type": "string", "format": "size with its unit", "pattern": "^[0-9.]+ *[KMGTkmgt]?(i?B)?$" }, { "type": "integer", "minimum": 0 }
-        ] })
-    }
-}
+        ] });
 
 #[cfg(test)]
 mod tests {

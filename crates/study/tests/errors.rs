@@ -96,7 +96,7 @@ fn every_mistake_has_an_example() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("study.yaml");
     fs::write(&path, shown::SOUND).expect("it can be written");
-    for set in ["small=1", "kfac.train.sede=null"] {
+    for set in ["extends=other.yaml", "kfac.train.sede=null"] {
         shown.extend(codes(Study::load_with(&path, &[set.to_owned()])));
     }
     let snapshots = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");

@@ -99,7 +99,7 @@ fn a_machine_without_a_gpu_or_a_program_can_run_a_study() {
         let device = of(&findings, "device").1;
         assert!(device.starts_with("cpu ("), "{device}");
     }
-    for (topic, absent) in [("Slurm", "no sbatch"), ("Python", "no python3")] {
+    for (topic, absent) in [("Slurm", "no sbatch"), ("Python", "no working python3")] {
         let (state, words) = of(&findings, topic);
         assert_eq!(state, "ok");
         assert!(words.starts_with(absent), "{words}");

@@ -11,22 +11,28 @@ pub(crate) trait Field: Into<Value> {
 }
 
 macro_rules! fields {
-    ($($type:ty: $kind:ident;)*) => {
-        $(impl Field for $type {
+    ($($type:ty: $kind:ident |$field:ident| $value:expr;)*) => {$(
+        impl From<$type> for Value {
+            fn from($field: $type) -> Self {
+                Self::$kind($value)
+            }
+        }
+
+        impl Field for $type {
             const KIND: Kind = Kind::$kind;
-        })*
-    };
+        }
+    )*};
 }
 fields! {
-    &str: Text;
-    &String: Text;
-    String: Text;
-    Arc<str>: Text;
-    u64: Integer;
-    usize: Integer;
-    f32: Single;
-    f64: Number;
-    bool: Flag;
+    &str: Text |text| text.into();
+    &String: Text |text| text.as_str().into();
+    String: Text |text| text.into();
+    Arc<str>: Text |text| text;
+    u64: Integer |number| number;
+    usize: Integer |number| number as u64;
+    f32: Single |number| number;
+    f64: Number |number| number;
+    bool: Flag |flag| flag;
 }
 
 impl<T: Field> Field for Option<T> {

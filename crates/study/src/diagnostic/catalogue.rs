@@ -3,6 +3,13 @@
 //! The code stands above the message and in `doc/errors.md`, which is made from this list. A message says what is wrong
 //! in the file at hand; the text here says what is wrong with any such file, and what to do about it.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the texts make a page that names BatchNorm as papers do"
+)]
+
+use std::fmt::Write as _;
+
 macro_rules! mistakes {
     ($($group:literal { $($mistake:ident $code:literal $meaning:literal $remedy:literal;)* })*) => {
         /// A kind of mistake.
@@ -168,7 +175,7 @@ mistakes! {
             "A layer is so wide that inverting its Kronecker factor takes most of the time of a run."
             "Use narrower layers, or a larger `inverse_every`.";
         BatchNormOfOne "batch-norm-of-one"
-            "BatchNorm normalises over a single example, which removes most of what tells it from others."
+            "BatchNorm normalises over a single example, which loses most of what distinguishes it from others."
             "Use larger batches, another `ghost_batch`, or `last_batch: drop`.";
     }
     "Sweeps" {
@@ -316,11 +323,14 @@ pub fn markdown() -> String {
          is the list of the codes. It is made from the program; a test keeps it complete.\n",
     );
     for (group, mistakes) in GROUPS {
-        page += &format!(
-            "\n## {group}\n\n| code | what is wrong | what to do |\n| --- | --- | --- |\n"
-        );
+        page += "\n## ";
+        page += group;
+        page += "\n\n| code | what is wrong | what to do |\n| --- | --- | --- |\n";
         for [code, meaning, remedy] in *mistakes {
-            page += &format!("| <a id=\"{code}\"></a>`{code}` | {meaning} | {remedy} |\n");
+            let _ = writeln!(
+                page,
+                "| <a id=\"{code}\"></a>`{code}` | {meaning} | {remedy} |"
+            );
         }
     }
     page

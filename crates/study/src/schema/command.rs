@@ -155,7 +155,7 @@ impl<'de> Shape<'de> for Run {
         match scalar {
             Scalar::Word(line) if line.trim().is_empty() => Err(E::custom("must not be empty")),
             Scalar::Word(line) => Ok(Self::Shell(line)),
-            other => Err(E::invalid_type(other.unexpected(), &Self::WANTED)),
+            other => Err(other.unfit(Self::WANTED)),
         }
     }
 

@@ -169,7 +169,7 @@ impl<'de> Shape<'de> for Curves {
 
     fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
         let Scalar::Word(path) = scalar else {
-            return Err(E::invalid_type(scalar.unexpected(), &Self::WANTED));
+            return Err(scalar.unfit(Self::WANTED));
         };
         Ok(Self(vec![CurveFile {
             path: Spanned::nowhere(path),

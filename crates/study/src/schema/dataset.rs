@@ -1,11 +1,10 @@
 //! The `dataset` kind.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use runs::Spanned;
 use runs::number::Count;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
@@ -99,23 +98,11 @@ impl<'de> Deserialize<'de> for Sha256 {
     }
 }
 
-impl JsonSchema for Sha256 {
-    fn schema_name() -> Cow<'static, str> {
-        "Sha256".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "contentEncoding": "base16",
-            "pattern": "^[0-9a-fA-F]{64}$"
-        })
-    }
-}
+inline_schema!(Sha256, {
+    "type": "string",
+    "contentEncoding": "base16",
+    "pattern": "^[0-9a-fA-F]{64}$"
+});
 
 by_shape!(Checksums);
 
@@ -126,7 +113,7 @@ impl<'de> Shape<'de> for Checksums {
     fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
         match scalar {
             Scalar::Word(text) => Sha256::new(&text).map(Self::Of).map_err(E::custom),
-            other => Err(E::invalid_type(other.unexpected(), &Self::WANTED)),
+            other => Err(other.unfit(Self::WANTED)),
         }
     }
 

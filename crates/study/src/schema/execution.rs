@@ -1,9 +1,8 @@
 //! How a stage is executed.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -54,16 +53,4 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-impl JsonSchema for Time {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" })
-    }
-}
+inline_schema!(Time, { "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" });

@@ -74,8 +74,9 @@ impl Scalar {
         }
     }
 
-    pub(super) fn unexpected(&self) -> Unexpected<'_> {
-        match self {
+    /// The mistake that something else is wanted.
+    pub(crate) fn unfit<E: Error>(&self, wanted: &str) -> E {
+        let found = match self {
             Self::Integer(number) => match u64::try_from(*number) {
                 Ok(number) => Unexpected::Unsigned(number),
                 Err(_) => i64::try_from(*number)
@@ -84,7 +85,8 @@ impl Scalar {
             Self::Number(number) => Unexpected::Float(*number),
             Self::Flag(flag) => Unexpected::Bool(*flag),
             Self::Word(word) => Unexpected::Str(word),
-        }
+        };
+        E::invalid_type(found, &wanted)
     }
 }
 

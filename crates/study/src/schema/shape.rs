@@ -8,12 +8,12 @@ use serde::de::{Error, MapAccess, SeqAccess, Unexpected};
 use super::Scalar;
 
 /// A type that takes some of the three ways.
-pub(super) trait Shape<'de>: Sized {
+pub(crate) trait Shape<'de>: Sized {
     /// What is wanted, for a mistake.
     const WANTED: &'static str;
 
     fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
-        Err(E::invalid_type(scalar.unexpected(), &Self::WANTED))
+        Err(scalar.unfit(Self::WANTED))
     }
 
     fn list<A: SeqAccess<'de>>(_: A) -> Result<Self, A::Error> {
@@ -26,10 +26,10 @@ pub(super) trait Shape<'de>: Sized {
 }
 
 /// Reads such a type.
-pub(super) struct Visitor<S>(PhantomData<S>);
+pub(crate) struct Visitor<S>(PhantomData<S>);
 
 impl<S> Visitor<S> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 }
@@ -75,9 +75,10 @@ macro_rules! by_shape {
     ($($type:ty),*) => {$(
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($crate::schema::shape::Visitor::<Self>::new())
+                // All the same to a study's tree; what stands in for a mistake is then a word.
+                deserializer.deserialize_str($crate::schema::shape::Visitor::<Self>::new())
             }
         }
     )*};
 }
-pub(super) use by_shape;
+pub(crate) use by_shape;

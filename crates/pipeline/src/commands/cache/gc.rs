@@ -78,7 +78,7 @@ fn print(report: &GcReport, policy: &Policy, every_file: bool) {
         (0, _) => outln!("{before}: nothing to delete"),
         (_, true) => outln!("{before} before, {after} after"),
         (_, false) => {
-            outln!("{before} now, {after} afterwards; nothing is deleted without --delete")
+            outln!("{before} now, {after} afterwards; nothing is deleted without --delete");
         }
     }
 }

@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_falls_between_rows_falls_before_the_row_that_says_so() {
-        let drops = |text: &str| run("c.csv", text).rate_drops;
+        let drops = |text: &str| run("c.csv", text).record.rate_drops;
         let header = "step,learning_rate,train_loss\n";
         assert_eq!(drops(&format!("{header}0,,3\n1,0.5,\n3,0.05,1\n")), [2]);
         assert_eq!(drops(&format!("{header}0,,3\n3,0.05,1\n")), [2]);
