@@ -39,7 +39,7 @@ mod watch;
 use std::time::Duration;
 
 pub use member::{Member, Out, Stand, Ticket, Verdict};
-pub use message::{Beat, Claim, CopyId, Fate, Failure, Held, Reply, Request};
+pub use message::{Beat, Claim, CopyId, Failure, Fate, Held, Reply, Request};
 
 /// A beat must have been read so often, unchanged, before its copy counts as gone.
 pub const READS: u32 = 3;

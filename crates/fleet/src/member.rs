@@ -316,6 +316,14 @@ impl<K: Copy + Ord + Hash> Member<K> {
         self.outage.is_none()
     }
 
+    /// Whether the copy that has a stage gave a sign of life since then.
+    pub fn has_heard_of(&self, stage: K, since: Duration) -> bool {
+        let owner = self.stages.get(&stage).and_then(|it| it.owner.as_ref());
+        let owner = owner.and_then(|owner| self.copies.get(&owner.copy));
+        let owner = owner.or_else(|| self.listed.get(&stage));
+        owner.is_some_and(|&at| self.watches[at].advanced >= since)
+    }
+
     /// When [`tick`](Self::tick) has something to do, at the latest.
     pub fn due(&self) -> Duration {
         let timer = self.timers.first().map(|&(until, _)| until);

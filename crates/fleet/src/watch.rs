@@ -17,6 +17,8 @@ pub(crate) struct Watch<K> {
     pub(crate) alive: bool,
     /// How many of the results that it published were taken note of.
     settled: usize,
+    /// When its beat was last found to have grown.
+    pub(crate) advanced: Duration,
     /// When it was last looked at successfully.
     looked: Duration,
     /// How long its beat has stood still, as far as that was watched.
@@ -35,6 +37,7 @@ impl<K: Copy> Watch<K> {
             ended: false,
             alive: appeared,
             settled: 0,
+            advanced: Duration::ZERO,
             looked: now,
             still: Duration::ZERO,
             reads: 0,
@@ -61,6 +64,7 @@ impl<K: Copy> Watch<K> {
         self.alive |= self.counter.is_some();
         self.counter = counter;
         self.advances += 1;
+        self.advanced = now;
         self.still = Duration::ZERO;
         self.reads = 0;
         let Some(beat) = beat else { return &[] };

@@ -19,7 +19,11 @@ fn simulate(seed: u64, faults: Faults) -> Ended {
 fn without_faults_each_stage_is_executed_once() {
     for seed in 0..200 {
         let ended = simulate(seed, Faults::NONE);
-        assert_eq!((ended.executed, ended.results), (STAGES.into(), 200), "seed {seed}");
+        assert_eq!(
+            (ended.executed, ended.results),
+            (STAGES.into(), 200),
+            "seed {seed}"
+        );
         assert_eq!(ended.doubled, 0, "seed {seed}");
     }
 }

@@ -30,7 +30,11 @@ pub(crate) struct Store {
 
 impl Store {
     /// Carries out a request.
-    pub(crate) fn answer(&mut self, from: &CopyId, request: Request<Stage>) -> Reply<Rc<Beat<Stage>>> {
+    pub(crate) fn answer(
+        &mut self,
+        from: &CopyId,
+        request: Request<Stage>,
+    ) -> Reply<Rc<Beat<Stage>>> {
         let cost = match &request {
             Request::Beats(others) => 1 + self.beats.len() + others.len(),
             Request::Fate(..) => 2,
@@ -40,7 +44,13 @@ impl Store {
             Request::Beat(_) | Request::Beats(_) => self.asked.for_beats += cost as u64,
             _ => self.asked.for_stages += cost as u64,
         }
-        let created = |is_new: bool| if is_new { Reply::Created } else { Reply::Exists };
+        let created = |is_new: bool| {
+            if is_new {
+                Reply::Created
+            } else {
+                Reply::Exists
+            }
+        };
         match request {
             Request::Look(stage) if self.records.contains_key(&stage) => Reply::Found,
             Request::Look(_) => Reply::Missing,

@@ -131,7 +131,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, copies: u32, stages: Stage, long: (u64, u64), faults: Faults) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        copies: u32,
+        stages: Stage,
+        long: (u64, u64),
+        faults: Faults,
+    ) -> Self {
         // A stage that kills its machines is known for that to those who come later only where the run lasts.
         let lasting = faults.killers > 0 || seed % 3 > 0;
         let mut chance = Chance::new(seed);
@@ -380,7 +386,10 @@ impl World {
             Verdict::Settled { stage, own } => {
                 copy.settled.insert(stage);
                 let record = &self.store.records[&stage];
-                assert!(!own || *record == self.copies[of].id, "no result is replaced");
+                assert!(
+                    !own || *record == self.copies[of].id,
+                    "no result is replaced"
+                );
                 self.has_no_more(of, stage);
             }
             Verdict::Unreachable | Verdict::Reachable => {}
@@ -432,7 +441,10 @@ impl World {
 
     fn execute(&mut self, of: usize, stage: Stage, attempt: u32) {
         self.check_double_work(of, stage, attempt);
-        self.have.entry(stage).or_default().push(Having { copy: of, attempt });
+        self.have
+            .entry(stage)
+            .or_default()
+            .push(Having { copy: of, attempt });
         self.executions += 1;
         let number = self.executions;
         self.copies[of].executes = Some((stage, number));
@@ -476,7 +488,9 @@ impl World {
         let makers = self.copies.iter().filter(|copy| Some(&copy.id) == maker);
         let excused = attempt == 0
             || others.iter().any(|other| other.attempt == 0)
-            || makers.chain(others.iter().map(|other| &self.copies[other.copy])).any(was_late)
+            || makers
+                .chain(others.iter().map(|other| &self.copies[other.copy]))
+                .any(was_late)
             || was_late(&self.copies[of]);
         assert!(
             excused,
