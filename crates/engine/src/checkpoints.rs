@@ -293,7 +293,7 @@ impl Store {
     /// The disk is full: deletes checkpoints that no unfinished stage needs until half as many bytes are left of all.
     /// False if that made no room.
     pub(crate) fn make_room(&self) -> Result<bool, Error> {
-        if !self.trims() {
+        if !self.makes_room() {
             return Ok(false);
         }
         let taken = self.trim_checkpoints(u64::MAX)?;

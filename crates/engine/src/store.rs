@@ -51,8 +51,8 @@ pub struct Store {
     problems: Mutex<Vec<Problem>>,
     /// The permissions of the cache's folder, where others than its owner may write to it.
     shared: Option<u32>,
-    /// Whether checkpoints make room where the disk is full.
-    trims: bool,
+    /// Whether it is a folder that machines share: nothing in it makes room, and where it has gone it is not made again.
+    is_shared: bool,
     /// What is behind it.
     remote: Option<Arc<Remote>>,
 }
@@ -118,7 +118,7 @@ impl Store {
             verified: Mutex::default(),
             problems: Mutex::default(),
             shared: Some(mode).filter(|mode| mode & 0o022 != 0),
-            trims: true,
+            is_shared: false,
             remote: None,
         };
         if !store.root.is_dir() {
@@ -154,13 +154,14 @@ impl Store {
         self.holds(blob) || remote.is_some_and(|remote| remote.holds(key, blob))
     }
 
-    /// Deletes no checkpoint to make room for something else.
-    pub(crate) fn never_trims(&mut self) {
-        self.trims = false;
+    /// From now on deletes no checkpoint to make room for something else, and does not make the folder again where it
+    /// has gone: it may have been unmounted.
+    pub(crate) fn is_for_all(&mut self) {
+        self.is_shared = true;
     }
 
-    pub(crate) fn trims(&self) -> bool {
-        self.trims
+    pub(crate) fn makes_room(&self) -> bool {
+        !self.is_shared
     }
 
     /// The cache folder.

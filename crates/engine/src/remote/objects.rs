@@ -55,7 +55,7 @@ impl Folder {
             return Err(Error::NoRemote { path });
         }
         let mut files = Store::open(path)?;
-        files.never_trims();
+        files.is_for_all();
         Ok(Self { files })
     }
 

@@ -172,6 +172,9 @@ impl Store {
     /// Creates a folder and those that it lies in.
     pub(crate) fn create_folder(&self, folder: &Path) -> Result<(), Error> {
         let error = || Error::io("create", folder);
+        if self.is_shared {
+            fs::metadata(&self.root).map_err(Error::io("find", &self.root))?;
+        }
         let Some(mode) = self.shared else {
             return fs::create_dir_all(folder).map_err(error());
         };
