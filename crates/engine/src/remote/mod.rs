@@ -52,6 +52,19 @@ impl Remote {
     ///
     /// If it is not there, cannot be read, is the cache itself, or lets several create one object.
     pub fn open(folder: &Path, cache: &Store) -> Result<Self, Error> {
+        Self::open_as(folder, cache, true)
+    }
+
+    /// As [`open`](Self::open), to be read: nothing is tried, and nothing is written to it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open_to_read(folder: &Path, cache: &Store) -> Result<Self, Error> {
+        Self::open_as(folder, cache, false)
+    }
+
+    fn open_as(folder: &Path, cache: &Store, to_write: bool) -> Result<Self, Error> {
         let objects = Folder::open(folder)?;
         if objects.path() == cache.cache() {
             let path = objects.path().to_owned();
@@ -67,11 +80,15 @@ impl Remote {
             lost: Mutex::default(),
             synced: Mutex::default(),
         };
-        match remote.race() {
-            Err(Error::Io { source, .. }) if cannot_write(&source) => {
-                remote.read_only = Some(source.to_string());
+        if to_write {
+            match remote.race() {
+                Err(Error::Io { source, .. }) if cannot_write(&source) => {
+                    remote.read_only = Some(source.to_string());
+                }
+                raced => raced?,
             }
-            raced => raced?,
+        } else {
+            remote.read_only = Some("it is only read".to_owned());
         }
         if let Some(id) = remote.identity()? {
             *lock(&remote.synced) = Synced::load(cache, &id)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
+use engine::{CheckpointPolicy, Event, Graph, Options, Sharing, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
@@ -12,7 +12,7 @@ use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
-use crate::site::{Resources, Site};
+use crate::site::{Resources, Site, Use};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
@@ -20,7 +20,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let graph = study.expand();
     let site = Site::find(cli, Some(&arguments.file.study))?;
-    let store = Store::open(&site.cache)?;
+    let store = site.store(if arguments.plan_only {
+        Use::Read
+    } else {
+        Use::Run
+    })?;
     let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
         let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
@@ -32,6 +36,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let resources = site.resources(&arguments.site, cores())?;
     let options = Options {
         keep_going: !arguments.fail_fast,
+        sharing: Site::sharing(&arguments.sharing),
         ..options(study.name(), &graph, resources, checkpoints)?
     };
 
@@ -41,6 +46,16 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         && !arguments.quiet
     {
         errln!("note: {note}");
+    }
+
+    if let Some(remote) = store.remote()
+        && let Some(why) = remote.read_only()
+        && !arguments.quiet
+    {
+        errln!(
+            "note: the remote {} cannot be written ({why}): results are taken from it, and none go there",
+            remote.shown()
+        );
     }
 
     let mut progress = progress::renderer(Shown::of(arguments), &graph);
@@ -80,11 +95,17 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         "{}",
         last_line(&graph, &summary, &written, begun.elapsed().as_secs_f64())
     );
-    Ok(match (summary.interrupted(), summary.complete()) {
+    Ok(match (summary.interrupted(), is_well(&summary)) {
         (true, _) => INTERRUPTED,
         (false, true) => DONE,
         (false, false) => FAILED,
     })
+}
+
+/// Whether all that this copy of the program could do is done.
+fn is_well(summary: &Summary) -> bool {
+    let done = summary.ran() + summary.cached() + summary.elsewhere();
+    done == summary.outcomes().len()
 }
 
 fn options(
@@ -117,6 +138,7 @@ fn options(
         },
         build: build()?,
         keep_going: true,
+        sharing: Sharing::default(),
         verify: graph
             .iter()
             .filter(|(_, stage)| stage.kind == "report")
@@ -149,11 +171,17 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
         format!("{} ran", summary.ran()),
         format!("{} cached", summary.cached()),
     ];
-    let not_run =
-        graph.len() - summary.ran() - summary.cached() - summary.failed() - summary.skipped();
+    let elsewhere = summary.elsewhere();
+    let not_run = graph.len()
+        - summary.ran()
+        - summary.cached()
+        - summary.failed()
+        - summary.skipped()
+        - elsewhere;
     for (count, what) in [
         (summary.failed(), "failed"),
         (summary.skipped(), "skipped"),
+        (elsewhere, "elsewhere"),
         (not_run, "not run"),
         (diverged, "diverged"),
     ] {
@@ -161,7 +189,7 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
             parts.push(format!("{count} {what}"));
         }
     }
-    let begin = match (summary.interrupted(), summary.complete()) {
+    let begin = match (summary.interrupted(), is_well(summary)) {
         (true, _) => "interrupted",
         (false, true) => "done",
         (false, false) => "failed",
@@ -179,6 +207,8 @@ fn last_line(graph: &Graph, summary: &Summary, written: &[PathBuf], seconds: f64
     };
     let next = if summary.interrupted() {
         "; the same command goes on from here"
+    } else if elsewhere > 0 {
+        "; other machines have the rest, and the same command takes part again or, when they are done, draws the report"
     } else {
         ""
     };
