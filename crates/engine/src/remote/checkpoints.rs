@@ -34,7 +34,7 @@ impl Remote {
         let head = head.expect("a head has string keys only");
         let object = sealed::seal(SEAL, &[&head[..], b"\n", &file].concat());
         let name = format!("ckpt/{stage}-{attempt}");
-        self.objects.overwrite(&name, &mut &object[..])?;
+        self.objects().overwrite(&name, &mut &object[..])?;
         Ok(true)
     }
 

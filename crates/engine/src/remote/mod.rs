@@ -42,6 +42,8 @@ pub struct Remote {
     /// Blobs that it was found not to have, or to have damaged.
     lost: Mutex<HashSet<Digest>>,
     synced: Mutex<Synced>,
+    /// How often it was asked for something.
+    asked: AtomicUsize,
 }
 
 impl Remote {
@@ -79,6 +81,7 @@ impl Remote {
             voids: Mutex::default(),
             lost: Mutex::default(),
             synced: Mutex::default(),
+            asked: AtomicUsize::new(0),
         };
         if to_write {
             match remote.race() {
@@ -93,13 +96,13 @@ impl Remote {
         if let Some(id) = remote.identity()? {
             *lock(&remote.synced) = Synced::load(cache, &id)?;
         }
-        let keys = remote.objects.list("ac")?;
+        let keys = remote.objects().list("ac")?;
         remote.known = keys
             .iter()
             .filter_map(|name| numbered(name))
             .map(|it| it.0)
             .collect();
-        let voids = remote.objects.list("void")?;
+        let voids = remote.objects().list("void")?;
         *lock(&remote.voids) = voids.iter().filter_map(|name| numbered(name)).collect();
         Ok(remote)
     }
@@ -107,6 +110,16 @@ impl Remote {
     /// How it is called in messages.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// How often this process asked it for an object: to create, write, read or list.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn objects(&self) -> &dyn Objects {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        &*self.objects
     }
 
     /// Why it cannot be written, if so.
@@ -154,7 +167,7 @@ impl Remote {
             winners.fetch_add(usize::from(created?), Ordering::Relaxed);
         }
         let winners = winners.into_inner();
-        self.objects.delete(&name)?;
+        self.objects().delete(&name)?;
         if winners == 1 {
             return Ok(());
         }
@@ -278,14 +291,14 @@ impl Remote {
     fn put(&self, cache: &Store, blob: &Blob) -> Result<(), Error> {
         let name = blob_name(blob.digest);
         let mut contents = cache.open_blob(blob.digest)?;
-        let sound = self.objects.length(&name)? == Some(blob.bytes);
+        let sound = self.objects().length(&name)? == Some(blob.bytes);
         if sound && !lock(&self.lost).contains(&blob.digest) {
             return Ok(());
         }
         // What its name says is right whoever writes it, over what is torn or damaged too.
-        if sound || !self.objects.create(&name, &mut contents)? {
+        if sound || !self.objects().create(&name, &mut contents)? {
             let mut contents = cache.open_blob(blob.digest)?;
-            self.objects.overwrite(&name, &mut contents)?;
+            self.objects().overwrite(&name, &mut contents)?;
         }
         lock(&self.lost).remove(&blob.digest);
         Ok(())
@@ -293,7 +306,7 @@ impl Remote {
 
     /// Brings a blob into the cache, checked: false if the remote does not have it.
     pub(crate) fn fetch(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
-        let found = match self.objects.read(&blob_name(digest))? {
+        let found = match self.objects().read(&blob_name(digest))? {
             None => None,
             Some(mut contents) => {
                 let copied =
@@ -315,7 +328,7 @@ impl Remote {
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(mut object) = self.objects.read(name)? else {
+        let Some(mut object) = self.objects().read(name)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
@@ -325,7 +338,7 @@ impl Remote {
     }
 
     fn create(&self, name: &str, mut contents: &[u8]) -> Result<bool, Error> {
-        self.objects.create(name, &mut contents)
+        self.objects().create(name, &mut contents)
     }
 }
 

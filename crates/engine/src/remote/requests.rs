@@ -82,7 +82,8 @@ impl Remote {
             Request::Beat(beat) => {
                 let body = serde_json::to_vec(&beat).expect("a beat has string keys only");
                 let object = sealed::seal("beat", &body);
-                self.objects.overwrite(&beat_name(copy), &mut &object[..])?;
+                self.objects()
+                    .overwrite(&beat_name(copy), &mut &object[..])?;
                 Reply::Created
             }
             Request::Beats(others) => Reply::Beats(self.beats(copy, &others)?),
@@ -97,7 +98,7 @@ impl Remote {
         others: &[CopyId],
     ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
         let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
-        let names = self.objects.list(&format!("run/{run}/beat"))?;
+        let names = self.objects().list(&format!("run/{run}/beat"))?;
         let names = names.iter().filter_map(|name| name.rsplit('/').next());
         let of_run = names.filter(|&name| name != own);
         let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));

@@ -84,6 +84,15 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let summary = summary?;
 
     failures::list(&graph, &summary);
+    if let Some(remote) = store.remote()
+        && arguments.verbose
+    {
+        errln!(
+            "the remote {} was asked {}",
+            remote.shown(),
+            counted(remote.asked(), "time")
+        );
+    }
     let ran = Ran {
         options: &options,
         begun,

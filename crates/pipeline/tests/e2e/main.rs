@@ -7,6 +7,7 @@ mod determinism;
 mod doctor;
 mod edits;
 mod export;
+mod fleet;
 mod foreign;
 mod interrupt;
 mod lab;
