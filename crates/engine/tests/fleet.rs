@@ -341,6 +341,46 @@ fn a_run_that_is_alone_goes_on_without_the_remote_and_catches_up() {
 }
 
 #[test]
+fn a_remote_that_takes_nothing_any_more_is_said_once_and_nothing_is_lost() {
+    let (lab, study) = (fleet(), study(10));
+    let (tmp, away) = (lab.path("remote/v1/tmp"), lab.path("tmp-away"));
+    let (options, graph) = (lab.options(), toy::graph(&study));
+    let store_of_a = store(&lab, "a");
+    let mut events = Vec::new();
+    let mut is_full = false;
+    let summary = engine::run(
+        &graph,
+        &store_of_a,
+        &toy::kinds("1"),
+        &options,
+        &mut |event| {
+            // As on a full disk, what is there can be read.
+            if matches!(event, Event::Finished { .. }) && !is_full {
+                is_full = true;
+                fs::rename(&tmp, &away).unwrap();
+                fs::write(&tmp, "").unwrap();
+            }
+            events.push(event);
+        },
+    );
+    assert!(summary.unwrap().complete());
+    let lost = events
+        .iter()
+        .filter(|event| matches!(event, Event::RemoteLost { .. }));
+    assert_eq!(lost.count(), 1, "{events:?}");
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::NotPublished { .. }))
+    );
+    fs::remove_file(&tmp).unwrap();
+    fs::rename(&away, &tmp).unwrap();
+    let (summary, _) = run(&lab, "a", &study, &options);
+    assert_eq!((summary.ran(), summary.cached(), lab.begun()), (0, 19, 19));
+    check(&lab, "b", &study);
+}
+
+#[test]
 fn a_remote_that_is_none_is_refused_with_what_to_do() {
     let lab = fleet();
     let store = Store::open(&lab.path("a")).unwrap();

@@ -368,7 +368,9 @@ impl<K: Copy + Ord + Hash> Member<K> {
             return;
         };
         self.timers.remove(&(flying.until, ticket));
-        if self.outage.take().is_some() {
+        // A store that is full gives what it has: it is back once it takes something.
+        let wrote = matches!(reply, Reply::Created | Reply::Exists);
+        if wrote && self.outage.take().is_some() {
             self.verdict(Verdict::Reachable);
         }
         match flying.request {
@@ -756,10 +758,11 @@ impl<K: Copy + Ord + Hash> Member<K> {
         if self.ending {
             return if self.news { self.wrote } else { Duration::MAX };
         }
-        let pause = if self.news && !self.watches.is_empty() {
-            self.at_most(self.copies())
-        } else {
-            self.terms.beat
+        let pause = match self.outage {
+            // The beat tells when the store is back.
+            Some(pause) => pause.min(self.terms.beat),
+            None if self.news && !self.watches.is_empty() => self.at_most(self.copies()),
+            None => self.terms.beat,
         };
         self.wrote + pause
     }

@@ -29,6 +29,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// The counter of the beat of a copy that is there.
+    pub(crate) fn counter(&self, copy: &CopyId) -> u64 {
+        let at = self.places.get(copy);
+        at.map_or(0, |&at| self.beats[at].1.counter)
+    }
+
     /// Carries out a request.
     pub(crate) fn answer(
         &mut self,

@@ -480,7 +480,10 @@ impl World {
         self.ended.doubled += 1;
         let recently = self.now.saturating_sub(15 * 60 * SECOND);
         let was_late = |copy: &Copy| {
-            self.now - copy.beat > 4 * 60 * SECOND
+            // Or an older beat, long on its way, has taken the place of its newest one.
+            let hidden = self.store.counter(&copy.id) < copy.counter;
+            hidden
+                || self.now - copy.beat > 4 * 60 * SECOND
                 || copy.pause_ended.is_some_and(|ended| ended > recently)
         };
         // Its result may have come in after it had asked for it.

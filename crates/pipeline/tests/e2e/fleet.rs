@@ -165,32 +165,3 @@ fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
     }
 }
-
-#[test]
-fn a_remote_that_is_full_is_said_once_and_the_run_ends_well() {
-    let lab = lab();
-    // A folder where an object would be is as a file system that takes nothing any more.
-    fs::create_dir_all(lab.path("remote/v1")).expect("made");
-    fs::write(lab.path("remote/v1/ac"), "").expect("written");
-    let said = said(start(&lab, "a", &["--linger", "3"]));
-    assert_eq!(
-        said.matches("the remote does not answer or refuses")
-            .count(),
-        1,
-        "{said}"
-    );
-    assert!(
-        said.contains("in the cache and not in the remote"),
-        "{said}"
-    );
-    assert_eq!(ran(&said).cached, 0);
-    fs::remove_file(lab.path("remote/v1/ac")).expect("removed");
-    check_after(&lab);
-}
-
-/// The next run publishes what the one before could not.
-fn check_after(lab: &Lab) {
-    let said = said(start(lab, "a", &[]));
-    assert!(ran(&said).names.is_empty(), "{said}");
-    check(lab);
-}
