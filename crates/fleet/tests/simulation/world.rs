@@ -254,11 +254,17 @@ impl World {
                 for event in missed {
                     self.happen(event);
                 }
+                self.copies[of].timer = self.now;
+                self.happen(Event::Timer(of));
                 return;
             }
             Event::Reply(of, ..) | Event::Timer(of) | Event::Half(of, _) | Event::Done(of, _) => of,
         };
         if self.copies[of].dead {
+            return;
+        }
+        // One that was set before a sooner one.
+        if matches!(event, Event::Timer(_)) && self.copies[of].timer != self.now {
             return;
         }
         if let Some(missed) = &mut self.copies[of].frozen {
