@@ -42,6 +42,8 @@ pub struct Remote {
     /// Blobs that it was found not to have, or to have damaged.
     lost: Mutex<HashSet<Digest>>,
     synced: Mutex<Synced>,
+    /// Copies that have said their last: their beats are not read again.
+    ended: Mutex<HashSet<String>>,
     /// How often it was asked for something.
     asked: AtomicUsize,
 }
@@ -81,6 +83,7 @@ impl Remote {
             voids: Mutex::default(),
             lost: Mutex::default(),
             synced: Mutex::default(),
+            ended: Mutex::default(),
             asked: AtomicUsize::new(0),
         };
         if to_write {

@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Store, layout};
+use crate::{Error, Store};
 
 /// A store of objects that all machines reach.
 ///
@@ -97,12 +97,29 @@ impl Objects for Folder {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         self.check()?;
-        let files = layout::walk(&self.at(prefix))?;
-        let names = files.iter().filter_map(|file| {
-            let name = file.path.strip_prefix(self.files.root()).ok()?;
-            Some(name.to_str()?.to_owned())
-        });
-        Ok(names.collect())
+        let (mut names, mut folders) = (Vec::new(), vec![self.at(prefix)]);
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(Error::io("read", &folder))?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(Error::io("read", &folder))?;
+                // Not asked of each file: over a network that would be a request each.
+                let kind = entry.file_type().map_err(Error::io("read", &folder))?;
+                let path = entry.path();
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if let Some(name) = path
+                    .strip_prefix(self.files.root())
+                    .ok()
+                    .and_then(Path::to_str)
+                {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        Ok(names)
     }
 
     fn delete(&self, name: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Remote;
+use super::{Remote, lock};
 use crate::{Digest, Error, Store, sealed};
 
 /// A reply, and whether the cache had promised another result than the one that holds.
@@ -100,11 +100,15 @@ impl Remote {
         let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
         let names = self.objects().list(&format!("run/{run}/beat"))?;
         let names = names.iter().filter_map(|name| name.rsplit('/').next());
-        let of_run = names.filter(|&name| name != own);
+        let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
         let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));
         let mut beats = Vec::new();
         for copy in of_run.chain(others.iter().cloned()) {
             if let Some(beat) = self.hear::<Beat<Digest>>(&beat_name(&copy), "beat")? {
+                if beat.ended {
+                    let name = copy.as_str().rsplit('/').next().unwrap_or_default();
+                    lock(&self.ended).insert(name.to_owned());
+                }
                 beats.push((copy, beat));
             }
         }

@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a copy that leaves waits for what it has still to say.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long after blobs did not come they are asked for again.
+const FETCH_AGAIN: Duration = Duration::from_secs(1);
 /// The run that copies are of which were started by hand, each with the study's file.
 const BY_HAND: &str = "open";
 
@@ -44,9 +46,13 @@ pub(super) struct Elsewhere {
     releasing: HashSet<Digest>,
     /// Stages that wait for blobs.
     fetching: Vec<(StageId, Vec<Digest>)>,
+    /// Those whose blobs did not come, and when they are asked for again.
+    again: Vec<(Duration, StageId)>,
     /// Since when it has nothing to do.
     idle: Option<Duration>,
     error: Option<String>,
+    /// Whether it was said that something cannot be fetched.
+    told: bool,
 }
 
 /// A stage that is claimed on this machine.
@@ -94,8 +100,10 @@ impl Elsewhere {
             uploads: HashMap::new(),
             releasing: HashSet::new(),
             fetching: Vec::new(),
+            again: Vec::new(),
             idle: None,
             error: None,
+            told: false,
         }))
     }
 
@@ -251,7 +259,9 @@ impl Scheduler<'_> {
         let retries = self.graph.stage(id).execution.retries;
         if self.stopping || self.node(id).state != State::Running {
             self.pool.tell(worker, &Request::Leave);
-            self.node(id).state = State::Waiting;
+            if self.node(id).state == State::Running {
+                self.node(id).state = State::Waiting;
+            }
             return;
         }
         let Some(others) = &mut self.elsewhere else {
@@ -329,7 +339,15 @@ impl Scheduler<'_> {
     /// Does what the protocol says.
     pub(super) fn attend(&mut self) -> Result<(), Error> {
         if let Some(others) = &mut self.elsewhere {
-            others.member.tick(others.now());
+            let now = others.now();
+            others.member.tick(now);
+            let due: Vec<_> = others
+                .again
+                .extract_if(.., |(when, _)| *when <= now)
+                .collect();
+            for (_, id) in due {
+                self.come(id);
+            }
         }
         while let Some(out) = self.elsewhere.as_mut().and_then(|it| it.member.next()) {
             match out {
@@ -490,16 +508,18 @@ impl Scheduler<'_> {
             io::Done::Fetched { blobs, error } => {
                 let waits = |(_, for_these): &mut (StageId, Vec<Digest>)| *for_these == blobs;
                 let those: Vec<_> = others.fetching.extract_if(.., waits).collect();
-                for (id, _) in those {
-                    if self.node(id).state == State::Fetching {
-                        self.node(id).state = State::Waiting;
-                        if error.is_some() {
-                            // Asked for again in a moment.
-                            self.node(id).state = State::Ready;
-                            self.busy
-                                .push((Instant::now() + Duration::from_secs(1), id));
-                        } else {
-                            self.todo.push_back(id);
+                match error {
+                    None => {
+                        for (id, _) in those {
+                            self.come(id);
+                        }
+                    }
+                    Some(error) => {
+                        let first = others.again.is_empty() && others.member.is_reachable();
+                        let again = those.into_iter().map(|(id, _)| (now + FETCH_AGAIN, id));
+                        others.again.extend(again);
+                        if first && !std::mem::replace(&mut others.told, true) {
+                            self.emit(Event::RemoteLost { error });
                         }
                     }
                 }
@@ -536,6 +556,14 @@ impl Scheduler<'_> {
         Ok(())
     }
 
+    /// What a stage needs of the remote is here.
+    fn come(&mut self, id: StageId) {
+        if self.node(id).state == State::Fetching {
+            self.node(id).state = State::Waiting;
+            self.todo.push_back(id);
+        }
+    }
+
     /// Whether there is nothing that this copy waits for: neither the remote nor, where that is worth it, another copy.
     pub(super) fn has_nothing_elsewhere(&mut self, idle: bool, now: Instant) -> bool {
         let Some(others) = &mut self.elsewhere else {
@@ -556,10 +584,16 @@ impl Scheduler<'_> {
         } else {
             self.options.sharing.linger
         };
-        if clock - since >= patience {
+        let is_over = clock.saturating_sub(since) >= patience;
+        let moves = there_are(State::Publishing) || there_are(State::Fetching);
+        // While the remote answers, what is on its way arrives.
+        let is_stuck = !others.member.is_reachable() || !others.again.is_empty();
+        if moves && !self.stopping && !is_stuck {
+            return false;
+        }
+        if is_over {
             return true;
         }
-        let moves = there_are(State::Publishing) || there_are(State::Fetching);
         if moves || (!self.stopping && !self.ready.is_empty()) {
             return false;
         }
