@@ -32,14 +32,15 @@
 
 mod member;
 mod message;
-mod replies;
 mod stage;
+mod verdict;
 mod watch;
 
 use std::time::Duration;
 
-pub use member::{Member, Out, Stand, Ticket, Verdict};
+pub use member::Member;
 pub use message::{Beat, Claim, CopyId, Failure, Fate, Held, Reply, Request};
+pub use verdict::{Out, Stand, Ticket, Verdict};
 
 /// A beat must have been read so often, unchanged, before its copy counts as gone.
 pub const READS: u32 = 3;

@@ -3,13 +3,16 @@
 //! A worker that has claimed a stage on this machine asks before it begins it; the protocol between copies (`fleet`)
 //! says whether the stage is this copy's. What it executes is settled once the remote holds its record.
 
+mod heed;
+mod leave;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use fleet::{CopyId, Member, Out, Stand, Terms, Verdict};
+use fleet::{CopyId, Member, Stand, Terms};
 
 use super::node::{Ready, State};
 use super::{Heard, Scheduler};
@@ -18,13 +21,9 @@ use crate::protocol::Request;
 use crate::remote::{self, io};
 use crate::worker::host;
 use crate::{
-    Blob, CheckpointName, Digest, Error, Event, Options, Record, Remote, StageId, Store, history,
+    Blob, CheckpointName, Digest, Error, Options, Record, Remote, StageId, Store, history,
 };
 
-/// How long a copy that leaves waits for what it has still to say.
-const LAST_WORDS: Duration = Duration::from_secs(10);
-/// How long after blobs did not come they are asked for again.
-const FETCH_AGAIN: Duration = Duration::from_secs(1);
 /// The run that copies are of which were started by hand, each with the study's file.
 const BY_HAND: &str = "open";
 
@@ -302,21 +301,6 @@ impl Scheduler<'_> {
         }
     }
 
-    /// An interrupt: what has not begun does not begin.
-    pub(super) fn call_off(&mut self) {
-        let Some(others) = &mut self.elsewhere else {
-            return;
-        };
-        let asked = others.leases.iter().filter(|(_, it)| it.attempt.is_none());
-        let asked: Vec<Digest> = asked.map(|(&key, _)| key).collect();
-        for key in asked {
-            self.tell_to_leave(key, State::Waiting);
-            self.elsewhere
-                .iter_mut()
-                .for_each(|others| others.release(key));
-        }
-    }
-
     fn tell_to_leave(&mut self, key: Digest, state: State) {
         let Some(others) = &mut self.elsewhere else {
             return;
@@ -334,307 +318,5 @@ impl Scheduler<'_> {
         let others = self.elsewhere.as_ref();
         let due = others.map(|others| others.member.due().saturating_sub(others.now()));
         due.map_or(at_most, |due| due.min(at_most))
-    }
-
-    /// Does what the protocol says.
-    pub(super) fn attend(&mut self) -> Result<(), Error> {
-        if let Some(others) = &mut self.elsewhere {
-            let now = others.now();
-            others.member.tick(now);
-            let due: Vec<_> = others
-                .again
-                .extract_if(.., |(when, _)| *when <= now)
-                .collect();
-            for (_, id) in due {
-                self.come(id);
-            }
-        }
-        while let Some(out) = self.elsewhere.as_mut().and_then(|it| it.member.next()) {
-            match out {
-                Out::Request(ticket, request) => {
-                    let others = self.elsewhere.as_ref();
-                    others.inspect(|others| others.io.send(io::Task::Ask(ticket, request)));
-                }
-                Out::Verdict(verdict) => self.heed(verdict)?,
-            }
-            self.advance_all()?;
-        }
-        Ok(())
-    }
-
-    fn heed(&mut self, verdict: Verdict<Digest>) -> Result<(), Error> {
-        let Some(others) = &mut self.elsewhere else {
-            return Ok(());
-        };
-        match verdict {
-            Verdict::Run { stage, attempt } => match others.leases.get_mut(&stage) {
-                Some(lease) => {
-                    lease.attempt = Some(attempt);
-                    if attempt > 1 {
-                        others.io.send(io::Task::TakeCheckpoint(stage, attempt));
-                    } else {
-                        self.pool.tell(lease.worker, &Request::Begin);
-                    }
-                }
-                // Its worker is gone meanwhile.
-                None => others.release(stage),
-            },
-            Verdict::There { stage } => {
-                self.tell_to_leave(stage, State::Waiting);
-                self.look_anew(stage);
-            }
-            Verdict::Absent { stage } => {
-                if let Some(&id) = others.stages.get(&stage) {
-                    self.node(id).state = State::Ready;
-                    self.queue(id, stage);
-                }
-            }
-            Verdict::Busy { stage } => {
-                let id = others.stages.get(&stage).copied();
-                self.tell_to_leave(stage, State::Elsewhere);
-                if let Some(id) = id {
-                    self.emit(Event::Waiting { stage: id });
-                }
-            }
-            Verdict::Again { stage } => self.look_anew(stage),
-            Verdict::Failed { stage, why } => {
-                let id = others.stages.remove(&stage);
-                self.tell_to_leave(stage, State::Ready);
-                if let Some(id) = id {
-                    self.node(id).state = State::Ready;
-                    self.fail_all(id, stage, &why);
-                }
-            }
-            Verdict::Superseded { stage } => {
-                let lease = others.leases.remove(&stage);
-                let id = others.stages.get(&stage).copied();
-                if let (Some(lease), Some(id)) = (lease, id) {
-                    self.node(id).state = State::Elsewhere;
-                    let why = "another copy of the program has taken the stage over";
-                    self.pool.kill(lease.worker, why.to_owned());
-                    self.emit(Event::Waiting { stage: id });
-                }
-            }
-            Verdict::Settled { stage, .. } => self.settled_for_all(stage)?,
-            Verdict::Unreachable => {
-                let error = others.error.take();
-                let error = error.unwrap_or_else(|| "it does not answer".to_owned());
-                self.emit(Event::RemoteLost { error });
-                self.go_on_alone()?;
-            }
-            Verdict::Reachable => self.emit(Event::RemoteBack),
-        }
-        Ok(())
-    }
-
-    /// The remote has a record of a stage, and the cache the same.
-    fn settled_for_all(&mut self, key: Digest) -> Result<(), Error> {
-        let Some(others) = &mut self.elsewhere else {
-            return Ok(());
-        };
-        others.publishing.remove(&key);
-        let Some(id) = others.stages.remove(&key) else {
-            return Ok(());
-        };
-        let (state, executed) = (self.node(id).state, self.node(id).executed);
-        match (self.store.lookup(key)?.record, state) {
-            (Some(record), State::Publishing) => self.settle_leader(id, record, executed),
-            // It went on alone, and may have gone on with another result.
-            (Some(record), State::Settled)
-                if self.nodes[id.index()].settled().outputs != record.outputs =>
-            {
-                self.unsettle(id);
-            }
-            (None, State::Publishing) => self.wait_again(id),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Without the remote, who is alone takes its own results as settled. They are published when it is back.
-    fn go_on_alone(&mut self) -> Result<(), Error> {
-        let Some(others) = self.elsewhere.as_ref().filter(|it| it.goes_on_alone()) else {
-            return Ok(());
-        };
-        let publishing: Vec<Digest> = others.publishing.iter().copied().collect();
-        for key in publishing {
-            let id = self.elsewhere.as_ref().and_then(|it| it.stages.get(&key));
-            let Some(&id) = id else { continue };
-            if self.node(id).state == State::Publishing
-                && let Some(record) = self.store.lookup(key)?.record
-            {
-                let executed = self.node(id).executed;
-                self.settle_leader(id, record, executed);
-            }
-        }
-        Ok(())
-    }
-
-    fn look_anew(&mut self, key: Digest) {
-        let id = self
-            .elsewhere
-            .as_mut()
-            .and_then(|it| it.stages.remove(&key));
-        let Some(id) = id else { return };
-        if matches!(
-            self.node(id).state,
-            State::Elsewhere | State::Fetching | State::Waiting
-        ) {
-            self.wait_again(id);
-        }
-    }
-
-    /// Takes in what the remote's threads have done.
-    pub(super) fn hear_remote(&mut self, done: io::Done) -> Result<(), Error> {
-        let Some(others) = &mut self.elsewhere else {
-            return Ok(());
-        };
-        let now = others.now();
-        match done {
-            io::Done::Answer {
-                ticket,
-                reply,
-                mismatch,
-                error,
-            } => {
-                others.error = error.or(others.error.take());
-                let differs = mismatch.and_then(|key| others.stages.get(&key).copied());
-                others.member.reply(now, ticket, reply);
-                if let Some(id) = differs {
-                    self.node(id).executed = false;
-                    self.emit(Event::Differs { stage: id });
-                }
-            }
-            io::Done::Fetched { blobs, error } => {
-                let waits = |(_, for_these): &mut (StageId, Vec<Digest>)| *for_these == blobs;
-                let those: Vec<_> = others.fetching.extract_if(.., waits).collect();
-                match error {
-                    None => {
-                        for (id, _) in those {
-                            self.come(id);
-                        }
-                    }
-                    Some(error) => {
-                        let first = others.again.is_empty() && others.member.is_reachable();
-                        let again = those.into_iter().map(|(id, _)| (now + FETCH_AGAIN, id));
-                        others.again.extend(again);
-                        if first && !std::mem::replace(&mut others.told, true) {
-                            self.emit(Event::RemoteLost { error });
-                        }
-                    }
-                }
-            }
-            io::Done::CheckpointStored { stage, depth } => {
-                if let Some(depth) = depth {
-                    others.member.checkpoint(now, stage, depth);
-                }
-                let left = others.uploads.get_mut(&stage).map(|left| {
-                    *left -= 1;
-                    *left
-                });
-                if left == Some(0) {
-                    others.uploads.remove(&stage);
-                    if others.releasing.remove(&stage) {
-                        others.member.release(now, stage);
-                    }
-                }
-            }
-            io::Done::CheckpointTaken { stage } => {
-                if let Some(lease) = others.leases.get(&stage) {
-                    self.pool.tell(lease.worker, &Request::Begin);
-                }
-            }
-            io::Done::Problems(problems) => {
-                for problem in problems {
-                    self.emit(Event::Corrupt {
-                        what: problem.what,
-                        path: problem.path,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a stage needs of the remote is here.
-    fn come(&mut self, id: StageId) {
-        if self.node(id).state == State::Fetching {
-            self.node(id).state = State::Waiting;
-            self.todo.push_back(id);
-        }
-    }
-
-    /// Whether there is nothing that this copy waits for: neither the remote nor, where that is worth it, another copy.
-    pub(super) fn has_nothing_elsewhere(&mut self, idle: bool, now: Instant) -> bool {
-        let Some(others) = &mut self.elsewhere else {
-            return true;
-        };
-        let clock = now.saturating_duration_since(others.start);
-        let there_are = |state: State| self.nodes.iter().any(|node| node.state == state);
-        let free = self.ready.is_empty() && self.pool.busy() < self.options.jobs;
-        let waits = free && there_are(State::Elsewhere);
-        others.member.hungry(clock, waits);
-        if !idle {
-            others.idle = None;
-            return false;
-        }
-        let since = *others.idle.get_or_insert(clock);
-        let patience = if self.stopping {
-            LAST_WORDS
-        } else {
-            self.options.sharing.linger
-        };
-        let is_over = clock.saturating_sub(since) >= patience;
-        let moves = there_are(State::Publishing) || there_are(State::Fetching);
-        // While the remote answers, what is on its way arrives.
-        let is_stuck = !others.member.is_reachable() || !others.again.is_empty();
-        if moves && !self.stopping && !is_stuck {
-            return false;
-        }
-        if is_over {
-            return true;
-        }
-        if moves || (!self.stopping && !self.ready.is_empty()) {
-            return false;
-        }
-        if self.stopping || !waits {
-            return true;
-        }
-        let ids = || self.graph.iter().zip(&self.nodes);
-        let worth = |kind: &String| self.options.sharing.worth.contains(kind);
-        let lingers =
-            ids().any(|((_, stage), node)| node.state == State::Waiting && worth(&stage.kind));
-        // An owner that is not heard of may be gone, and its stage be had.
-        let heard_of = ids().filter(|(_, node)| node.state == State::Elsewhere);
-        let mut keys = heard_of.map(|(_, node)| node.resolved().1);
-        !lingers && keys.all(|key| others.member.has_heard_of(key, since))
-    }
-
-    /// Gives up what this copy has and says so, so that nobody waits for it.
-    pub(super) fn leave(&mut self) -> Result<(), Error> {
-        let Some(others) = &mut self.elsewhere else {
-            return Ok(());
-        };
-        others.member.leave(others.now());
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.attend()?;
-            let Some(others) = &self.elsewhere else { break };
-            let over = others.member.is_quiet() && others.uploads.is_empty();
-            // Who does not reach the remote now would not in a moment.
-            if over || !others.member.is_reachable() || Instant::now() >= end {
-                break;
-            }
-            if let Ok(Heard::Remote(done)) = self.heard.recv_timeout(super::TICK) {
-                self.hear_remote(done)?;
-            }
-        }
-        let unpublished = self.elsewhere.as_ref().map_or(0, |it| it.publishing.len());
-        if unpublished > 0 {
-            self.emit(Event::NotPublished {
-                results: unpublished,
-            });
-        }
-        Ok(())
     }
 }

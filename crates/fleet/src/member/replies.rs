@@ -3,29 +3,30 @@
 use std::hash::Hash;
 use std::time::Duration;
 
+use super::Member;
 use crate::stage::{Owner, Step};
-use crate::{Claim, Fate, Member, Reply, Request, Verdict};
+use crate::{Claim, Fate, Reply, Request, Stand, Ticket, Verdict};
 
 impl<K: Copy + Ord + Hash> Member<K> {
     /// Takes up a stage that the program wants to execute.
-    pub(crate) fn begin(&mut self, now: Duration, stage: K) {
+    pub(super) fn begin(&mut self, now: Duration, stage: K) {
         let known = &self.stages[&stage];
         let has_owner = known.owner.is_some();
         if self.is_known(stage) {
             self.ask(now, stage, Step::Looking, Request::Look(stage));
         } else if has_owner {
             self.ask(now, stage, Step::LookingFirst, Request::Look(stage));
-        } else if self.stand(stage) == crate::Stand::Busy {
+        } else if self.stand(stage) == Stand::Busy {
             self.busy(stage);
         } else {
             self.claim(now, stage);
         }
     }
 
-    pub(crate) fn answer<B>(
+    pub(super) fn answer<B>(
         &mut self,
         now: Duration,
-        ticket: crate::Ticket,
+        ticket: Ticket,
         request: &Request<K>,
         reply: Reply<B>,
     ) {
@@ -105,20 +106,20 @@ impl<K: Copy + Ord + Hash> Member<K> {
     }
 
     /// The attempt that was created is this copy's, but a result may have come in before it.
-    fn won(&mut self, now: Duration, stage: K) {
+    pub(super) fn won(&mut self, now: Duration, stage: K) {
         let known = self.stages.entry(stage).or_default();
         known.own = known.closed + 1;
         self.ask(now, stage, Step::LookingAgain, Request::Look(stage));
     }
 
-    fn there(&mut self, stage: K) {
+    pub(super) fn there(&mut self, stage: K) {
         self.unhold(stage);
         self.step(stage, Step::Idle);
         self.verdict(Verdict::There { stage });
     }
 
     /// Takes note of whose the next attempt is.
-    fn meet(&mut self, now: Duration, stage: K, claim: Claim) {
+    pub(super) fn meet(&mut self, now: Duration, stage: K, claim: Claim) {
         self.copy(now, &claim.copy, false);
         let seen = self.reads_begun();
         let known = self.stages.entry(stage).or_default();
@@ -132,7 +133,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
         });
     }
 
-    fn learn_fate(&mut self, now: Duration, stage: K, fate: Fate) {
+    pub(super) fn learn_fate(&mut self, now: Duration, stage: K, fate: Fate) {
         let owner = self.stages.entry(stage).or_default().owner.clone();
         let over = owner.as_ref().and_then(|owner| self.over(stage, owner));
         match (fate, over) {
@@ -165,7 +166,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
     }
 
     /// What was asked for is not wanted any more.
-    fn abandon<B>(&mut self, now: Duration, stage: K, reply: &Reply<B>) {
+    pub(super) fn abandon<B>(&mut self, now: Duration, stage: K, reply: &Reply<B>) {
         let own = match reply {
             Reply::Created => true,
             Reply::Claimed(claim) => claim.copy == self.me,
