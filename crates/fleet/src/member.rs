@@ -18,6 +18,10 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// A copy. See the crate's documentation.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub struct Member<K> {
     pub(crate) me: CopyId,
     pub(crate) run: String,
@@ -94,7 +98,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
     }
 
     /// The next thing to do, if there is one.
-    pub fn next(&mut self) -> Option<Out<K>> {
+    pub fn poll(&mut self) -> Option<Out<K>> {
         self.out.pop_front()
     }
 

@@ -17,6 +17,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
 use crate::store::presence::cannot_write;
@@ -162,7 +163,7 @@ impl Remote {
                     })
                 })
                 .collect();
-            let ends = racers.into_iter().map(|racer| racer.join());
+            let ends = racers.into_iter().map(ScopedJoinHandle::join);
             ends.map(|end| end.expect("creating does not panic"))
                 .collect()
         });

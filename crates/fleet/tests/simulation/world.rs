@@ -339,7 +339,7 @@ impl World {
     /// Carries out what a copy's member wants, gives it something to do, and sets its timer.
     fn go_on(&mut self, of: usize) {
         loop {
-            while let Some(out) = self.copies[of].member.next() {
+            while let Some(out) = self.copies[of].member.poll() {
                 match out {
                     Out::Request(ticket, request) => {
                         if let Some(delay) = self.delay() {

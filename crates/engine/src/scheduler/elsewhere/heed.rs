@@ -27,7 +27,7 @@ impl Scheduler<'_> {
                 self.come(id);
             }
         }
-        while let Some(out) = self.elsewhere.as_mut().and_then(|it| it.member.next()) {
+        while let Some(out) = self.elsewhere.as_mut().and_then(|it| it.member.poll()) {
             match out {
                 Out::Request(ticket, request) => {
                     let others = self.elsewhere.as_ref();
@@ -163,9 +163,9 @@ impl Scheduler<'_> {
     }
 
     /// Takes in what the remote's threads have done.
-    pub(in crate::scheduler) fn hear_remote(&mut self, done: io::Done) -> Result<(), Error> {
+    pub(in crate::scheduler) fn hear_remote(&mut self, done: io::Done) {
         let Some(others) = &mut self.elsewhere else {
-            return Ok(());
+            return;
         };
         let now = others.now();
         match done {
@@ -231,7 +231,6 @@ impl Scheduler<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     /// What a stage needs of the remote is here.

@@ -87,7 +87,7 @@ impl Scheduler<'_> {
                 break;
             }
             if let Ok(Heard::Remote(done)) = self.heard.recv_timeout(TICK) {
-                self.hear_remote(done)?;
+                self.hear_remote(done);
             }
         }
         let unpublished = self.elsewhere.as_ref().map_or(0, |it| it.publishing.len());
