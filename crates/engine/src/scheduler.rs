@@ -210,12 +210,13 @@ impl<'a> Scheduler<'a> {
         }
         self.leave()?;
         let shares = self.elsewhere.is_some();
+        let leaves = !self.stopping && self.elsewhere.as_ref().is_some_and(Elsewhere::is_reachable);
         // Ends the workers before anybody is told that the run is over.
         drop(self.pool);
         let outcomes: Vec<Outcome> = self
             .nodes
             .iter()
-            .map(|node| node.outcome(self.store, shares && !self.stopping))
+            .map(|node| node.outcome(self.store, leaves))
             .collect();
         let left = outcomes
             .iter()

@@ -34,6 +34,8 @@ pub struct Member<K> {
     known: HashSet<K>,
     copies: HashMap<CopyId, usize>,
     watches: Vec<Watch<K>>,
+    /// How many of them may be at work, by the last beats.
+    living: usize,
     /// Stages that the beats of others list, and whose.
     listed: HashMap<K, usize>,
     waiting: BTreeSet<K>,
@@ -73,6 +75,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
             known: HashSet::new(),
             copies: HashMap::new(),
             watches: Vec::new(),
+            living: 0,
             listed: HashMap::new(),
             waiting: BTreeSet::new(),
             queued: Vec::new(),

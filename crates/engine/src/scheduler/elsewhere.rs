@@ -106,6 +106,11 @@ impl Elsewhere {
         }))
     }
 
+    /// Whether the store answered the last time: else nobody knows what others do.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.member.is_reachable()
+    }
+
     fn now(&self) -> Duration {
         self.start.elapsed()
     }

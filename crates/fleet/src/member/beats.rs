@@ -74,6 +74,8 @@ impl<K: Copy + Ord + Hash> Member<K> {
         if news && self.hungry.is_some() {
             self.hungry = Some(now);
         }
+        let lives = |it: &&Watch<K>| !it.ended && !it.lapsed(&self.terms);
+        self.living = self.watches.iter().filter(lives).count();
         self.mark();
         let waiting: Vec<K> = self.waiting.iter().copied().collect();
         for stage in waiting {
@@ -190,8 +192,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
 
     /// Copies that may be at work, this one among them.
     pub(super) fn copies(&self) -> f64 {
-        let gone = |it: &&Watch<K>| !it.ended && !it.lapsed(&self.terms);
-        1.0 + self.watches.iter().filter(gone).count() as f64
+        1.0 + self.living as f64
     }
 
     pub(super) fn at_most(&self, requests: f64) -> Duration {
