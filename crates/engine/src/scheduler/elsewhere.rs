@@ -40,8 +40,8 @@ pub(super) struct Elsewhere {
     leases: HashMap<Digest, Lease>,
     /// Results on their way to the remote.
     publishing: HashSet<Digest>,
-    /// Checkpoints on their way there, and the stages to be released once they are there.
-    uploads: HashMap<Digest, usize>,
+    /// Stages with a checkpoint on its way there, each with the one that follows; and those to be released after that.
+    uploads: HashMap<Digest, Option<(u32, CheckpointName)>>,
     releasing: HashSet<Digest>,
     /// Stages that wait for blobs.
     fetching: Vec<(StageId, Vec<Digest>)>,
@@ -301,8 +301,14 @@ impl Scheduler<'_> {
         };
         let lease = others.leases.get(&key).and_then(|lease| lease.attempt);
         if let Some(attempt) = lease.filter(|&attempt| attempt > 0) {
-            *others.uploads.entry(key).or_default() += 1;
-            others.io.send(io::Task::PutCheckpoint(key, attempt, name));
+            // One at a time, lest an older one take the place of a newer one; of those that come meanwhile the last.
+            match others.uploads.get_mut(&key) {
+                Some(next) => *next = Some((attempt, name)),
+                None => {
+                    others.uploads.insert(key, None);
+                    others.io.send(io::Task::PutCheckpoint(key, attempt, name));
+                }
+            }
         }
     }
 

@@ -206,15 +206,12 @@ impl Scheduler<'_> {
                 if let Some(depth) = depth {
                     others.member.checkpoint(now, stage, depth);
                 }
-                let left = others.uploads.get_mut(&stage).map(|left| {
-                    *left -= 1;
-                    *left
-                });
-                if left == Some(0) {
-                    others.uploads.remove(&stage);
-                    if others.releasing.remove(&stage) {
-                        others.member.release(now, stage);
-                    }
+                if let Some((attempt, name)) = others.uploads.remove(&stage).flatten() {
+                    others.uploads.insert(stage, None);
+                    let next = io::Task::PutCheckpoint(stage, attempt, name);
+                    others.io.send(next);
+                } else if others.releasing.remove(&stage) {
+                    others.member.release(now, stage);
                 }
             }
             io::Done::CheckpointTaken { stage } => {
