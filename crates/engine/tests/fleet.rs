@@ -29,8 +29,13 @@ fn store(lab: &Lab, machine: &str) -> Store {
     store
 }
 
-/// A copy of the program on a machine, as a process.
+/// A copy of the program on a machine, as a process. On a busy machine nobody takes it for gone.
 fn copy(lab: &Lab, machine: &str, toys: &[Toy]) -> Child {
+    copy_with(lab, machine, toys, "600")
+}
+
+/// One that takes others for gone after so many seconds without a sign of life.
+fn copy_with(lab: &Lab, machine: &str, toys: &[Toy], ttl: &str) -> Child {
     let mut command = lab.engine_command(toys);
     let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let mut own = std::process::Command::new(Lab::program());
@@ -39,6 +44,7 @@ fn copy(lab: &Lab, machine: &str, toys: &[Toy]) -> Child {
         .arg(&args[3]);
     command = own;
     command.env("TOY_REMOTE", lab.path("remote"));
+    command.env("TOY_TTL", ttl);
     command
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -121,16 +127,16 @@ fn three_copies_execute_each_stage_once_and_a_fourth_finds_all_of_it() {
 #[test]
 fn what_one_copy_has_when_it_is_killed_another_takes_over() {
     let (lab, study) = (fleet(), study(40));
-    let mut killed = copy(&lab, "a", &study);
+    let mut killed = copy_with(&lab, "a", &study, "2");
     Lab::wait_until(|| lab.begun() > 2);
-    let other = copy(&lab, "b", &study);
+    let other = copy_with(&lab, "b", &study, "2");
     Lab::wait_until(|| lab.begun() > 5);
     killed.kill().unwrap();
     killed.wait().unwrap();
     counts(other);
     assert!(
-        lab.begun() <= 19 + 2,
-        "what the killed one had, no more: {}",
+        lab.begun() <= 19 + 4,
+        "what the killed one executed and what it had not published yet, no more: {}",
         lab.begun()
     );
     check(&lab, "c", &study);
@@ -139,7 +145,7 @@ fn what_one_copy_has_when_it_is_killed_another_takes_over() {
 #[test]
 fn a_copy_that_stands_still_is_replaced_and_its_late_result_replaces_nothing() {
     let (lab, study) = (fleet(), study(40));
-    let frozen = copy(&lab, "a", &study);
+    let frozen = copy_with(&lab, "a", &study, "2");
     Lab::wait_until(|| lab.begun() > 2);
     let signal = |name: &str| {
         let mut kill = std::process::Command::new("kill");
@@ -150,7 +156,7 @@ fn a_copy_that_stands_still_is_replaced_and_its_late_result_replaces_nothing() {
                 .success()
         );
     };
-    let other = copy(&lab, "b", &study);
+    let other = copy_with(&lab, "b", &study, "2");
     Lab::wait_until(|| lab.begun() > 5);
     signal("-STOP");
     counts(other);
@@ -166,8 +172,8 @@ fn a_copy_that_stands_still_is_replaced_and_its_late_result_replaces_nothing() {
     counts(frozen);
     assert_eq!(records(), before);
     assert!(
-        lab.begun() <= 19 + 2,
-        "what the frozen one had, no more: {}",
+        lab.begun() <= 19 + 4,
+        "what the frozen one executed and what it had not published yet, no more: {}",
         lab.begun()
     );
     check(&lab, "a", &study);
@@ -183,11 +189,11 @@ fn another_copy_goes_on_from_the_checkpoint_of_one_that_was_killed() {
             .lines()
             .count()
     };
-    let mut killed = copy(&lab, "a", &study);
+    let mut killed = copy_with(&lab, "a", &study, "2");
     Lab::wait_until(|| made() >= 50);
     killed.kill().unwrap();
     killed.wait().unwrap();
-    counts(copy(&lab, "b", &study));
+    counts(copy_with(&lab, "b", &study, "2"));
     // Checkpoints follow each other faster here than they are stored.
     assert!((300..=330).contains(&made()), "{}", made());
     check(&lab, "c", &study);

@@ -221,7 +221,10 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
         verify: Vec::new(),
         sharing: Sharing {
             beat: Duration::from_millis(200),
-            ttl: Duration::from_secs(2),
+            ttl: Duration::from_secs(
+                std::env::var("TOY_TTL")
+                    .map_or(600, |seconds| seconds.parse().expect("a number of seconds")),
+            ),
             linger: Duration::from_secs(20),
             worth: vec!["sum".to_owned()],
         },

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, TINY, ran, stderr, without_provenance};
 
-/// A copy of the program, on a machine of this name. Copies tell of themselves often, and are soon taken for gone.
-fn start(lab: &Lab, machine: &str, more: &[&str]) -> Child {
+/// A copy of the program, on a machine of this name. It tells of itself often, and takes others for gone after so many
+/// seconds without a sign of life.
+fn start(lab: &Lab, machine: &str, ttl: &str) -> Child {
     let (cache, reports) = (format!("cache-{machine}"), format!("reports-{machine}"));
     let arguments = [
         "run",
@@ -19,7 +20,7 @@ fn start(lab: &Lab, machine: &str, more: &[&str]) -> Child {
         "--remote-beat",
         "0.2",
         "--remote-ttl",
-        "2",
+        ttl,
         "--jobs",
         "1",
         "--cache",
@@ -27,7 +28,7 @@ fn start(lab: &Lab, machine: &str, more: &[&str]) -> Child {
         "--reports",
         &reports,
     ];
-    let mut command = lab.command(&[&arguments[..], more].concat());
+    let mut command = lab.command(&arguments);
     command.stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
@@ -81,7 +82,7 @@ fn results(lab: &Lab, reports: &str) -> (Vec<u8>, String) {
 /// What a machine alone comes to, without a remote; and that a new machine finds all of it in the remote.
 fn check(lab: &Lab) {
     let alone = lab.run();
-    let found = said(start(lab, "new", &[]));
+    let found = said(start(lab, "new", "600"));
     assert!(ran(&found).names.is_empty(), "{found}");
     assert_eq!(records(lab), alone.stages);
     assert_eq!(results(lab, "reports-new"), results(lab, "reports"));
@@ -90,7 +91,7 @@ fn check(lab: &Lab) {
 #[test]
 fn two_copies_train_each_run_once_and_come_to_the_same_tables_as_one() {
     let lab = lab();
-    let copies = ["a", "b"].map(|machine| start(&lab, machine, &[]));
+    let copies = ["a", "b"].map(|machine| start(&lab, machine, "600"));
     let said = copies.map(said);
     let names = all_ran(&said);
     let mut once = names.clone();
@@ -105,10 +106,10 @@ fn two_copies_train_each_run_once_and_come_to_the_same_tables_as_one() {
 #[test]
 fn a_copy_that_is_killed_and_one_that_stands_still_lose_nothing() {
     let lab = lab();
-    let mut killed = start(&lab, "a", &[]);
+    let mut killed = start(&lab, "a", "2");
     wait_until(|| records(&lab) >= 2);
-    let frozen = start(&lab, "b", &[]);
-    let other = start(&lab, "c", &[]);
+    let frozen = start(&lab, "b", "2");
+    let other = start(&lab, "c", "2");
     wait_until(|| records(&lab) >= 5);
     killed.kill().expect("it is killed");
     killed.wait().expect("it is gone");
