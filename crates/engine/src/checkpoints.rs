@@ -35,7 +35,7 @@ const HEAD: u64 = 1024;
 const SPARE: u64 = 8;
 
 /// The name of a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CheckpointName {
     /// What acts from the first step on.
     pub root: Digest,
@@ -188,8 +188,9 @@ impl Job<'_> {
         let kept = self
             .store
             .keep_checkpoint(name, stage, contents, supersedes, space);
-        if let Err(error) = &kept {
-            self.wire.checkpoint_not_kept(error);
+        match &kept {
+            Ok(()) => self.wire.checkpoint_kept(name),
+            Err(error) => self.wire.checkpoint_not_kept(error),
         }
         kept
     }
@@ -292,11 +293,14 @@ impl Store {
     /// The disk is full: deletes checkpoints that no unfinished stage needs until half as many bytes are left of all.
     /// False if that made no room.
     pub(crate) fn make_room(&self) -> Result<bool, Error> {
+        if !self.makes_room() {
+            return Ok(false);
+        }
         let taken = self.trim_checkpoints(u64::MAX)?;
         Ok(taken > 0 && self.trim_checkpoints(taken / 2)? < taken)
     }
 
-    fn checkpoint_path(&self, name: CheckpointName) -> PathBuf {
+    pub(crate) fn checkpoint_path(&self, name: CheckpointName) -> PathBuf {
         let CheckpointName { root, step, key } = name;
         self.spread("ckpt", root).join(format!("{step}-{key}"))
     }

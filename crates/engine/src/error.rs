@@ -79,6 +79,31 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The remote is not there.
+    #[error("there is no folder {}, which is to be the remote; `mkdir` makes one", path.display())]
+    NoRemote {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A remote behind itself.
+    #[error("the remote {} is the cache itself; it must be another folder, which all machines see", path.display())]
+    RemoteIsCache {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A remote that does not give a name once cannot keep copies of the program apart.
+    #[error(
+        "the remote {remote} cannot be shared: {winners} of {racers} that created one file at once were told that they \
+         did, and it must be one; stages would be executed twice"
+    )]
+    NotOneWinner {
+        /// The remote.
+        remote: String,
+        /// How many it let win.
+        winners: usize,
+        /// How many there were.
+        racers: usize,
+    },
     /// Runs on this cache could not keep out of each other's way.
     #[error(
         "the file system of the cache {} has no file locks, which a run needs; `--cache FOLDER` puts the cache on \

@@ -45,7 +45,7 @@ pub enum Event {
         #[serde(flatten)]
         progress: Progress,
     },
-    /// Another process executes a stage with the same manifest; its result will be taken.
+    /// Another process, here or on another machine, executes a stage with the same manifest; its result will be taken.
     Waiting {
         /// The stage.
         stage: StageId,
@@ -102,6 +102,23 @@ pub enum Event {
         stage: StageId,
         /// Why.
         error: String,
+    },
+    /// The remote does not answer, or refuses. Said once until it answers again.
+    RemoteLost {
+        /// What it said.
+        error: String,
+    },
+    /// The remote answers again.
+    RemoteBack,
+    /// A stage came out otherwise here than in the result that the remote had already; that one holds.
+    Differs {
+        /// The stage.
+        stage: StageId,
+    },
+    /// The run ends, and these results are in the cache and not yet in the remote: the next run publishes them.
+    NotPublished {
+        /// How many.
+        results: usize,
     },
     /// A file of the cache was found damaged and set aside; what is needed of it is computed again.
     Corrupt {

@@ -44,6 +44,8 @@ pub(crate) enum Place {
     /// Being written, or left by a process that ended early.
     Temporary,
     Lock,
+    /// Which results a remote holds, too.
+    Synced,
     Stray,
 }
 
@@ -80,6 +82,7 @@ impl Place {
             // The sum of checkpoints' sizes that was kept once.
             ["tmp", ..] | ["states"] => Self::Temporary,
             ["lock"] => Self::Lock,
+            ["remote", _] => Self::Synced,
             _ => Self::Stray,
         }
     }

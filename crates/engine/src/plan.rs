@@ -151,7 +151,7 @@ pub(crate) fn make(
                 Ok(manifest) => {
                     let text = manifest.text();
                     let key = manifest::key(&text);
-                    let found = store.lookup(key)?;
+                    let found = store.find(key)?;
                     if found.record.is_none() {
                         let earlier = history.get(&graph.stage(id).name).map(|entry| entry.key);
                         let reason = reason(store, &text, key, earlier, !found.damaged.is_empty())?;
@@ -246,7 +246,10 @@ fn demand_lost(graph: &Graph, store: &Store, stages: &mut [Planned], demanded: &
     }
     for id in graph.ids().rev() {
         let at = id.index();
-        let held = |record: &Record| record.outputs.values().all(|blob| store.holds(blob));
+        let held = |record: &Record| {
+            let mut outputs = record.outputs.values();
+            outputs.all(|blob| store.can_have(record.key, blob))
+        };
         if stages[at].verdict == Verdict::Cached
             && graph.readers(id).is_empty()
             && !stages[at].record.as_deref().is_none_or(held)
@@ -261,11 +264,9 @@ fn demand_lost(graph: &Graph, store: &Store, stages: &mut [Planned], demanded: &
         let mut missing = Vec::new();
         for input in &graph.stage(id).inputs {
             if let crate::Source::Stage { stage, output } = &input.source
-                && let Some(blob) = stages[stage.index()]
-                    .record
-                    .as_ref()
-                    .and_then(|record| record.outputs.get(output))
-                && !store.holds(blob)
+                && let Some(record) = &stages[stage.index()].record
+                && let Some(blob) = record.outputs.get(output)
+                && !store.can_have(record.key, blob)
             {
                 missing.push(*stage);
             }

@@ -5,13 +5,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::protocol::{Reply, Request};
 use crate::run::WorkerCommand;
+use crate::scheduler::Heard;
 use crate::{Build, Error, Site, StageId};
 
 /// How long a worker may take to end once its stdin is closed.
@@ -72,20 +73,17 @@ pub(crate) struct Pool {
     command: WorkerCommand,
     open: Opening,
     workers: Vec<Worker>,
-    send: Sender<(WorkerId, Said)>,
-    said: Receiver<(WorkerId, Said)>,
+    send: Sender<Heard>,
 }
 
 impl Pool {
-    /// No worker yet.
-    pub(crate) fn new(command: WorkerCommand, open: Opening) -> Self {
-        let (send, said) = channel();
+    /// No worker yet. What they will say is sent there.
+    pub(crate) fn new(command: WorkerCommand, open: Opening, send: Sender<Heard>) -> Self {
         Self {
             command,
             open,
             workers: Vec::new(),
             send,
-            said,
         }
     }
 
@@ -118,12 +116,12 @@ impl Pool {
                 let Ok(line) = line else { break };
                 let said =
                     serde_json::from_str(&line).map_or_else(|_| Said::Nonsense(line), Said::Reply);
-                if send.send((id, said)).is_err() {
+                if send.send(Heard::Worker(id, said)).is_err() {
                     return;
                 }
             }
             // If the run is over nobody wants to know.
-            let _ = send.send((id, Said::Gone));
+            let _ = send.send(Heard::Worker(id, Said::Gone));
         });
         self.workers.push(Worker {
             child,
@@ -188,9 +186,9 @@ impl Pool {
         }
     }
 
-    /// The next thing that a worker says, if one says something in time.
-    pub(crate) fn listen(&self, timeout: Duration) -> Option<(WorkerId, Said)> {
-        self.said.recv_timeout(timeout).ok()
+    /// Answers a worker that has asked about its stage.
+    pub(crate) fn tell(&mut self, id: WorkerId, request: &Request) {
+        self.write(id, &line(request));
     }
 
     /// The stage that a worker has.

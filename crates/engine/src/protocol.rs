@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Build, Digest, Problem, Progress, Site};
+use crate::{Build, CheckpointName, Digest, Problem, Progress, Site};
 
 /// From the engine, on the worker's stdin. Its end is the end of the worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,12 +18,18 @@ pub(crate) enum Request {
         build: Build,
         site: Site,
     },
-    /// Execute a stage; the answer is one of the last five replies.
+    /// Execute a stage; the answer is one of the last five replies, or `left`.
     Execute {
         manifest: String,
         /// Where the inputs lie that are no part of the cache.
         files: BTreeMap<String, OsString>,
+        /// Whether to ask, once the stage is claimed on this machine, before it begins.
+        ask: bool,
     },
+    /// Begin the stage that was asked about.
+    Begin,
+    /// Leave it.
+    Leave,
     /// End the stage as soon as its checkpoint is kept.
     Interrupt,
 }
@@ -34,10 +40,16 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// Said once, first.
     Hello { build: Build },
+    /// The stage is claimed on this machine. The answer is `begin` or `leave`.
+    Claimed,
+    /// It was left.
+    Left,
     /// The stage is claimed and begins.
     Started,
     /// It keeps checkpoints: interrupted, it ends by itself, given time.
     KeepsCheckpoints,
+    /// A checkpoint is kept.
+    CheckpointKept { name: CheckpointName },
     /// A checkpoint is not kept. The stage goes on.
     CheckpointNotKept { error: String },
     /// How far it is.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::history::{self, Entry, History};
 use crate::journal::{self, Begin, End, Journal};
@@ -34,8 +35,37 @@ pub struct Options {
     /// Stages whose outputs the caller reads afterwards: they are verified, and computed again if
     /// damaged. Those that nothing reads are made sure to be there in any case.
     pub verify: Vec<StageId>,
+    /// How it shares work with other machines, where the cache has a remote behind it.
+    pub sharing: Sharing,
     /// Set from outside to end the run early: no stage starts any more, running ones are stopped.
     pub interrupt: Arc<AtomicBool>,
+}
+
+/// How a run shares work with other copies of the program on a remote. All of them should say the same.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// The longest time between two signs of life of a copy.
+    pub beat: Duration,
+    /// A copy without a sign of life for so long is gone, and its stages are free.
+    pub ttl: Duration,
+    /// How long a copy with nothing to do waits for stages of others, where stages worth it wait for these; and how long
+    /// it waits for a remote that does not answer.
+    pub linger: Duration,
+    /// The kinds of stage that are worth waiting for.
+    pub worth: Vec<String>,
+}
+
+impl Default for Sharing {
+    /// A sign of life a minute, gone after five, ten minutes of patience; no kind is worth it.
+    fn default() -> Self {
+        let fleet::Terms { beat, ttl, .. } = fleet::Terms::default();
+        Self {
+            beat,
+            ttl,
+            linger: Duration::from_mins(10),
+            worth: Vec::new(),
+        }
+    }
 }
 
 /// How to start a worker process.
@@ -103,7 +133,8 @@ pub fn run(
         options,
         history: &history,
     };
-    let summary = Scheduler::new(&known, resolver, events, &mut journal, &plan).run(&plan)?;
+    let scheduler = Scheduler::new(&known, resolver, events, &mut journal, &plan)?;
+    let summary = scheduler.run(&plan)?;
     remember(&known, &summary)?;
     let end = End {
         at: journal::now(),

@@ -12,23 +12,30 @@
 //!        read came out otherwise
 //! ```
 //!
+//! With a [remote](crate::Remote), a result is *publishing* until the remote holds its record, a stage is *elsewhere* while
+//! another copy of the program has it, and *fetching* while something comes from the remote: see `elsewhere`.
+//!
 //! Stages with one key are executed once: the first to be ready leads, the others follow it. Of the
 //! ready ones, the one that is expected to take longest goes first.
 
 mod dispatch;
+mod elsewhere;
 mod node;
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use elsewhere::Elsewhere;
 use node::{Need, Node, Ready, State};
 
 use crate::history::{Entry, History};
 use crate::journal::{Journal, Line};
 use crate::plan::Plan;
-use crate::pool::{Opening, Pool, WorkerId};
+use crate::pool::{Opening, Pool, Said, WorkerId};
+use crate::remote::io;
 use crate::resolve::{self, Resolver, Unresolved};
 use crate::run::Known;
 use crate::{
@@ -43,6 +50,12 @@ const TICK: Duration = Duration::from_millis(50);
 const LAST_MOMENT: Duration = Duration::from_secs(3);
 /// How often an output may get lost within one run before its stage counts as failed.
 const LOSSES: u8 = 3;
+
+/// What the scheduler is told.
+pub(crate) enum Heard {
+    Worker(WorkerId, Said),
+    Remote(io::Done),
+}
 
 /// A run under way.
 pub(crate) struct Scheduler<'a> {
@@ -62,6 +75,9 @@ pub(crate) struct Scheduler<'a> {
     /// When a worker has had its stage for too long.
     deadlines: Vec<(Instant, WorkerId, StageId)>,
     pool: Pool,
+    heard: Receiver<Heard>,
+    /// The other copies of the program, where there is a remote that can be written.
+    elsewhere: Option<Elsewhere>,
     /// Workers that were killed one after another as they started.
     starts_killed: u32,
     stopping: bool,
@@ -76,7 +92,7 @@ impl<'a> Scheduler<'a> {
         events: &'a mut dyn FnMut(Event),
         journal: &'a mut Journal,
         plan: &Plan,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let Known {
             graph,
             store,
@@ -96,8 +112,10 @@ impl<'a> Scheduler<'a> {
         for id in &options.verify {
             nodes[id.index()].need = Need::Verified;
         }
-        let pool = Pool::new(options.worker.clone(), open);
-        Self {
+        let (send, heard) = channel();
+        let elsewhere = Elsewhere::begin(store, options, send.clone())?;
+        let pool = Pool::new(options.worker.clone(), open, send);
+        Ok(Self {
             graph,
             store,
             resolver,
@@ -110,11 +128,13 @@ impl<'a> Scheduler<'a> {
             followers: HashMap::new(),
             deadlines: Vec::new(),
             pool,
+            heard,
+            elsewhere,
             starts_killed: 0,
             stopping: false,
             journal,
             history,
-        }
+        })
     }
 
     /// Carries out the plan. What it found cached is not looked at again.
@@ -123,7 +143,8 @@ impl<'a> Scheduler<'a> {
             match &planned.record {
                 Some(record)
                     if planned.verdict == Verdict::Cached
-                        && self.nodes[id.index()].need < Need::Verified =>
+                        && self.nodes[id.index()].need < Need::Verified
+                        && !self.must_publish(record.key) =>
                 {
                     self.settle(id, Arc::clone(record), false);
                 }
@@ -133,6 +154,7 @@ impl<'a> Scheduler<'a> {
         let mut interrupted: Option<Instant> = None;
         loop {
             self.advance_all()?;
+            self.attend()?;
             self.journal.flush()?;
             let now = Instant::now();
             if let Some(since) = interrupted {
@@ -144,6 +166,7 @@ impl<'a> Scheduler<'a> {
                 interrupted = Some(now);
                 self.stopping = true;
                 self.pool.interrupt();
+                self.call_off();
                 let ends_steps = self.pool.any_keeps_checkpoints();
                 self.emit(Event::Interrupted {
                     running: self.pool.busy(),
@@ -166,34 +189,39 @@ impl<'a> Scheduler<'a> {
                 continue;
             }
             self.dispatch()?;
-            if self.pool.busy() == 0
+            let idle = self.pool.busy() == 0
                 && self.pool.starting() == 0
-                && (self.stopping || self.busy.is_empty())
-            {
+                && (self.stopping || self.busy.is_empty());
+            if self.has_nothing_elsewhere(idle, now) && idle {
                 break;
             }
             let timeout = self
                 .busy
                 .iter()
                 .map(|(when, _)| when.saturating_duration_since(now))
-                .fold(TICK, Duration::min);
+                .fold(self.next_beat(TICK), Duration::min);
             // One thing said frees one worker at most: look at the queue after each.
-            if let Some((worker, said)) = self.pool.listen(timeout) {
-                self.hear(worker, said)?;
+            match self.heard.recv_timeout(timeout) {
+                Ok(Heard::Worker(worker, said)) => self.hear(worker, said)?,
+                Ok(Heard::Remote(done)) => self.hear_remote(done),
+                Err(_) => {}
             }
             self.report_problems();
         }
+        self.leave()?;
+        let shares = self.elsewhere.is_some();
+        let leaves = !self.stopping && self.elsewhere.as_ref().is_some_and(Elsewhere::is_reachable);
         // Ends the workers before anybody is told that the run is over.
         drop(self.pool);
         let outcomes: Vec<Outcome> = self
             .nodes
             .iter()
-            .map(|node| node.outcome(self.store))
+            .map(|node| node.outcome(self.store, leaves))
             .collect();
         let left = outcomes
             .iter()
             .any(|outcome| matches!(outcome, Outcome::NotRun));
-        let over = self.stopping || !left;
+        let over = self.stopping || shares || !left;
         assert!(
             over,
             "a run goes on until every stage is settled, failed or skipped"
@@ -276,34 +304,52 @@ impl<'a> Scheduler<'a> {
                 return Ok(());
             }
         };
-        if let Some(record) = self.store.lookup(key)?.record
-            && self.serves(id, &record)?
-        {
-            self.settle(id, record, false);
+        if let Some(record) = self.look_up(key)? {
+            if self.serves(id, &record)? {
+                self.take(id, text, key, record);
+                return Ok(());
+            }
+            let own: Vec<_> = record.outputs.values().map(|&blob| (key, blob)).collect();
+            if self.fetch(id, own) {
+                return Ok(());
+            }
+        }
+        let nodes = &self.nodes;
+        let record = |read: StageId| nodes[read.index()].settled();
+        let (mut lost, mut remote) = (Vec::new(), Vec::new());
+        for (stage, blob) in resolve::reads(self.graph.stage(id), record) {
+            if !self.store.holds(&blob) {
+                lost.push(stage);
+                remote.push((record(stage).key, blob));
+            }
+        }
+        if self.fetch(id, remote) {
             return Ok(());
         }
-        let lost: Vec<StageId> = resolve::reads(self.graph.stage(id), record)
-            .filter(|(_, blob)| !self.store.holds(blob))
-            .map(|(stage, _)| stage)
-            .collect();
         if !lost.is_empty() {
             for stage in lost {
                 self.make_again(stage);
             }
             return Ok(());
         }
+        if self.lead(id, text, key) {
+            self.queue(id, key);
+        }
+        Ok(())
+    }
+
+    /// Makes a stage ready; whether it leads those of its key.
+    fn lead(&mut self, id: StageId, text: String, key: Digest) -> bool {
         let node = self.node(id);
         node.state = State::Ready;
         node.stale = false;
         node.manifest = Some((text, key));
-        let seconds = node.seconds;
         if let Some(followers) = self.followers.get_mut(&key) {
             followers.push(id);
-        } else {
-            self.followers.insert(key, Vec::new());
-            self.ready.push(Ready { seconds, id });
+            return false;
         }
-        Ok(())
+        self.followers.insert(key, Vec::new());
+        true
     }
 
     /// Whether what is needed of the outputs is there.
@@ -449,7 +495,10 @@ impl<'a> Scheduler<'a> {
         let mut skipped = self.graph.readers(id).to_vec();
         while let Some(reader) = skipped.pop() {
             // One that is running has what it needs; one that is settled has its result.
-            if matches!(self.node(reader).state, State::Waiting | State::Ready) {
+            if matches!(
+                self.node(reader).state,
+                State::Waiting | State::Ready | State::Fetching | State::Elsewhere
+            ) {
                 if self.leads(reader) {
                     self.dismiss_followers(reader);
                 }
@@ -471,6 +520,7 @@ impl<'a> Scheduler<'a> {
                 .get(key)
                 .is_some_and(|followers| !followers.contains(&id))
         };
-        node.state == State::Ready && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
+        matches!(node.state, State::Ready | State::Elsewhere)
+            && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
     }
 }

@@ -12,6 +12,7 @@
 //! v1/pin/<name>                    keys that gc keeps
 //! v1/lock                          shared by runs; gc has it alone
 //! v1/file/ab/<blake3 of path>      the digest of an input file, while it is untouched
+//! v1/remote/<id>                   which results a remote is known to hold, too
 //! v1/aside/                        what was found damaged
 //! v1/tmp/                          what is being written
 //! ```
@@ -36,7 +37,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Contents, Digest, Error, Provenance, Record, manifest, sealed};
+use crate::remote::Remote;
+use crate::{Blob, Contents, Digest, Error, Provenance, Record, manifest, sealed};
 pub(crate) use disk::{is_held, numbers, remove};
 
 /// A cache folder.
@@ -49,6 +51,10 @@ pub struct Store {
     problems: Mutex<Vec<Problem>>,
     /// The permissions of the cache's folder, where others than its owner may write to it.
     shared: Option<u32>,
+    /// Whether it is a folder that machines share: nothing in it makes room, and where it has gone it is not made again.
+    is_shared: bool,
+    /// What is behind it.
+    remote: Option<Arc<Remote>>,
 }
 
 /// A file of the cache that was found damaged and set aside.
@@ -112,11 +118,50 @@ impl Store {
             verified: Mutex::default(),
             problems: Mutex::default(),
             shared: Some(mode).filter(|mode| mode & 0o022 != 0),
+            is_shared: false,
+            remote: None,
         };
         if !store.root.is_dir() {
             store.create_folder(&store.root)?;
         }
         Ok(store)
+    }
+
+    /// From now on what this cache does not hold is looked for in a remote.
+    pub fn put_before(&mut self, remote: Remote) {
+        self.remote = Some(Arc::new(remote));
+    }
+
+    /// The remote behind it.
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        self.remote.as_ref()
+    }
+
+    /// The result under a key, of the remote if it is not here: then it is kept here, too.
+    pub(crate) fn find(&self, key: Digest) -> Result<Lookup, Error> {
+        let mut lookup = self.lookup(key)?;
+        if lookup.record.is_none()
+            && let Some(remote) = self.remote.as_ref().filter(|remote| remote.knew(key))
+        {
+            lookup.record = remote.take(self, key)?.map(|taken| taken.record);
+        }
+        Ok(lookup)
+    }
+
+    /// Whether an output of a result is here or can be fetched.
+    pub(crate) fn can_have(&self, key: Digest, blob: &Blob) -> bool {
+        let remote = self.remote.as_ref();
+        self.holds(blob) || remote.is_some_and(|remote| remote.holds(key, blob))
+    }
+
+    /// From now on deletes no checkpoint to make room for something else, and does not make the folder again where it
+    /// has gone: it may have been unmounted.
+    pub(crate) fn is_for_all(&mut self) {
+        self.is_shared = true;
+    }
+
+    pub(crate) fn makes_room(&self) -> bool {
+        !self.is_shared
     }
 
     /// The cache folder.

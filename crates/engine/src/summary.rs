@@ -24,6 +24,8 @@ pub enum Outcome {
         /// The one that failed.
         because: StageId,
     },
+    /// Another copy of the program has it, or it waits for one that another copy has.
+    Elsewhere,
     /// The run ended before it: it was interrupted, or stopped at a failure.
     NotRun,
 }
@@ -105,6 +107,11 @@ impl Summary {
     /// How many stages were skipped because one that they read failed.
     pub fn skipped(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Skipped { .. }))
+    }
+
+    /// How many stages were left to other copies of the program.
+    pub fn elsewhere(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Elsewhere))
     }
 
     fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {

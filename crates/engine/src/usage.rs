@@ -98,7 +98,12 @@ impl Inventory {
                 Place::FileDigest => all.file_digests.push(file),
                 Place::Aside => all.aside.push(file),
                 Place::Temporary => all.temporary.push(file),
-                Place::History | Place::Journal | Place::Pin | Place::Lock | Place::Stray => {
+                Place::History
+                | Place::Journal
+                | Place::Pin
+                | Place::Lock
+                | Place::Synced
+                | Place::Stray => {
                     all.other.push(file);
                 }
             }

@@ -118,7 +118,9 @@ impl Store {
         let read = || fs::read(path).map_err(Error::io("read", path));
         let sealed = |kind: &str| Ok::<_, Error>(unseal(kind, &read()?, path)?.is_some());
         let (what, sound) = match self.place(path) {
-            Place::Log(_) | Place::Aside | Place::Temporary | Place::Lock => return Ok(()),
+            Place::Log(_) | Place::Aside | Place::Temporary | Place::Lock | Place::Synced => {
+                return Ok(());
+            }
             Place::Stray => {
                 let flaw = Flaw::Stray { path: path.clone() };
                 lock(seen).verified.flaws.push(flaw);

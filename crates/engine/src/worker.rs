@@ -18,7 +18,8 @@ use crate::job::{Execute, Inputs, Job, lock};
 use crate::log::printable;
 use crate::protocol::{Reply, Request};
 use crate::{
-    Build, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock, mask_users,
+    Build, CheckpointName, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock,
+    mask_users,
 };
 
 /// Reports of progress are at least this far apart.
@@ -69,11 +70,18 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
         interrupted,
     };
     loop {
-        let Request::Execute { manifest, files } = next()?? else {
+        let Request::Execute {
+            manifest,
+            files,
+            ask,
+        } = next()??
+        else {
             return Err(Error::Protocol("a request out of turn".to_owned()));
         };
+        let answer = || next()?;
+        let may_begin = ask.then_some(&answer as &dyn Fn() -> Result<Request, Error>);
         let reply = worker
-            .answer(&manifest, files)
+            .answer(&manifest, files, may_begin)
             .unwrap_or_else(|error| Reply::Failed {
                 error: printable(&with_sources(&error)),
                 unstored: matches!(error, Error::Io { .. }),
@@ -119,7 +127,12 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn answer(&mut self, text: &str, files: BTreeMap<String, OsString>) -> Result<Reply, Error> {
+    fn answer(
+        &mut self,
+        text: &str,
+        files: BTreeMap<String, OsString>,
+        may_begin: Option<&dyn Fn() -> Result<Request, Error>>,
+    ) -> Result<Reply, Error> {
         let manifest = Manifest::parse(text)?;
         let key = crate::manifest::key(text);
         let files = files.into_iter().map(|(name, path)| (name, path.into()));
@@ -131,6 +144,14 @@ impl Worker<'_> {
             && record.outputs.values().all(|blob| self.store.holds(blob))
         {
             return Ok(Reply::Done { ran: false });
+        }
+        if let Some(may_begin) = may_begin {
+            self.wire.send(&Reply::Claimed);
+            match may_begin()? {
+                Request::Begin => {}
+                Request::Leave => return Ok(Reply::Left),
+                _ => return Err(Error::Protocol("a request out of turn".to_owned())),
+            }
         }
         claim
             .redirect()
@@ -200,6 +221,11 @@ impl Wire {
     /// Says that the stage keeps checkpoints.
     pub(crate) fn keeps_checkpoints(&self) {
         self.send(&Reply::KeepsCheckpoints);
+    }
+
+    /// Says that a checkpoint is kept.
+    pub(crate) fn checkpoint_kept(&self, name: CheckpointName) {
+        self.send(&Reply::CheckpointKept { name });
     }
 
     /// Says why a checkpoint is not kept.

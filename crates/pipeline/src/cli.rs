@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod checkpoints;
+pub(crate) mod sharing;
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -32,6 +33,11 @@ pub(crate) struct Cli {
     /// Folder of the cache [default: that of the site file, else `cache`]
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Folder behind the cache that other machines see, too: what it holds is not computed again, and results go there
+    /// [default: the site file's, or none]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) remote: Option<PathBuf>,
 
     /// Site file: settings of this machine, such as jobs and devices [default: site.yaml beside the study, else in this
     /// folder]
@@ -161,6 +167,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) checkpoints: checkpoints::Checkpoints,
+
+    #[command(flatten)]
+    pub(crate) sharing: sharing::Sharing,
 
     /// Only show what would run
     #[arg(short = 'n', long = "dry-run")]

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use engine::{CheckpointPolicy, Keep};
+use engine::{CheckpointPolicy, Keep, Remote, Sharing, Store};
 use study::{Device, Size};
 
 use crate::Failure;
@@ -14,12 +14,21 @@ const FILE: &str = "site.yaml";
 /// The folder of the cache where no other is given.
 const CACHE: &str = "cache";
 
+/// What a cache is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Run,
+    Read,
+}
+
 /// What holds on this machine.
 pub(crate) struct Site {
     /// The site file, if there is one.
     pub(crate) file: Option<study::Site>,
     /// The folder of the cache.
     pub(crate) cache: PathBuf,
+    /// The folder behind it that other machines see, too.
+    pub(crate) remote: Option<PathBuf>,
 }
 
 /// How many stages run at once, and on what.
@@ -44,7 +53,9 @@ impl Site {
         let file = file.transpose().map_err(Failure::Mistakes)?;
         let default = Self::without_file(cli);
         let of_file = file.as_ref().and_then(|file| file.cache.clone());
+        let remote = file.as_ref().and_then(|file| file.remote.clone());
         Ok(Self {
+            remote: default.remote.or(remote),
             cache: match (of_file, &cli.cache) {
                 (Some(cache), None) => cache,
                 _ => default.cache,
@@ -59,6 +70,7 @@ impl Site {
         Self {
             file: None,
             cache: cache.unwrap_or_else(|| PathBuf::from(CACHE)),
+            remote: cli.remote.clone(),
         }
     }
 
@@ -98,6 +110,36 @@ impl Site {
 }
 
 impl Site {
+    /// The cache, with what is behind it; to be run on, or only to be read.
+    pub(crate) fn store(&self, use_of: Use) -> Result<Store, Failure> {
+        let mut store = Store::open(&self.cache)?;
+        if let Some(path) = &self.remote {
+            if let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) {
+                return Err(Failure::Usage(format!(
+                    "a remote is a folder that all machines see; object stores (`{scheme}://`) are not known yet"
+                )));
+            }
+            let remote = match use_of {
+                Use::Run => Remote::open(path, &store),
+                Use::Read => Remote::open_to_read(path, &store),
+            };
+            store.put_before(remote?);
+        }
+        Ok(store)
+    }
+
+    /// How a run shares work with other copies of the program.
+    pub(crate) fn sharing(said: &cli::sharing::Sharing) -> Sharing {
+        let default = Sharing::default();
+        Sharing {
+            beat: said.remote_beat.unwrap_or(default.beat),
+            ttl: said.remote_ttl.unwrap_or(default.ttl),
+            linger: said.linger.unwrap_or(default.linger),
+            // What else there is takes less time than waiting for it.
+            worth: vec!["train".to_owned(), "command".to_owned()],
+        }
+    }
+
     /// Which checkpoints of training runs are kept.
     pub(crate) fn checkpoints(&self, said: &cli::checkpoints::Checkpoints) -> CheckpointPolicy {
         let default = CheckpointPolicy::default();
@@ -140,6 +182,7 @@ mod tests {
         let site = Site {
             file: Some(study::Site::load(&path).unwrap()),
             cache: PathBuf::new(),
+            remote: None,
         };
         (run, site)
     }

@@ -67,6 +67,9 @@ inline_schema!(Keep, { "enum": engine::Keep::ALL.map(engine::Keep::name) });
 struct Cache {
     /// The folder, relative to that of the site file (`--cache`). Default: `cache` in the working folder.
     path: Option<PathBuf>,
+    /// A folder behind it that other machines see, too, relative to that of the site file (`--remote`): what it holds is
+    /// not computed again, and results go there. Default: none.
+    remote: Option<PathBuf>,
 }
 
 /// What a training run computes on.
@@ -147,6 +150,8 @@ pub struct Site {
     pub gpus: Vec<String>,
     /// The folder of the cache, as the site file's own folder makes it.
     pub cache: Option<PathBuf>,
+    /// The folder behind it, in the same way; an address as it stands.
+    pub remote: Option<PathBuf>,
     /// Checkpoints that are kept.
     pub checkpoints: Checkpoints,
 }
@@ -213,6 +218,10 @@ impl Site {
             device: file.device,
             gpus: file.gpus.into_iter().map(|Gpu(id)| id).collect(),
             cache: file.cache.path.map(|path| folder.join(path)),
+            remote: file.cache.remote.map(|path| {
+                let is_address = path.to_str().is_some_and(|text| text.contains("://"));
+                if is_address { path } else { folder.join(path) }
+            }),
             checkpoints: Checkpoints {
                 keep: file.checkpoints.keep.map(|Keep(which)| which),
                 every: file.checkpoints.every.map(seconds),

@@ -1,5 +1,6 @@
 //! What concerns the workers: giving them stages, and taking in what they answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Scheduler;
@@ -7,7 +8,7 @@ use super::node::{Ready, State};
 use crate::journal::{self, Line};
 use crate::pool::{KILLED, Said, WorkerId};
 use crate::protocol::{Reply, Request};
-use crate::{Error, Event, StageId, end_of_log, resolve};
+use crate::{Digest, Error, Event, Record, StageId, end_of_log, resolve};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -18,6 +19,7 @@ impl Scheduler<'_> {
     /// Gives ready stages to idle workers, and starts workers where they are too few.
     pub(super) fn dispatch(&mut self) -> Result<(), Error> {
         while !self.stopping
+            && self.may_claim()
             && let Some(&Ready { id, .. }) = self.ready.peek()
         {
             let node = &self.nodes[id.index()];
@@ -31,9 +33,14 @@ impl Scheduler<'_> {
                 self.advance_all()?;
                 continue;
             }
+            if !self.is_free(id) {
+                self.ready.pop();
+                continue;
+            }
             let request = Request::Execute {
-                manifest: node.resolved().0.to_owned(),
+                manifest: self.nodes[id.index()].resolved().0.to_owned(),
                 files: resolve::files(self.graph.stage(id)),
+                ask: self.elsewhere.is_some(),
             };
             if self.pool.execute(id, &request) {
                 self.ready.pop();
@@ -73,6 +80,11 @@ impl Scheduler<'_> {
                 }
             }
             (Said::Reply(Reply::Started), Some(stage)) => self.started(worker, stage),
+            (Said::Reply(Reply::Claimed), Some(stage)) => self.ask(worker, stage),
+            (Said::Reply(Reply::Left), Some(_)) => self.pool.release(worker),
+            (Said::Reply(Reply::CheckpointKept { name }), Some(stage)) => {
+                self.checkpoint_kept(stage, name);
+            }
             (Said::Reply(Reply::KeepsCheckpoints), Some(_)) => self.pool.keeps_checkpoints(worker),
             (Said::Reply(Reply::CheckpointNotKept { error }), Some(stage)) => {
                 self.emit(Event::CheckpointNotKept { stage, error });
@@ -93,9 +105,14 @@ impl Scheduler<'_> {
                 self.pool.release(worker);
                 self.answered(stage, reply)?;
             }
+            (Said::Gone, Some(stage)) if self.node(stage).state != State::Running => {
+                // It had been told to leave the stage, or another copy has taken it over.
+                self.pool.bury(worker);
+            }
             (Said::Gone, Some(stage)) if self.is_interrupted() => {
                 self.pool.bury(worker);
                 self.node(stage).state = State::Waiting;
+                self.give_up(stage);
             }
             (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
@@ -103,6 +120,7 @@ impl Scheduler<'_> {
             }
             (Said::Gone, Some(stage)) => {
                 let (ended, wrote) = self.pool.bury(worker);
+                self.give_up(stage);
                 // It was idle until a moment ago: no fault of the stage, unless that goes on.
                 let node = self.node(stage);
                 node.unbegun += 1;
@@ -165,18 +183,14 @@ impl Scheduler<'_> {
         let key = self.nodes[id.index()].resolved().1;
         match reply {
             Reply::Done { ran } => match self.store.lookup(key)?.record {
-                Some(record) => {
-                    self.settle(id, record, ran);
-                    self.dismiss_followers(id);
-                    // Settled with the inputs of before: to be looked at again.
-                    if std::mem::take(&mut self.node(id).stale) {
-                        self.unsettle(id);
-                    }
-                }
+                Some(record) => self.offer(id, key, record, ran),
                 None => self.failed(id, "its record is lost as soon as it is written")?,
             },
             // What ends a run may have ended the stage's program, too: that is no failure of the stage.
-            Reply::Failed { .. } if self.is_interrupted() => self.node(id).state = State::Waiting,
+            Reply::Failed { .. } if self.is_interrupted() => {
+                self.node(id).state = State::Waiting;
+                self.give_up(id);
+            }
             Reply::Failed { error, unstored } => {
                 // Whatever is computed from now on would be lost too.
                 self.stopping |= unstored;
@@ -189,6 +203,7 @@ impl Scheduler<'_> {
                     .filter(|(_, blob)| blob.digest == input)
                     .map(|(stage, _)| stage)
                     .collect();
+                self.give_up(id);
                 self.wait_again(id);
                 for producer in producers {
                     self.make_again(producer);
@@ -206,8 +221,14 @@ impl Scheduler<'_> {
                 self.busy.push((Instant::now() + pause, id));
             }
             // Nothing is given out any more: the next run goes on from its checkpoint.
-            Reply::Interrupted => self.node(id).state = State::Waiting,
+            Reply::Interrupted => {
+                self.node(id).state = State::Waiting;
+                self.give_up(id);
+            }
             Reply::Hello { .. }
+            | Reply::Claimed
+            | Reply::Left
+            | Reply::CheckpointKept { .. }
             | Reply::Started
             | Reply::KeepsCheckpoints
             | Reply::CheckpointNotKept { .. }
@@ -219,20 +240,30 @@ impl Scheduler<'_> {
         Ok(())
     }
 
+    /// The leader of its key has a result that holds.
+    pub(super) fn settle_leader(&mut self, id: StageId, record: Arc<Record>, ran: bool) {
+        self.settle(id, record, ran);
+        self.dismiss_followers(id);
+        // Settled with the inputs of before: to be looked at again.
+        if std::mem::take(&mut self.node(id).stale) {
+            self.unsettle(id);
+        }
+    }
+
     /// A stage that was given to a worker failed, and so do those that follow it.
     fn failed(&mut self, id: StageId, error: &str) -> Result<(), Error> {
         let key = self.nodes[id.index()].resolved().1;
-        let recorded =
-            self.store
-                .record_failure(key, error, &end_of_log(&self.store.log_path(key)));
+        let tail = end_of_log(&self.store.log_path(key));
+        let recorded = self.store.record_failure(key, error, &tail);
         match recorded {
             // On a full disk the stage's own failure says so.
             Err(Error::Io { .. }) if self.stopping => {}
             recorded => recorded?,
         }
         let retries = self.graph.stage(id).execution.retries;
+        let of_all = self.failed_here(key, error, &tail);
         let node = self.node(id);
-        node.failures += 1;
+        node.failures = of_all.unwrap_or(node.failures + 1);
         let attempt = node.failures + 1;
         if attempt <= retries.saturating_add(1) && !self.stopping {
             self.emit(Event::Retrying {
@@ -244,12 +275,20 @@ impl Scheduler<'_> {
             self.wait_again(id);
             return Ok(());
         }
+        self.fail_all(id, key, error);
+        Ok(())
+    }
+
+    /// A stage fails for good, and so do those that follow it.
+    pub(super) fn fail_all(&mut self, id: StageId, key: Digest, error: &str) {
         let followers = self.followers.remove(&key).unwrap_or_default();
         for stage in std::iter::once(id).chain(followers) {
-            if matches!(self.node(stage).state, State::Running | State::Ready) {
+            if matches!(
+                self.node(stage).state,
+                State::Running | State::Ready | State::Elsewhere
+            ) {
                 self.fail(stage, error.to_owned(), Some(key));
             }
         }
-        Ok(())
     }
 }

@@ -11,6 +11,12 @@ pub(super) enum State {
     Waiting,
     Ready,
     Running,
+    /// Its result is here, and is on its way to the remote.
+    Publishing,
+    /// What it reads, or its own result, is on its way from the remote.
+    Fetching,
+    /// Another copy of the program has it, on another machine.
+    Elsewhere,
     /// Cached or done, as [`Node::ran`] says.
     Settled,
     Failed,
@@ -38,6 +44,8 @@ pub(super) struct Node {
     pub(super) manifest: Option<(String, Digest)>,
     pub(super) need: Need,
     pub(super) ran: bool,
+    /// It was executed here, and its result is not settled yet.
+    pub(super) executed: bool,
     /// Something that it read came out otherwise after it was ready.
     pub(super) stale: bool,
     pub(super) losses: u8,
@@ -55,6 +63,8 @@ pub(super) struct Node {
 /// A stage in the queue of ready ones.
 pub(super) struct Ready {
     pub(super) seconds: f64,
+    /// Among those that take as long.
+    pub(super) turn: u64,
     pub(super) id: StageId,
 }
 
@@ -71,6 +81,7 @@ impl Node {
                 Need::Names
             },
             ran: false,
+            executed: false,
             stale: false,
             losses: 0,
             failures: 0,
@@ -97,7 +108,8 @@ impl Node {
             .expect("a stage that was settled has a record")
     }
 
-    pub(super) fn outcome(&self, store: &Store) -> Outcome {
+    /// How it ended, in a run that leaves what is not done to others, or not.
+    pub(super) fn outcome(&self, store: &Store, leaves: bool) -> Outcome {
         match (self.state, &self.record) {
             (State::Settled, Some(record)) if self.ran => Outcome::Ran(Arc::clone(record)),
             (State::Settled, Some(record)) => Outcome::Cached(Arc::clone(record)),
@@ -106,6 +118,7 @@ impl Node {
                 log: self.manifest.as_ref().map(|(_, key)| store.log_path(*key)),
             },
             (State::Skipped(because), _) => Outcome::Skipped { because },
+            (State::Waiting | State::Ready | State::Elsewhere, _) if leaves => Outcome::Elsewhere,
             _ => Outcome::NotRun,
         }
     }
@@ -115,6 +128,7 @@ impl Ord for Ready {
     fn cmp(&self, other: &Self) -> Ordering {
         self.seconds
             .total_cmp(&other.seconds)
+            .then_with(|| other.turn.cmp(&self.turn))
             .then_with(|| other.id.cmp(&self.id))
     }
 }

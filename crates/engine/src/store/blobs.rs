@@ -100,12 +100,30 @@ impl Store {
         }
     }
 
-    /// The contents of this name, checked against it when this process first reads them.
+    /// The contents of this name, checked against it when this process first reads them. What is not here is fetched
+    /// from the remote, if there is one.
     ///
     /// # Errors
     ///
     /// [`Error::NoBlob`], or [`Error::Damaged`] if the file holds something else.
     pub fn read(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        match (self.read_here(digest), self.remote()) {
+            (Err(Error::NoBlob { .. }), Some(remote)) => {
+                remote.fetch(self, digest)?;
+                self.read_here(digest)
+            }
+            (read, _) => read,
+        }
+    }
+
+    /// A file with the contents of this name, unchecked.
+    pub(crate) fn open_blob(&self, digest: Digest) -> Result<File, Error> {
+        let path = self.blob_path(digest);
+        File::open(&path).map_err(Error::io("read", &path))
+    }
+
+    /// As [`read`](Self::read), from this folder alone.
+    pub(crate) fn read_here(&self, digest: Digest) -> Result<Vec<u8>, Error> {
         let path = self.blob_path(digest);
         let contents = fs::read(&path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::NoBlob { digest },

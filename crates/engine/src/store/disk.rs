@@ -1,7 +1,7 @@
 //! How files come into the store and out of the way. Never half-written, never over one another.
 
 use std::fs::{self, File, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::PoisonError;
@@ -62,6 +62,31 @@ impl Store {
             .persist(path)
             .map(drop)
             .map_err(|error| Error::io("write", path)(error.error))
+    }
+
+    /// As [`create`](Self::create), with contents that need not fit into memory.
+    pub(crate) fn create_from(&self, path: &Path, contents: &mut dyn Read) -> Result<bool, Error> {
+        let staged = self.stage_from(contents, 0o444)?;
+        Ok(self.name(staged, path)?.is_none())
+    }
+
+    /// As [`overwrite`](Self::overwrite), with contents that need not fit into memory.
+    pub(crate) fn overwrite_from(&self, path: &Path, contents: &mut dyn Read) -> Result<(), Error> {
+        self.create_parent(path)?;
+        let staged = self.stage_from(contents, 0o644)?;
+        fault::point("overwrite");
+        let written = staged.persist(path);
+        written
+            .map(drop)
+            .map_err(|error| Error::io("write", path)(error.error))
+    }
+
+    fn stage_from(&self, contents: &mut dyn Read, mode: u32) -> Result<NamedTempFile, Error> {
+        let mut staged = self.staging(mode)?;
+        fault::point("write");
+        let copied = io::copy(contents, &mut staged);
+        copied.map_err(Error::io("write to", &self.root.join("tmp")))?;
+        Ok(staged.file)
     }
 
     /// A file without a name of its own yet, with these contents.
@@ -147,6 +172,9 @@ impl Store {
     /// Creates a folder and those that it lies in.
     pub(crate) fn create_folder(&self, folder: &Path) -> Result<(), Error> {
         let error = || Error::io("create", folder);
+        if self.is_shared {
+            fs::metadata(&self.root).map_err(Error::io("find", &self.root))?;
+        }
         let Some(mode) = self.shared else {
             return fs::create_dir_all(folder).map_err(error());
         };

@@ -35,7 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ["run", study, cache, log] => {
             let toys: Vec<toy::Toy> = serde_json::from_slice(&std::fs::read(study)?)?;
-            let store = engine::Store::open(Path::new(cache))?;
+            let mut store = engine::Store::open(Path::new(cache))?;
+            if let Some(remote) = std::env::var_os("TOY_REMOTE") {
+                let remote = engine::Remote::open(Path::new(&remote), &store)?;
+                store.put_before(remote);
+            }
             let options = toy::options(&std::env::current_exe()?, Path::new(log));
             let summary = engine::run(
                 &toy::graph(&toys),

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use engine::{
     Binding, Build, CheckpointName, CheckpointPolicy, Digest, Execute, Execution, Graph, Input,
-    Interrupted, Job, Keep, Kinds, Options, Output, Progress, Site, Source, Stage, WorkerCommand,
+    Interrupted, Job, Keep, Kinds, Options, Output, Progress, Sharing, Site, Source, Stage,
+    WorkerCommand,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -218,6 +219,15 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
         build: build(),
         keep_going: true,
         verify: Vec::new(),
+        sharing: Sharing {
+            beat: Duration::from_millis(200),
+            ttl: Duration::from_secs(
+                std::env::var("TOY_TTL")
+                    .map_or(600, |seconds| seconds.parse().expect("a number of seconds")),
+            ),
+            linger: Duration::from_secs(20),
+            worth: vec!["sum".to_owned()],
+        },
         interrupt: Arc::new(AtomicBool::new(false)),
     }
 }

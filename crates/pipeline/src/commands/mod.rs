@@ -23,7 +23,7 @@ use engine::{Build, Graph, Store};
 use study::Study;
 
 use crate::cli::{Cli, StudyFile};
-use crate::site::Site;
+use crate::site::{Site, Use};
 use crate::{Failure, seen, version};
 
 /// Reads a study, shows its warnings, and refuses it with all its mistakes.
@@ -50,7 +50,10 @@ pub(crate) fn print_diagnostics<'a>(diagnostics: impl Iterator<Item = &'a study:
 /// Opens the cache that holds for a study, or for none, and makes it where there is none.
 fn open(cli: &Cli, study: Option<&StudyFile>) -> Result<Store, Failure> {
     let site = Site::find(cli, study.map(|file| file.study.as_path()))?;
-    Ok(Store::open(&site.cache)?)
+    match study {
+        Some(_) => site.store(Use::Read),
+        None => Ok(Store::open(&site.cache)?),
+    }
 }
 
 /// Which program this is. Two builds differ in the size or the time of the executable.

@@ -3,7 +3,7 @@
 mod ahead;
 mod page;
 
-use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
 use serde_json::{Value, json};
 use study::Study;
 
@@ -12,7 +12,7 @@ use crate::commands::{expand, load};
 use crate::machine::cores;
 use crate::output::out;
 use crate::secrets::mask_change;
-use crate::site::Site;
+use crate::site::{Site, Use};
 use crate::{DONE, Failure, stages};
 
 pub(crate) use ahead::Ahead;
@@ -21,7 +21,7 @@ pub(crate) use page::as_text;
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let site = Site::find(cli, Some(&arguments.file.study))?;
-    let store = Store::open(&site.cache)?;
+    let store = site.store(Use::Read)?;
     let graph = expand(&study, &store)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (runs, steps) = training(&study);

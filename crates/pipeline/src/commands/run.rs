@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use engine::{CheckpointPolicy, Event, Graph, Options, Store, Summary, WorkerCommand};
+use engine::{CheckpointPolicy, Event, Graph, Options, Sharing, Summary, WorkerCommand};
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
@@ -13,7 +13,7 @@ use crate::machine::cores;
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
-use crate::site::{Resources, Site};
+use crate::site::{Resources, Site, Use};
 use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
 
 /// A page so far that took less than this, in seconds, is drawn once more at the end of a run that has no finished one.
@@ -23,7 +23,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
     let study = load(&arguments.file)?;
     let site = Site::find(cli, Some(&arguments.file.study))?;
-    let store = Store::open(&site.cache)?;
+    let store = site.store(if arguments.plan_only {
+        Use::Read
+    } else {
+        Use::Run
+    })?;
     let graph = expand(&study, &store)?;
     let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
@@ -36,6 +40,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let resources = site.resources(&arguments.site, cores())?;
     let options = Options {
         keep_going: !arguments.fail_fast,
+        sharing: Site::sharing(&arguments.sharing),
         ..options(study.name(), &graph, resources, checkpoints)?
     };
 
@@ -45,6 +50,16 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         && !arguments.quiet
     {
         errln!("note: {note}");
+    }
+
+    if let Some(remote) = store.remote()
+        && let Some(why) = remote.read_only()
+        && !arguments.quiet
+    {
+        errln!(
+            "note: the remote {} cannot be written ({why}): results are taken from it, and none go there",
+            remote.shown()
+        );
     }
 
     let after = match (arguments.live, arguments.no_live) {
@@ -114,6 +129,15 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let summary = summary?;
 
     failures::list(&graph, &summary);
+    if let Some(remote) = store.remote()
+        && arguments.verbose
+    {
+        errln!(
+            "the remote {} was asked {}",
+            remote.shown(),
+            counted(remote.asked(), "time")
+        );
+    }
     let ran = Ran {
         options: &options,
         begun,
@@ -132,11 +156,17 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         "{}",
         last_line(&graph, &summary, &pages, begun.elapsed().as_secs_f64())
     );
-    Ok(match (summary.interrupted(), summary.complete()) {
+    Ok(match (summary.interrupted(), is_well(&summary)) {
         (true, _) => INTERRUPTED,
         (false, true) => DONE,
         (false, false) => FAILED,
     })
+}
+
+/// Whether all that this copy of the program could do is done.
+fn is_well(summary: &Summary) -> bool {
+    let done = summary.ran() + summary.cached() + summary.elsewhere();
+    done == summary.outcomes().len()
 }
 
 fn options(
@@ -169,6 +199,7 @@ fn options(
         },
         build: build()?,
         keep_going: true,
+        sharing: Sharing::default(),
         verify: graph
             .iter()
             .filter(|(_, stage)| stage.kind == "report")
@@ -206,11 +237,17 @@ fn last_line(
         format!("{} ran", summary.ran()),
         format!("{} cached", summary.cached()),
     ];
-    let not_run =
-        graph.len() - summary.ran() - summary.cached() - summary.failed() - summary.skipped();
+    let elsewhere = summary.elsewhere();
+    let not_run = graph.len()
+        - summary.ran()
+        - summary.cached()
+        - summary.failed()
+        - summary.skipped()
+        - elsewhere;
     for (count, what) in [
         (summary.failed(), "failed"),
         (summary.skipped(), "skipped"),
+        (elsewhere, "elsewhere"),
         (not_run, "not run"),
         (diverged, "diverged"),
     ] {
@@ -218,7 +255,7 @@ fn last_line(
             parts.push(format!("{count} {what}"));
         }
     }
-    let begin = match (summary.interrupted(), summary.complete()) {
+    let begin = match (summary.interrupted(), is_well(summary)) {
         (true, _) => "interrupted",
         (false, true) => "done",
         (false, false) => "failed",
@@ -231,6 +268,8 @@ fn last_line(
     let report = report.collect::<Vec<_>>().concat();
     let next = if summary.interrupted() {
         "; the same command goes on from here"
+    } else if elsewhere > 0 {
+        "; other machines have the rest, and the same command takes part again or, when they are done, draws the report"
     } else {
         ""
     };

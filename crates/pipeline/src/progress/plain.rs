@@ -36,6 +36,8 @@ pub(crate) struct Tally<'a> {
     told: BTreeSet<String>,
     /// Whether it was said that a checkpoint is not kept.
     not_kept: bool,
+    /// Whether it was said that a result differs from the remote's.
+    differs: bool,
 }
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl<'a> Tally<'a> {
             failed: 0,
             told: BTreeSet::new(),
             not_kept: false,
+            differs: false,
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> Tally<'a> {
     /// Whether an event tells what was not told before: stages that fail alike are one piece of news, and counted.
     pub(crate) fn is_news(&mut self, event: &Event) -> bool {
         match event {
+            Event::Differs { .. } => !std::mem::replace(&mut self.differs, true),
             Event::Failed { error, .. } | Event::Retrying { error, .. } => {
                 let kind = matches!(event, Event::Failed { .. });
                 self.told
@@ -251,6 +255,24 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
         } => Some(format!(
             "failed {}: {error}; try {attempt} of {of} begins",
             graph.stage(*stage).name
+        )),
+        Event::RemoteLost { error } => Some(format!(
+            "the remote does not answer or refuses: {error}; stages that run go on, their results are kept in the cache, \
+             and it is tried again"
+        )),
+        Event::RemoteBack => Some("the remote answers again".to_owned()),
+        Event::Differs { stage } => Some(format!(
+            "{} came out otherwise here than in the remote, whose result holds (results of different devices differ; \
+             further ones are not named)",
+            graph.stage(*stage).name
+        )),
+        Event::NotPublished { results } => Some(format!(
+            "{} in the cache and not in the remote: the same command brings them there",
+            if *results == 1 {
+                "1 result is".to_owned()
+            } else {
+                format!("{results} results are")
+            }
         )),
         Event::Interrupted { running: 0, .. } => Some("interrupted".to_owned()),
         Event::Interrupted { running, seconds } => {

@@ -1,0 +1,388 @@
+//! A store that all machines reach, behind the cache: read through, written behind.
+//!
+//! The cache stays what it is, on a local disk. A result counts as settled once the remote holds its record, and the
+//! first record is the one that holds. Blobs and records never change, so that copying them is right by construction;
+//! what is read is checked as what is in the cache is. Nothing in a remote is ever deleted but the objects of the test
+//! at the start.
+
+mod checkpoints;
+pub(crate) mod io;
+mod objects;
+mod record;
+mod requests;
+mod synced;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread::ScopedJoinHandle;
+use std::time::SystemTime;
+
+use crate::store::presence::cannot_write;
+use crate::worker::host;
+use crate::{Blob, Contents, Digest, Error, Record, Store, sealed};
+use objects::{Folder, Objects};
+use synced::Synced;
+
+/// How many create the same object at once, at the start, to see whether one of them wins.
+const RACERS: usize = 8;
+
+/// A remote.
+#[derive(Debug)]
+pub struct Remote {
+    objects: Box<dyn Objects>,
+    shown: String,
+    /// Why it cannot be written, if so.
+    read_only: Option<String>,
+    /// The stages that had a record when it was opened.
+    known: HashSet<Digest>,
+    /// Records that can no longer be served.
+    voids: Mutex<HashSet<(Digest, u32)>>,
+    /// Blobs that it was found not to have, or to have damaged.
+    lost: Mutex<HashSet<Digest>>,
+    synced: Mutex<Synced>,
+    /// Copies that have said their last: their beats are not read again.
+    ended: Mutex<HashSet<String>>,
+    /// How often it was asked for something.
+    asked: AtomicUsize,
+}
+
+impl Remote {
+    /// The remote in a folder, behind this cache. It is tried out: whether it is there, can be written, and gives a name
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there, cannot be read, is the cache itself, or lets several create one object.
+    pub fn open(folder: &Path, cache: &Store) -> Result<Self, Error> {
+        Self::open_as(folder, cache, true)
+    }
+
+    /// As [`open`](Self::open), to be read: nothing is tried, and nothing is written to it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open_to_read(folder: &Path, cache: &Store) -> Result<Self, Error> {
+        Self::open_as(folder, cache, false)
+    }
+
+    fn open_as(folder: &Path, cache: &Store, to_write: bool) -> Result<Self, Error> {
+        let objects = Folder::open(folder)?;
+        if objects.path() == cache.cache() {
+            let path = objects.path().to_owned();
+            return Err(Error::RemoteIsCache { path });
+        }
+        let shown = objects.path().display().to_string();
+        let mut remote = Self {
+            objects: Box::new(objects),
+            shown,
+            read_only: None,
+            known: HashSet::new(),
+            voids: Mutex::default(),
+            lost: Mutex::default(),
+            synced: Mutex::default(),
+            ended: Mutex::default(),
+            asked: AtomicUsize::new(0),
+        };
+        if to_write {
+            match remote.race() {
+                Err(Error::Io { source, .. }) if cannot_write(&source) => {
+                    remote.read_only = Some(source.to_string());
+                }
+                raced => raced?,
+            }
+        } else {
+            remote.read_only = Some("it is only read".to_owned());
+        }
+        if let Some(id) = remote.identity()? {
+            *lock(&remote.synced) = Synced::load(cache, &id)?;
+        }
+        let keys = remote.objects().list("ac")?;
+        remote.known = keys
+            .iter()
+            .filter_map(|name| numbered(name))
+            .map(|it| it.0)
+            .collect();
+        let voids = remote.objects().list("void")?;
+        *lock(&remote.voids) = voids.iter().filter_map(|name| numbered(name)).collect();
+        Ok(remote)
+    }
+
+    /// How it is called in messages.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// How often this process asked it for an object: to create, write, read or list.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn objects(&self) -> &dyn Objects {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        &*self.objects
+    }
+
+    /// Why it cannot be written, if so.
+    pub fn read_only(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
+    /// The stages that had a record when it was opened.
+    pub(crate) fn known(&self) -> impl Iterator<Item = Digest> {
+        self.known.iter().copied()
+    }
+
+    /// The name that this remote was given by who used it first; none if nobody did and it cannot be written.
+    fn identity(&self) -> Result<Option<String>, Error> {
+        let name = "remote";
+        if self.read_only.is_none() {
+            self.create(name, &sealed::seal("remote", token().as_bytes()))?;
+        }
+        let Some(file) = self.read(name)? else {
+            return Ok(None);
+        };
+        let body = sealed::open("remote", &file, Path::new(name))?;
+        Ok(Some(String::from_utf8_lossy(body).into_owned()))
+    }
+
+    /// Several create one object at once. Exactly one must win: without that, stages would be executed twice.
+    fn race(&self) -> Result<(), Error> {
+        let name = format!("probe/{}", token());
+        let (start, winners) = (Barrier::new(RACERS), AtomicUsize::new(0));
+        let created: Vec<Result<bool, Error>> = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..RACERS)
+                .map(|number| {
+                    let (name, start) = (&name, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        self.create(name, number.to_string().as_bytes())
+                    })
+                })
+                .collect();
+            let ends = racers.into_iter().map(ScopedJoinHandle::join);
+            ends.map(|end| end.expect("creating does not panic"))
+                .collect()
+        });
+        for created in created {
+            winners.fetch_add(usize::from(created?), Ordering::Relaxed);
+        }
+        let winners = winners.into_inner();
+        self.objects().delete(&name)?;
+        if winners == 1 {
+            return Ok(());
+        }
+        let remote = self.shown.clone();
+        Err(Error::NotOneWinner {
+            remote,
+            winners,
+            racers: RACERS,
+        })
+    }
+
+    /// Whether the remote is known to hold the record that the cache has of a stage.
+    pub(crate) fn is_synced(&self, key: Digest) -> bool {
+        lock(&self.synced).contains(key)
+    }
+
+    /// Whether an output of a stage can be fetched.
+    pub(crate) fn holds(&self, key: Digest, blob: &Blob) -> bool {
+        self.is_synced(key) && !lock(&self.lost).contains(&blob.digest)
+    }
+
+    /// Whether a stage had a record when the remote was opened.
+    pub(crate) fn knew(&self, key: Digest) -> bool {
+        self.known.contains(&key)
+    }
+
+    /// The remote's record of a stage, kept in the cache from now on; none if there is none, or if it names what the
+    /// remote has lost. Says whether the cache had promised something else.
+    pub(crate) fn take(&self, cache: &Store, key: Digest) -> Result<Option<Taken>, Error> {
+        let Some((_, record)) = self.record(cache, key)? else {
+            return Ok(None);
+        };
+        let lost = |blob: &Blob| lock(&self.lost).contains(&blob.digest);
+        if record
+            .outputs
+            .values()
+            .any(|blob| lost(blob) && !cache.holds(blob))
+        {
+            return Ok(None);
+        }
+        let here = cache.lookup(key)?.record;
+        let mismatch = here.is_some_and(|here| here.outputs != record.outputs);
+        let outputs = record.outputs.iter();
+        let outputs = outputs.map(|(name, &blob)| (name.clone(), Contents::Stored(blob)));
+        let record = cache.publish(
+            &record.manifest,
+            outputs.collect::<BTreeMap<_, _>>(),
+            record.notes,
+            record.provenance,
+        )?;
+        self.mark(cache, key)?;
+        Ok(Some(Taken { record, mismatch }))
+    }
+
+    /// The record that holds, with its number; its small outputs are then in the cache. A damaged one becomes void.
+    fn record(&self, cache: &Store, key: Digest) -> Result<Option<(u32, Record)>, Error> {
+        for number in 1.. {
+            if lock(&self.voids).contains(&(key, number)) {
+                continue;
+            }
+            let name = record_name("ac", key, number);
+            let Some(file) = self.read(&name)? else {
+                return Ok(None);
+            };
+            match record::from_bytes(&file, &name) {
+                Ok((record, contents)) if record.key == key => {
+                    for bytes in contents {
+                        cache.put(&bytes)?;
+                    }
+                    return Ok(Some((number, record)));
+                }
+                Ok(_) | Err(Error::Damaged { .. }) => self.void(key, number)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn void(&self, key: Digest, number: u32) -> Result<(), Error> {
+        lock(&self.voids).insert((key, number));
+        let void = sealed::seal("void", b"damaged, or computed again to other bytes\n");
+        self.create(&record_name("void", key, number), &void)
+            .map(drop)
+    }
+
+    /// Stores what the cache's record of a stage names, then that: true if it is the record that holds by this. A
+    /// record that is there and names what the remote has lost gives way.
+    pub(crate) fn publish(&self, cache: &Store, key: Digest) -> Result<bool, Error> {
+        let Some(record) = cache.lookup(key)?.record else {
+            // Then somebody has deleted it: there is nothing to say.
+            return Ok(false);
+        };
+        for blob in record
+            .outputs
+            .values()
+            .filter(|blob| !record::is_inside(blob))
+        {
+            self.put(cache, blob)?;
+        }
+        let bytes = record::to_bytes(&record, cache)?;
+        for number in 1.. {
+            if lock(&self.voids).contains(&(key, number)) {
+                continue;
+            }
+            if self.create(&record_name("ac", key, number), &bytes)? {
+                self.mark(cache, key)?;
+                return Ok(true);
+            }
+            let Some((number, there)) = self.record(cache, key)? else {
+                continue;
+            };
+            let lost = |blob: &Blob| lock(&self.lost).contains(&blob.digest);
+            if there.outputs == record.outputs || !there.outputs.values().any(lost) {
+                return Ok(false);
+            }
+            self.void(key, number)?;
+        }
+        Ok(false)
+    }
+
+    fn put(&self, cache: &Store, blob: &Blob) -> Result<(), Error> {
+        let name = blob_name(blob.digest);
+        let mut contents = cache.open_blob(blob.digest)?;
+        let sound = self.objects().length(&name)? == Some(blob.bytes);
+        if sound && !lock(&self.lost).contains(&blob.digest) {
+            return Ok(());
+        }
+        // What its name says is right whoever writes it, over what is torn or damaged too.
+        if sound || !self.objects().create(&name, &mut contents)? {
+            let mut contents = cache.open_blob(blob.digest)?;
+            self.objects().overwrite(&name, &mut contents)?;
+        }
+        lock(&self.lost).remove(&blob.digest);
+        Ok(())
+    }
+
+    /// Brings a blob into the cache, checked: false if the remote does not have it.
+    pub(crate) fn fetch(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
+        let found = match self.objects().read(&blob_name(digest))? {
+            None => None,
+            Some(mut contents) => {
+                let copied =
+                    cache.put_written(|file| std::io::copy(&mut contents, file).map(drop))?;
+                let remote = Path::new(&self.shown);
+                copied.map_err(Error::io("read", remote))?;
+                cache.verify(digest).is_ok().then_some(())
+            }
+        };
+        if found.is_none() {
+            lock(&self.lost).insert(digest);
+        }
+        Ok(found.is_some())
+    }
+
+    /// Notes that the remote holds the cache's record of a stage.
+    pub(crate) fn mark(&self, cache: &Store, key: Digest) -> Result<(), Error> {
+        lock(&self.synced).add(cache, key)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(mut object) = self.objects().read(name)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let read = object.read_to_end(&mut bytes);
+        read.map_err(Error::io("read", &Path::new(&self.shown).join(name)))?;
+        Ok(Some(bytes))
+    }
+
+    fn create(&self, name: &str, mut contents: &[u8]) -> Result<bool, Error> {
+        self.objects().create(name, &mut contents)
+    }
+}
+
+/// A record that was taken.
+pub(crate) struct Taken {
+    pub(crate) record: Arc<Record>,
+    /// Whether the cache had another result.
+    pub(crate) mismatch: bool,
+}
+
+fn blob_name(digest: Digest) -> String {
+    let name = digest.to_string();
+    format!("cas/{}/{name}", &name[..2])
+}
+
+fn record_name(folder: &str, key: Digest, number: u32) -> String {
+    let name = key.to_string();
+    format!("{folder}/{}/{name}-{number}", &name[..2])
+}
+
+/// The key and the number of an object that is named by both.
+fn numbered(name: &str) -> Option<(Digest, u32)> {
+    let (key, number) = name.rsplit('/').next()?.split_once('-')?;
+    Some((key.parse().ok()?, number.parse().ok()?))
+}
+
+/// A name that no other process makes.
+pub(crate) fn token() -> String {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let words = format!(
+        "{} {} {:?} {}",
+        host(),
+        std::process::id(),
+        now.unwrap_or_default(),
+        MADE.fetch_add(1, Ordering::Relaxed)
+    );
+    Digest::of(words.as_bytes()).to_string()[..16].to_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

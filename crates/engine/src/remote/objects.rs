@@ -1,0 +1,138 @@
+//! What a remote is asked for, and a folder that gives it.
+//!
+//! The names below `v1/`:
+//!
+//! ```text
+//! cas/ab/<blake3>                a blob of 16 KiB or more
+//! ac/ab/<key>-<n>                a record, with its smaller outputs inside
+//! void/ab/<key>-<n>              this record can no longer be served
+//! attempt/<key>-<n>              whose attempt at a stage it is; created only
+//! attempt/<key>-<n>.released     it was given up
+//! fail/<key>-<n>                 it failed: why, end of the log, run
+//! ckpt/<key>-<n>                 how far the attempt has come; overwritten by its owner
+//! run/<study>/<run>/beat/<copy>  a copy's sign of life; overwritten by its owner
+//! remote                         which remote this is
+//! ```
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Store};
+
+/// A store of objects that all machines reach.
+///
+/// Two of these carry everything: to create an object unless there is one of its name, and to let who owns an object
+/// overwrite it. Neither leaves half an object behind.
+pub(crate) trait Objects: Debug + Send + Sync {
+    /// Creates an object unless there is one of this name: true if there was none.
+    fn create(&self, name: &str, contents: &mut dyn Read) -> Result<bool, Error>;
+    /// Writes an object of one's own.
+    fn overwrite(&self, name: &str, contents: &mut dyn Read) -> Result<(), Error>;
+    /// An object's contents, to be read piece by piece; none if there is none of this name.
+    fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, Error>;
+    /// An object's length in bytes.
+    fn length(&self, name: &str) -> Result<Option<u64>, Error>;
+    /// The names that begin with this one and a slash.
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
+    /// Deletes an object that may have gone already.
+    fn delete(&self, name: &str) -> Result<(), Error>;
+}
+
+/// A folder that all machines see, as NFS and Lustre have them.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    /// Gives names once, and shares files as the folder says. Nothing in it is trimmed.
+    files: Store,
+}
+
+impl Folder {
+    /// A folder that is there.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        if !path.is_dir() {
+            let path = path.to_owned();
+            return Err(Error::NoRemote { path });
+        }
+        let mut files = Store::open(path)?;
+        files.is_for_all();
+        Ok(Self { files })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.files.cache()
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.files.root().join(name)
+    }
+}
+
+impl Objects for Folder {
+    fn create(&self, name: &str, contents: &mut dyn Read) -> Result<bool, Error> {
+        self.files.create_from(&self.at(name), contents)
+    }
+
+    fn overwrite(&self, name: &str, contents: &mut dyn Read) -> Result<(), Error> {
+        self.files.overwrite_from(&self.at(name), contents)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, Error> {
+        let path = self.at(name);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.check().map(|()| None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    fn length(&self, name: &str) -> Result<Option<u64>, Error> {
+        let path = self.at(name);
+        match fs::metadata(&path) {
+            Ok(file) => Ok(Some(file.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.check().map(|()| None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        self.check()?;
+        let (mut names, mut folders) = (Vec::new(), vec![self.at(prefix)]);
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(Error::io("read", &folder))?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(Error::io("read", &folder))?;
+                // Not asked of each file: over a network that would be a request each.
+                let kind = entry.file_type().map_err(Error::io("read", &folder))?;
+                let path = entry.path();
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if let Some(name) = path
+                    .strip_prefix(self.files.root())
+                    .ok()
+                    .and_then(Path::to_str)
+                {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Error> {
+        crate::store::remove(&self.at(name))
+    }
+}
+
+impl Folder {
+    /// That a file is not there means something only while the folder is: it may have been unmounted.
+    fn check(&self) -> Result<(), Error> {
+        let root = self.files.root();
+        fs::metadata(root)
+            .map(drop)
+            .map_err(Error::io("find", root))
+    }
+}

@@ -1,0 +1,140 @@
+//! What the protocol between copies asks for, carried out.
+
+use std::path::Path;
+
+use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Remote, lock};
+use crate::{Digest, Error, Store, sealed};
+
+/// A reply, and whether the cache had promised another result than the one that holds.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply<Beat<Digest>>,
+    pub(crate) mismatch: Option<Digest>,
+}
+
+impl Remote {
+    /// Carries out a request of this copy.
+    ///
+    /// # Errors
+    ///
+    /// If the remote or the cache cannot be read or written: whether it was carried out is not known.
+    pub(crate) fn answer(
+        &self,
+        cache: &Store,
+        copy: &CopyId,
+        request: Request<Digest>,
+    ) -> Result<Answered, Error> {
+        let mut mismatch = None;
+        let created = |is_new| {
+            if is_new {
+                Reply::Created
+            } else {
+                Reply::Exists
+            }
+        };
+        let reply = match request {
+            Request::Look(key) => match self.take(cache, key)? {
+                Some(taken) => {
+                    mismatch = taken.mismatch.then_some(key);
+                    Reply::Found
+                }
+                None => Reply::Missing,
+            },
+            Request::Claim(key, attempt, claim) => {
+                created(self.say(&format!("attempt/{key}-{attempt}"), "claim", &claim)?)
+            }
+            Request::ReadClaim(key, attempt) => {
+                let claim = self.hear::<Claim>(&format!("attempt/{key}-{attempt}"), "claim")?;
+                claim.map_or(Reply::Missing, Reply::Claimed)
+            }
+            Request::Fate(key, attempt) => {
+                let failure = self.hear::<Failure>(&format!("fail/{key}-{attempt}"), "failure")?;
+                Reply::Fate(match failure {
+                    Some(failure) => Fate::Failed(failure),
+                    None if self
+                        .read(&format!("attempt/{key}-{attempt}.released"))?
+                        .is_some() =>
+                    {
+                        Fate::Released
+                    }
+                    None => Fate::Open,
+                })
+            }
+            Request::Release(key, attempt) => {
+                let name = format!("attempt/{key}-{attempt}.released");
+                created(self.say(&name, "release", copy)?)
+            }
+            Request::Fail(key, attempt, failure) => {
+                created(self.say(&format!("fail/{key}-{attempt}"), "failure", &failure)?)
+            }
+            Request::Publish(key) => {
+                let is_new = self.publish(cache, key)?;
+                if !is_new {
+                    mismatch = self
+                        .take(cache, key)?
+                        .and_then(|taken| taken.mismatch.then_some(key));
+                }
+                created(is_new)
+            }
+            Request::Beat(beat) => {
+                let body = serde_json::to_vec(&beat).expect("a beat has string keys only");
+                let object = sealed::seal("beat", &body);
+                self.objects()
+                    .overwrite(&beat_name(copy), &mut &object[..])?;
+                Reply::Created
+            }
+            Request::Beats(others) => Reply::Beats(self.beats(copy, &others)?),
+        };
+        Ok(Answered { reply, mismatch })
+    }
+
+    /// The beats of a copy's run, and of these others. A damaged one is none.
+    fn beats(
+        &self,
+        copy: &CopyId,
+        others: &[CopyId],
+    ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
+        let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
+        let names = self.objects().list(&format!("run/{run}/beat"))?;
+        let names = names.iter().filter_map(|name| name.rsplit('/').next());
+        let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
+        let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));
+        let mut beats = Vec::new();
+        for copy in of_run.chain(others.iter().cloned()) {
+            if let Some(beat) = self.hear::<Beat<Digest>>(&beat_name(&copy), "beat")? {
+                if beat.ended {
+                    let name = copy.as_str().rsplit('/').next().unwrap_or_default();
+                    lock(&self.ended).insert(name.to_owned());
+                }
+                beats.push((copy, beat));
+            }
+        }
+        Ok(beats)
+    }
+
+    fn say(&self, name: &str, kind: &str, what: &impl Serialize) -> Result<bool, Error> {
+        let body = serde_json::to_vec(what).expect("what copies say has string keys only");
+        self.create(name, &sealed::seal(kind, &body))
+    }
+
+    /// What a copy said; none if it said nothing that can be read.
+    fn hear<T: DeserializeOwned>(&self, name: &str, kind: &str) -> Result<Option<T>, Error> {
+        let Some(object) = self.read(name)? else {
+            return Ok(None);
+        };
+        match sealed::open(kind, &object, Path::new(name)) {
+            Ok(body) => Ok(serde_json::from_slice(body).ok()),
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// `RUN/COPY`, where its beat lies.
+fn beat_name(copy: &CopyId) -> String {
+    let (run, copy) = copy.as_str().rsplit_once('/').unwrap_or_default();
+    format!("run/{run}/beat/{copy}")
+}

@@ -1,0 +1,52 @@
+//! Which records of the cache a remote is known to hold, so that a run need not ask again: `v1/remote/<id>` in the cache,
+//! a key a line. Without it every result is offered again, which changes nothing.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+
+use crate::{Digest, Error, Store};
+
+#[derive(Debug, Default)]
+pub(crate) struct Synced {
+    keys: HashSet<Digest>,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Synced {
+    pub(crate) fn load(cache: &Store, id: &str) -> Result<Self, Error> {
+        // Who wrote to the remote is not trusted with a path.
+        let name: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let path = cache.root().join("remote").join(format!("r{name}"));
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.map_err(Error::io("read", &path))?,
+        };
+        Ok(Self {
+            keys: text.lines().filter_map(|line| line.parse().ok()).collect(),
+            path,
+            file: None,
+        })
+    }
+
+    pub(crate) fn contains(&self, key: Digest) -> bool {
+        self.keys.contains(&key)
+    }
+
+    pub(crate) fn add(&mut self, cache: &Store, key: Digest) -> Result<(), Error> {
+        if !self.keys.insert(key) || self.path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let error = |error| Error::io("write", &self.path)(error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                cache.create_parent(&self.path)?;
+                none.insert(cache.open_shared(&self.path).map_err(error)?)
+            }
+        };
+        file.write_all(format!("{key}\n").as_bytes()).map_err(error)
+    }
+}

@@ -1,0 +1,24 @@
+//! How a run shares work with other machines, as the command line says it.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::checkpoints::seconds;
+
+/// Other copies of the program, on other machines, that run the same study on one remote.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Sharing {
+    /// With a remote: seconds for which a copy that has nothing to do waits for runs of other copies, if they may open
+    /// further runs; and for which it waits for a remote that does not answer [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) linger: Option<Duration>,
+
+    /// Seconds between two signs of life of a copy, for tests
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, hide = true)]
+    pub(crate) remote_beat: Option<Duration>,
+
+    /// Seconds without a sign of life after which a copy is gone, for tests; the same for all copies
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, hide = true)]
+    pub(crate) remote_ttl: Option<Duration>,
+}

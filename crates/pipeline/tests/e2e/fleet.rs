@@ -1,0 +1,165 @@
+//! Several copies of the program with caches of their own and one remote, on one machine.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::lab::{Lab, TINY, ran, stderr, without_provenance};
+
+/// A copy of the program, on a machine of this name. It tells of itself often, and takes others for gone after so many
+/// seconds without a sign of life.
+fn start(lab: &Lab, machine: &str, ttl: &str) -> Child {
+    let (cache, reports) = (format!("cache-{machine}"), format!("reports-{machine}"));
+    let arguments = [
+        "run",
+        "--verbose",
+        "study.yaml",
+        "--remote",
+        "remote",
+        "--remote-beat",
+        "0.2",
+        "--remote-ttl",
+        ttl,
+        "--jobs",
+        "1",
+        "--cache",
+        &cache,
+        "--reports",
+        &reports,
+    ];
+    let mut command = lab.command(&arguments);
+    command.stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+/// What a copy said, which ended with exit code 0.
+fn said(copy: Child) -> String {
+    let output = copy.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stderr(&output)
+}
+
+/// The names of all stages that copies ran, sorted.
+fn all_ran(said: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = said.iter().flat_map(|said| ran(said).names).collect();
+    names.sort();
+    names
+}
+
+fn records(lab: &Lab) -> usize {
+    let folders = fs::read_dir(lab.path("remote/v1/ac")).into_iter().flatten();
+    let files = folders.flat_map(|it| {
+        fs::read_dir(it.expect("a folder").path())
+            .into_iter()
+            .flatten()
+    });
+    files.count()
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lab() -> Lab {
+    let lab = Lab::new(TINY);
+    fs::create_dir(lab.path("remote")).expect("the remote");
+    lab
+}
+
+/// The tables and the page of a machine.
+fn results(lab: &Lab, reports: &str) -> (Vec<u8>, String) {
+    let table = fs::read(lab.path(reports).join("tiny/report.json")).expect("the table");
+    (
+        table,
+        without_provenance(&lab.path(reports).join("tiny.html")),
+    )
+}
+
+/// What a machine alone comes to, without a remote; and that a new machine finds all of it in the remote.
+fn check(lab: &Lab) {
+    let alone = lab.run();
+    let found = said(start(lab, "new", "600"));
+    assert!(ran(&found).names.is_empty(), "{found}");
+    assert_eq!(records(lab), alone.stages);
+    assert_eq!(results(lab, "reports-new"), results(lab, "reports"));
+}
+
+#[test]
+fn two_copies_train_each_run_once_and_come_to_the_same_tables_as_one() {
+    let lab = lab();
+    let copies = ["a", "b"].map(|machine| start(&lab, machine, "600"));
+    let said = copies.map(said);
+    let names = all_ran(&said);
+    let mut once = names.clone();
+    once.dedup();
+    assert_eq!(names, once, "no stage ran twice");
+    check(&lab);
+    let alone: PathBuf = lab.path("remote/v1/attempt");
+    let attempts = fs::read_dir(alone).expect("attempts").count();
+    assert_eq!(attempts, names.len(), "one claim for each stage that ran");
+}
+
+#[test]
+fn a_copy_that_is_killed_and_one_that_stands_still_lose_nothing() {
+    let lab = lab();
+    let mut killed = start(&lab, "a", "2");
+    wait_until(|| records(&lab) >= 2);
+    let frozen = start(&lab, "b", "2");
+    let other = start(&lab, "c", "2");
+    wait_until(|| records(&lab) >= 5);
+    killed.kill().expect("it is killed");
+    killed.wait().expect("it is gone");
+    let signal = |name: &str| {
+        let process = frozen.id().to_string();
+        let kill = std::process::Command::new("kill")
+            .args([name, &process])
+            .status();
+        assert!(kill.expect("kill").success());
+    };
+    signal("-STOP");
+    said(other);
+    signal("-CONT");
+    said(frozen);
+    check(&lab);
+}
+
+#[test]
+fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
+    let lab = lab();
+    fs::write(
+        lab.path("site.yaml"),
+        "cache: { path: cache-site, remote: remote }\n",
+    )
+    .expect("written");
+    let output = lab.output(&["run", "--verbose", "study.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let stages = ran(&stderr(&output)).stages;
+    assert_eq!(records(&lab), stages);
+    // Commands that only read know it, too.
+    let output = lab.output(&["plan", "--cache", "cache-other", "study.yaml"]);
+    let plan = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(plan.contains(&format!("{stages} cached")), "{plan}");
+    for (remote, says) in [
+        (
+            "s3://bucket/prefix",
+            "object stores (`s3://`) are not known yet",
+        ),
+        ("nowhere", "`mkdir` makes one"),
+        ("cache-other", "is the cache itself"),
+    ] {
+        let output = lab.output(&[
+            "run",
+            "study.yaml",
+            "--cache",
+            "cache-other",
+            "--remote",
+            remote,
+        ]);
+        assert_ne!(output.status.code(), Some(0));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+}
