@@ -302,12 +302,11 @@ impl Scheduler<'_> {
         let lease = others.leases.get(&key).and_then(|lease| lease.attempt);
         if let Some(attempt) = lease.filter(|&attempt| attempt > 0) {
             // One at a time, lest an older one take the place of a newer one; of those that come meanwhile the last.
-            match others.uploads.get_mut(&key) {
-                Some(next) => *next = Some((attempt, name)),
-                None => {
-                    others.uploads.insert(key, None);
-                    others.io.send(io::Task::PutCheckpoint(key, attempt, name));
-                }
+            if let Some(next) = others.uploads.get_mut(&key) {
+                *next = Some((attempt, name));
+            } else {
+                others.uploads.insert(key, None);
+                others.io.send(io::Task::PutCheckpoint(key, attempt, name));
             }
         }
     }

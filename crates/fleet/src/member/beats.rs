@@ -223,7 +223,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 let waited = self.read.saturating_sub(since) / SHARE;
                 waited.clamp(closest.min(longest), longest)
             }
-            None if self.stale => closest,
+            None if self.stale => closest.min(longest),
             // Who has enough to do need not know what others do.
             None => closest.max(longest),
         };

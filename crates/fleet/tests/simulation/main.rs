@@ -75,6 +75,6 @@ fn all_at_once(seed: u64, outages: bool) -> Faults {
         freeze: 0.02,
         fails: 0.01,
         outages,
-        killers: u32::from(seed % 8 == 0),
+        killers: u32::from(seed.is_multiple_of(8)),
     }
 }

@@ -1,6 +1,6 @@
 //! The store of the simulation: what it holds, what it answers, and what it was asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
@@ -21,7 +21,7 @@ pub(crate) struct Store {
     /// Whose result the record of a stage is.
     pub(crate) records: HashMap<Stage, CopyId>,
     claims: HashMap<(Stage, u32), Claim>,
-    released: HashMap<(Stage, u32), ()>,
+    released: HashSet<(Stage, u32)>,
     pub(crate) failures: HashMap<(Stage, u32), Failure>,
     beats: Vec<(CopyId, Rc<Beat<Stage>>)>,
     places: HashMap<CopyId, usize>,
@@ -72,7 +72,7 @@ impl Store {
             Request::Fate(stage, attempt) => {
                 let fate = if let Some(failure) = self.failures.get(&(stage, attempt)) {
                     Fate::Failed(failure.clone())
-                } else if self.released.contains_key(&(stage, attempt)) {
+                } else if self.released.contains(&(stage, attempt)) {
                     Fate::Released
                 } else {
                     Fate::Open
@@ -82,7 +82,7 @@ impl Store {
             Request::Release(stage, attempt) => {
                 let owner = &self.claims[&(stage, attempt)].copy;
                 assert_eq!(owner, from, "nobody releases another's attempt");
-                created(self.released.insert((stage, attempt), ()).is_none())
+                created(self.released.insert((stage, attempt)))
             }
             Request::Fail(stage, attempt, failure) => {
                 let is_new = !self.failures.contains_key(&(stage, attempt));
@@ -96,13 +96,12 @@ impl Store {
             }
             Request::Beat(beat) => {
                 let beat = Rc::new(beat);
-                match self.places.get(from) {
+                if let Some(&at) = self.places.get(from) {
                     // One that was long on its way overwrites a newer one: no store knows better.
-                    Some(&at) => self.beats[at].1 = beat,
-                    None => {
-                        self.places.insert(from.clone(), self.beats.len());
-                        self.beats.push((from.clone(), beat));
-                    }
+                    self.beats[at].1 = beat;
+                } else {
+                    self.places.insert(from.clone(), self.beats.len());
+                    self.beats.push((from.clone(), beat));
                 }
                 Reply::Created
             }

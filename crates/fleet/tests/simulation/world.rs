@@ -139,7 +139,7 @@ impl World {
         faults: Faults,
     ) -> Self {
         // A stage that kills its machines is known for that to those who come later only where the run lasts.
-        let lasting = faults.killers > 0 || seed % 3 > 0;
+        let lasting = faults.killers > 0 || !seed.is_multiple_of(3);
         let mut chance = Chance::new(seed);
         let mut outages = Vec::new();
         if faults.outages {
@@ -346,7 +346,7 @@ impl World {
                             self.at(self.now + delay, Event::Request(of, ticket, request));
                         }
                     }
-                    Out::Verdict(verdict) => self.heed(of, verdict),
+                    Out::Verdict(verdict) => self.heed(of, &verdict),
                 }
             }
             if !self.find_work(of) {
@@ -364,9 +364,9 @@ impl World {
         }
     }
 
-    fn heed(&mut self, of: usize, verdict: Verdict<Stage>) {
+    fn heed(&mut self, of: usize, verdict: &Verdict<Stage>) {
         let copy = &mut self.copies[of];
-        match verdict {
+        match *verdict {
             Verdict::Run { stage, attempt } => {
                 copy.pursues = false;
                 self.execute(of, stage, attempt);
@@ -411,7 +411,10 @@ impl World {
         let now = clock(self.now, copy.offset, copy.rate);
         // A copy that does not reach the store claims nothing, unless it is alone.
         let may_claim = copy.member.is_reachable() || copy.member.is_alone();
-        while may_claim {
+        loop {
+            if !may_claim {
+                break;
+            }
             let stage = if let Some(stage) = copy.again.pop() {
                 stage
             } else if copy.cursor < self.stages {
