@@ -58,7 +58,7 @@ fn maximal() -> Value {
                         "burn_in": {"batches": 10, "examples_per_dimension": 11}
                     }},
                     "augment": {"pad_crop": 1, "flip": true},
-                    "evaluation": {"spacing": 1.2, "epochs": [12, 6], "iterations": [100, 200], "train_subset": 500,
+                    "evaluation": {"spacing": 1.2, "epochs": [12, 6], "iterations": [100, 200], "train_subset": 500, "test_predictions": true,
                                    "statistics_examples": 256},
                     "batch_norm": "running",
                     "ghost_batch": 25,

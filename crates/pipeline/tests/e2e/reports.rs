@@ -93,7 +93,7 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
     let table = lab.path("old/tiny/report.json");
     let unnumbered = fs::read_to_string(&table)
         .expect("the table")
-        .replacen("\"format\":2,", "", 1)
+        .replacen("\"format\":3,", "", 1)
         .replace("\"reason\":{", "\"reason\":\"in words\",\"other\":{");
     fs::write(&table, unnumbered).expect("an older table");
     let older = lab.output(&["report", "study.yaml", "--against", "old/tiny"]);

@@ -206,16 +206,16 @@ fn equal_tables_give_equal_pages_and_only_provenance_may_differ() {
 fn each_claim_names_verdict_statistic_interval_n_and_figure() {
     let html = quick();
     let page = check(&html);
-    let claims = all(&page, ".claims > li");
+    let claims = all(&page, "article.claim");
     assert_eq!(claims.len(), 4);
     let first = text(claims[0]).replace('\u{a0}', " ");
     for part in [
         "supported",
         "within 1 point",
         "0.2 points",
-        "95 % interval [−0.4, 0.8]",
+        "95 % interval −0.1 to 0.5 points",
         "n = 5",
-        "Figure 12",
+        "Figure 15",
     ] {
         assert!(first.contains(part), "{part} is not in {first}");
     }
@@ -236,7 +236,7 @@ fn each_claim_names_verdict_statistic_interval_n_and_figure() {
 #[test]
 fn a_claim_says_first_whether_its_verdict_depends_on_the_choice() {
     let page = check(&quick());
-    let said = |index: usize| text(all(&page, ".claims > li")[index]).replace('\u{a0}', " ");
+    let said = |index: usize| text(all(&page, "article.claim")[index]).replace('\u{a0}', " ");
     let second = said(1);
     assert!(
         second.contains(

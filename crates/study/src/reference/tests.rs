@@ -136,6 +136,10 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
                 }
                 _ => panic!("no pattern {rule}"),
             })),
+            "uniqueItems" => must(value.as_array().is_none_or(|list| {
+                let mut items = list.iter().enumerate();
+                items.all(|(place, item)| !list[..place].contains(item))
+            })),
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     found.extend(faults(root, rule, item, &format!("{path}/{index}")));
