@@ -2,8 +2,8 @@
 //! extended by others.
 //!
 //! What a report had used is in its table, which the last run of the study left in the cache. It becomes a setting of
-//! the report's stage, so that a manifest says all that a verdict depends on. A study that declares its looks
-//! beforehand needs none of this.
+//! the report's stage, so that a manifest says all that a verdict depends on. Looks that were declared before the first
+//! report need none of this; declared later, they are at the seeds that were not seen.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,14 @@ use crate::{Failure, stages};
 
 /// The setting of a report's stage.
 const SETTING: &str = "seen_seeds";
+/// Its setting that declares looks.
+const LOOKS: &str = "looks";
 
 /// Adds to each report's stage the seeds that no longer decide.
 pub(crate) fn mark(graph: &mut Graph, study: &str, store: &Store) -> Result<(), Failure> {
     let reports: Vec<StageId> = graph
         .iter()
-        .filter(|(_, stage)| stage.kind == "report" && !stage.settings.contains_key("looks"))
+        .filter(|(_, stage)| stage.kind == "report" && !stage.settings.contains_key(SETTING))
         .map(|(id, _)| id)
         .collect();
     for id in reports {
@@ -31,10 +33,11 @@ pub(crate) fn mark(graph: &mut Graph, study: &str, store: &Store) -> Result<(), 
     Ok(())
 }
 
-/// The seeds that earlier reports had used, if there are others now.
+/// The seeds that earlier reports had used, if there are others now, or looks that they did not know of.
 fn seen(graph: &Graph, id: StageId, study: &str, store: &Store) -> Result<BTreeSet<u64>, Failure> {
     let nothing = BTreeSet::new();
-    let Some(key) = store.results_of(study)?.remove(&graph.stage(id).name) else {
+    let stage = graph.stage(id);
+    let Some(key) = store.results_of(study)?.remove(&stage.name) else {
         return Ok(nothing);
     };
     let Some(record) = store.lookup(key)?.record else {
@@ -44,17 +47,27 @@ fn seen(graph: &Graph, id: StageId, study: &str, store: &Store) -> Result<BTreeS
     let Ok((table, _)) = stages::read_report(store, &record) else {
         return Ok(nothing);
     };
-    let before: BTreeSet<u64> = table.runs.iter().map(|run| run.seed).collect();
-    let now = seeds(graph, id);
-    let mut seen: BTreeSet<u64> = Manifest::parse(&record.manifest)
-        .ok()
-        .and_then(|manifest| serde_json::from_value(manifest.settings().get(SETTING)?.clone()).ok())
+    let manifest = Manifest::parse(&record.manifest).ok();
+    let earlier = |name: &str| manifest.as_ref()?.settings().get(name).cloned();
+    let mut seen: BTreeSet<u64> = earlier(SETTING)
+        .and_then(|seen| serde_json::from_value(seen).ok())
         .unwrap_or_default();
-    if !now.is_subset(&before) {
+    let looks = stage.settings.get(LOOKS);
+    let (before, now): (BTreeSet<u64>, _) = (
+        table.runs.iter().map(|run| run.seed).collect(),
+        seeds(graph, id),
+    );
+    let is_declared = looks.is_some() && earlier(LOOKS).as_ref() == looks;
+    let is_late = looks.is_some() && !is_declared;
+    if is_late || (looks.is_none() && !now.is_subset(&before)) {
         seen.extend(table.claims.iter().flat_map(|claim| &claim.seeds));
     }
     // Back to what was seen: nothing was added.
-    Ok(if now.is_subset(&seen) { nothing } else { seen })
+    Ok(if looks.is_none() && now.is_subset(&seen) {
+        nothing
+    } else {
+        seen
+    })
 }
 
 /// Seeds of the training runs that a report reads.

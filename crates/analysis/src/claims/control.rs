@@ -80,6 +80,7 @@ pub(super) fn question(
         overall: Some(quantity),
         remarks: remarks.into_iter().flatten().collect(),
         beside: Vec::new(),
+        is_incomplete: false,
     })
 }
 

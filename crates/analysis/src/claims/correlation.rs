@@ -72,6 +72,7 @@ pub(super) fn question(
         overall: Some(Quantity::BandSlope),
         remarks,
         beside: Vec::new(),
+        is_incomplete: false,
     })
 }
 /// What a reader must know of dampings above the curvature.

@@ -46,6 +46,11 @@ impl From<(Missing, Vec<Remark>)> for Lack {
 /// Decides a claim by the rules of its study. Never fails: a claim without evidence is undecided and says what is
 /// missing.
 pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict {
+    // Looks are at the fresh seeds of confirmed runs; grids have the tuning seeds.
+    let rules = Rules {
+        looks: rules.looks.filter(|_| rests_on_confirmed(claim)),
+        seen: rules.seen.clone(),
+    };
     let choices = match claim {
         Claim::ComparablePerformance(Comparison { margin, metric, .. }) => {
             pairs::choices(claim, |methods| {
@@ -75,9 +80,10 @@ pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict
     let judged: Vec<(Choice, Decision)> = choices
         .all
         .into_iter()
-        .map(|(choice, question)| {
+        .enumerate()
+        .map(|(place, (choice, question))| {
             let decision = match question {
-                Ok(question) => judge(question, rules, claim.smallest()),
+                Ok(question) => judge(question, &rules, place == 0, claim.smallest()),
                 Err(Lack { missing, remarks }) => Decision {
                     remarks,
                     ..Decision::without_data(missing)
@@ -107,6 +113,19 @@ pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict
         figure: figure(claim),
         under,
         claim: claim.clone(),
+    }
+}
+
+/// Whether a claim is on the winners' runs on fresh seeds, not on a grid.
+fn rests_on_confirmed(claim: &Claim) -> bool {
+    match claim {
+        Claim::ComparablePerformance(_)
+        | Claim::DiminishingReturns(_)
+        | Claim::FasterPerIteration(_) => true,
+        Claim::RegionShrinksAtFixedEpochs(_)
+        | Claim::RegionGrowsAtFixedIterations(_)
+        | Claim::RatesAndDampingsCorrelate(_)
+        | Claim::LargeDampingIsSgd(_) => false,
     }
 }
 
@@ -148,6 +167,8 @@ fn compare(evidence: &Evidence, methods: &Pair, margin: f64, metric: Metric) -> 
             }
         }
     }
+    // The first selection that has confirmed runs decides.
+    all.sort_by_key(|(_, question)| question.is_err());
     Choices {
         all,
         without: Missing::Selection,
@@ -242,8 +263,8 @@ fn change(
 ) -> Choices {
     let mut all = Vec::new();
     for Named { stage, table } in &evidence.heatmaps {
-        let levels = region::levels(evidence, table, method);
         for at in slices(table, takes) {
+            let levels = region::levels(evidence, table, method, at);
             let panels = panels(table, method, at);
             for (place, &rule) in levels.iter().enumerate() {
                 let beside: &[GoodRule] = if place == 0 { &levels[1..] } else { &[] };
@@ -272,8 +293,8 @@ fn correlate(evidence: &Evidence) -> Choices {
     let mut all = Vec::new();
     for below_curvature in [true, false] {
         for Named { stage, table } in &evidence.heatmaps {
-            let levels = region::levels(evidence, table, KFAC);
             for at in slices(table, |_| true) {
+                let levels = region::levels(evidence, table, KFAC, at);
                 let panels = panels(table, KFAC, at);
                 let is_told = panels.values().any(|panel| !panel.dampings.is_empty());
                 let dampings = match (below_curvature, is_told) {

@@ -65,6 +65,8 @@ pub(super) struct Question {
     pub(super) remarks: Vec<Remark>,
     /// Numbers that are shown beside those that decide.
     pub(super) beside: Vec<Piece>,
+    /// Whether a part that the claim is on could not be looked at, so that it is not shown to hold at all of them.
+    pub(super) is_incomplete: bool,
 }
 
 /// Levels at which a piece's condition, and its opposite, would just be shown.
@@ -187,14 +189,21 @@ impl Decision {
     }
 }
 
-/// Judges a question by the rules of the study; `smallest` is the smallest effect that matters, if it is declared.
-pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) -> Decision {
+/// Judges a question by the rules of the study. What would decide it is told of the one that decides the claim, for the
+/// smallest effect that matters, if that is declared.
+pub(super) fn judge(
+    question: Question,
+    rules: &Rules,
+    is_deciding: bool,
+    smallest: Option<f64>,
+) -> Decision {
     let Question {
         mut pieces,
         rule,
         overall,
         mut remarks,
         mut beside,
+        is_incomplete,
     } = question;
     let all: BTreeSet<u64> = pieces
         .iter()
@@ -211,11 +220,15 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
         .iter()
         .map(|piece| Tests::of(&piece.sample, piece.condition))
         .collect();
-    let (verdict, said) = if n < SEEDS_TO_DECIDE {
-        (Verdict::Undecided, vec![Verdict::Undecided; pieces.len()])
-    } else {
+    let is_due = n >= look.needed;
+    let (mut verdict, said) = if is_due {
         verdict(&tests, rule, alpha)
+    } else {
+        (Verdict::Undecided, vec![Verdict::Undecided; pieces.len()])
     };
+    if is_incomplete && verdict == Verdict::Supported {
+        verdict = Verdict::Undecided;
+    }
     // Intervals of all pieces hold at once: Bonferroni.
     let each = 1.0 - alpha / pieces.len().max(1) as f64;
     let statistic = |piece: &Piece, confidence: f64, verdict| {
@@ -242,7 +255,11 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
     let known = estimate.filter(|estimate| estimate.interval.is_some() || !sample.is_open());
     let effect = overall.and_then(|quantity| {
         if known.is_none() && !parts.is_empty() {
-            remarks.push(Remark::NoOverallEffect);
+            remarks.push(if sample.is_open() {
+                Remark::NoOverallEffect
+            } else {
+                Remark::NoCommonSeeds
+            });
         }
         Some(Statistic {
             quantity,
@@ -252,27 +269,30 @@ pub(super) fn judge(question: Question, rules: &Rules, smallest: Option<f64>) ->
             verdict,
         })
     });
-    let reason = if n < SEEDS_TO_DECIDE {
+    let reason = if is_due {
+        Reason::Parts(Tally::of(&said))
+    } else {
         Reason::TooFewSeeds {
             seeds: n,
+            needed: look.needed,
             estimates: Tally::of_estimates(&pieces),
         }
-    } else {
-        Reason::Parts(Tally::of(&said))
     };
     // Of statements that are joined, the first is the one that a smallest effect is declared for.
     let sought = match rule {
         Rule::Every => &pieces[..],
         Rule::Joined => &pieces[..pieces.len().min(1)],
     };
-    let need = need(verdict, sought, smallest, alpha);
+    let need = (is_deciding && verdict == Verdict::Undecided)
+        .then(|| need(sought, smallest, alpha))
+        .flatten();
     let deciding = parts.len();
     parts.extend(beside.iter().filter_map(|piece| {
         let tests = [Tests::of(&piece.sample, piece.condition)];
-        let said = if n < SEEDS_TO_DECIDE {
-            Verdict::Undecided
-        } else {
+        let said = if is_due {
             self::verdict(&tests, rule, alpha).0
+        } else {
+            Verdict::Undecided
         };
         statistic(piece, 1.0 - alpha, said)
     }));

@@ -47,12 +47,16 @@ pub(super) struct Looking {
     pub(super) seeds: BTreeSet<u64>,
     pub(super) alpha: f64,
     pub(super) which: Option<Look>,
+    /// Fewest seeds that decide at this look.
+    pub(super) needed: usize,
 }
 
 impl Rules {
     /// The look at some seeds.
     pub(super) fn look(&self, seeds: &BTreeSet<u64>) -> Looking {
         if let Some(Looks([first, second])) = self.looks {
+            // What an earlier report had used before the looks were declared has been seen.
+            let seeds = seeds - &self.seen;
             let is_second = seeds.len() >= second;
             let (place, take, other) = if is_second {
                 (1, second, first)
@@ -60,7 +64,8 @@ impl Rules {
                 (0, first, second)
             };
             return Looking {
-                seeds: seeds.iter().copied().take(take).collect(),
+                seeds: seeds.into_iter().take(take).collect(),
+                needed: take,
                 alpha: LEVELS[place],
                 which: Some(Look::Declared {
                     number: place + 1,
@@ -75,6 +80,7 @@ impl Rules {
             which: is_extended.then_some(Look::Extended { seen: seen.len() }),
             seeds: if is_extended { added } else { seeds.clone() },
             alpha: LEVEL,
+            needed: SEEDS_TO_DECIDE,
         }
     }
 }
@@ -92,7 +98,7 @@ mod tests {
     fn declared_looks_share_the_level_and_take_the_seeds_that_they_name() {
         let rules = Rules {
             looks: Some(Looks([5, 20])),
-            seen: (0..5).collect(),
+            seen: BTreeSet::new(),
         };
         let first = Some(Look::Declared {
             number: 1,
@@ -106,6 +112,14 @@ mod tests {
         assert_eq!(look(&rules, 19), (5, 0.01, first));
         assert_eq!(look(&rules, 20), (20, 0.04, second));
         assert_eq!(look(&rules, 30), (20, 0.04, second));
+        // Before the first look there is no verdict, and what was seen before the looks were declared does not count.
+        assert_eq!(rules.look(&(0..4).collect()).needed, 5);
+        let late = Rules {
+            seen: (0..5).collect(),
+            ..rules
+        };
+        assert_eq!(look(&late, 20), (5, 0.01, first));
+        assert_eq!(look(&late, 25), (20, 0.04, second));
     }
 
     #[test]

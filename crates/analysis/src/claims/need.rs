@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Condition, Piece, SEEDS_TO_DECIDE};
-use super::{Part, Verdict};
+use super::Part;
+use super::judge::{Condition, Piece, SEEDS_TO_DECIDE, Tests};
 use crate::statistics::{Aim, mean, spread_range, values_needed};
 
 /// The probability with which a study should decide.
@@ -17,6 +17,9 @@ pub enum Need {
     Seeds(Seeds),
     /// The study says no smallest effect that matters, for which a number of seeds could be given.
     Smallest,
+    /// Steps are known between two evaluations only, and those lie further apart than the smallest effect that matters:
+    /// more seeds would not decide it.
+    Evaluations,
     /// Some run ended before it could tell, by its budget or by diverging: more seeds would not.
     Budget {
         /// The parts with such a run; empty where the claim has no parts.
@@ -38,13 +41,11 @@ pub struct Seeds {
     pub high: Option<usize>,
 }
 
-pub(super) fn need(
-    verdict: Verdict,
-    pieces: &[Piece],
-    smallest: Option<f64>,
-    alpha: f64,
-) -> Option<Need> {
-    if verdict != Verdict::Undecided || pieces.is_empty() {
+/// What would decide a claim that is undecided on these pieces, at a level.
+pub(super) fn need(pieces: &[Piece], smallest: Option<f64>, alpha: f64) -> Option<Need> {
+    let holds = |piece: &&Piece| Tests::of(&piece.sample, piece.condition).holds <= alpha;
+    let pieces: Vec<&Piece> = pieces.iter().filter(|piece| !holds(piece)).collect();
+    if pieces.is_empty() {
         return None;
     }
     let open = || pieces.iter().filter(|piece| piece.sample.is_open());
@@ -63,7 +64,12 @@ pub(super) fn need(
         low: Some(SEEDS_TO_DECIDE),
         high: Some(SEEDS_TO_DECIDE),
     };
-    for piece in pieces {
+    for piece in &pieces {
+        // However many seeds there are, a ratio is known no better than its evaluations lie apart.
+        let smallest = smallest - piece.sample.half_width();
+        if smallest <= 0.0 {
+            return Some(Need::Evaluations);
+        }
         let values = piece.sample.middles();
         if values.len() < 3 {
             return None;

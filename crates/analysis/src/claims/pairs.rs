@@ -44,7 +44,7 @@ pub(super) fn choices(claim: &Claim, of_pair: impl Fn(&Pair) -> Choices) -> Choi
                         remarks.push(remark.clone());
                     }
                 }
-                pieces.extend(piece(question, methods));
+                pieces.extend(piece(&question, methods));
                 decides.get_or_insert(choice);
             }
             Err(why) => {
@@ -53,6 +53,7 @@ pub(super) fn choices(claim: &Claim, of_pair: impl Fn(&Pair) -> Choices) -> Choi
             }
         }
     }
+    let is_incomplete = lack.is_some();
     let without = without.expect("a claim is on two methods or more");
     let all = match (decides, lack) {
         (Some(choice), _) => vec![(
@@ -63,6 +64,7 @@ pub(super) fn choices(claim: &Claim, of_pair: impl Fn(&Pair) -> Choices) -> Choi
                 overall: None,
                 remarks,
                 beside: Vec::new(),
+                is_incomplete,
             }),
         )],
         (None, Some((choice, lack))) => vec![(choice, Err(lack))],
@@ -72,7 +74,7 @@ pub(super) fn choices(claim: &Claim, of_pair: impl Fn(&Pair) -> Choices) -> Choi
 }
 
 /// A pair with its effect over all parts.
-fn piece(question: Question, methods: Pair) -> Option<Piece> {
+fn piece(question: &Question, methods: Pair) -> Option<Piece> {
     let first = question.pieces.first()?;
     let sample = match question.rule {
         Rule::Every => Sample::average(question.pieces.iter().map(|piece| &piece.sample)),

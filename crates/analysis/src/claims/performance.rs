@@ -96,6 +96,7 @@ pub(super) fn question(
         rule: Rule::Every,
         remarks,
         beside: Vec::new(),
+        is_incomplete: false,
     })
 }
 

@@ -48,5 +48,6 @@ pub(super) fn question(
         overall: Some(quantity),
         remarks: remarks(&pairs),
         beside: Vec::new(),
+        is_incomplete: false,
     })
 }

@@ -13,10 +13,12 @@ use crate::heatmap::Side;
 pub enum Reason {
     /// There is nothing to decide on.
     Missing(Missing),
-    /// Fewer than [`SEEDS_TO_DECIDE`] seeds: it can only be said where the estimates lie.
+    /// Too few seeds: it can only be said where the estimates lie.
     TooFewSeeds {
         /// Fewest seeds behind any number.
         seeds: usize,
+        /// Fewest that decide: [`SEEDS_TO_DECIDE`](super::SEEDS_TO_DECIDE), or those of the first declared look.
+        needed: usize,
         /// How many estimates lie on the claim's side, how many on the other.
         estimates: Tally,
     },
@@ -49,7 +51,12 @@ impl Tally {
     /// On which side of their conditions the estimates lie.
     pub(super) fn of_estimates(pieces: &[Piece]) -> Self {
         let sides = pieces.iter().map(|piece| {
-            let Some(estimate) = piece.sample.estimate(0.95) else {
+            // A part that is open on both sides lies nowhere.
+            let Some(estimate) = piece
+                .sample
+                .estimate(0.95)
+                .filter(|estimate| piece.sample.0.len() < 2 || estimate.interval.is_some())
+            else {
                 return Verdict::Undecided;
             };
             let holds = match piece.condition {
@@ -117,6 +124,8 @@ pub enum Remark {
         /// The methods.
         methods: Pair,
     },
+    /// No seed has a number at every part, so that there is no effect over all of them.
+    NoCommonSeeds,
     /// Some parts have a run that does not tell below or none that tells above: there is no effect over all parts.
     NoOverallEffect,
     /// Seeds of a method's winner diverged at a batch size: they count as anything from nothing to guessing.

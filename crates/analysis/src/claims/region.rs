@@ -2,7 +2,7 @@
 //!
 //! For each seed the least-squares slope of the share over log2 batch size, signed so that the claimed direction is
 //! positive. The level that the study declares decides, and it alone. Beside it stand five fixed levels, spaced evenly
-//! in the logarithm of the error, from the best cell's to half way to guessing: they show how the answer depends on
+//! in the logarithm of the error, from just above the best cell's to half way to guessing: they show how the answer depends on
 //! the level, and have no vote.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,8 +75,14 @@ pub(super) fn common_seeds<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> B
 }
 
 /// The levels of good cells: the declared ones, of which the first decides, then the fixed ones.
-pub(super) fn levels(evidence: &Evidence, table: &HeatmapTable, method: &str) -> Vec<GoodRule> {
-    let panels = table.panels.iter().filter(|panel| panel.method == method);
+pub(super) fn levels(
+    evidence: &Evidence,
+    table: &HeatmapTable,
+    method: &str,
+    at: Moment,
+) -> Vec<GoodRule> {
+    let panels = table.panels.iter();
+    let panels = panels.filter(|panel| panel.method == method && panel.at == at);
     let runs = evidence.runs.iter().filter(|run| run.method() == method);
     let fixed = fixed_levels(panels, guessing(runs, table.value), table.value);
     let mut levels = GoodRule::of(table.good);
@@ -128,7 +134,7 @@ fn changes(
     panels: &BTreeMap<u64, &Panel>,
     rule: GoodRule,
     direction: Direction,
-) -> (Sample, f64) {
+) -> (Sample, Option<f64>) {
     let sign = match direction {
         Direction::Shrinks => -1.0,
         Direction::Grows => 1.0,
@@ -152,7 +158,7 @@ fn changes(
         shares.extend(points.iter().map(|point| point.1));
         sample.extend(slope(&points).map(|slope| (seed, sign * slope)));
     }
-    (Sample::of_values(sample), mean(&shares).unwrap_or(0.0))
+    (Sample::of_values(sample), mean(&shares))
 }
 
 /// The question at one rule; `beside` are shown with it.
@@ -193,13 +199,14 @@ pub(super) fn question(
             sides: sides.into_iter().collect(),
         });
     }
-    if !(0.1..=0.9).contains(&share) {
+    if let Some(share) = share.filter(|share| !(0.1..=0.9).contains(share)) {
         remarks.push(Remark::LevelTellsLittle { share });
     }
     Ok(Question {
         pieces: vec![piece(rule, sample)],
         rule: Rule::Every,
         remarks,
+        is_incomplete: false,
         beside: beside
             .iter()
             .map(|&other| piece(other, changes(table, panels, other, direction).0))

@@ -77,6 +77,7 @@ pub(super) fn question(
         overall: Some(overall),
         remarks: remarks(&pairs),
         beside: Vec::new(),
+        is_incomplete: false,
     })
 }
 

@@ -80,6 +80,13 @@ impl Sample {
         self.0.values().map(|bounds| bounds.middle).collect()
     }
 
+    /// The mean distance from a value to its lower end, where it is known.
+    pub(super) fn half_width(&self) -> f64 {
+        let widths = self.0.values();
+        let widths = widths.filter_map(|bounds| Some(bounds.middle - bounds.low?));
+        mean(&widths.collect::<Vec<_>>()).unwrap_or(0.0)
+    }
+
     fn lows(&self) -> Option<Vec<f64>> {
         self.0.values().map(|bounds| bounds.low).collect()
     }
@@ -129,7 +136,7 @@ impl Sample {
         })
     }
 
-    /// The one-sided p-value of "the mean is above `zero`", whatever the values are within their bounds.
+    /// The one-sided p-value of "the mean is above `zero`", by the smallest values that the bounds allow.
     pub(super) fn p_above(&self, zero: f64) -> f64 {
         self.lows().map_or(1.0, |lows| p_above(&lows, zero))
     }

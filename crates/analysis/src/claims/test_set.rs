@@ -31,11 +31,15 @@ pub(super) fn of(claim: &Claim, evidence: &Evidence) -> Option<TestSet> {
     let [first, second] = &methods.0[..] else {
         return None;
     };
-    let winners = evidence.winners.first()?;
     if *metric != Metric::TestAccuracy {
         return None;
     }
-    let confirmed = evidence.confirmed(&winners.table);
+    // The first selection that has confirmed runs is the one that decides.
+    let confirmed = evidence
+        .winners
+        .iter()
+        .map(|winners| evidence.confirmed(&winners.table))
+        .find(|confirmed| confirmed.iter().any(|(_, runs)| !runs.is_empty()))?;
     let runs = |method: &str| -> Vec<&Run> {
         let own = confirmed
             .iter()

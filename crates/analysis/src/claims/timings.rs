@@ -219,7 +219,7 @@ impl Timings<'_> {
 pub(super) fn timings(evidence: &Evidence) -> Vec<Timings<'_>> {
     let mut sets = Vec::new();
     let mut at_one_rate = at_one_rate(evidence);
-    at_one_rate.sort_by_key(|set| set.selected_by.is_none());
+    at_one_rate.sort_by_key(|set| (set.runs.selection.is_none(), set.selected_by.is_none()));
     for set in at_one_rate {
         let with_drops = set.with_drops();
         sets.push(set);

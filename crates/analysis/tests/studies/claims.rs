@@ -507,7 +507,10 @@ fn regions_that_shrink_or_grow_are_told_apart_at_each_slice() {
         );
         let one_seed = of_heatmap(claim, &heatmap_study(0.5, 1.0, supports, 1, &at));
         assert_eq!((one_seed.verdict, one_seed.n), (Verdict::Undecided, 1));
-        let Reason::TooFewSeeds { seeds, estimates } = one_seed.reason else {
+        let Reason::TooFewSeeds {
+            seeds, estimates, ..
+        } = one_seed.reason
+        else {
             panic!("{:?}", one_seed.reason);
         };
         // Where the estimate points is told all the same.

@@ -124,19 +124,29 @@ fn seeds_that_a_report_had_used_decide_nothing_once_the_study_is_extended() {
     lab.run();
     let page = lab.page();
     assert!(page.contains("Second look: an earlier report of this study had used 5"));
-    assert!(page.contains("Only the 2 added since decide"));
+    assert!(page.contains("Only the 2 added since can decide"));
     // The same study again is the same second look.
     assert!(lab.run().names.is_empty());
     assert_eq!(lab.page(), page);
 
-    // Looks that are declared beforehand share the level, and no seed is lost.
-    let declared = extended.replace("      claims: [", "      looks: [5, 7]\n      claims: [");
-    lab.write(&declared);
+    // Looks that are declared only now are at the seeds that no report had used: none is left for them.
+    let declared =
+        |study: &str| study.replace("      claims: [", "      looks: [5, 7]\n      claims: [");
+    lab.write(&declared(&extended));
     assert_eq!(lab.run().names, ["report"]);
-    assert!(lab.page().contains("the second of two declared looks"));
+    assert!(lab.page().contains("too few for a verdict, which needs 5"));
+    assert!(lab.run().names.is_empty());
 
     // Back to the first five: nothing was added, and the first report still holds.
     lab.write(&five);
     assert!(lab.run().names.is_empty());
     assert_eq!(lab.page(), first);
+
+    // Declared from the start, they share the level, and no seed is lost.
+    let beforehand = Lab::new(&declared(&five));
+    beforehand.run();
+    assert!(beforehand.page().contains("first of two declared looks"));
+    beforehand.write(&declared(&extended));
+    beforehand.run();
+    assert!(beforehand.page().contains("second of two declared looks"));
 }

@@ -1,5 +1,6 @@
 //! The forest plot of a claim: its effect over all parts, then each part, with their intervals.
 
+use analysis::Interval;
 use analysis::claims::{
     Choice, Claim, ClaimVerdict, Part as Of, Quantity, Statistic, Unit, Verdict,
 };
@@ -78,7 +79,8 @@ pub(crate) fn one(study: &Study<'_>, index: usize, claim: &ClaimVerdict) -> Opti
     let label = match unit {
         Unit::Share => "percentage points",
         Unit::LogRatio => "ratio of steps",
-        Unit::Plain => "slope",
+        Unit::Plain if is_slope(first) => "slope",
+        Unit::Plain => "difference",
     };
     let drawing = Drawing {
         id: format!("effect-{}", index + 1),
@@ -154,6 +156,13 @@ fn short(quantity: &Quantity) -> String {
     }
 }
 
+fn is_slope(quantity: &Quantity) -> bool {
+    matches!(
+        quantity,
+        Quantity::SlopeDifference { .. } | Quantity::ScalingSlope { .. } | Quantity::BandSlope
+    )
+}
+
 /// Where lines stand: no effect, the margins, ideal scaling.
 fn references(claim: &ClaimVerdict) -> Vec<f64> {
     match &claim.claim {
@@ -199,7 +208,15 @@ fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
     let (left, right) = (LABELS, WIDTH - 14.0);
     let at = |value: f64| scale.at(shown(unit, value)).unwrap_or(left);
     let x = at(estimate.value);
-    let line = estimate.interval.map_or_else(String::new, |interval| {
+    // Of several seeds that bound nothing on either side, nothing is known.
+    let is_unknown = estimate.interval.is_none() && row.statistic.n > 1;
+    let everything = Interval {
+        low: None,
+        high: None,
+        confidence: 1.0,
+    };
+    let interval = estimate.interval.or(is_unknown.then_some(everything));
+    let line = interval.map_or_else(String::new, |interval| {
         let (from, to) = (
             interval.low.map_or(left, at),
             interval.high.map_or(right, at),
@@ -236,7 +253,7 @@ fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
                 (fitting(&row.label, 12.0, LABELS - 14.0))
             }
             @if !line.is_empty() { (Style::Bar.path(colour, &line)) }
-            (if row.weight == Weight::Beside { Style::Open.path(colour, &mark) } else { Style::Mark.path(colour, &mark) })
+            @if !is_unknown { (if row.weight == Weight::Beside { Style::Open.path(colour, &mark) } else { Style::Mark.path(colour, &mark) }) }
         }
     }
 }
@@ -265,7 +282,9 @@ fn caption(study: &Study<'_>, index: usize, claim: &ClaimVerdict, rows: &[Row<'_
         Claim::ComparablePerformance(_) | Claim::LargeDampingIsSgd(_) => {
             "Dashed: no difference, and the margin on both sides."
         }
-        Claim::DiminishingReturns(_) => "Dashed: no difference, and −1, a slope of ideal scaling.",
+        Claim::DiminishingReturns(_) if claim.claim.methods().len() == 2 => {
+            "Dashed: no difference, and −1, a slope of ideal scaling."
+        }
         _ => "Dashed: no effect.",
     };
     let fixed = match &claim.claim {

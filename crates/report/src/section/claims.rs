@@ -74,7 +74,7 @@ fn one(study: &Study<'_>, references: &References, index: usize, claim: &ClaimVe
                 p.note { (pointers(study, references, claim)) }
                 @if claim.parts.len() > 1 {
                     details {
-                        summary { "All " (claim.parts.len()) " numbers behind the verdict" }
+                        summary { "All " (claim.parts.len()) " numbers" }
                         (parts(&claim.parts))
                     }
                 }
@@ -198,7 +198,7 @@ fn parts(parts: &[Statistic]) -> Markup {
                     @if !shared { th scope="col" { "Statistic" } }
                     @if parts.iter().any(|part| part.part.is_some()) { th scope="col" { "Part" } }
                     th.number scope="col" { "Estimate" } th.number scope="col" { "Interval" }
-                    th.number scope="col" { "n" } th scope="col" { "On its own" }
+                    th.number scope="col" { "n" } th scope="col" { "It says" }
                 } }
                 tbody {
                     @for part in parts {

@@ -35,7 +35,7 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
             "To reach {}, {} needs {} times the steps of {}",
             goal(*target),
             method(second),
-            significant(value.exp(), 3),
+            bound(effect) + &significant(value.exp(), 3),
             method(first)
         ),
         Quantity::SlopeDifference {
@@ -84,6 +84,15 @@ fn difference(metric: Metric, first: &str, second: &str, value: f64) -> String {
     };
     let side = if value < 0.0 { "below" } else { "above" };
     format!("{first}'s {metric} is {size} {side} {second}'s")
+}
+
+/// What stands before a mean that runs only bound, which ended before they could tell.
+fn bound(effect: &Statistic) -> String {
+    match effect.estimate.interval.map(|it| (it.low, it.high)) {
+        Some((Some(_), None)) => "at least ".into(),
+        Some((None, Some(_))) => "at most ".into(),
+        _ => String::new(),
+    }
 }
 
 /// What a batch twice as large saves with two methods.

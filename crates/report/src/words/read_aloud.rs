@@ -153,6 +153,7 @@ fn remarks() -> Vec<Remark> {
             methods: Pair("adamw".into(), "muon".into()),
         },
         Remark::NoOverallEffect,
+        Remark::NoCommonSeeds,
         Remark::NotReached { runs: 1, of: 50 },
         Remark::NotReached { runs: 3, of: 50 },
         Remark::DivergedBefore { runs: 2, of: 50 },
@@ -197,6 +198,7 @@ fn needs() -> Vec<(Need, usize)> {
             1,
         ),
         (Need::Smallest, 1),
+        (Need::Evaluations, 5),
         (Need::Budget { parts: vec![] }, 1),
         (
             Need::Budget {
@@ -284,6 +286,7 @@ fn every_sentence_on_claims_and_targets_is_plain() {
         }
         let few = Reason::TooFewSeeds {
             seeds: 1 + place,
+            needed: 5,
             estimates: Tally {
                 supported: 1,
                 contradicted: 2,

@@ -17,8 +17,12 @@ use crate::draw::number::{count, exact, grouped, significant};
 pub(crate) fn found(claim: &ClaimVerdict) -> String {
     let reason = match &claim.reason {
         Reason::Missing(missing) => self::missing(missing, &claim.claim),
-        Reason::TooFewSeeds { seeds, estimates } => format!(
-            "{}, which needs {SEEDS_TO_DECIDE}. So far{}.",
+        Reason::TooFewSeeds {
+            seeds,
+            needed,
+            estimates,
+        } => format!(
+            "{}, which needs {needed}. So far{}.",
             match seeds {
                 1 => "1 seed is too few for a verdict".into(),
                 seeds => format!("{seeds} seeds are too few for a verdict"),
@@ -57,12 +61,13 @@ fn so_far(claim: &ClaimVerdict, estimates: Tally) -> String {
         (&claim.claim, &claim.claim.methods()[..])
     {
         let ahead = claim.effect.as_ref().map(|effect| effect.estimate.value);
-        let further = if ahead.is_some_and(|value| value > 0.0) {
-            first
-        } else {
-            second
+        return match ahead {
+            None => " nothing can be said".into(),
+            Some(ahead) => format!(
+                " {} is further from ideal scaling",
+                method(if ahead > 0.0 { first } else { second })
+            ),
         };
-        return format!(" {} is further from ideal scaling", method(further));
     }
     match Equal::of(&claim.claim) {
         Some(equal) => format!(
@@ -106,7 +111,7 @@ fn slopes(claim: &ClaimVerdict) -> String {
         Some(Verdict::Supported) => format!(
             "{first} is further from ideal scaling than {second}. But the interval of a slope contains −1, which is ideal, so it is not shown that both methods have diminishing returns."
         ),
-        _ => "The seeds do not agree on which method is further from ideal scaling.".into(),
+        _ => "Which method is further from ideal scaling is not shown.".into(),
     }
 }
 
@@ -122,10 +127,8 @@ pub(super) fn look(look: Look, n: usize) -> String {
             count(other, "seed")
         ),
         Look::Extended { seen } => format!(
-            "Second look: an earlier report of this study had used {}, and the extension was not declared. Only the {} added since {}.",
-            count(seen, "seed"),
-            n,
-            if n == 1 { "decides" } else { "decide" }
+            "Second look: an earlier report of this study had used {}, and the extension was not declared. Only the {n} added since can decide.",
+            count(seen, "seed")
         ),
     }
 }
@@ -159,10 +162,20 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
                 None => format!("for an effect of {}", smallest_in_words(*smallest, claim)),
             };
             let advice = match high {
-                Some(high) => format!(
-                    " To be safe, add {} new seeds: only those count, because the others have been seen.",
-                    grouped(*high as u64)
-                ),
+                Some(high) => {
+                    let high = grouped(*high as u64);
+                    match claim.look {
+                        Some(Look::Declared { number: 1, .. }) => {
+                            " The declared second look decides.".into()
+                        }
+                        _ if claim.n < SEEDS_TO_DECIDE => {
+                            format!(" To be safe, give it {high} seeds in all.")
+                        }
+                        _ => format!(
+                            " To be safe, add {high} new seeds: only those count, because the others have been seen."
+                        ),
+                    }
+                }
                 None => String::new(),
             };
             let range = match (likely, high) {
@@ -181,10 +194,13 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
         Need::Smallest => {
             "The study declares no smallest effect that matters (`smallest`), so no number of seeds can be advised.".into()
         }
+        Need::Evaluations => {
+            "More seeds would not decide it: steps are known between two evaluations only, and those lie further apart than the smallest effect that matters. A smaller `spacing` of evaluations would.".into()
+        }
         Need::Budget { parts } => {
             let places: Vec<String> = parts.iter().map(super::claims::part).collect();
             format!(
-                "More seeds would not decide it: some runs end before they can tell{}. A longer budget, or an easier target, would.",
+                "More seeds would not decide it: some runs end before they can tell, by their budget or by diverging{}.",
                 if places.is_empty() {
                     String::new()
                 } else {
@@ -214,7 +230,7 @@ fn smallest_in_words(smallest: f64, claim: &ClaimVerdict) -> String {
 pub(crate) fn by_chance(claims: usize) -> String {
     let expected = claims as f64 * LEVEL;
     format!(
-        "{} tested at {}\u{a0}% each: if chance alone were at work, {} wrong {} would be expected.",
+        "{} tested at {}\u{a0}% each, all looks together: if chance alone were at work, {} wrong {} would be expected.",
         match claims {
             1 => "1 claim is".into(),
             claims => format!("{claims} claims are"),
@@ -296,7 +312,7 @@ pub(super) fn remark(remark: &Remark) -> String {
             diverged,
             seeds,
         } => format!(
-            "{diverged} of {} of {} diverged at batch size {batch_size}; each counts as anything from nothing to guessing.",
+            "{diverged} of {} of {} diverged at batch size {batch_size}; each counts as guessing or worse.",
             count(*seeds, "seed"),
             method(name)
         ),
@@ -307,6 +323,9 @@ pub(super) fn remark(remark: &Remark) -> String {
             method(first),
             method(second)
         ),
+        Remark::NoCommonSeeds => {
+            "There is no effect over all parts, because no seed has a number at every part.".into()
+        }
         Remark::NoOverallEffect => {
             "There is no effect over all parts, because some run ended before it could tell.".into()
         }

@@ -103,6 +103,10 @@ impl Equal {
                 tests.contradicted
             ),
             Verdict::Contradicted => self.beyond(claim, &all),
+            Verdict::Mixed if self.is_control => format!(
+                "{equal} at {} of {all}, and differ by more than that at {}: an implementation is wrong, or the comparison is.",
+                tests.supported, tests.contradicted
+            ),
             Verdict::Mixed => {
                 let here = places(claim, |part| part.verdict == Verdict::Supported);
                 format!(
@@ -231,7 +235,7 @@ impl Signs {
                 };
             }
             Claim::DiminishingReturns(_) => (
-                "as the batch size grows,".to_owned(),
+                "as the batch size grows, ".to_owned(),
                 "is further from ideal scaling",
             ),
             _ => {

@@ -145,6 +145,7 @@ pub(super) fn claims() -> Vec<ClaimVerdict> {
             verdict: Verdict::Undecided,
             reason: Reason::TooFewSeeds {
                 seeds: 3,
+                needed: 5,
                 estimates: tally(1, 0, 1),
             },
             n: 3,

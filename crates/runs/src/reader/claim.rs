@@ -13,8 +13,8 @@ use crate::number::Positive;
 pub enum Claim {
     /// The confirmed performance of the methods is equal within a margin, at every batch size.
     ComparablePerformance(Comparison),
-    /// The methods have diminishing returns from larger batches, and each departs from ideal scaling further than
-    /// those named after it.
+    /// Both methods have diminishing returns from larger batches, and the first departs from ideal scaling further. Of
+    /// more than two methods: each departs further than those named after it.
     DiminishingReturns(Scaling),
     /// At fixed epochs the good region shrinks as the batch size grows.
     RegionShrinksAtFixedEpochs(Region),

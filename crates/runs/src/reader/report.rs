@@ -24,7 +24,8 @@ pub struct Report<R = AsInputs, M: Default = R> {
     #[serde(default)]
     pub claims: Vec<Spanned<Claim>>,
     /// The numbers of seeds at which verdicts are given, declared beforehand: `[5, 20]` tests the first five seeds at
-    /// 1 %, and all twenty at 4 % once they are there. Default: one look at all seeds, at 5 %.
+    /// 1 %, and all twenty at 4 % once they are there. It is said of the fresh seeds of confirmed runs; claims on grids
+    /// have one look. Default: one look at all seeds, at 5 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looks: Option<Looks>,
     /// Seeds that an earlier report of the study had used: they have been seen, and where there are others, only those
