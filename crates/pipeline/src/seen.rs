@@ -60,7 +60,7 @@ fn seen(graph: &Graph, id: StageId, study: &str, store: &Store) -> Result<BTreeS
     let is_declared = looks.is_some() && earlier(LOOKS).as_ref() == looks;
     let is_late = looks.is_some() && !is_declared;
     if is_late || (looks.is_none() && !now.is_subset(&before)) {
-        seen.extend(table.claims.iter().flat_map(|claim| &claim.seeds));
+        seen.extend(before);
     }
     // Back to what was seen: nothing was added.
     Ok(if looks.is_none() && now.is_subset(&seen) {
