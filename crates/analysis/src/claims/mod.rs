@@ -3,7 +3,7 @@
 //! The unit is the seed, never the cell. Fewer than [`SEEDS_TO_DECIDE`] seeds decide nothing. Seeds are compared in
 //! pairs: the methods of a seed start from the same weights and see the same batches. Every claim has one effect over
 //! all its parts (batch sizes, cells), by Student's t over seeds, then its parts with intervals that hold all at once,
-//! then the verdict, by the one rule in [`judge`]. A claim may come out either way; what is compared is in the module
+//! then the verdict, by the one rule in `judge.rs`. A claim may come out either way; what is compared is in the module
 //! of each claim.
 //!
 //! Nothing that happened to a run takes it out: one that did not reach a target, or diverged, enters with the bounds
