@@ -37,7 +37,12 @@ pub(crate) fn mark(graph: &mut Graph, study: &str, store: &Store) -> Result<(), 
 fn seen(graph: &Graph, id: StageId, study: &str, store: &Store) -> Result<BTreeSet<u64>, Failure> {
     let nothing = BTreeSet::new();
     let stage = graph.stage(id);
-    let Some(key) = store.results_of(study)?.remove(&stage.name) else {
+    let last = match store.results_of(study) {
+        // A run sets it aside, and goes on.
+        Err(engine::Error::Damaged { .. }) => return Ok(nothing),
+        last => last?.remove(&stage.name),
+    };
+    let Some(key) = last else {
         return Ok(nothing);
     };
     let Some(record) = store.lookup(key)?.record else {

@@ -150,3 +150,17 @@ fn seeds_that_a_report_had_used_decide_nothing_once_the_study_is_extended() {
     beforehand.run();
     assert!(beforehand.page().contains("second of two declared looks"));
 }
+
+#[test]
+fn a_damaged_history_of_a_study_stops_neither_its_plan_nor_its_run() {
+    let lab = Lab::new(TINY);
+    lab.run();
+    let history = lab.path("cache/v1/run/tiny/last");
+    let mut bytes = fs::read(&history).expect("the history");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&history, bytes).expect("damage");
+    assert!(lab.output(&["plan", "study.yaml"]).status.success());
+    nothing_runs(&lab, "the results are there");
+    nothing_runs(&lab, "and so is the history again");
+}
