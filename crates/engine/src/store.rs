@@ -39,7 +39,7 @@ use serde_json::{Map, Value};
 
 use crate::remote::Remote;
 use crate::{Blob, Contents, Digest, Error, Provenance, Record, manifest, sealed};
-pub(crate) use disk::{is_held, numbers, remove};
+pub(crate) use disk::{is_full, is_held, numbers, remove};
 
 /// A cache folder.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
+use crate::store::is_full;
 use crate::store::presence::cannot_write;
 use crate::worker::host;
 use crate::{Blob, Contents, Digest, Error, Record, Store, sealed};
@@ -89,7 +90,7 @@ impl Remote {
         };
         if to_write {
             match remote.race() {
-                Err(Error::Io { source, .. }) if cannot_write(&source) => {
+                Err(Error::Io { source, .. }) if cannot_write(&source) || is_full(&source) => {
                     remote.read_only = Some(source.to_string());
                 }
                 raced => raced?,

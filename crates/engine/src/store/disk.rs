@@ -239,7 +239,7 @@ impl Write for Staging<'_> {
 }
 
 /// Whether the disk is full, or what its user may have of it.
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded

@@ -88,6 +88,40 @@ fn a_quota_that_is_used_up_is_told_and_the_next_run_goes_on_from_what_is_there()
     }
 }
 
+#[test]
+fn a_remote_that_is_full_at_the_start_serves_what_it_holds_and_gets_the_rest_later() {
+    let lab = Lab::new(STUDY);
+    let Some(library) = quota(&lab.path("")) else {
+        return;
+    };
+    fs::create_dir(lab.path("shared")).expect("a folder");
+    let machine = |name: &str| {
+        let mut command =
+            lab.command(&["run", "study.yaml", "--remote", "shared", "--cache", name]);
+        command.args(["--reports", name]);
+        command
+    };
+    let first = machine("a").output().expect("the binary starts");
+    assert!(first.status.success(), "{}", stderr(&first));
+    lab.write(&STUDY.replace("iterations: 3", "iterations: 4"));
+    let full = machine("b")
+        .env("LD_PRELOAD", &library)
+        .env("QUOTA_PATH", "/shared/v1/tmp")
+        .output()
+        .expect("the binary starts");
+    let said = stderr(&full);
+    assert!(full.status.success(), "{said}");
+    let (note, said) = said.split_once('\n').expect("a note comes first");
+    assert!(note.contains("cannot be written"), "{note}");
+    // The commands and the data set are those of the first machine.
+    assert!(said.contains("6 stages: 3 ran, 3 cached"), "{said}");
+    let space = machine("b").output().expect("the binary starts");
+    assert!(space.status.success(), "{}", stderr(&space));
+    let third = machine("c").output().expect("the binary starts");
+    let said = stderr(&third);
+    assert!(said.contains("6 stages: 0 ran, 6 cached"), "{said}");
+}
+
 /// A folder in which other users may run a copy of the program; none, with a word on it, where this one may not become
 /// another.
 fn shared() -> Option<Lab> {
