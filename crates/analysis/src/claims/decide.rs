@@ -1,6 +1,6 @@
 //! Each claim with its evidence: what decides and what is shown beside it.
 
-use runs::reader::{Comparison, Control, Progress, Region, Scaling};
+use runs::reader::{Comparison, Control, Region};
 
 use super::judge::{Question, judge};
 use super::look::Rules;
@@ -57,12 +57,8 @@ pub fn decide(claim: &Claim, rules: &Rules, evidence: &Evidence) -> ClaimVerdict
                 compare(evidence, methods, *margin, *metric)
             })
         }
-        Claim::DiminishingReturns(Scaling { .. }) => {
-            pairs::choices(claim, |methods| scale(evidence, methods))
-        }
-        Claim::FasterPerIteration(Progress { .. }) => {
-            pairs::choices(claim, |methods| race(evidence, methods))
-        }
+        Claim::DiminishingReturns(_) => pairs::choices(claim, |methods| scale(evidence, methods)),
+        Claim::FasterPerIteration(_) => pairs::choices(claim, |methods| race(evidence, methods)),
         Claim::RegionShrinksAtFixedEpochs(Region { method, .. }) => {
             change(evidence, method, Direction::Shrinks, |at| {
                 matches!(at, Moment::Epochs(_))

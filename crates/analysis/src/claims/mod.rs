@@ -6,8 +6,9 @@
 //! then the verdict, by the one rule in `judge.rs`. A claim may come out either way; what is compared is in the module
 //! of each claim.
 //!
-//! Nothing that happened to a run takes it out: one that did not reach a target, or diverged, enters with the bounds
-//! of what it would have needed. Leaving it out would condition on the outcome.
+//! No run is taken out for what happened to it: one that did not reach a target, or diverged, enters with the bounds of
+//! what it would have needed. Leaving it out would condition on the outcome. Only what has no number at all is left out:
+//! a seed's slope over a single damping, and a difference where both methods diverged.
 //!
 //! A verdict says why by values ([`Reason`], [`Remark`], [`Missing`], [`Need`]), never in words: the page puts them
 //! into sentences, so that better words compute nothing anew.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Part;
 use super::judge::{Condition, Piece, SEEDS_TO_DECIDE, Tests};
+use super::{Part, Quantity};
 use crate::statistics::{Aim, mean, spread_range, values_needed};
 
 /// The probability with which a study should decide.
@@ -48,7 +48,12 @@ pub(super) fn need(pieces: &[Piece], smallest: Option<f64>, alpha: f64) -> Optio
     if pieces.is_empty() {
         return None;
     }
-    let open = || pieces.iter().filter(|piece| piece.sample.is_open());
+    // Bounds of steps are the evaluations around them; those of any other number come from a run that diverged.
+    let is_bounded = |piece: &Piece| match piece.quantity {
+        Quantity::StepsRatio { .. } => piece.sample.is_open(),
+        _ => !piece.sample.is_exact(),
+    };
+    let open = || pieces.iter().filter(|piece| is_bounded(piece));
     if open().next().is_some() {
         let parts = open().filter_map(|piece| piece.part.clone()).collect();
         return Some(Need::Budget { parts });

@@ -76,6 +76,13 @@ impl Sample {
         self.0.values().any(|bounds| bounds.is_open())
     }
 
+    /// Whether every value is known.
+    pub(super) fn is_exact(&self) -> bool {
+        let bits = |end: Option<f64>| end.map(f64::to_bits);
+        let mut bounds = self.0.values();
+        bounds.all(|it| it.low.is_some() && bits(it.low) == bits(it.high))
+    }
+
     pub(super) fn middles(&self) -> Vec<f64> {
         self.0.values().map(|bounds| bounds.middle).collect()
     }

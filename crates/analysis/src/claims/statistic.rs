@@ -6,8 +6,8 @@ use super::Verdict;
 use crate::heatmap::GoodRule;
 use crate::{Estimate, Metric, Target};
 
-/// Two methods, by their optimisers' names. A difference is that of the first minus the second, a ratio the first over
-/// the second.
+/// Two methods, by their optimisers' names. A difference is that of the first minus the second; a ratio of steps is the
+/// second's over the first's, so that either is positive, in logarithms, where the first is ahead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair(pub String, pub String);
 

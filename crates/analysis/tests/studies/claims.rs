@@ -1,7 +1,7 @@
 //! Claims on simulated studies: each comes out supported, contradicted and undecided, as the truth is.
 
 use analysis::claims::{
-    Choice, Claim, ClaimVerdict, Comparison, Missing, Need, Quantity, Reason, Remark, Rules,
+    Choice, Claim, ClaimVerdict, Comparison, Missing, Need, Part, Quantity, Reason, Remark, Rules,
     Scaling, Verdict,
 };
 use analysis::heatmap::heatmap;
@@ -194,6 +194,8 @@ fn performance_rests_on_fresh_seeds_only_and_a_diverged_one_counts_as_guessing_a
     assert_eq!(found.remarks, [lost]);
     // The untrained network of the simulation has an accuracy, too: anything from 0 to it.
     let first = found.parts[0].estimate.interval.expect("seven seeds");
+    let parts = vec![Part::BatchSize(16)];
+    assert_eq!(found.need, Some(Need::Budget { parts }));
     assert!(first.low.is_some_and(|low| low < -0.3), "{first:?}");
     let unconfirmed: Vec<Run> = runs
         .into_iter()
@@ -296,6 +298,17 @@ fn a_difference_within_the_spacing_of_evaluations_is_no_difference() {
     }
     let found = verdict(&json!("faster_per_iteration"), runs);
     assert_eq!(found.verdict, Verdict::Undecided, "{:?}", found.reason);
+}
+
+#[test]
+fn evaluations_that_lie_further_apart_than_the_effect_are_what_is_in_the_way() {
+    let of = |smallest: f64| {
+        let claim = json!({"faster_per_iteration": {"smallest": smallest}});
+        verdict(&claim, study(METHOD, METHOD, 5, &mut Noise::new(4))).need
+    };
+    // They lie a factor of 1.1 apart.
+    assert_eq!(of(0.02), Some(Need::Evaluations));
+    assert!(matches!(of(0.5), Some(Need::Seeds(_))));
 }
 
 #[test]
