@@ -9,6 +9,7 @@ mod fit;
 mod heatmap;
 mod noise;
 mod rates;
+mod regions;
 mod report;
 mod select;
 mod simulation;

@@ -11,16 +11,15 @@ use std::collections::BTreeMap;
 use analysis::claims::{Rules, Verdict, decide};
 use analysis::heatmap::{Cell, CellState, Good, HeatmapTable, Panel, SeedCell};
 use analysis::select::{Score, Winner, WinnersTable};
-use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
+use analysis::targets::Steps;
 use analysis::{
     Curve, Evaluation, Evidence, Metric, Moment, Named, Outcome, Record, Run, RunSettings, Target,
 };
 use serde_json::{Value, json};
 
-use crate::simulation::{Noise, evaluation_steps};
+use crate::simulation::{BATCHES, Noise, all_reached, evaluation_steps, one_target, timed_to};
 
 const SEEDS: u64 = 5;
-const BATCHES: [u64; 5] = [16, 32, 64, 128, 256];
 
 /// How many of some studies come out (supported, contradicted).
 fn count(
@@ -187,63 +186,16 @@ fn timed(shift: f64, slope: f64, batches: &[u64], noise: &mut Noise) -> Evidence
                 let log_steps =
                     6.0 + shift + level + (slope + tilt - 0.6) * log_batch + 0.05 * noise.normal();
                 let by = grid.partition_point(|&step| (step as f64) < log_steps.exp());
-                runs.push(RunSteps {
-                    label: format!("{method}/{batch}/{seed}"),
-                    stage: method.into(),
-                    method: method.into(),
-                    batch_size: batch,
-                    seed,
-                    parameters: BTreeMap::new(),
-                    first_drop: None,
-                    crossings: vec![Crossing {
-                        steps: Steps::Reached {
-                            after: grid[by - 1],
-                            by: grid[by],
-                        },
-                        after_first_drop: false,
-                        just_after_drop: false,
-                    }],
-                });
+                let steps = Steps::Reached {
+                    after: grid[by - 1],
+                    by: grid[by],
+                };
+                runs.push(one_target(method, batch, seed, steps));
             }
-            summaries.push(StepsSummary {
-                stage: method.into(),
-                method: method.into(),
-                batch_size: batch,
-                target,
-                configurations: 1,
-                parameters: BTreeMap::new(),
-                seeds: SEEDS as usize,
-                reached: SEEDS as usize,
-                not_reached: 0,
-                diverged: 0,
-                median: None,
-                examples: None,
-                fastest: None,
-                slowest: None,
-                ideal: None,
-                speed_up: None,
-                over_tenth_of_data: false,
-                after_first_drop: 0,
-                just_after_drop: 0,
-            });
+            summaries.push(all_reached(method, batch, target, SEEDS as usize));
         }
     }
-    Evidence {
-        targets: vec![Named {
-            stage: "targets".into(),
-            table: TargetsTable {
-                targets: vec![TargetNote {
-                    target,
-                    admissible: true,
-                    fewest: None,
-                }],
-                runs,
-                summaries,
-                fits: Vec::new(),
-            },
-        }],
-        ..Evidence::default()
-    }
+    timed_to(target, runs, summaries)
 }
 
 fn steps_rates(studies: usize, noise: &mut Noise) {

@@ -1,7 +1,12 @@
 //! Runs with a known truth, and a small deterministic source of noise.
 
+use std::collections::BTreeMap;
+
 use analysis::claims::Claim;
-use analysis::{Curve, Evaluation, Outcome, Record, Run, RunSettings, Updates};
+use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
+use analysis::{
+    Curve, Evaluation, Evidence, Named, Outcome, Record, Run, RunSettings, Target, Updates,
+};
 use serde_json::{Value, json};
 
 /// Noise from splitmix64 (Steele et al. 2014) by the method of Box & Muller 1958.
@@ -25,6 +30,82 @@ impl Noise {
     pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()
+    }
+}
+
+/// Batch sizes of simulated studies.
+pub(crate) const BATCHES: [u64; 5] = [16, 32, 64, 128, 256];
+
+/// The summary of one configuration of a method, named as its stage, that every seed reached.
+pub(crate) fn all_reached(
+    method: &str,
+    batch_size: u64,
+    target: Target,
+    seeds: usize,
+) -> StepsSummary {
+    StepsSummary {
+        stage: method.into(),
+        method: method.into(),
+        batch_size,
+        target,
+        configurations: 1,
+        parameters: BTreeMap::new(),
+        seeds,
+        reached: seeds,
+        not_reached: 0,
+        diverged: 0,
+        median: None,
+        examples: None,
+        fastest: None,
+        slowest: None,
+        ideal: None,
+        speed_up: None,
+        over_tenth_of_data: false,
+        after_first_drop: 0,
+        just_after_drop: 0,
+    }
+}
+
+/// The row of a run, named as its stage, with one target.
+pub(crate) fn one_target(method: &str, batch_size: u64, seed: u64, steps: Steps) -> RunSteps {
+    RunSteps {
+        label: format!("{method}/{batch_size}/{seed}"),
+        stage: method.into(),
+        method: method.into(),
+        batch_size,
+        seed,
+        parameters: BTreeMap::new(),
+        first_drop: None,
+        crossings: vec![Crossing {
+            steps,
+            after_first_drop: false,
+            just_after_drop: false,
+        }],
+    }
+}
+
+/// The evidence of rows and summaries for one target.
+pub(crate) fn timed_to(
+    target: Target,
+    runs: Vec<RunSteps>,
+    summaries: Vec<StepsSummary>,
+) -> Evidence {
+    let table = TargetsTable {
+        targets: vec![TargetNote {
+            target,
+            admissible: true,
+            fewest: None,
+        }],
+        runs,
+        summaries,
+        fits: Vec::new(),
+    };
+    Evidence {
+        targets: vec![Named {
+            stage: "targets".into(),
+            table,
+        }],
+        ..Evidence::default()
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::Interval;
 use analysis::claims::{ClaimVerdict, Looks, Need, Remark, Rules, Seeds, Verdict, decide};
-use analysis::targets::{Crossing, RunSteps, Steps, StepsSummary, TargetNote, TargetsTable};
-use analysis::{Evidence, Metric, Named, Target};
+use analysis::targets::Steps;
+use analysis::{Evidence, Metric, Target};
 use serde_json::json;
 
-use crate::simulation::{Noise, claim};
+use crate::simulation::{Noise, all_reached, claim, one_target, timed_to};
 
 const TARGET: Target = Target {
     metric: Metric::TrainLoss,
@@ -38,61 +38,12 @@ fn evidence(ratios: &Ratios, budget: f64) -> Evidence {
                         by: steps as u64 + 1,
                     }
                 };
-                runs.push(RunSteps {
-                    label: format!("{method}/{batch}/{seed}"),
-                    stage: method.into(),
-                    method: method.into(),
-                    batch_size: batch,
-                    seed,
-                    parameters: BTreeMap::new(),
-                    first_drop: None,
-                    crossings: vec![Crossing {
-                        steps,
-                        after_first_drop: false,
-                        just_after_drop: false,
-                    }],
-                });
+                runs.push(one_target(method, batch, seed, steps));
             }
-            summaries.push(StepsSummary {
-                stage: method.into(),
-                method: method.into(),
-                batch_size: batch,
-                target: TARGET,
-                configurations: 1,
-                parameters: BTreeMap::new(),
-                seeds: seeds.len(),
-                reached: seeds.len(),
-                not_reached: 0,
-                diverged: 0,
-                median: None,
-                examples: None,
-                fastest: None,
-                slowest: None,
-                ideal: None,
-                speed_up: None,
-                over_tenth_of_data: false,
-                after_first_drop: 0,
-                just_after_drop: 0,
-            });
+            summaries.push(all_reached(method, batch, TARGET, seeds.len()));
         }
     }
-    let table = TargetsTable {
-        targets: vec![TargetNote {
-            target: TARGET,
-            admissible: true,
-            fewest: None,
-        }],
-        runs,
-        summaries,
-        fits: Vec::new(),
-    };
-    Evidence {
-        targets: vec![Named {
-            stage: "targets".into(),
-            table,
-        }],
-        ..Evidence::default()
-    }
+    timed_to(TARGET, runs, summaries)
 }
 
 /// The scatter of a seed's ratio at a batch size, half of it common to all of its batch sizes.
