@@ -7,7 +7,7 @@ mod toy;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use engine::{Error, Event, Options, Outcome, Remote, Store, Summary};
@@ -255,6 +255,35 @@ fn large_outputs_are_fetched_before_they_are_read_and_made_again_where_the_remot
     study.push(Toy::sum("and more", 5, &["data"]));
     let (summary, _) = run(&lab, "d", &study, &lab.options());
     assert_eq!((summary.ran(), summary.cached()), (1, 4), "it was repaired");
+}
+
+#[test]
+fn a_lost_output_is_made_again_by_who_hears_of_the_others_only_after_it_has_claimed_its_stage() {
+    let lab = fleet();
+    let mut study = vec![Toy::sum("data", 1, &[]).with("bytes", 40_000)];
+    run(&lab, "a", &study, &lab.options());
+    flip(&files(&lab.path("remote/v1/cas"))[0]);
+    study.push(Toy::sum("run", 2, &["data"]));
+    // Whoever reads this beat waits until nobody can write it any more.
+    let beats = files(&lab.path("remote/v1/run"));
+    let slow = beats[0].with_file_name("slow");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&slow)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (summary, _) = std::thread::scope(|scope| {
+        let mut pipe = fs::OpenOptions::new();
+        let pipe = pipe.read(true).write(true).open(&slow).unwrap();
+        let run = scope.spawn(|| run(&lab, "b", &study, &lab.options()));
+        Lab::wait_until(|| !files(&lab.path("b/v1/log")).is_empty());
+        fs::remove_file(&slow).unwrap();
+        drop(pipe);
+        run.join().unwrap()
+    });
+    assert_eq!((summary.ran(), summary.cached()), (2, 0), "{summary:?}");
 }
 
 #[test]

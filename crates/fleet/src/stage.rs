@@ -12,13 +12,13 @@ pub(crate) enum Step {
     Idle,
     /// It will, once the beats of the others are known.
     Queued,
-    /// Asks for the record, because a beat says that there is one.
+    /// Asks for the record, because a beat says that there is one, and wants no more.
     Looking,
     /// Creates attempt `closed + 1`.
     Claiming,
     /// It is there: whose is it?
     ReadingBack,
-    /// It is another's: is there a record?
+    /// It wants the stage, which is another's or is said to have a record: is there one?
     LookingFirst,
     /// No record: what has become of the attempt?
     Asking,

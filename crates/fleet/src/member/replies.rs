@@ -10,11 +10,8 @@ use crate::{Claim, Fate, Reply, Request, Stand, Ticket, Verdict};
 impl<K: Copy + Ord + Hash> Member<K> {
     /// Takes up a stage that the program wants to execute.
     pub(super) fn begin(&mut self, now: Duration, stage: K) {
-        let known = &self.stages[&stage];
-        let has_owner = known.owner.is_some();
-        if self.is_known(stage) {
-            self.ask(now, stage, Step::Looking, Request::Look(stage));
-        } else if has_owner {
+        let has_owner = self.stages[&stage].owner.is_some();
+        if has_owner || self.is_known(stage) {
             self.ask(now, stage, Step::LookingFirst, Request::Look(stage));
         } else if self.stand(stage) == Stand::Busy {
             self.busy(stage);
@@ -69,8 +66,14 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.ask(now, stage, Step::LookingFirst, Request::Look(stage));
             }
             (Step::ReadingBack, Reply::Missing) => self.claim(now, stage),
-            (Step::LookingFirst, Reply::Missing) => {
+            (Step::LookingFirst, Reply::Missing) if known.owner.is_some() => {
+                self.forget(stage);
                 self.ask(now, stage, Step::Asking, Request::Fate(stage, attempt));
+            }
+            // What it had is lost.
+            (Step::LookingFirst, Reply::Missing) => {
+                self.forget(stage);
+                self.claim(now, stage);
             }
             (Step::Asking, Reply::Fate(fate)) => self.learn_fate(now, stage, fate),
             (Step::LookingAgain, Reply::Missing) => {
