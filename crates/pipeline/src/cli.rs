@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod checkpoints;
 pub(crate) mod sharing;
+pub(crate) mod slurm;
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ use crate::version;
 
 /// Studies of how optimisers scale: one YAML file in, one report out.
 ///
-/// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 101 a bug in this program, 130 interrupted,
-/// 141 ended by SIGPIPE, because the program that read the output has ended.
+/// Exit codes: 0 done, 1 a stage failed, 2 bad command line or study, 75 sent back to the queue of a batch system, 101 a
+/// bug in this program, 130 interrupted, 141 ended by SIGPIPE, because the program that read the output has ended.
 #[derive(Debug, Parser)]
 #[command(
     name = "pipeline",
@@ -75,8 +76,16 @@ pub(crate) enum Command {
     Report(Report),
     /// Write curves and tables as CSV, Parquet or safetensors
     Export(Export),
-    /// Show which runs use the cache now, and how the last runs ended
-    Status(cache::AsJson),
+    /// Have a cluster run a study: as many tasks as it takes, all on one remote
+    ///
+    /// The study is frozen in the remote, and an array of tasks is submitted to Slurm that carry it out together; then
+    /// one job that makes the tables and draws the report. What the tasks ask for is in the site file (`slurm`). Submit
+    /// again after an edit, or after failures: only what is missing is run.
+    Submit(slurm::Submit),
+    /// Take a submitted study out of the queue of the cluster, and end its tasks
+    Cancel(slurm::Cancel),
+    /// Show which runs use the cache now, and how the last runs ended; or how a submitted study is
+    Status(slurm::Status),
     /// Show the log of a stage
     Logs(cache::Logs),
     /// List, verify and clean up the cache
@@ -136,6 +145,10 @@ pub(crate) struct Site {
     /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES`: 0,1
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
+
+    /// How many stages share each of --gpus [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs_per_gpu: Option<NonZero<usize>>,
 }
 
 /// Arguments of `pipeline schema`.
@@ -178,6 +191,11 @@ pub(crate) struct Run {
     /// Start no more stages after one has failed
     #[arg(long)]
     pub(crate) fail_fast: bool,
+
+    /// As a task of Slurm: when the notice of the time limit comes (USR1) and there is work left, go back to the queue,
+    /// with exit code 75
+    #[arg(long)]
+    pub(crate) requeue: bool,
 
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "reports")]

@@ -19,6 +19,7 @@ mod secrets;
 mod seen;
 mod signals;
 mod site;
+mod slurm;
 mod so_far;
 mod stages;
 mod version;
@@ -41,6 +42,8 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// Bad command line or study; clap exits with it too.
 const BAD_INPUT: u8 = 2;
+/// Ended before its time limit, and sent back to the queue of a batch system (`EX_TEMPFAIL`: try again later).
+const REQUEUED: u8 = 75;
 /// Ended by Ctrl-C or another signal, as shells count the first.
 const INTERRUPTED: u8 = 130;
 
@@ -71,6 +74,8 @@ fn main() -> ExitCode {
         Command::Report(arguments) => commands::report::report(&cli, arguments),
         Command::Export(arguments) => commands::export::export(&cli, arguments),
         Command::Status(arguments) => commands::status::status(&cli, arguments),
+        Command::Submit(arguments) => commands::submit::submit(&cli, arguments),
+        Command::Cancel(arguments) => commands::cancel::cancel(&cli, arguments),
         Command::Logs(arguments) => commands::logs::logs(&cli, arguments),
         Command::Cache(command) => commands::cache::cache(&cli, command),
         Command::Graph(arguments) => commands::graph::graph(arguments),

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -17,6 +17,9 @@ use signal_hook::iterator::Signals;
 use crate::INTERRUPTED;
 use crate::progress::screen;
 
+/// Set once the batch system has said that the time limit is near.
+static NOTICE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
 const ALL: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
 
 /// A flag that is set when this process is to end.
@@ -24,6 +27,7 @@ pub(crate) fn interrupt() -> io::Result<Arc<AtomicBool>> {
     let (interrupt, third) = (Arc::new(AtomicBool::new(false)), Arc::default());
     // Should what the second one does take its time, the next one ends without it.
     register_conditional_shutdown(SIGINT, i32::from(INTERRUPTED), Arc::clone(&third))?;
+    register(SIGUSR1, Arc::clone(&NOTICE))?;
     let mut ctrl_c = Signals::new([SIGINT])?;
     std::thread::spawn(move || {
         if ctrl_c.forever().nth(1).is_some() {
@@ -39,6 +43,11 @@ pub(crate) fn interrupt() -> io::Result<Arc<AtomicBool>> {
         }
     }
     Ok(interrupt)
+}
+
+/// Whether the batch system has given notice of the time limit (USR1), and not ended the job for another reason.
+pub(crate) fn time_is_up() -> bool {
+    NOTICE.load(Ordering::Relaxed)
 }
 
 /// Not by ignoring them: programs that a worker starts would do so too.

@@ -93,9 +93,11 @@ impl Site {
             ([], Some(file)) => file.gpus.clone(),
             (said, _) => said.to_vec(),
         };
+        let per_gpu = said.jobs_per_gpu.map(NonZero::get);
+        let per_gpu = per_gpu.or(of_file(|file| file.jobs_per_gpu)).unwrap_or(1);
         let by_default = || match gpus.len() {
             0 => (cores / threads).max(1),
-            gpus => gpus,
+            gpus => gpus.saturating_mul(per_gpu),
         };
         let jobs = said.jobs.map(NonZero::get);
         Ok(Resources {
@@ -209,6 +211,12 @@ mod tests {
         assert_eq!(resources(&[], "threads: 3"), expected(2, 3, "auto", &[]));
         assert_eq!(resources(&[], "threads: 9"), expected(1, 9, "auto", &[]));
         assert_eq!(resources(&[], "gpus: [2]"), expected(1, 1, "auto", &["2"]));
+        let both = expected(6, 1, "auto", &["0", "1"]);
+        assert_eq!(resources(&[], "gpus: [0, 1]\njobs_per_gpu: 3"), both);
+        assert_eq!(
+            resources(&["--jobs-per-gpu", "3"], "gpus: [0, 1]\njobs_per_gpu: 9"),
+            both
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ use serde::de::IgnoredAny;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, mistakes_markdown};
 pub use program::is_secret;
 pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
-pub use site::{Device, Site};
+pub use site::{Device, Site, Slurm};
 pub use size::Size;
 
 use check::Checked;

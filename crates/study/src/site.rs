@@ -3,6 +3,8 @@
 //! Read with the study file's means: every mistake at once, each with its place. Finding the file, and what the
 //! command line says against it, is the program's.
 
+mod slurm;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::schema::shape::{Shape, by_shape};
 use crate::size::Size;
 use crate::sources::{self, Sources};
 use crate::yaml;
+pub use slurm::Slurm;
 
 /// Where and how studies run on this machine. Every key may be left out; options on the command line replace it.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -32,10 +35,14 @@ pub(crate) struct File {
     /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES` (`--gpus`). Default: none; every
     /// stage sees all GPUs.
     gpus: Vec<Gpu>,
+    /// How many stages share each of `gpus` (`--jobs-per-gpu`): small networks leave most of a GPU idle. Default: 1.
+    jobs_per_gpu: Option<Count>,
     /// The artifact cache.
     cache: Cache,
     /// Checkpoints of training runs that are kept in it, to go on from.
     checkpoints: CheckpointKeys,
+    /// What `pipeline submit` asks of Slurm.
+    slurm: slurm::Keys,
 }
 
 /// Which checkpoints of training runs are kept, when, and in how much space.
@@ -148,12 +155,16 @@ pub struct Site {
     pub device: Option<Device>,
     /// GPUs given out to stages, as `CUDA_VISIBLE_DEVICES` names them.
     pub gpus: Vec<String>,
+    /// Stages that share each of them: at least 1.
+    pub jobs_per_gpu: Option<usize>,
     /// The folder of the cache, as the site file's own folder makes it.
     pub cache: Option<PathBuf>,
     /// The folder behind it, in the same way; an address as it stands.
     pub remote: Option<PathBuf>,
     /// Checkpoints that are kept.
     pub checkpoints: Checkpoints,
+    /// What is asked of Slurm.
+    pub slurm: Slurm,
 }
 
 /// What a site file says of checkpoints.
@@ -217,6 +228,7 @@ impl Site {
             threads: file.threads.map(count),
             device: file.device,
             gpus: file.gpus.into_iter().map(|Gpu(id)| id).collect(),
+            jobs_per_gpu: file.jobs_per_gpu.map(count),
             cache: file.cache.path.map(|path| folder.join(path)),
             remote: file.cache.remote.map(|path| {
                 let is_address = path.to_str().is_some_and(|text| text.contains("://"));
@@ -228,6 +240,7 @@ impl Site {
                 worth: file.checkpoints.worth.map(seconds),
                 space: file.checkpoints.space.map(Size::bytes),
             },
+            slurm: file.slurm.into(),
             text,
         })
     }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod cache;
+pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -17,6 +18,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod submit;
 pub(crate) mod worker;
 
 use engine::{Build, Graph, Store};

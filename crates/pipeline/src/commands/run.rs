@@ -14,7 +14,7 @@ use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site, Use};
-use crate::{DONE, FAILED, Failure, INTERRUPTED, signals, stages};
+use crate::{DONE, FAILED, Failure, INTERRUPTED, REQUEUED, signals, slurm, stages};
 
 /// A page so far that took less than this, in seconds, is drawn once more at the end of a run that has no finished one.
 const LAST_PAGE: f64 = 3.0;
@@ -157,6 +157,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         last_line(&graph, &summary, &pages, begun.elapsed().as_secs_f64())
     );
     Ok(match (summary.interrupted(), is_well(&summary)) {
+        (true, _) if arguments.requeue && signals::time_is_up() => {
+            slurm::requeue()?;
+            errln!("the time limit is near: this task goes on once the cluster has a place for it again");
+            REQUEUED
+        }
         (true, _) => INTERRUPTED,
         (false, true) => DONE,
         (false, false) => FAILED,

@@ -20,6 +20,7 @@ mod prefix;
 mod programs;
 mod reports;
 mod site;
+mod slurm;
 mod so_far;
 mod terminal;
 mod tools;

@@ -1,0 +1,54 @@
+//! `pipeline cancel`: the jobs of a submitted study, out of the queue.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::cli::Cli;
+use crate::cli::slurm::Cancel;
+use crate::commands::counted;
+use crate::commands::frozen::plan_named;
+use crate::site::{Site, Use};
+use crate::slurm::{Client, job_name};
+use crate::{DONE, FAILED, Failure};
+
+/// How long tasks have to keep their checkpoints: a moment more than Slurm gives them before it kills them.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
+    let site = Site::find(cli, None)?;
+    let store = site.store(Use::Read)?;
+    let plan = plan_named(&store, &arguments.study)?;
+    let name = job_name(&plan.study, &plan.id);
+    let queue = Client.queue(&name)?;
+    if queue.is_empty() {
+        errln!("no job of {plan} is in the queue");
+        return Ok(DONE);
+    }
+    let jobs: BTreeSet<&str> = queue.iter().map(|task| job_of(&task.id)).collect();
+    let jobs: Vec<String> = jobs.into_iter().map(str::to_owned).collect();
+    Client.cancel(&jobs)?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let left = Client.queue(&name)?;
+        if left.is_empty() {
+            errln!(
+                "{} of {plan} cancelled; what they had done is kept, and `pipeline submit` goes on from it",
+                counted(queue.len(), "task")
+            );
+            return Ok(DONE);
+        }
+        if Instant::now() >= end {
+            errln!(
+                "{} of {plan} still in the queue: see `squeue`",
+                counted(left.len(), "task")
+            );
+            return Ok(FAILED);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// `17` of `17_3`.
+fn job_of(task: &str) -> &str {
+    task.split('_').next().unwrap_or(task)
+}

@@ -1,0 +1,182 @@
+//! A study on a cluster of Slurm. The cluster is real and private; its nodes are all this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::lab::{Lab, TINY, stderr, stdout, without_provenance};
+
+/// A lab with a remote, and a site file with these lines on Slurm.
+fn lab(slurm: &str) -> Lab {
+    let lab = Lab::new(TINY);
+    fs::create_dir(lab.path("remote")).expect("the remote");
+    let scratch = lab.path("scratch");
+    let site = format!(
+        "jobs: 2\ncache: {{ remote: remote }}\nslurm:\n  scratch: {}/$SLURMD_NODENAME\n{slurm}",
+        scratch.display()
+    );
+    fs::write(lab.path("site.yaml"), site).expect("the site file");
+    lab
+}
+
+/// A message or script without what differs between machines.
+fn plain(lab: &Lab, text: &str) -> String {
+    let here = lab.path("");
+    let here = here.to_str().expect("UTF-8").trim_end_matches('/');
+    let text = text.replace(env!("CARGO_BIN_EXE_pipeline"), "PIPELINE");
+    text.replace(here, "LAB")
+}
+
+#[test]
+fn the_scripts_are_shown_before_anything_is_submitted() {
+    let lab = lab(
+        "  partition: gpu\n  account: lab\n  time: 4:00:00\n  tasks: 3\n  at_once: 2\n  notice: 120\n  \
+         options: [--mail-type=FAIL]\n  prologue: |\n    module load cuda\n  last: { partition: cpu, memory: 2G }\n",
+    );
+    let output = lab.output(&["submit", "--dry-run", "study.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = plain(&lab, &(stdout(&output) + &stderr(&output)));
+    insta::assert_snapshot!(said);
+    assert!(!lab.path("remote/v1/run").exists(), "nothing is frozen");
+}
+
+#[test]
+fn a_submission_without_a_remote_or_without_slurm_says_so() {
+    let lab = Lab::new(TINY);
+    let output = lab.output(&["submit", "study.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("share a remote"), "{}", stderr(&output));
+    fs::create_dir(lab.path("remote")).expect("the remote");
+    let mut command = lab.command(&["submit", "study.yaml", "--remote", "remote"]);
+    let output = command.env("PATH", lab.path("")).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot start `scontrol`"), "{}", stderr(&output));
+    assert!(!lab.path("remote/v1/run").exists(), "nothing is frozen");
+}
+
+/// A cluster, which ends with this.
+struct Cluster {
+    folder: tempfile::TempDir,
+    config: PathBuf,
+}
+
+impl Cluster {
+    /// None where Slurm is not installed or this user may not start it; in CI there must be one.
+    fn start() -> Option<Self> {
+        let is_there = |program: &str| {
+            Command::new("sh")
+                .args(["-c", &format!("PATH=$PATH:/usr/sbin; command -v {program}")])
+                .output()
+                .is_ok_and(|output| output.status.success())
+        };
+        let missing: Vec<&str> = ["slurmctld", "slurmd", "sbatch", "munged"]
+            .into_iter()
+            .filter(|program| !is_there(program))
+            .collect();
+        let is_root = rustix::process::geteuid().is_root();
+        if !missing.is_empty() || !is_root {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "CI has Slurm, and is root: {missing:?}"
+            );
+            eprintln!("skipped: a cluster needs root and Debian's slurmctld, slurmd, slurm-client, munge");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = script("slurm-up.sh", folder.path(), &[]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let config = folder.path().join("etc/slurm.conf");
+        Some(Self { folder, config })
+    }
+
+    fn command(&self, lab: &Lab, arguments: &[&str]) -> Command {
+        let mut command = lab.command(arguments);
+        command.env("SLURM_CONF", &self.config);
+        command
+    }
+
+    /// What one of Slurm's programs says.
+    fn says(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        let output = command.args(arguments).env("SLURM_CONF", &self.config).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    }
+
+    fn node(&self, action: &str, node: &str) {
+        let output = script("slurm-node.sh", self.folder.path(), &[action, node]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+
+    /// Waits until no job is in the queue. Requeued ones need not wait: this version makes them for two minutes.
+    fn wait(&self) {
+        let start = Instant::now();
+        loop {
+            let queue = self.says("squeue", &["-h", "-r", "-o", "%i %T %r"]);
+            if queue.trim().is_empty() {
+                return;
+            }
+            for line in queue.lines().filter(|line| line.ends_with("BeginTime")) {
+                let id = line.split(' ').next().expect("an id");
+                let at = format!("jobid={id}");
+                // It may have begun meanwhile.
+                let _ = Command::new("scontrol")
+                    .args(["update", &at, "StartTime=now"])
+                    .env("SLURM_CONF", &self.config)
+                    .output();
+            }
+            assert!(start.elapsed() < Duration::from_mins(4), "it comes to no end:\n{queue}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        script("slurm-down.sh", self.folder.path(), &[]);
+    }
+}
+
+fn script(name: &str, folder: &Path, arguments: &[&str]) -> Output {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slurm");
+    let mut command = Command::new("bash");
+    command.arg(scripts.join(name)).args(arguments);
+    command.env("SLURM_TEST_DIR", folder).env("SLURM_TEST_CPUS", "2");
+    command.output().expect("it starts")
+}
+
+/// Everything that tasks wrote.
+fn logs(lab: &Lab) -> String {
+    let files = fs::read_dir(lab.path("reports/slurm")).expect("logs");
+    let logs = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
+    logs.collect::<Vec<_>>().join("\n")
+}
+
+fn page(lab: &Lab) -> String {
+    without_provenance(&lab.path("reports/tiny.html"))
+}
+
+#[test]
+fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
+    let Some(cluster) = Cluster::start() else { return };
+    let lab = lab("  tasks: 3\n");
+    let arguments = ["submit", "study.yaml", "--remote-beat", "0.2", "--remote-ttl", "5"];
+    let output = cluster.command(&lab, &arguments).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let plan = stdout(&output).trim().to_owned();
+    cluster.node("kill", "n2");
+    let status = cluster.command(&lab, &["status", "tiny"]).output().expect("it starts");
+    assert!(stdout(&status).contains(&plan), "{}", stdout(&status));
+    cluster.wait();
+    let said = logs(&lab);
+    assert!(lab.path("reports/tiny.html").exists(), "{said}");
+    let of_fleet = page(&lab);
+    fs::remove_dir_all(lab.path("reports")).expect("removed");
+    fs::remove_file(lab.path("site.yaml")).expect("removed");
+    lab.run();
+    assert_eq!(of_fleet, page(&lab));
+    let status = lab.output(&["status", "tiny", "--remote", "remote"]);
+    assert!(stdout(&status).contains("all done"), "{}", stdout(&status));
+}
