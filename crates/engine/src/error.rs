@@ -104,6 +104,25 @@ pub enum Error {
         /// How many there were.
         racers: usize,
     },
+    /// A study cannot be handed to other machines.
+    #[error("the study cannot be frozen: {why}")]
+    CannotFreeze {
+        /// Why not.
+        why: String,
+    },
+    /// A plan is carried out by the program that froze it and by no other.
+    #[error(
+        "the plan {plan} was frozen by another build of this program ({frozen}; this one is {found}), which may compute \
+         other things: run the one that froze it, or freeze the study anew"
+    )]
+    ForeignPlan {
+        /// The plan.
+        plan: String,
+        /// The build that froze it.
+        frozen: String,
+        /// This one.
+        found: String,
+    },
     /// Runs on this cache could not keep out of each other's way.
     #[error(
         "the file system of the cache {} has no file locks, which a run needs; `--cache FOLDER` puts the cache on \

@@ -22,9 +22,9 @@ const MOST: usize = 1_000_000;
 /// A file in a folder.
 pub(crate) struct Entry {
     /// Its path in the folder, with `/`.
-    name: String,
-    path: PathBuf,
-    executable: bool,
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) executable: bool,
 }
 
 /// What a path of an input leads to.
@@ -74,16 +74,23 @@ pub(crate) fn digest(store: &Store, entries: &[Entry]) -> Result<Digest, Error> 
     let digests = entries
         .iter()
         .map(|entry| store.digest_of_file(&entry.path));
-    Ok(digest_of(entries, &digests.collect::<Result<Vec<_>, _>>()?))
+    let digests = digests.collect::<Result<Vec<_>, _>>()?;
+    Ok(digest_of(listed(entries).zip(digests)))
 }
 
-fn digest_of(entries: &[Entry], digests: &[Digest]) -> Digest {
+fn listed(entries: &[Entry]) -> impl Iterator<Item = (bool, &str)> {
+    entries
+        .iter()
+        .map(|entry| (entry.executable, entry.name.as_str()))
+}
+
+/// The digest of files: whether each may be executed, its name, and the digest of its contents.
+pub(crate) fn digest_of<'e>(files: impl Iterator<Item = ((bool, &'e str), Digest)>) -> Digest {
     let mut text = String::new();
-    for (entry, digest) in entries.iter().zip(digests) {
-        let mode = if entry.executable { 'x' } else { '-' };
+    for ((executable, name), digest) in files {
+        let mode = if executable { 'x' } else { '-' };
         // Names may hold line ends.
-        writeln!(text, "{mode} {digest} {:?}", entry.name)
-            .expect("writing to a String cannot fail");
+        writeln!(text, "{mode} {digest} {name:?}").expect("writing to a String cannot fail");
     }
     blake3::Hash::from_bytes(blake3::derive_key(DOMAIN, text.as_bytes())).into()
 }
@@ -120,7 +127,7 @@ pub(crate) fn copy(entries: &[Entry], folder: &Path) -> Result<(Digest, u64), Er
             .map_err(Error::io("write", &to))?;
         digests.push(hasher.finalize().into());
     }
-    Ok((digest_of(entries, &digests), bytes))
+    Ok((digest_of(listed(entries).zip(digests)), bytes))
 }
 
 /// Finds the files below `folder/path`; `above` are the folders that are being looked through.

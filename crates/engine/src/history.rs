@@ -122,6 +122,14 @@ pub(crate) fn study(folder: &Path) -> Option<String> {
         let mut runs = runs.iter().filter_map(|path| journal::read(path).ok()?);
         return runs.next().map(|run| run.begin.study);
     }
+    unescape(name)
+}
+
+/// The name that a file's name was made from; none if it was cut.
+pub(crate) fn unescape(name: &str) -> Option<String> {
+    if name.contains(CUT) {
+        return None;
+    }
     let mut bytes = Vec::new();
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {

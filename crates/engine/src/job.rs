@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::files::hash_file;
 use crate::folders::{self, There};
+use crate::frozen;
 use crate::worker::Wire;
 use crate::{Absent, Blob, Digest, Error, Manifest, Progress, Site, Store};
 
@@ -72,6 +73,8 @@ pub struct Job<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) site: &'a Site,
     pub(crate) files: &'a BTreeMap<String, PathBuf>,
+    /// Folders as a frozen plan has them: packed in blobs.
+    pub(crate) packs: &'a BTreeMap<String, Digest>,
     pub(crate) store: &'a Store,
     pub(crate) inputs: &'a Mutex<Inputs>,
     pub(crate) absent: &'a [Absent],
@@ -207,6 +210,13 @@ impl Job<'_> {
     ///
     /// If it cannot be read or copied, or is not what it was when the run started.
     pub fn copy_folder(&self, name: &str, to: &Path) -> Result<Option<u64>, Error> {
+        if let Some(&pack) = self.packs.get(name) {
+            self.of_store(pack, self.store.verify(pack))?;
+            let path = self.store.blob_path(pack);
+            let (digest, bytes) = frozen::unpack(&path, to)?;
+            let is_it = self.manifest.inputs().get(name) == Some(&digest);
+            return is_it.then_some(Some(bytes)).ok_or(Error::Damaged { path });
+        }
         let Some(path) = self.files.get(name) else {
             return Ok(None);
         };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::history::{Durations, History};
 use crate::nearest::EarlierPoints;
 use crate::resolve::{Resolver, Unresolved};
-use crate::{Change, Digest, Error, Graph, Kinds, Record, StageId, Store, manifest};
+use crate::{Change, Digest, Error, Frozen, Graph, Kinds, Record, StageId, Store, manifest};
 
 /// What a run would do with each stage.
 #[derive(Debug)]
@@ -110,8 +110,9 @@ pub fn plan(graph: &Graph, store: &Store, kinds: &Kinds, study: &str) -> Result<
     let mut plan = make(
         graph,
         store,
-        &mut Resolver::new(graph, store, kinds)?,
+        &mut Resolver::new(graph, store, kinds, None)?,
         &history,
+        None,
     )?;
     explain_further(graph, store, &history, &mut plan.stages)?;
     Ok(plan)
@@ -123,6 +124,7 @@ pub(crate) fn make(
     store: &Store,
     resolver: &mut Resolver<'_>,
     history: &History,
+    frozen: Option<&Frozen>,
 ) -> Result<Plan, Error> {
     let durations = Durations::new(graph, history);
     let mut stages: Vec<Planned> = Vec::with_capacity(graph.len());
@@ -167,7 +169,9 @@ pub(crate) fn make(
                 Err(Unresolved::Unfit(error)) => planned.verdict = Verdict::Unfit { error },
             }
         }
-        planned.seconds = durations.expected(graph, id);
+        let of_plan = || frozen.and_then(|frozen| frozen.seconds.get(id.index()).copied());
+        let expected = of_plan().filter(|&seconds| seconds > 0.0);
+        planned.seconds = expected.or_else(|| durations.expected(graph, id));
         stages.push(planned);
     }
     demand_lost(graph, store, &mut stages, &demanded);

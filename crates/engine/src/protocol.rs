@@ -23,6 +23,8 @@ pub(crate) enum Request {
         manifest: String,
         /// Where the inputs lie that are no part of the cache.
         files: BTreeMap<String, OsString>,
+        /// Folders that are not where they were when the plan was frozen: the blobs that they are packed in.
+        packs: BTreeMap<String, Digest>,
         /// Whether to ask, once the stage is claimed on this machine, before it begins.
         ask: bool,
     },

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::worker::with_sources;
-use crate::{Blob, Digest, Error, Graph, Kinds, Manifest, Record, Source, Stage, StageId, Store};
+use crate::{
+    Blob, Digest, Error, Frozen, FrozenInput, Graph, Kinds, Manifest, Record, Source, Stage,
+    StageId, Store,
+};
 
-/// Everything that manifests are made from. Input files are hashed once, at the start.
+/// Everything that manifests are made from. Input files are hashed once, at the start; what a frozen plan has of them is
+/// taken from there.
 pub(crate) struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
@@ -33,7 +37,12 @@ impl<'a> Resolver<'a> {
     /// # Errors
     ///
     /// If nobody executes a stage's kind.
-    pub(crate) fn new(graph: &'a Graph, store: &'a Store, kinds: &'a Kinds) -> Result<Self, Error> {
+    pub(crate) fn new(
+        graph: &'a Graph,
+        store: &'a Store,
+        kinds: &'a Kinds,
+        frozen: Option<&Frozen>,
+    ) -> Result<Self, Error> {
         let mut files = HashMap::new();
         for stage in graph.stages() {
             if kinds.code(&stage.kind).is_none() {
@@ -46,7 +55,10 @@ impl<'a> Resolver<'a> {
                 if let Source::File(path) = &input.source
                     && !files.contains_key(path)
                 {
-                    let digest = store.digest_file(path);
+                    let digest = match frozen.and_then(|frozen| frozen.inputs.get(path)) {
+                        Some(input) => Ok(input.digest()),
+                        None => store.digest_file(path),
+                    };
                     files.insert(path.clone(), digest.map_err(|error| with_sources(&error)));
                 }
             }
@@ -166,9 +178,10 @@ pub(crate) fn reads<'a>(
         })
 }
 
-/// The files that a stage reads, by the names of its inputs.
-pub(crate) fn files(stage: &Stage) -> BTreeMap<String, OsString> {
+/// The files that a stage reads, by the names of its inputs; not those whose contents come from a frozen plan.
+pub(crate) fn files(stage: &Stage, frozen: Option<&Frozen>) -> BTreeMap<String, OsString> {
     let file = |source: &Source| match source {
+        Source::File(path) if frozen.is_some_and(|it| it.inputs.contains_key(path)) => None,
         Source::File(path) => Some(path.clone().into_os_string()),
         Source::Stage { .. } => None,
     };
@@ -176,6 +189,29 @@ pub(crate) fn files(stage: &Stage) -> BTreeMap<String, OsString> {
         .inputs
         .iter()
         .filter_map(|input| Some((input.name.clone(), file(&input.source)?)))
+        .collect()
+}
+
+/// What a stage reads of the inputs of a frozen plan, by the names of its inputs.
+pub(crate) fn frozen<'a>(
+    stage: &'a Stage,
+    frozen: Option<&'a Frozen>,
+) -> impl Iterator<Item = (&'a str, FrozenInput)> {
+    stage.inputs.iter().filter_map(move |input| {
+        let Source::File(path) = &input.source else {
+            return None;
+        };
+        Some((input.name.as_str(), *frozen?.inputs.get(path)?))
+    })
+}
+
+/// The folders among these, each with the blob that it is packed in.
+pub(crate) fn packs(stage: &Stage, plan: Option<&Frozen>) -> BTreeMap<String, Digest> {
+    frozen(stage, plan)
+        .filter_map(|(name, input)| match input {
+            FrozenInput::Folder { pack, .. } => Some((name.to_owned(), pack.digest)),
+            FrozenInput::File(_) => None,
+        })
         .collect()
 }
 

@@ -11,7 +11,7 @@ use crate::resolve::Resolver;
 use crate::scheduler::Scheduler;
 use crate::worker::host;
 use crate::{
-    Build, Error, Event, Graph, Keep, Kinds, Outcome, Site, StageId, Store, Summary, plan,
+    Build, Error, Event, Frozen, Graph, Keep, Kinds, Outcome, Site, StageId, Store, Summary, plan,
 };
 
 /// How to run a study.
@@ -37,6 +37,9 @@ pub struct Options {
     pub verify: Vec<StageId>,
     /// How it shares work with other machines, where the cache has a remote behind it.
     pub sharing: Sharing,
+    /// The frozen plan that is carried out, if it is one: the graph is to be its graph, and the remote behind the cache the
+    /// one that it is from.
+    pub frozen: Option<Arc<Frozen>>,
     /// Set from outside to end the run early: no stage starts any more, running ones are stopped.
     pub interrupt: Arc<AtomicBool>,
 }
@@ -53,6 +56,10 @@ pub struct Sharing {
     pub linger: Duration,
     /// The kinds of stage that are worth waiting for.
     pub worth: Vec<String>,
+    /// The kinds of stage that this copy leaves to others.
+    pub leave: Vec<String>,
+    /// What the batch system calls this copy, for those who look at it from elsewhere.
+    pub job: Option<String>,
 }
 
 impl Default for Sharing {
@@ -64,6 +71,8 @@ impl Default for Sharing {
             ttl,
             linger: Duration::from_mins(10),
             worth: Vec::new(),
+            leave: Vec::new(),
+            job: None,
         }
     }
 }
@@ -103,8 +112,13 @@ pub fn run(
         }
         history => history?,
     };
-    let mut resolver = Resolver::new(graph, store, kinds)?;
-    let plan = plan::make(graph, store, &mut resolver, &history)?;
+    let frozen = options.frozen.as_deref();
+    if let Some(frozen) = frozen {
+        frozen.check_build(&options.build)?;
+        frozen.prepare(store)?;
+    }
+    let mut resolver = Resolver::new(graph, store, kinds, frozen)?;
+    let plan = plan::make(graph, store, &mut resolver, &history, frozen)?;
     if plan.run() > 0 {
         store.check_writable()?;
     }

@@ -210,7 +210,8 @@ impl<'a> Scheduler<'a> {
         }
         self.leave()?;
         let shares = self.elsewhere.is_some();
-        let leaves = !self.stopping && self.elsewhere.as_ref().is_some_and(Elsewhere::is_reachable);
+        let reaches = self.elsewhere.as_ref().is_some_and(Elsewhere::is_reachable);
+        let leaves = !self.stopping && (reaches || !self.options.sharing.leave.is_empty());
         // Ends the workers before anybody is told that the run is over.
         drop(self.pool);
         let outcomes: Vec<Outcome> = self
@@ -331,6 +332,15 @@ impl<'a> Scheduler<'a> {
                 self.make_again(stage);
             }
             return Ok(());
+        }
+        if !self.leaves(id) {
+            if self.fetch_inputs(id) {
+                return Ok(());
+            }
+            if let Some(error) = self.lost_input(id) {
+                self.fail(id, error, None);
+                return Ok(());
+            }
         }
         if self.lead(id, text, key) {
             self.queue(id, key);
@@ -497,7 +507,7 @@ impl<'a> Scheduler<'a> {
             // One that is running has what it needs; one that is settled has its result.
             if matches!(
                 self.node(reader).state,
-                State::Waiting | State::Ready | State::Fetching | State::Elsewhere
+                State::Waiting | State::Ready | State::Fetching | State::Elsewhere | State::Left
             ) {
                 if self.leads(reader) {
                     self.dismiss_followers(reader);
@@ -520,7 +530,7 @@ impl<'a> Scheduler<'a> {
                 .get(key)
                 .is_some_and(|followers| !followers.contains(&id))
         };
-        matches!(node.state, State::Ready | State::Elsewhere)
+        matches!(node.state, State::Ready | State::Elsewhere | State::Left)
             && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
     }
 }

@@ -76,8 +76,9 @@ pub fn so_far(
     let plan = plan::make(
         graph,
         store,
-        &mut Resolver::new(graph, store, kinds)?,
+        &mut Resolver::new(graph, store, kinds, None)?,
         &history,
+        None,
     )?;
     let mut making = Making {
         graph,
@@ -133,6 +134,7 @@ impl Making<'_> {
                 manifest: &manifest,
                 site: &site,
                 files: &BTreeMap::new(),
+                packs: &BTreeMap::new(),
                 store: self.store,
                 inputs: &self.inputs,
                 absent: &absent,

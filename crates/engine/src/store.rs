@@ -137,13 +137,16 @@ impl Store {
         self.remote.as_ref()
     }
 
-    /// The result under a key, of the remote if it is not here: then it is kept here, too.
+    /// The result under a key, of the remote if it is not here: then it is kept here, too, unless it is packed.
     pub(crate) fn find(&self, key: Digest) -> Result<Lookup, Error> {
         let mut lookup = self.lookup(key)?;
         if lookup.record.is_none()
-            && let Some(remote) = self.remote.as_ref().filter(|remote| remote.knew(key))
+            && let Some(remote) = &self.remote
         {
-            lookup.record = remote.take(self, key)?.map(|taken| taken.record);
+            lookup.record = remote.find_packed(key);
+            if lookup.record.is_none() && remote.knew(key) {
+                lookup.record = remote.take(self, key)?.map(|taken| taken.record);
+            }
         }
         Ok(lookup)
     }

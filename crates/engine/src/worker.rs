@@ -18,8 +18,8 @@ use crate::job::{Execute, Inputs, Job, lock};
 use crate::log::printable;
 use crate::protocol::{Reply, Request};
 use crate::{
-    Build, CheckpointName, Error, Interrupted, Manifest, Progress, Provenance, Site, Store, clock,
-    mask_users,
+    Build, CheckpointName, Digest, Error, Interrupted, Manifest, Progress, Provenance, Site, Store,
+    clock, mask_users,
 };
 
 /// Reports of progress are at least this far apart.
@@ -73,6 +73,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
         let Request::Execute {
             manifest,
             files,
+            packs,
             ask,
         } = next()??
         else {
@@ -81,7 +82,7 @@ pub fn serve(executor: &mut dyn Execute, build: &Build) -> Result<(), Error> {
         let answer = || next()?;
         let may_begin = ask.then_some(&answer as &dyn Fn() -> Result<Request, Error>);
         let reply = worker
-            .answer(&manifest, files, may_begin)
+            .answer(&manifest, files, &packs, may_begin)
             .unwrap_or_else(|error| Reply::Failed {
                 error: printable(&with_sources(&error)),
                 unstored: matches!(error, Error::Io { .. }),
@@ -131,6 +132,7 @@ impl Worker<'_> {
         &mut self,
         text: &str,
         files: BTreeMap<String, OsString>,
+        packs: &BTreeMap<String, Digest>,
         may_begin: Option<&dyn Fn() -> Result<Request, Error>>,
     ) -> Result<Reply, Error> {
         let manifest = Manifest::parse(text)?;
@@ -162,6 +164,7 @@ impl Worker<'_> {
             manifest: &manifest,
             site: &self.site,
             files: &files,
+            packs,
             store: &self.store,
             inputs: &self.inputs,
             absent: &[],

@@ -139,6 +139,8 @@ impl Site {
             linger: said.linger.unwrap_or(default.linger),
             // What else there is takes less time than waiting for it.
             worth: vec!["train".to_owned(), "command".to_owned()],
+            leave: Vec::new(),
+            job: None,
         }
     }
 

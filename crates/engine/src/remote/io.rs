@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fleet::{Beat, CopyId, Reply, Request, Ticket};
 
-use super::{Remote, lock};
+use super::{About, Remote, lock};
 use crate::worker::with_sources;
 use crate::{CheckpointName, Digest, Error, Problem, Store};
 
@@ -15,6 +15,8 @@ const THREADS: (usize, usize) = (4, 4);
 /// Something to do.
 pub(crate) enum Task {
     Ask(Ticket, Request<Digest>),
+    /// Write a beat, with what else is told of this copy.
+    Beat(Ticket, Beat<Digest>, Box<About>),
     /// Bring blobs into the cache.
     Fetch(Vec<Digest>),
     /// Store the newest checkpoint of an attempt at a stage.
@@ -87,7 +89,7 @@ impl Io {
     pub(crate) fn send(&self, task: Task) {
         let queue = match task {
             Task::Ask(_, Request::Publish(_)) => &self.bulk,
-            Task::Ask(..) => &self.quick,
+            Task::Ask(..) | Task::Beat(..) => &self.quick,
             _ => &self.bulk,
         };
         queue.send(task).expect("the threads live as long as this");
@@ -132,6 +134,15 @@ impl Hand {
                     error: why(&error),
                 },
             },
+            Task::Beat(ticket, beat, about) => {
+                let written = remote.beat(&self.copy, &beat, &about);
+                Done::Answer {
+                    ticket,
+                    reply: written.as_ref().map_or(Reply::Lost, |()| Reply::Created),
+                    mismatch: None,
+                    error: written.err().as_ref().and_then(why),
+                }
+            }
             Task::Fetch(blobs) => {
                 let fetch = |&digest: &Digest| remote.fetch(cache, digest).map(drop);
                 let fetched = blobs.iter().try_for_each(fetch);

@@ -6,8 +6,10 @@
 //! at the start.
 
 mod checkpoints;
+mod copies;
 pub(crate) mod io;
 mod objects;
+pub(crate) mod plans;
 mod record;
 mod requests;
 mod synced;
@@ -20,10 +22,13 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
+use crate::frozen::pack::Packed;
 use crate::store::is_full;
 use crate::store::presence::cannot_write;
 use crate::worker::host;
 use crate::{Blob, Contents, Digest, Error, Record, Store, sealed};
+pub(crate) use copies::{About, AboutStage};
+pub use copies::{CopySeen, FailureSeen, HeldSeen};
 use objects::{Folder, Objects};
 use synced::Synced;
 
@@ -44,6 +49,13 @@ pub struct Remote {
     /// Blobs that it was found not to have, or to have damaged.
     lost: Mutex<HashSet<Digest>>,
     synced: Mutex<Synced>,
+    /// Records that need not be asked for one by one, and the packs that they are from.
+    packed: Mutex<Packed>,
+    unpacked: Mutex<HashSet<Digest>>,
+    /// Held while a pack is fetched.
+    unpacking: Mutex<()>,
+    /// How many small outputs were taken from their records although they are packed.
+    singles: AtomicUsize,
     /// Copies that have said their last: their beats are not read again.
     ended: Mutex<HashSet<String>>,
     /// How often it was asked for something.
@@ -85,6 +97,10 @@ impl Remote {
             voids: Mutex::default(),
             lost: Mutex::default(),
             synced: Mutex::default(),
+            packed: Mutex::default(),
+            unpacked: Mutex::default(),
+            unpacking: Mutex::default(),
+            singles: AtomicUsize::new(0),
             ended: Mutex::default(),
             asked: AtomicUsize::new(0),
         };
@@ -194,6 +210,11 @@ impl Remote {
         self.is_synced(key) && !lock(&self.lost).contains(&blob.digest)
     }
 
+    /// Whether it was found not to have a blob.
+    pub(crate) fn has_lost(&self, blob: &Blob) -> bool {
+        lock(&self.lost).contains(&blob.digest)
+    }
+
     /// Whether a stage had a record when the remote was opened.
     pub(crate) fn knew(&self, key: Digest) -> bool {
         self.known.contains(&key)
@@ -227,8 +248,27 @@ impl Remote {
         Ok(Some(Taken { record, mismatch }))
     }
 
-    /// The record that holds, with its number; its small outputs are then in the cache. A damaged one becomes void.
+    /// The record of a stage that was packed, where the cache has none: it is not kept there.
+    pub(crate) fn find_packed(&self, key: Digest) -> Option<Arc<Record>> {
+        let (_, record) = self.packed(key)?;
+        let lost = lock(&self.lost);
+        if record.outputs.values().any(|it| lost.contains(&it.digest)) {
+            return None;
+        }
+        lock(&self.synced).note(key);
+        Some(record)
+    }
+
+    /// The record that holds, with its number. A damaged one becomes void.
     fn record(&self, cache: &Store, key: Digest) -> Result<Option<(u32, Record)>, Error> {
+        if let Some((number, record)) = self.packed(key) {
+            return Ok(Some((number, Record::clone(&record))));
+        }
+        self.read_record(cache, key)
+    }
+
+    /// As [`record`](Self::record), from its own object; its small outputs are then in the cache.
+    fn read_record(&self, cache: &Store, key: Digest) -> Result<Option<(u32, Record)>, Error> {
         for number in 1.. {
             if lock(&self.voids).contains(&(key, number)) {
                 continue;
@@ -311,6 +351,13 @@ impl Remote {
 
     /// Brings a blob into the cache, checked: false if the remote does not have it.
     pub(crate) fn fetch(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
+        if self.fetch_packed(cache, digest)? {
+            return Ok(true);
+        }
+        self.fetch_object(cache, digest)
+    }
+
+    fn fetch_object(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
         let found = match self.objects().read(&blob_name(digest))? {
             None => None,
             Some(mut contents) => {
@@ -328,7 +375,7 @@ impl Remote {
     }
 
     /// Notes that the remote holds the cache's record of a stage.
-    pub(crate) fn mark(&self, cache: &Store, key: Digest) -> Result<(), Error> {
+    fn mark(&self, cache: &Store, key: Digest) -> Result<(), Error> {
         lock(&self.synced).add(cache, key)
     }
 

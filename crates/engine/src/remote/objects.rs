@@ -10,6 +10,8 @@
 //! attempt/<key>-<n>.released     it was given up
 //! fail/<key>-<n>                 it failed: why, end of the log, run
 //! ckpt/<key>-<n>                 how far the attempt has come; overwritten by its owner
+//! run/<study>/<run>/plan         a frozen plan; created only
+//! run/<study>/<run>/known/<copy> where records lie packed; created only
 //! run/<study>/<run>/beat/<copy>  a copy's sign of life; overwritten by its owner
 //! remote                         which remote this is
 //! ```
@@ -18,6 +20,7 @@ use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::{Error, Store};
 
@@ -34,6 +37,8 @@ pub(crate) trait Objects: Debug + Send + Sync {
     fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, Error>;
     /// An object's length in bytes.
     fn length(&self, name: &str) -> Result<Option<u64>, Error>;
+    /// When an object was last written, by the clock of the store, if it says that.
+    fn modified(&self, name: &str) -> Result<Option<SystemTime>, Error>;
     /// The names that begin with this one and a slash.
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
     /// Deletes an object that may have gone already.
@@ -93,6 +98,11 @@ impl Objects for Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => self.check().map(|()| None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
+    }
+
+    fn modified(&self, name: &str) -> Result<Option<SystemTime>, Error> {
+        let file = fs::metadata(self.at(name));
+        Ok(file.and_then(|file| file.modified()).ok())
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {

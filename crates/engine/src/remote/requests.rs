@@ -6,7 +6,7 @@ use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Remote, lock};
+use super::{About, Remote, lock};
 use crate::{Digest, Error, Store, sealed};
 
 /// A reply, and whether the cache had promised another result than the one that holds.
@@ -80,10 +80,7 @@ impl Remote {
                 created(is_new)
             }
             Request::Beat(beat) => {
-                let body = serde_json::to_vec(&beat).expect("a beat has string keys only");
-                let object = sealed::seal("beat", &body);
-                self.objects()
-                    .overwrite(&beat_name(copy), &mut &object[..])?;
+                self.beat(copy, &beat, &About::default())?;
                 Reply::Created
             }
             Request::Beats(others) => Reply::Beats(self.beats(copy, &others)?),
@@ -115,13 +112,17 @@ impl Remote {
         Ok(beats)
     }
 
-    fn say(&self, name: &str, kind: &str, what: &impl Serialize) -> Result<bool, Error> {
+    pub(super) fn say(&self, name: &str, kind: &str, what: &impl Serialize) -> Result<bool, Error> {
         let body = serde_json::to_vec(what).expect("what copies say has string keys only");
         self.create(name, &sealed::seal(kind, &body))
     }
 
     /// What a copy said; none if it said nothing that can be read.
-    fn hear<T: DeserializeOwned>(&self, name: &str, kind: &str) -> Result<Option<T>, Error> {
+    pub(super) fn hear<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        kind: &str,
+    ) -> Result<Option<T>, Error> {
         let Some(object) = self.read(name)? else {
             return Ok(None);
         };
@@ -134,7 +135,7 @@ impl Remote {
 }
 
 /// `RUN/COPY`, where its beat lies.
-fn beat_name(copy: &CopyId) -> String {
+pub(super) fn beat_name(copy: &CopyId) -> String {
     let (run, copy) = copy.as_str().rsplit_once('/').unwrap_or_default();
     format!("run/{run}/beat/{copy}")
 }

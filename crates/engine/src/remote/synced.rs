@@ -11,6 +11,8 @@ use crate::{Digest, Error, Store};
 #[derive(Debug, Default)]
 pub(crate) struct Synced {
     keys: HashSet<Digest>,
+    /// Those of which this is known for as long as this process lives.
+    noted: HashSet<Digest>,
     path: PathBuf,
     file: Option<File>,
 }
@@ -26,13 +28,19 @@ impl Synced {
         };
         Ok(Self {
             keys: text.lines().filter_map(|line| line.parse().ok()).collect(),
+            noted: HashSet::new(),
             path,
             file: None,
         })
     }
 
     pub(crate) fn contains(&self, key: Digest) -> bool {
-        self.keys.contains(&key)
+        self.keys.contains(&key) || self.noted.contains(&key)
+    }
+
+    /// Notes it for this process alone.
+    pub(crate) fn note(&mut self, key: Digest) {
+        self.noted.insert(key);
     }
 
     pub(crate) fn add(&mut self, cache: &Store, key: Digest) -> Result<(), Error> {

@@ -39,7 +39,8 @@ impl Scheduler<'_> {
             }
             let request = Request::Execute {
                 manifest: self.nodes[id.index()].resolved().0.to_owned(),
-                files: resolve::files(self.graph.stage(id)),
+                files: resolve::files(self.graph.stage(id), self.options.frozen.as_deref()),
+                packs: resolve::packs(self.graph.stage(id), self.options.frozen.as_deref()),
                 ask: self.elsewhere.is_some(),
             };
             if self.pool.execute(id, &request) {
@@ -90,6 +91,7 @@ impl Scheduler<'_> {
                 self.emit(Event::CheckpointNotKept { stage, error });
             }
             (Said::Reply(Reply::Progress(progress)), Some(stage)) => {
+                self.told_progress(stage, &progress);
                 self.emit(Event::Progress { stage, progress });
             }
             (

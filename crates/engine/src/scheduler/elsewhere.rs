@@ -10,18 +10,20 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fleet::{CopyId, Member, Stand, Terms};
 
-use super::node::{Ready, State};
+use super::node::{Node, Ready, State};
 use super::{Heard, Scheduler};
 use crate::pool::WorkerId;
 use crate::protocol::Request;
-use crate::remote::{self, io};
+use crate::remote::{self, About, AboutStage, io};
+use crate::resolve;
 use crate::worker::host;
 use crate::{
-    Blob, CheckpointName, Digest, Error, Options, Record, Remote, StageId, Store, history,
+    Blob, CheckpointName, Digest, Error, Options, PlanId, Progress, Record, Remote, StageId, Store,
+    clock, history,
 };
 
 /// The run that copies are of which were started by hand, each with the study's file.
@@ -52,6 +54,13 @@ pub(super) struct Elsewhere {
     error: Option<String>,
     /// Whether it was said that something cannot be fetched.
     told: bool,
+    /// The plan that is carried out, and what this copy has published of it.
+    plan: Option<PlanId>,
+    published: Vec<Digest>,
+    copy: CopyId,
+    /// What is told of this copy, and how far the stages are that it runs.
+    about: About,
+    progress: HashMap<StageId, Progress>,
 }
 
 /// A stage that is claimed on this machine.
@@ -72,19 +81,24 @@ impl Elsewhere {
         let Some(remote) = store.remote().filter(writable) else {
             return Ok(None);
         };
-        let run = format!("{}/{BY_HAND}", history::escape(&options.study));
+        let plan = options.frozen.as_ref().map(|frozen| frozen.plan_id());
+        let run = match &plan {
+            Some(plan) => remote::plans::run(plan),
+            None => format!("{}/{BY_HAND}", history::escape(&options.study)),
+        };
         let name = format!("{}-{}", history::escape(&host()), remote::token());
         let copy = CopyId::from(format!("{run}/{name}"));
         let terms = Terms {
             beat: options.sharing.beat,
             ttl: options.sharing.ttl,
+            lasting: plan.is_some(),
             ..Terms::default()
         };
         let mut member = Member::new(copy.clone(), run, terms, Duration::ZERO);
         member.learn(remote.known());
         let mut hasher = DefaultHasher::new();
         copy.hash(&mut hasher);
-        let io = io::Io::start(Arc::clone(remote), store, copy, move |done| {
+        let io = io::Io::start(Arc::clone(remote), store, copy.clone(), move |done| {
             heard.send(Heard::Remote(done)).is_ok()
         })?;
         Ok(Some(Self {
@@ -103,6 +117,16 @@ impl Elsewhere {
             idle: None,
             error: None,
             told: false,
+            plan,
+            published: Vec::new(),
+            copy,
+            about: About {
+                host: host(),
+                job: options.sharing.job.clone(),
+                started: clock::utc(SystemTime::now()),
+                ..About::default()
+            },
+            progress: HashMap::new(),
         }))
     }
 
@@ -184,9 +208,34 @@ impl Scheduler<'_> {
         let mut blobs = outputs;
         blobs.retain(|(key, blob)| !self.store.holds(blob) && remote.holds(*key, blob));
         let blobs: Vec<Digest> = blobs.into_iter().map(|(_, blob)| blob.digest).collect();
-        if blobs.is_empty() {
+        !blobs.is_empty() && self.fetch_blobs(id, blobs)
+    }
+
+    /// Has what a stage reads of a frozen plan's input files brought here, where it is not; whether there is such.
+    pub(super) fn fetch_inputs(&mut self, id: StageId) -> bool {
+        let Some(remote) = self.store.remote() else {
             return false;
-        }
+        };
+        let inputs = resolve::frozen(self.graph.stage(id), self.options.frozen.as_deref());
+        let missing = inputs.map(|(_, input)| input.blob());
+        let missing = missing.filter(|blob| !self.store.holds(blob) && !remote.has_lost(blob));
+        let missing: Vec<Digest> = missing.map(|blob| blob.digest).collect();
+        !missing.is_empty() && self.fetch_blobs(id, missing)
+    }
+
+    /// A file that a stage reads and whose contents are neither here nor in the remote.
+    pub(super) fn lost_input(&self, id: StageId) -> Option<String> {
+        let inputs = resolve::frozen(self.graph.stage(id), self.options.frozen.as_deref());
+        let mut lost = inputs.filter(|(_, input)| !self.store.holds(&input.blob()));
+        lost.next().map(|(name, _)| {
+            format!("the remote has lost the input {name:?} of the plan; freeze the study anew")
+        })
+    }
+
+    fn fetch_blobs(&mut self, id: StageId, blobs: Vec<Digest>) -> bool {
+        let Some(remote) = self.store.remote() else {
+            return false;
+        };
         if let Some(others) = &mut self.elsewhere {
             others.io.send(io::Task::Fetch(blobs.clone()));
             others.fetching.push((id, blobs));
@@ -228,13 +277,24 @@ impl Scheduler<'_> {
         self.ready.push(ready);
     }
 
+    /// Whether a stage is of a kind that this copy leaves to others.
+    pub(super) fn leaves(&self, id: StageId) -> bool {
+        let leave = &self.options.sharing.leave;
+        leave.contains(&self.graph.stage(id).kind)
+    }
+
     /// Whether no other copy has a ready stage, as far as is known; else it is taken out of the queue.
     pub(super) fn is_free(&mut self, id: StageId) -> bool {
+        let is_left = self.leaves(id);
         let Some(others) = &mut self.elsewhere else {
-            return true;
+            if is_left {
+                self.node(id).state = State::Left;
+            }
+            return !is_left;
         };
         let key = self.nodes[id.index()].resolved().1;
         let state = match others.member.stand(key) {
+            Stand::Free | Stand::Busy if is_left => State::Left,
             Stand::Free => return true,
             Stand::Busy => {
                 others.member.wait_for(key);
@@ -283,6 +343,42 @@ impl Scheduler<'_> {
         let key = self.nodes[id.index()].resolved().1;
         if let Some(others) = &mut self.elsewhere {
             others.release(key);
+        }
+    }
+
+    /// A stage of this copy says how far it is.
+    pub(super) fn told_progress(&mut self, id: StageId, progress: &Progress) {
+        if let Some(others) = &mut self.elsewhere {
+            others.progress.insert(id, progress.clone());
+        }
+    }
+
+    /// What is told of this copy with a beat.
+    pub(super) fn about(&mut self) -> About {
+        let count = |is: fn(&Node) -> bool| self.nodes.iter().filter(|&node| is(node)).count();
+        let ran = count(|node| node.ran || node.executed);
+        let failed = count(|node| node.state == State::Failed);
+        let Some(others) = &mut self.elsewhere else {
+            return About::default();
+        };
+        let nodes = &self.nodes;
+        others
+            .progress
+            .retain(|id, _| nodes[id.index()].state == State::Running);
+        let running = others.leases.iter().filter(|(_, it)| it.attempt.is_some());
+        let runs = running.filter_map(|(&key, _)| {
+            let id = others.stages.get(&key)?;
+            let stage = AboutStage {
+                name: self.graph.stage(*id).name.clone(),
+                progress: others.progress.get(id).cloned(),
+            };
+            Some((key, stage))
+        });
+        About {
+            ran,
+            failed,
+            runs: runs.collect(),
+            ..others.about.clone()
         }
     }
 

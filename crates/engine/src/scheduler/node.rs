@@ -17,6 +17,8 @@ pub(super) enum State {
     Fetching,
     /// Another copy of the program has it, on another machine.
     Elsewhere,
+    /// It is of a kind that this copy leaves to others.
+    Left,
     /// Cached or done, as [`Node::ran`] says.
     Settled,
     Failed,
@@ -118,6 +120,7 @@ impl Node {
                 log: self.manifest.as_ref().map(|(_, key)| store.log_path(*key)),
             },
             (State::Skipped(because), _) => Outcome::Skipped { because },
+            (State::Left, _) => Outcome::Elsewhere,
             (State::Waiting | State::Ready | State::Elsewhere, _) if leaves => Outcome::Elsewhere,
             _ => Outcome::NotRun,
         }

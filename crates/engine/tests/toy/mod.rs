@@ -227,7 +227,10 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
             ),
             linger: Duration::from_secs(20),
             worth: vec!["sum".to_owned()],
+            leave: Vec::new(),
+            job: None,
         },
+        frozen: None,
         interrupt: Arc::new(AtomicBool::new(false)),
     }
 }

@@ -205,6 +205,7 @@ fn options(
         build: build()?,
         keep_going: true,
         sharing: Sharing::default(),
+        frozen: None,
         verify: graph
             .iter()
             .filter(|(_, stage)| stage.kind == "report")

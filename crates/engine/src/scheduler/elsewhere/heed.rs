@@ -29,6 +29,11 @@ impl Scheduler<'_> {
         }
         while let Some(out) = self.elsewhere.as_mut().and_then(|it| it.member.poll()) {
             match out {
+                Out::Request(ticket, fleet::Request::Beat(beat)) => {
+                    let about = Box::new(self.about());
+                    let others = self.elsewhere.as_ref();
+                    others.inspect(|others| others.io.send(io::Task::Beat(ticket, beat, about)));
+                }
                 Out::Request(ticket, request) => {
                     let others = self.elsewhere.as_ref();
                     others.inspect(|others| others.io.send(io::Task::Ask(ticket, request)));
@@ -115,6 +120,9 @@ impl Scheduler<'_> {
             return Ok(());
         };
         let (state, executed) = (self.node(id).state, self.node(id).executed);
+        if executed && let Some(others) = &mut self.elsewhere {
+            others.published.push(key);
+        }
         match (self.store.lookup(key)?.record, state) {
             (Some(record), State::Publishing) => self.settle_leader(id, record, executed),
             // It went on alone, and may have gone on with another result.

@@ -90,6 +90,18 @@ impl Scheduler<'_> {
                 self.hear_remote(done);
             }
         }
+        if let Some(others) = self
+            .elsewhere
+            .as_ref()
+            .filter(|it| it.member.is_reachable())
+            && let Some(plan) = &others.plan
+        {
+            let copy = others.copy.as_str().rsplit('/').next().unwrap_or_default();
+            // Those that begin later ask for each record then.
+            let _ = others
+                .remote
+                .put_known(self.store, plan, copy, &others.published);
+        }
         let unpublished = self.elsewhere.as_ref().map_or(0, |it| it.publishing.len());
         if unpublished > 0 {
             self.emit(Event::NotPublished {
