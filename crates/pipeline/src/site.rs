@@ -112,6 +112,24 @@ impl Site {
 }
 
 impl Site {
+    /// The remote as other machines name it, if there is one: they have other working folders.
+    pub(crate) fn remote_for_others(&self) -> Result<Option<String>, Failure> {
+        let Some(remote) = &self.remote else {
+            return Ok(None);
+        };
+        let Some(text) = remote.to_str() else {
+            return Err(Failure::Usage(format!(
+                "the name of the remote is not UTF-8: {}",
+                remote.display()
+            )));
+        };
+        if text.contains("://") {
+            return Ok(Some(text.to_owned()));
+        }
+        let absolute = std::path::absolute(remote)?;
+        Ok(Some(absolute.to_string_lossy().into_owned()))
+    }
+
     /// The cache, with what is behind it; to be run on, or only to be read.
     pub(crate) fn store(&self, use_of: Use) -> Result<Store, Failure> {
         let mut store = Store::open(&self.cache)?;

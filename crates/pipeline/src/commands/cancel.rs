@@ -1,12 +1,13 @@
 //! `pipeline cancel`: the jobs of a submitted study, out of the queue.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::cli::Cli;
 use crate::cli::slurm::Cancel;
-use crate::commands::counted;
-use crate::commands::frozen::plan_named;
+use crate::commands::status::plan::study_name;
+use crate::commands::{counted, freeze};
 use crate::site::{Site, Use};
 use crate::slurm::{Client, job_name};
 use crate::{DONE, FAILED, Failure};
@@ -15,9 +16,10 @@ use crate::{DONE, FAILED, Failure};
 const PATIENCE: Duration = Duration::from_secs(45);
 
 pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
-    let site = Site::find(cli, None)?;
+    let file = Some(Path::new(&arguments.study)).filter(|path| path.is_file());
+    let site = Site::find(cli, file)?;
     let store = site.store(Use::Read)?;
-    let plan = plan_named(&store, &arguments.study)?;
+    let plan = freeze::find(&store, &study_name(&arguments.study)?)?.plan_id();
     let name = job_name(&plan.study, &plan.id);
     let queue = Client.queue(&name)?;
     if queue.is_empty() {

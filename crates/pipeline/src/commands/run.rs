@@ -159,7 +159,9 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     Ok(match (summary.interrupted(), is_well(&summary)) {
         (true, _) if arguments.requeue && signals::time_is_up() => {
             slurm::requeue()?;
-            errln!("the time limit is near: this task goes on once the cluster has a place for it again");
+            errln!(
+                "the time limit is near: this task goes on once the cluster has a place for it again"
+            );
             REQUEUED
         }
         (true, _) => INTERRUPTED,

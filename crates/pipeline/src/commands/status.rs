@@ -1,4 +1,6 @@
-//! `pipeline status`: what runs on the cache now, and how the last runs ended.
+//! `pipeline status`: what runs on the cache now, and how the last runs ended; or how a frozen plan is.
+
+pub(super) mod plan;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -9,14 +11,17 @@ use serde_json::{Value, json};
 use super::failures::without_numbers;
 use super::plan::duration;
 use crate::cli::Cli;
-use crate::cli::cache::AsJson;
+use crate::cli::slurm::Status;
 use crate::commands::{counted, open};
 use crate::{DONE, Failure};
 
 /// How many runs are named that have ended.
 const LAST: usize = 10;
 
-pub(crate) fn status(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
+pub(crate) fn status(cli: &Cli, arguments: &Status) -> Result<u8, Failure> {
+    if let Some(study) = &arguments.study {
+        return plan::status(cli, arguments, study);
+    }
     let store = open(cli, None)?;
     let runs = store.runs()?;
     let (alive, over): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.alive);

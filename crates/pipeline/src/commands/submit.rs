@@ -1,17 +1,21 @@
 //! `pipeline submit`: a study frozen in a remote, and jobs of Slurm that carry it out.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use engine::{FreezeOptions, Frozen, Graph, Plan, Verdict};
+use engine::{Frozen, Graph, Plan, Verdict};
 
+use super::freeze::freeze;
 use super::plan::{duration, grouped};
 use crate::cli::slurm::Submit;
 use crate::cli::{self, Cli};
-use crate::commands::{build, counted, expand, load};
+use crate::commands::{counted, expand, load};
 use crate::output::out;
 use crate::site::{Site, Use};
 use crate::slurm::{Client, Job, job_name, quoted};
+use crate::so_far::Quoted;
 use crate::{DONE, Failure, stages};
 
 /// Seconds of notice before the time limit, unless the site file says how many.
@@ -47,22 +51,18 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
         (None, plan)
     } else {
         check(client, &tasks)?;
-        let options = FreezeOptions {
-            study: study.name().to_owned(),
-            keep_going: true,
-            device: tasks.device.to_owned(),
-            build: build()?,
-            program: super::frozen::program(&study, &arguments.file),
-        };
-        let frozen = engine::freeze(&graph, &store, &stages::kinds(), options)?;
+        let of = Quoted::new(&study, &arguments.file.study);
+        let frozen = freeze(&of, &graph, &store, tasks.device, true)?;
         let plan = frozen.plan(&store, &stages::kinds())?;
         (Some(frozen), plan)
     };
+    if let Some(frozen) = &frozen {
+        download(&site, frozen, &plan)?;
+    }
     let left = Left::of(&graph, &plan);
     let count = tasks.count(&left);
     let id = frozen.as_ref().map_or(NO_ID, |frozen: &Frozen| &frozen.id);
     let submission = Submission {
-        cli,
         arguments,
         tasks: &tasks,
         name: job_name(study.name(), id),
@@ -72,7 +72,11 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
         remote,
         site: site.file.as_ref().map(|file| &*file.path),
     };
-    let arrays = if left.stages == 0 { 0 } else { left.layers * tasks.waves };
+    let arrays = if left.stages == 0 {
+        0
+    } else {
+        left.layers * tasks.waves
+    };
     let each = submission.each(count)?;
     let last = submission.last()?;
     if arguments.dry_run {
@@ -125,9 +129,34 @@ fn check(client: Client, tasks: &Tasks<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes here what needs the network, which nodes often do not have.
+fn download(site: &Site, frozen: &Frozen, plan: &Plan) -> Result<(), Failure> {
+    let missing = frozen
+        .graph
+        .iter()
+        .any(|(id, stage)| stage.kind == "download" && plan.stage(id).verdict != Verdict::Cached);
+    if !missing {
+        return Ok(());
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["run", "--no-train", "--linger", "0", "--plan"]);
+    command.arg(frozen.plan_id().to_string());
+    command.arg("--cache").arg(&site.cache);
+    if let Some(remote) = &site.remote {
+        command.arg("--remote").arg(remote);
+    }
+    // It draws no page that anybody wants.
+    let reports = tempfile::tempdir()?;
+    let done = command.arg("--reports").arg(reports.path()).status()?;
+    if done.success() {
+        return Ok(());
+    }
+    Err("what the study downloads could not be made; nothing was submitted".into())
+}
+
 /// What each task is given.
 struct Tasks<'a> {
-    slurm: &'a study::Slurm,
+    slurm: study::Slurm,
     /// How many, if anybody said so.
     said: Option<usize>,
     waves: usize,
@@ -142,21 +171,24 @@ struct Tasks<'a> {
 impl<'a> Tasks<'a> {
     fn new(arguments: &'a Submit, site: &'a Site) -> Self {
         let (said, file) = (&arguments.site, site.file.as_ref());
-        let slurm = site.slurm();
+        let slurm = file.map(|file| file.slurm.clone()).unwrap_or_default();
         let of_file = |value: fn(&study::Site) -> Option<usize>| file.and_then(value);
-        let threads = said.threads.map(std::num::NonZero::get);
+        let threads = said.threads.map(NonZero::get);
         let threads = threads.or(of_file(|file| file.threads)).unwrap_or(1);
-        let jobs = said.jobs.map(std::num::NonZero::get);
+        let jobs = said.jobs.map(NonZero::get);
         let jobs = jobs.or(of_file(|file| file.jobs));
-        let has_gpus = slurm.options.iter().any(|it| it.starts_with("--gres=gpu") || it.starts_with("--gpus"));
+        let has_gpus = slurm
+            .options
+            .iter()
+            .any(|it| it.starts_with("--gres=gpu") || it.starts_with("--gpus"));
         let cpus = slurm.cpus.or(jobs.map(|jobs| jobs.saturating_mul(threads)));
         let of_cores = (cpus.unwrap_or(1) / threads).max(1);
         let device = said.device.as_deref();
         let device = device.or_else(|| Some(file?.device?.name()));
         Self {
+            said: arguments.tasks.map(NonZero::get).or(slurm.tasks),
+            waves: arguments.waves.map_or(slurm.waves, NonZero::get),
             slurm,
-            said: arguments.tasks.map(std::num::NonZero::get).or(slurm.tasks),
-            waves: arguments.waves.map_or(slurm.waves, std::num::NonZero::get),
             // The machine that submits need not have the GPU of those that train.
             device: device.filter(|&name| name != "auto").unwrap_or(
                 if has_gpus && training::device::missing_feature("cuda").is_none() {
@@ -167,7 +199,10 @@ impl<'a> Tasks<'a> {
             ),
             threads,
             jobs: jobs.or((!has_gpus).then_some(of_cores)),
-            jobs_per_gpu: said.jobs_per_gpu.map(std::num::NonZero::get).or(of_file(|file| file.jobs_per_gpu)),
+            jobs_per_gpu: said
+                .jobs_per_gpu
+                .map(NonZero::get)
+                .or(of_file(|file| file.jobs_per_gpu)),
             cpus,
         }
     }
@@ -177,8 +212,12 @@ impl<'a> Tasks<'a> {
         let at_once = self.jobs.or(self.jobs_per_gpu).unwrap_or(1);
         let useful = left.stages.div_ceil(at_once).max(1);
         self.said.unwrap_or_else(|| {
-            let by_work = left.seconds.map(|seconds| (seconds / at_once as f64 / WORK).ceil() as usize);
-            by_work.map_or(TASKS.1, |tasks| tasks.clamp(1, TASKS.0)).min(useful)
+            let by_work = left
+                .seconds
+                .map(|seconds| (seconds / at_once as f64 / WORK).ceil() as usize);
+            by_work
+                .map_or(TASKS.1, |tasks| tasks.clamp(1, TASKS.0))
+                .min(useful)
         })
     }
 }
@@ -204,12 +243,15 @@ impl Left {
             let above = graph.upstream(id).iter();
             let above = above.map(|read| layer[read.index()]).max().unwrap_or(0);
             let planned = plan.stage(id);
-            let trains = stages::trains(&stage.kind);
+            let trains = stages::TRAINS.contains(&&*stage.kind);
             let open = !matches!(planned.verdict, Verdict::Cached | Verdict::Shared { .. });
             layer[id.index()] = above;
             if trains && open {
                 left.stages += 1;
-                left.seconds = left.seconds.zip(planned.seconds).map(|(all, one)| all + one);
+                left.seconds = left
+                    .seconds
+                    .zip(planned.seconds)
+                    .map(|(all, one)| all + one);
                 layer[id.index()] = above.max(1);
                 left.layers = left.layers.max(layer[id.index()]);
             } else if stage.kind == "select" && above > 0 {
@@ -244,7 +286,6 @@ impl Left {
 
 /// All that the scripts of one submission are made from.
 struct Submission<'a> {
-    cli: &'a Cli,
     arguments: &'a Submit,
     tasks: &'a Tasks<'a>,
     name: String,
@@ -259,7 +300,7 @@ impl Submission<'_> {
     /// The script of an array.
     fn each(&self, count: usize) -> Result<String, Failure> {
         let tasks = self.tasks;
-        let mut words = self.words("reports", "\"$scratch\"/pipeline-reports")?;
+        let mut words = self.words("\"$scratch\"/pipeline-reports")?;
         words.extend(["--no-live", "--device", tasks.device, "--threads"].map(str::to_owned));
         words.push(tasks.threads.to_string());
         if let Some(jobs) = tasks.jobs {
@@ -295,7 +336,7 @@ impl Submission<'_> {
     /// The script of the last job.
     fn last(&self) -> Result<String, Failure> {
         let reports = quoted(&self.reports.to_string_lossy());
-        let mut words = self.words("reports", &reports)?;
+        let mut words = self.words(&reports)?;
         words.push("--no-train".to_owned());
         Ok(Job {
             name: &self.name,
@@ -318,7 +359,7 @@ impl Submission<'_> {
     }
 
     /// The command of any copy.
-    fn words(&self, _: &str, reports: &str) -> Result<Vec<String>, Failure> {
+    fn words(&self, reports: &str) -> Result<Vec<String>, Failure> {
         let program = std::env::current_exe()?;
         let mut words = vec![
             quoted(&program.to_string_lossy()),
@@ -345,7 +386,49 @@ impl Submission<'_> {
             }
         }
         words.extend(["--color", "never"].map(str::to_owned));
-        let _ = self.cli;
         Ok(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tasks(said: Option<usize>, jobs: usize) -> Tasks<'static> {
+        Tasks {
+            slurm: study::Slurm::default(),
+            said,
+            waves: 1,
+            device: "cpu",
+            threads: 1,
+            jobs: Some(jobs),
+            jobs_per_gpu: None,
+            cpus: None,
+        }
+    }
+
+    fn left(stages: usize, hours: Option<f64>) -> Left {
+        Left {
+            stages,
+            seconds: hours.map(|hours| hours * 3600.0),
+            layers: 1,
+        }
+    }
+
+    #[test]
+    fn there_is_a_task_for_each_hour_of_work_and_none_without_a_run() {
+        let count = |said, jobs, left| tasks(said, jobs).count(&left);
+        assert_eq!(count(None, 1, left(1000, Some(9.5))), 10);
+        assert_eq!(count(None, 4, left(1000, Some(9.5))), 3, "four at once");
+        assert_eq!(
+            count(None, 1, left(1000, Some(900.0))),
+            64,
+            "no more than that"
+        );
+        assert_eq!(count(None, 1, left(5, Some(9.5))), 5, "one run each");
+        assert_eq!(count(None, 1, left(1000, Some(0.01))), 1);
+        assert_eq!(count(None, 1, left(1000, None)), 16, "nothing is known");
+        assert_eq!(count(None, 4, left(9, None)), 3);
+        assert_eq!(count(Some(7), 4, left(1, None)), 7, "as it is said");
     }
 }

@@ -21,6 +21,9 @@ mod tests {
 
     #[test]
     fn a_job_is_named_by_the_study_and_its_submission_in_plain_letters() {
-        assert_eq!(job_name("K-FAC über %j, \"x\"", "7"), "pipeline-K-FAC__ber__j___x_-7");
+        assert_eq!(
+            job_name("K-FAC über %j, \"x\"", "7"),
+            "pipeline-K-FAC__ber__j___x_-7"
+        );
     }
 }

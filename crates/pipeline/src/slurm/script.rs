@@ -81,7 +81,15 @@ mod tests {
 
     #[test]
     fn a_shell_reads_quoted_words_as_they_were() {
-        for text in ["plain", "", "two words", "$HOME `x` \"y\"", "it's", "a\nb", "ä*?;&|"] {
+        for text in [
+            "plain",
+            "",
+            "two words",
+            "$HOME `x` \"y\"",
+            "it's",
+            "a\nb",
+            "ä*?;&|",
+        ] {
             let script = format!("printf %s {}", quoted(text));
             let output = Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), text);

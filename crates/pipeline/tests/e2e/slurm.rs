@@ -46,12 +46,23 @@ fn a_submission_without_a_remote_or_without_slurm_says_so() {
     let lab = Lab::new(TINY);
     let output = lab.output(&["submit", "study.yaml"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("share a remote"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("share a remote"),
+        "{}",
+        stderr(&output)
+    );
     fs::create_dir(lab.path("remote")).expect("the remote");
     let mut command = lab.command(&["submit", "study.yaml", "--remote", "remote"]);
-    let output = command.env("PATH", lab.path("")).output().expect("it starts");
+    let output = command
+        .env("PATH", lab.path(""))
+        .output()
+        .expect("it starts");
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot start `scontrol`"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("cannot start `scontrol`"),
+        "{}",
+        stderr(&output)
+    );
     assert!(!lab.path("remote/v1/run").exists(), "nothing is frozen");
 }
 
@@ -80,7 +91,9 @@ impl Cluster {
                 std::env::var_os("CI").is_none(),
                 "CI has Slurm, and is root: {missing:?}"
             );
-            eprintln!("skipped: a cluster needs root and Debian's slurmctld, slurmd, slurm-client, munge");
+            eprintln!(
+                "skipped: a cluster needs root and Debian's slurmctld, slurmd, slurm-client, munge"
+            );
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
@@ -99,7 +112,10 @@ impl Cluster {
     /// What one of Slurm's programs says.
     fn says(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(program);
-        let output = command.args(arguments).env("SLURM_CONF", &self.config).output();
+        let output = command
+            .args(arguments)
+            .env("SLURM_CONF", &self.config)
+            .output();
         let output = output.expect("it starts");
         assert!(output.status.success(), "{}", stderr(&output));
         stdout(&output)
@@ -127,7 +143,10 @@ impl Cluster {
                     .env("SLURM_CONF", &self.config)
                     .output();
             }
-            assert!(start.elapsed() < Duration::from_mins(4), "it comes to no end:\n{queue}");
+            assert!(
+                start.elapsed() < Duration::from_mins(4),
+                "it comes to no end:\n{queue}"
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -143,7 +162,9 @@ fn script(name: &str, folder: &Path, arguments: &[&str]) -> Output {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slurm");
     let mut command = Command::new("bash");
     command.arg(scripts.join(name)).args(arguments);
-    command.env("SLURM_TEST_DIR", folder).env("SLURM_TEST_CPUS", "2");
+    command
+        .env("SLURM_TEST_DIR", folder)
+        .env("SLURM_TEST_CPUS", "2");
     command.output().expect("it starts")
 }
 
@@ -160,14 +181,29 @@ fn page(lab: &Lab) -> String {
 
 #[test]
 fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
     let lab = lab("  tasks: 3\n");
-    let arguments = ["submit", "study.yaml", "--remote-beat", "0.2", "--remote-ttl", "5"];
-    let output = cluster.command(&lab, &arguments).output().expect("it starts");
+    let arguments = [
+        "submit",
+        "study.yaml",
+        "--remote-beat",
+        "0.2",
+        "--remote-ttl",
+        "5",
+    ];
+    let output = cluster
+        .command(&lab, &arguments)
+        .output()
+        .expect("it starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let plan = stdout(&output).trim().to_owned();
     cluster.node("kill", "n2");
-    let status = cluster.command(&lab, &["status", "tiny"]).output().expect("it starts");
+    let status = cluster
+        .command(&lab, &["status", "tiny"])
+        .output()
+        .expect("it starts");
     assert!(stdout(&status).contains(&plan), "{}", stdout(&status));
     cluster.wait();
     let said = logs(&lab);

@@ -116,7 +116,7 @@ impl Shape<'_> for Tasks {
 inline_schema!(Tasks, { "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] });
 
 /// What a site file says of Slurm.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slurm {
     /// Options of `sbatch` for each task, as `--partition=gpu`, in the order of the reference.
     pub options: Vec<String>,
@@ -136,6 +136,13 @@ pub struct Slurm {
     pub scratch: Option<String>,
     /// Options of `sbatch` for the last job.
     pub last: Vec<String>,
+}
+
+impl Default for Slurm {
+    /// What a site file says that does not say anything of Slurm.
+    fn default() -> Self {
+        Keys::default().into()
+    }
 }
 
 impl From<Keys> for Slurm {

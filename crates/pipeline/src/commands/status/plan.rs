@@ -1,0 +1,317 @@
+//! How a frozen plan is, from its remote alone: whoever reaches that may ask, on any machine.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use console::Term;
+use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Verdict};
+use serde_json::{Value, json};
+
+use crate::cli::Cli;
+use crate::cli::slurm::Status;
+use crate::commands::plan::{duration, grouped};
+use crate::commands::{counted, freeze};
+use crate::output::out;
+use crate::pace::Paces;
+use crate::site::{Site, Use};
+use crate::slurm::{Client, Task, job_name};
+use crate::{DONE, Failure, stages};
+
+/// How often `--watch` looks.
+const EVERY: Duration = Duration::from_secs(5);
+/// Lines of a failed stage's log that are shown.
+const TAIL: usize = 5;
+/// Failures that are shown, and stages of a copy.
+const SHOWN: usize = 10;
+
+pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, Failure> {
+    let site = Site::find(cli, Some(Path::new(study)).filter(|path| path.is_file()))?;
+    let name = study_name(study)?;
+    let frozen = freeze::find(&site.store(Use::Read)?, &name)?;
+    if arguments.json {
+        let seen = Seen::of(&frozen, &site)?;
+        outln!("{}", serde_json::to_string_pretty(&seen.as_json())?);
+        return Ok(DONE);
+    }
+    let screen = Term::stdout();
+    let clears = arguments.watch && std::io::stdout().is_terminal();
+    loop {
+        let seen = Seen::of(&frozen, &site)?;
+        let text = seen.in_words();
+        if clears {
+            screen.clear_screen()?;
+        }
+        out(&text);
+        if !arguments.watch || seen.is_done() {
+            return Ok(DONE);
+        }
+        std::thread::sleep(EVERY);
+    }
+}
+
+/// The name of a study, or of a plan, that is given by it or by the study's file.
+pub(crate) fn study_name(given: &str) -> Result<String, Failure> {
+    let path = Path::new(given);
+    if !path.is_file() {
+        return Ok(given.to_owned());
+    }
+    let study = study::Study::load_with(path, &[]).map_err(Failure::Mistakes)?;
+    Ok(study.name().to_owned())
+}
+
+/// A plan at one moment.
+struct Seen<'a> {
+    frozen: &'a Frozen,
+    plan: Plan,
+    copies: Vec<CopySeen>,
+    failures: Vec<FailureSeen>,
+    /// Its tasks in the queue, where there is Slurm.
+    queue: Vec<Task>,
+}
+
+/// Runs by how they are.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    all: usize,
+    done: usize,
+    diverged: usize,
+    running: usize,
+    failed: usize,
+}
+
+impl<'a> Seen<'a> {
+    fn of(frozen: &'a Frozen, site: &Site) -> Result<Self, Failure> {
+        let store = site.store(Use::Read)?;
+        let plan = frozen.plan(&store, &stages::kinds())?;
+        let id = frozen.plan_id();
+        let remote = store.remote().ok_or("the remote has gone")?;
+        // Where there is no Slurm, nobody waits in its queue.
+        let queue = Client.queue(&job_name(&id.study, &id.id));
+        Ok(Self {
+            copies: remote.copies(&id)?,
+            failures: remote.failures(&id)?,
+            queue: queue.unwrap_or_default(),
+            frozen,
+            plan,
+        })
+    }
+
+    fn trains(&self) -> impl Iterator<Item = (engine::StageId, &engine::Stage)> {
+        let stages = self.frozen.graph.iter();
+        stages.filter(|(_, stage)| stages::TRAINS.contains(&&*stage.kind))
+    }
+
+    fn is_open(&self, id: engine::StageId) -> bool {
+        let verdict = &self.plan.stage(id).verdict;
+        !matches!(verdict, Verdict::Cached | Verdict::Shared { .. })
+    }
+
+    fn is_done(&self) -> bool {
+        self.frozen.graph.ids().all(|id| !self.is_open(id))
+    }
+
+    /// The stages that copies have, which have not said that they ended.
+    fn running(&self) -> HashSet<Digest> {
+        let alive = self.copies.iter().filter(|copy| !copy.ended);
+        alive
+            .flat_map(|copy| copy.holds.iter().map(|held| held.key))
+            .collect()
+    }
+
+    /// The last failure of each stage that failed as often as it may.
+    fn failed(&self) -> Vec<(&engine::Stage, &FailureSeen)> {
+        let mut of: BTreeMap<Digest, Vec<&FailureSeen>> = BTreeMap::new();
+        for failure in &self.failures {
+            of.entry(failure.key).or_default().push(failure);
+        }
+        let running = self.running();
+        let stages = self.frozen.graph.iter().filter(|(id, _)| self.is_open(*id));
+        let failed = stages.filter_map(|(id, stage)| {
+            let key = self.plan.stage(id).key?;
+            let failures = of.get(&key)?;
+            let is_over = failures.len() > stage.execution.retries as usize;
+            let last = failures
+                .last()
+                .filter(|_| is_over && !running.contains(&key))?;
+            Some((stage, *last))
+        });
+        failed.collect()
+    }
+
+    fn counts(&self) -> Counts {
+        let running = self.running();
+        let failed: HashSet<&str> = self
+            .failed()
+            .iter()
+            .map(|(stage, _)| &*stage.name)
+            .collect();
+        let mut counts = Counts::default();
+        for (id, stage) in self.trains() {
+            counts.all += 1;
+            let planned = self.plan.stage(id);
+            if !self.is_open(id) {
+                counts.done += 1;
+                let diverged = planned.record.as_deref().is_some_and(stages::diverged);
+                counts.diverged += usize::from(diverged);
+            } else if planned.key.is_some_and(|key| running.contains(&key)) {
+                counts.running += 1;
+            } else if failed.contains(&*stage.name) {
+                counts.failed += 1;
+            }
+        }
+        counts
+    }
+
+    /// Seconds until all runs are done, if as many go on at once as now.
+    fn seconds_left(&self, counts: &Counts) -> Option<f64> {
+        if counts.running == 0 {
+            return None;
+        }
+        let mut paces = Paces::default();
+        for (id, stage) in self.trains() {
+            if let Some(record) = &self.plan.stage(id).record {
+                paces.add(stage, record.provenance.seconds);
+            }
+        }
+        let of_plan = |id: engine::StageId| {
+            let seconds = self.frozen.seconds.get(id.index()).copied();
+            seconds.filter(|&seconds| seconds > 0.0)
+        };
+        let open = self.trains().filter(|(id, _)| self.is_open(*id));
+        let left = open.map(|(id, stage)| paces.expected(stage).or_else(|| of_plan(id)));
+        let left: Option<f64> = left.sum();
+        left.map(|left| left / counts.running as f64)
+    }
+
+    fn in_words(&self) -> String {
+        let counts = self.counts();
+        let mut text = format!("{}, on {}\n", self.frozen.plan_id(), self.frozen.device);
+        let mut line = |words: String| {
+            text += &words;
+            text.push('\n');
+        };
+        let diverged = match counts.diverged {
+            0 => String::new(),
+            diverged => format!(" ({diverged} diverged)"),
+        };
+        let mut parts = vec![format!(
+            "{} of {} done{diverged}",
+            grouped(counts.done as u64),
+            counted(counts.all, "run")
+        )];
+        for (count, what) in [(counts.running, "running"), (counts.failed, "failed")] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        let waiting = counts.all - counts.done - counts.running - counts.failed;
+        if waiting > 0 {
+            parts.push(format!("{waiting} waiting"));
+        }
+        if let Some(seconds) = self.seconds_left(&counts) {
+            parts.push(format!("about {} left", duration(seconds)));
+        }
+        line(parts.join(", "));
+        if self.is_done() {
+            line("all done, tables and report too".to_owned());
+        }
+        if !self.queue.is_empty() {
+            line(format!("in the queue: {}", self.tasks_in_words()));
+        }
+        for copy in self.copies.iter().filter(|copy| !copy.ended) {
+            let job = copy
+                .job
+                .as_ref()
+                .map_or_else(String::new, |job| format!(", job {job}"));
+            line(format!(
+                "{}{job}, since {}: {} running, {} published",
+                copy.host,
+                copy.started,
+                copy.holds.len(),
+                copy.settled
+            ));
+            for held in copy.holds.iter().take(SHOWN) {
+                let name = held.name.as_deref().unwrap_or("a stage about to begin");
+                let far = held.progress.as_ref().map_or_else(String::new, |progress| {
+                    format!(
+                        "  {} of {}  {}",
+                        progress.done, progress.total, progress.text
+                    )
+                });
+                line(format!("  {name}{}", far.trim_end()));
+            }
+            if copy.holds.len() > SHOWN {
+                line(format!("  and {} more", copy.holds.len() - SHOWN));
+            }
+        }
+        let failed = self.failed();
+        for (stage, failure) in failed.iter().take(SHOWN) {
+            line(format!("failed: {}: {}", stage.name, failure.why));
+            let lines: Vec<&str> = failure.tail.lines().collect();
+            for last in &lines[lines.len().saturating_sub(TAIL)..] {
+                line(format!("  | {last}"));
+            }
+        }
+        if failed.len() > SHOWN {
+            line(format!(
+                "and {} that failed",
+                counted(failed.len() - SHOWN, "more stage")
+            ));
+        }
+        text
+    }
+
+    /// `3 running, 12 pending (Resources)`.
+    fn tasks_in_words(&self) -> String {
+        let mut by_state: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for task in &self.queue {
+            let reason = if task.state == "PENDING" {
+                &*task.reason
+            } else {
+                ""
+            };
+            *by_state.entry((&task.state, reason)).or_default() += 1;
+        }
+        let mut text = String::new();
+        for ((state, reason), count) in by_state {
+            let comma = if text.is_empty() { "" } else { ", " };
+            let state = state.to_lowercase();
+            let reason = match reason {
+                "" | "None" => String::new(),
+                reason => format!(" ({reason})"),
+            };
+            write!(text, "{comma}{} {state}{reason}", counted(count, "task"))
+                .expect("a String takes everything");
+        }
+        text
+    }
+
+    fn as_json(&self) -> Value {
+        let counts = self.counts();
+        let copies = self.copies.iter().map(|copy| {
+            let holds = copy.holds.iter().map(|held| {
+                json!({"stage": held.name, "attempt": held.attempt, "checkpoint": held.depth, "progress": held.progress})
+            });
+            json!({
+                "name": copy.name, "host": copy.host, "job": copy.job, "started": copy.started, "ended": copy.ended,
+                "holds": holds.collect::<Vec<_>>(), "published": copy.settled, "ran": copy.ran, "failed": copy.failed,
+            })
+        });
+        let failed = self.failed();
+        let failed = failed.iter().map(|(stage, failure)| {
+            json!({"stage": stage.name, "copy": failure.copy, "why": failure.why, "log": failure.tail})
+        });
+        let queue = self.queue.iter();
+        let queue = queue.map(|it| json!({"task": it.id, "state": it.state, "reason": it.reason}));
+        json!({
+            "plan": self.frozen.plan_id().to_string(), "study": self.frozen.study, "device": self.frozen.device,
+            "runs": counts.all, "done": counts.done, "diverged": counts.diverged, "running": counts.running,
+            "failed": counts.failed, "seconds_left": self.seconds_left(&counts), "complete": self.is_done(),
+            "copies": copies.collect::<Vec<_>>(), "failures": failed.collect::<Vec<_>>(),
+            "queue": queue.collect::<Vec<_>>(),
+        })
+    }
+}
