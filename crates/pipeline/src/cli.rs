@@ -172,8 +172,20 @@ pub(crate) enum SchemaOf {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Run {
+    /// The study file
+    #[arg(
+        value_name = "STUDY",
+        required_unless_present = "plan",
+        conflicts_with = "plan"
+    )]
+    pub(crate) study: Option<PathBuf>,
+
+    /// Replace a value of the study, as in `kfac.train.budget.epochs=5`; `null` removes a key. May be given several times
+    #[arg(long, value_name = "PATH=VALUE", conflicts_with = "plan")]
+    pub(crate) set: Vec<String>,
+
     #[command(flatten)]
-    pub(crate) file: StudyFile,
+    pub(crate) part: sharing::Part,
 
     #[command(flatten)]
     pub(crate) site: Site,
@@ -189,7 +201,7 @@ pub(crate) struct Run {
     pub(crate) plan_only: bool,
 
     /// Start no more stages after one has failed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plan")]
     pub(crate) fail_fast: bool,
 
     /// As a task of Slurm: when the notice of the time limit comes (USR1) and there is work left, go back to the queue,
@@ -202,7 +214,7 @@ pub(crate) struct Run {
     pub(crate) reports: PathBuf,
 
     /// Draw the page of what there is from the start of the run on, not after two minutes
-    #[arg(long, overrides_with = "no_live")]
+    #[arg(long, overrides_with = "no_live", conflicts_with = "plan")]
     pub(crate) live: bool,
 
     /// Draw no page before the end of the run
@@ -220,6 +232,16 @@ pub(crate) struct Run {
     /// Name every stage that runs or is cached
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+impl Run {
+    /// The study file, unless it is a frozen plan that runs.
+    pub(crate) fn file(&self) -> Option<StudyFile> {
+        Some(StudyFile {
+            study: self.study.clone()?,
+            set: self.set.clone(),
+        })
+    }
 }
 
 /// How progress is shown.
@@ -248,6 +270,20 @@ pub(crate) struct Plan {
     /// Name every stage
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    /// Freeze the study in the remote: its graph, what its input files hold and the results that there are. Prints the
+    /// name of the plan, for `pipeline run --plan` on any machine
+    #[arg(long, conflicts_with_all = ["json", "verbose"])]
+    pub(crate) freeze: bool,
+
+    /// With --freeze: what is to train the study [default: the device of this machine or of its site file]
+    #[arg(long, value_name = "DEVICE", requires = "freeze",
+        value_parser = PossibleValuesParser::new(["cpu", "cuda", "wgpu"]))]
+    pub(crate) device: Option<String>,
+
+    /// With --freeze: no copy starts further stages after one has failed in it
+    #[arg(long, requires = "freeze")]
+    pub(crate) fail_fast: bool,
 }
 
 /// Arguments of `pipeline graph`.

@@ -10,6 +10,20 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// The class of the device that `request` names on this machine: `cpu`, `cuda` or `wgpu`. Other classes give other bytes.
+pub(crate) fn device_class(request: &str) -> Result<&'static str, training::Error> {
+    Ok(match request {
+        "cpu" => "cpu",
+        "cuda" => "cuda",
+        "wgpu" | "wgpu-software" => "wgpu",
+        _ => match training::device::open(request)?.1.as_str() {
+            "cuda" => "cuda",
+            name if name.starts_with("wgpu") => "wgpu",
+            _ => "cpu",
+        },
+    })
+}
+
 /// Cores of the whole machine, where the system says it as Linux does.
 pub(crate) fn all_cores() -> Option<usize> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;

@@ -156,7 +156,7 @@ impl Site {
             ttl: said.remote_ttl.unwrap_or(default.ttl),
             linger: said.linger.unwrap_or(default.linger),
             // What else there is takes less time than waiting for it.
-            worth: vec!["train".to_owned(), "command".to_owned()],
+            worth: crate::stages::TRAINS.map(str::to_owned).to_vec(),
             leave: Vec::new(),
             job: None,
         }

@@ -5,11 +5,14 @@
 
 mod progress;
 
+use std::path::Path;
+
 use analysis::claims::Claim;
 use engine::{Graph, Stage, StageId, Store, Summary};
 use report::Page;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use study::Study;
 
 use crate::Failure;
 use crate::provenance::{Made, provenance};
@@ -23,6 +26,26 @@ pub(crate) struct Quoted {
     /// The name of its file, without folders.
     pub(crate) file: String,
     pub(crate) text: String,
+}
+
+impl Quoted {
+    /// Of a study file as it is now.
+    pub(crate) fn new(study: &Study, file: &Path) -> Self {
+        let name = file.file_name().unwrap_or(file.as_os_str());
+        Self {
+            study: study.name().to_owned(),
+            file: name.to_string_lossy().into_owned(),
+            text: text(study),
+        }
+    }
+}
+
+/// The study's text; with what it extends and what was set, if there is such.
+fn text(study: &Study) -> String {
+    let mut texts = study.texts();
+    let first = texts.next().map_or("", |(_, text)| text).to_owned();
+    let others = texts.map(|(name, text)| format!("\n# {name}\n{text}\n"));
+    std::iter::once(first).chain(others).collect()
 }
 
 /// A page.

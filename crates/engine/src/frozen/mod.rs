@@ -113,6 +113,14 @@ impl Frozen {
         )
     }
 
+    /// How long each stage is expected to take, in seconds, where anything is known.
+    pub fn expected_seconds(&self) -> Vec<Option<f64>> {
+        let seconds = self.seconds.iter();
+        seconds
+            .map(|&seconds| Some(seconds).filter(|&seconds| seconds > 0.0))
+            .collect()
+    }
+
     /// Refuses another program than the one that froze it.
     ///
     /// # Errors

@@ -6,6 +6,23 @@ use clap::Args;
 
 use super::checkpoints::seconds;
 
+/// A part of a study, which other copies of the program complete.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Part {
+    /// Take part in a frozen plan of the remote (`pipeline plan STUDY --freeze` makes one): STUDY/ID, ID, or STUDY for its
+    /// newest one. No study file and no input files are needed
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) plan: Option<String>,
+
+    /// Start no `train` and no `command` stage: they are left to others
+    #[arg(long)]
+    pub(crate) no_train: bool,
+
+    /// Train also where the device is not of the class that the plan was frozen for, so that devices are mixed
+    #[arg(long, requires = "plan", conflicts_with = "no_train")]
+    pub(crate) any_device: bool,
+}
+
 /// Other copies of the program, on other machines, that run the same study on one remote.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Sharing {

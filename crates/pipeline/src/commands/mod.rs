@@ -9,6 +9,7 @@ pub(crate) mod draw;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod failures;
+pub(crate) mod freeze;
 pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod logs;

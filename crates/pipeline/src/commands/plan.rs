@@ -3,16 +3,17 @@
 mod ahead;
 mod page;
 
-use engine::{Change, Graph, Plan, Reason, StageId, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
 use serde_json::{Value, json};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::{expand, load};
-use crate::machine::cores;
+use crate::commands::{self, counted, expand, load};
+use crate::machine::{cores, device_class};
 use crate::output::out;
 use crate::secrets::mask_change;
 use crate::site::{Site, Use};
+use crate::so_far::Quoted;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use ahead::Ahead;
@@ -21,7 +22,14 @@ pub(crate) use page::as_text;
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let study = load(&arguments.file)?;
     let site = Site::find(cli, Some(&arguments.file.study))?;
-    let store = site.store(Use::Read)?;
+    let store = site.store(if arguments.freeze {
+        Use::Run
+    } else {
+        Use::Read
+    })?;
+    if arguments.freeze {
+        return freeze(&study, &site, &store, arguments);
+    }
     let graph = expand(&study, &store)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (runs, steps) = training(&study);
@@ -47,6 +55,28 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
         };
         out(text + &training);
     }
+    Ok(DONE)
+}
+
+/// `--freeze`: the name of the plan on stdout, for scripts.
+fn freeze(study: &Study, site: &Site, store: &Store, arguments: &cli::Plan) -> Result<u8, Failure> {
+    let graph = expand(study, store)?;
+    let device = match &arguments.device {
+        Some(device) => device.clone(),
+        None => {
+            let resources = site.resources(&cli::Site::default(), cores())?;
+            device_class(&resources.device)?.to_owned()
+        }
+    };
+    let of = Quoted::new(study, &arguments.file.study);
+    let frozen = commands::freeze::freeze(&of, &graph, store, &device, !arguments.fail_fast)?;
+    errln!(
+        "frozen: {} with {}, for devices of the class {}",
+        counted(graph.len(), "stage"),
+        counted(frozen.inputs.len(), "input"),
+        frozen.device
+    );
+    outln!("{}", frozen.plan_id());
     Ok(DONE)
 }
 

@@ -28,15 +28,16 @@ impl Pages {
     pub(crate) fn new(study: &Study, file: &Path, folder: &Path) -> Self {
         Self {
             against: None,
-            of: Quoted {
-                study: study.name().to_owned(),
-                file: file
-                    .file_name()
-                    .unwrap_or(file.as_os_str())
-                    .to_string_lossy()
-                    .into_owned(),
-                text: quoted(study),
-            },
+            of: Quoted::new(study, file),
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// For a study as it was quoted.
+    pub(crate) fn of(of: Quoted, folder: &Path) -> Self {
+        Self {
+            against: None,
+            of,
             folder: folder.to_owned(),
         }
     }
@@ -293,14 +294,6 @@ fn trained_in(pin: &Pin, store: &Store) -> Result<Vec<String>, Failure> {
         Manifest::parse(&record.manifest).is_ok_and(|manifest| manifest.kind() == "train")
     });
     Ok(trained_on(trained))
-}
-
-/// The study's text; with what it extends and what was set, if there is such.
-fn quoted(study: &Study) -> String {
-    let mut texts = study.texts();
-    let first = texts.next().map_or("", |(_, text)| text).to_owned();
-    let others = texts.map(|(name, text)| format!("\n# {name}\n{text}\n"));
-    std::iter::once(first).chain(others).collect()
 }
 
 /// A temporary file is its owner's alone; a page is not.

@@ -1,19 +1,24 @@
 //! `pipeline run`: what is not in the cache, then the report.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{CheckpointPolicy, Event, Graph, Options, Sharing, Summary, WorkerCommand};
+use engine::{
+    CheckpointPolicy, Event, Frozen, Graph, Options, Sharing, Store, Summary, WorkerCommand,
+};
+use study::Study;
 
 use super::report::Pages;
 use crate::cli::{self, Cli};
-use crate::commands::{build, counted, expand, failures, load, plan};
+use crate::commands::{build, counted, expand, failures, freeze, load, plan};
 use crate::live::{self, Live, News};
-use crate::machine::cores;
+use crate::machine::{cores, device_class};
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
 use crate::site::{Resources, Site, Use};
+use crate::so_far::Quoted;
 use crate::{DONE, FAILED, Failure, INTERRUPTED, REQUEUED, signals, slurm, stages};
 
 /// A page so far that took less than this, in seconds, is drawn once more at the end of a run that has no finished one.
@@ -21,27 +26,40 @@ const LAST_PAGE: f64 = 3.0;
 
 pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let study = load(&arguments.file)?;
-    let site = Site::find(cli, Some(&arguments.file.study))?;
-    let store = site.store(if arguments.plan_only {
+    let site = Site::find(cli, arguments.study.as_deref())?;
+    let use_of = if arguments.plan_only {
         Use::Read
     } else {
         Use::Run
-    })?;
-    let graph = expand(&study, &store)?;
+    };
+    let (store, subject) = Subject::open(&site, use_of, arguments)?;
+    let (graph, study) = (subject.graph(), subject.of.study.clone());
     let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
-        let planned = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        out(plan::as_text(&graph, &planned, arguments.verbose));
+        let planned = match &subject.what {
+            What::Study(..) => engine::plan(graph, &store, &stages::kinds(), &study)?,
+            What::Plan(frozen) => frozen.plan(&store, &stages::kinds())?,
+        };
+        out(plan::as_text(graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
-    let pages = Pages::new(&study, &arguments.file.study, &arguments.reports);
+    let frozen = subject.frozen();
+    if let Some(frozen) = frozen {
+        frozen.check_build(&build()?)?;
+    }
+    let pages = Pages::of(subject.of.clone(), &arguments.reports);
     pages.check_folder()?;
     let resources = site.resources(&arguments.site, cores())?;
+    let leave = leave(arguments, frozen.map(|it| &**it), &resources.device)?;
     let options = Options {
-        keep_going: !arguments.fail_fast,
-        sharing: Site::sharing(&arguments.sharing),
-        ..options(study.name(), &graph, resources, checkpoints)?
+        keep_going: frozen.map_or(!arguments.fail_fast, |frozen| frozen.keep_going),
+        sharing: Sharing {
+            leave,
+            job: batch_job(),
+            ..Site::sharing(&arguments.sharing)
+        },
+        frozen: frozen.cloned(),
+        ..options(&study, graph, resources, checkpoints)?
     };
 
     let trains = graph.stages().iter().any(|stage| stage.kind == "train");
@@ -62,19 +80,19 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         );
     }
 
-    let after = match (arguments.live, arguments.no_live) {
+    let after = match (arguments.live, arguments.no_live || frozen.is_some()) {
         (true, _) => Some(Duration::ZERO),
         (_, true) => None,
         _ => Some(live::LONG),
     };
     let reports = graph.stages().iter().any(|stage| stage.kind == "report");
-    let subject = live::Subject {
+    let drawn_of = live::Subject {
         of: &pages.of,
-        graph: &graph,
+        graph,
         cache: store.cache(),
         folder: &pages.folder,
     };
-    let mut progress = progress::renderer(Shown::of(arguments), &graph, options.jobs);
+    let mut progress = progress::renderer(Shown::of(arguments), graph, options.jobs);
     // What the last page took of a processor.
     let mut drawn: Option<f64> = None;
     let summary = std::thread::scope(|scope| {
@@ -87,7 +105,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
                 progress.news(&news);
             }
         };
-        let summary = engine::run(&graph, &store, &stages::kinds(), &options, &mut |event| {
+        let summary = engine::run(graph, &store, &stages::kinds(), &options, &mut |event| {
             if let Event::Planned {
                 run,
                 new,
@@ -97,22 +115,27 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
             } = &event
                 && run + new + maybe > 0
             {
-                let ahead = plan::Ahead {
-                    study: &study,
-                    graph: &graph,
-                    stages: run + new + maybe,
-                    seconds: *seconds,
-                    jobs: options.jobs,
-                };
-                if !arguments.quiet {
+                if let What::Study(study, _) = &subject.what
+                    && !arguments.quiet
+                {
+                    let ahead = plan::Ahead {
+                        study,
+                        graph,
+                        stages: run + new + maybe,
+                        seconds: *seconds,
+                        jobs: options.jobs,
+                    };
                     crate::output::err(&ahead.in_words(store.cache()));
                 }
                 // It only says how long the rest takes.
-                let expected = engine::expected_seconds(&graph, &store, study.name());
-                progress.expect(expected.unwrap_or_default());
+                let expected = match frozen {
+                    Some(frozen) => frozen.expected_seconds(),
+                    None => engine::expected_seconds(graph, &store, &study).unwrap_or_default(),
+                };
+                progress.expect(expected);
                 live = after
                     .filter(|_| reports)
-                    .map(|after| Live::start(scope, subject, after));
+                    .map(|after| Live::start(scope, drawn_of, after));
             }
             progress.event(&event);
             if let Some(live) = &live {
@@ -128,7 +151,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     drop(progress);
     let summary = summary?;
 
-    failures::list(&graph, &summary);
+    failures::list(graph, &summary);
     if let Some(remote) = store.remote()
         && arguments.verbose
     {
@@ -143,10 +166,10 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         begun,
         site: site.file.as_ref(),
     };
-    let written = pages.write(&graph, &store, &summary, Some(&ran))?;
+    let written = pages.write(graph, &store, &summary, Some(&ran))?;
     // Else a page so far would go on saying what runs. Where that takes its time, whoever ended the run does not wait.
     let so_far = if !summary.complete() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
-        pages.write_so_far(&graph, &store, None)?
+        pages.write_so_far(graph, &store, None)?
     } else {
         Vec::new()
     };
@@ -154,7 +177,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let pages = [("report", written), ("the page so far", so_far)];
     errln!(
         "{}",
-        last_line(&graph, &summary, &pages, begun.elapsed().as_secs_f64())
+        last_line(graph, &summary, &pages, begun.elapsed().as_secs_f64())
     );
     Ok(match (summary.interrupted(), is_well(&summary)) {
         (true, _) if arguments.requeue && signals::time_is_up() => {
@@ -168,6 +191,86 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         (false, true) => DONE,
         (false, false) => FAILED,
     })
+}
+
+/// What runs: a study file, or the plan that one was frozen to.
+struct Subject {
+    what: What,
+    /// What pages quote of it.
+    of: Quoted,
+}
+
+enum What {
+    Study(Box<Study>, Graph),
+    Plan(Arc<Frozen>),
+}
+
+impl Subject {
+    fn open(site: &Site, use_of: Use, arguments: &cli::Run) -> Result<(Store, Self), Failure> {
+        let Some(file) = arguments.file() else {
+            let store = site.store(use_of)?;
+            let name = arguments.part.plan.as_deref().unwrap_or_default();
+            let frozen = freeze::find(&store, name)?;
+            let of = freeze::quoted(&frozen)?;
+            let what = What::Plan(Arc::new(frozen));
+            return Ok((store, Self { what, of }));
+        };
+        let study = load(&file)?;
+        let store = site.store(use_of)?;
+        let graph = expand(&study, &store)?;
+        let of = Quoted::new(&study, &file.study);
+        let what = What::Study(Box::new(study), graph);
+        Ok((store, Self { what, of }))
+    }
+
+    fn graph(&self) -> &Graph {
+        match &self.what {
+            What::Study(_, graph) => graph,
+            What::Plan(frozen) => &frozen.graph,
+        }
+    }
+
+    fn frozen(&self) -> Option<&Arc<Frozen>> {
+        match &self.what {
+            What::Study(..) => None,
+            What::Plan(frozen) => Some(frozen),
+        }
+    }
+}
+
+/// The kinds of stage that this copy leaves to others: those that train, where it is told so or computes on something
+/// else than the plan was frozen for.
+fn leave(
+    arguments: &cli::Run,
+    frozen: Option<&Frozen>,
+    device: &str,
+) -> Result<Vec<String>, Failure> {
+    let mut leaves = arguments.part.no_train;
+    if let Some(frozen) = frozen
+        && !leaves
+        && !arguments.part.any_device
+    {
+        let class = device_class(device)?;
+        leaves = class != frozen.device;
+        if leaves && !arguments.quiet {
+            errln!(
+                "note: this machine trains on {class}, and the plan {} was frozen for {}: this copy trains nothing and \
+                 does the rest; with `--any-device` it trains, and devices are mixed",
+                frozen.plan_id(),
+                frozen.device
+            );
+        }
+    }
+    let kinds = stages::TRAINS.iter().filter(|_| leaves);
+    Ok(kinds.map(|&kind| kind.to_owned()).collect())
+}
+
+/// What Slurm calls this process, if it started it.
+fn batch_job() -> Option<String> {
+    let word = |name: &str| std::env::var(name).ok().filter(|word| !word.is_empty());
+    let array = word("SLURM_ARRAY_JOB_ID").zip(word("SLURM_ARRAY_TASK_ID"));
+    let array = array.map(|(job, task)| format!("{job}_{task}"));
+    array.or_else(|| word("SLURM_JOB_ID"))
 }
 
 /// Whether all that this copy of the program could do is done.

@@ -10,7 +10,7 @@ use engine::{Frozen, Graph, Plan, Verdict};
 use super::freeze::freeze;
 use super::plan::{duration, grouped};
 use crate::cli::slurm::Submit;
-use crate::cli::{self, Cli};
+use crate::cli::Cli;
 use crate::commands::{counted, expand, load};
 use crate::output::out;
 use crate::site::{Site, Use};

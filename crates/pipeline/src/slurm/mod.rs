@@ -5,7 +5,7 @@
 mod client;
 mod script;
 
-pub(crate) use client::{Client, Error, Task, requeue};
+pub(crate) use client::{Client, Task, requeue};
 pub(crate) use script::{Job, quoted};
 
 /// The name that all jobs of one submission have in the queue: by it they are found again, and by nothing else.

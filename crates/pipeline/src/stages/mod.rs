@@ -41,6 +41,9 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("report", "5"),
 ];
 
+/// The kinds that compute what a study is about; the others only read that, in seconds.
+pub(crate) const TRAINS: [&str; 2] = ["train", "command"];
+
 /// The kinds as the engine wants them.
 pub(crate) fn kinds() -> Kinds {
     KINDS
