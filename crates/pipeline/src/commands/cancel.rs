@@ -19,11 +19,21 @@ pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
     let file = Some(Path::new(&arguments.study)).filter(|path| path.is_file());
     let site = Site::find(cli, file)?;
     let store = site.store(Use::Read)?;
-    let plan = freeze::find(&store, &study_name(&arguments.study)?)?.plan_id();
-    let name = job_name(&plan.study, &plan.id);
-    let queue = Client.queue(&name)?;
+    let given = study_name(&arguments.study)?;
+    let of_study = match store.remote() {
+        Some(remote) => remote.plans(Some(&given))?,
+        None => Vec::new(),
+    };
+    // All submissions of a study, or one.
+    let plans = if of_study.is_empty() {
+        vec![freeze::find(&store, &given)?.plan_id()]
+    } else {
+        of_study
+    };
+    let names: Vec<String> = plans.iter().map(job_name).collect();
+    let queue = Client.queue(&names)?;
     if queue.is_empty() {
-        errln!("no job of {plan} is in the queue");
+        errln!("no job of {given} is in the queue");
         return Ok(DONE);
     }
     let jobs: BTreeSet<&str> = queue.iter().map(|task| job_of(&task.id)).collect();
@@ -31,17 +41,17 @@ pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
     Client.cancel(&jobs)?;
     let end = Instant::now() + PATIENCE;
     loop {
-        let left = Client.queue(&name)?;
+        let left = Client.queue(&names)?;
         if left.is_empty() {
             errln!(
-                "{} of {plan} cancelled; what they had done is kept, and `pipeline submit` goes on from it",
+                "{} of {given} cancelled; what they had done is kept, and `pipeline submit` goes on from it",
                 counted(queue.len(), "task")
             );
             return Ok(DONE);
         }
         if Instant::now() >= end {
             errln!(
-                "{} of {plan} still in the queue: see `squeue`",
+                "{} of {given} still in the queue: see `squeue`",
                 counted(left.len(), "task")
             );
             return Ok(FAILED);

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
 
+use engine::{Digest, Store};
+
 use super::explain::find;
 use crate::cli::Cli;
 use crate::cli::cache::Logs;
@@ -40,12 +42,33 @@ pub(crate) fn logs(cli: &Cli, arguments: &Logs) -> Result<u8, Failure> {
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
     }
+    elsewhere(&store, study.name(), key, name)?;
     let failures = store.failures(key)?;
     if let Some(last) = failures.last() {
         let times = counted(failures.len(), "time");
         errln!("{name} failed {times}, last: {}", last.error);
     }
     Ok(DONE)
+}
+
+/// Prints the ends of the logs that a stage wrote where it failed on other machines, in the newest plan of the study.
+fn elsewhere(store: &Store, study: &str, key: Digest, name: &str) -> Result<(), Failure> {
+    let Some(remote) = store.remote() else {
+        return Ok(());
+    };
+    let Some(plan) = remote.plans(Some(study))?.pop() else {
+        return Ok(());
+    };
+    for failure in remote.failures(&plan)?.iter().filter(|it| it.key == key) {
+        errln!(
+            "{name} failed in {plan}, attempt {}, on {}: {}",
+            failure.attempt,
+            failure.copy,
+            failure.why
+        );
+        out(format!("{}\n", failure.tail.trim_end()));
+    }
+    Ok(())
 }
 
 /// Prints a log, which may be longer than memory; how many pieces it had.

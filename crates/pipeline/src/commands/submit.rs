@@ -5,12 +5,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use engine::{Frozen, Graph, Plan, Verdict};
+use engine::{Frozen, Graph, Plan, PlanId, Verdict};
 
 use super::freeze::freeze;
 use super::plan::{duration, grouped};
-use crate::cli::slurm::Submit;
 use crate::cli::Cli;
+use crate::cli::slurm::Submit;
 use crate::commands::{counted, expand, load};
 use crate::output::out;
 use crate::site::{Site, Use};
@@ -46,32 +46,31 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
     })?;
     let graph = expand(&study, &store)?;
     let tasks = Tasks::new(arguments, &site);
-    let (frozen, plan) = if arguments.dry_run {
-        let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
-        (None, plan)
-    } else {
-        check(client, &tasks)?;
-        let of = Quoted::new(&study, &arguments.file.study);
-        let frozen = freeze(&of, &graph, &store, tasks.device, true)?;
-        let plan = frozen.plan(&store, &stages::kinds())?;
-        (Some(frozen), plan)
-    };
-    if let Some(frozen) = &frozen {
-        download(&site, frozen, &plan)?;
-    }
-    let left = Left::of(&graph, &plan);
-    let count = tasks.count(&left);
-    let id = frozen.as_ref().map_or(NO_ID, |frozen: &Frozen| &frozen.id);
-    let submission = Submission {
+    let mut submission = Submission {
         arguments,
         tasks: &tasks,
-        name: job_name(study.name(), id),
-        plan: format!("{}/{id}", study.name()),
+        plan: PlanId {
+            study: study.name().to_owned(),
+            id: NO_ID.to_owned(),
+        },
         logs: std::path::absolute(arguments.reports.join("slurm"))?,
         reports: std::path::absolute(&arguments.reports)?,
         remote,
         site: site.file.as_ref().map(|file| &*file.path),
     };
+    let plan = if arguments.dry_run {
+        engine::plan(&graph, &store, &stages::kinds(), study.name())?
+    } else {
+        submission.check(client)?;
+        let of = Quoted::new(&study, &arguments.file.study);
+        let frozen = freeze(&of, &graph, &store, tasks.device, true)?;
+        submission.plan = frozen.plan_id();
+        let plan = frozen.plan(&store, &stages::kinds())?;
+        download(&site, &frozen, &plan)?;
+        plan
+    };
+    let left = Left::of(&graph, &plan);
+    let count = tasks.count(&left);
     let arrays = if left.stages == 0 {
         0
     } else {
@@ -115,18 +114,6 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
     errln!("see `pipeline status {}`", quoted(study.name()));
     outln!("{}", submission.plan);
     Ok(DONE)
-}
-
-/// What would only be found out once the plan is frozen.
-fn check(client: Client, tasks: &Tasks<'_>) -> Result<(), Failure> {
-    if let (Some(largest), Some(said)) = (client.largest_array()?, tasks.said)
-        && said > largest
-    {
-        return Err(Failure::Usage(format!(
-            "{said} tasks are more than this cluster takes in one array: at most {largest} (MaxArraySize)"
-        )));
-    }
-    Ok(())
 }
 
 /// Makes here what needs the network, which nodes often do not have.
@@ -288,8 +275,7 @@ impl Left {
 struct Submission<'a> {
     arguments: &'a Submit,
     tasks: &'a Tasks<'a>,
-    name: String,
-    plan: String,
+    plan: PlanId,
     logs: PathBuf,
     reports: PathBuf,
     remote: String,
@@ -297,6 +283,18 @@ struct Submission<'a> {
 }
 
 impl Submission<'_> {
+    /// Finds out what is wrong with it before anything is frozen.
+    fn check(&self, client: Client) -> Result<(), Failure> {
+        let tasks = self.tasks.said.unwrap_or(1);
+        if let Some(largest) = client.largest_array()?.filter(|&largest| tasks > largest) {
+            return Err(Failure::Usage(format!(
+                "{tasks} tasks are more than this cluster takes in one array: at most {largest} (MaxArraySize)"
+            )));
+        }
+        client.would_take(&self.each(tasks)?)?;
+        Ok(client.would_take(&self.last()?)?)
+    }
+
     /// The script of an array.
     fn each(&self, count: usize) -> Result<String, Failure> {
         let tasks = self.tasks;
@@ -320,7 +318,7 @@ impl Submission<'_> {
             words.push("--requeue".to_owned());
         }
         Ok(Job {
-            name: &self.name,
+            name: &job_name(&self.plan),
             output: &self.output("%A_%a.log"),
             array: Some((count, tasks.slurm.at_once)),
             cpus: tasks.cpus,
@@ -339,7 +337,7 @@ impl Submission<'_> {
         let mut words = self.words(&reports)?;
         words.push("--no-train".to_owned());
         Ok(Job {
-            name: &self.name,
+            name: &job_name(&self.plan),
             output: &self.output("%j.log"),
             array: None,
             cpus: None,
@@ -365,7 +363,7 @@ impl Submission<'_> {
             quoted(&program.to_string_lossy()),
             "run".to_owned(),
             "--plan".to_owned(),
-            quoted(&self.plan),
+            quoted(&self.plan.to_string()),
             "--remote".to_owned(),
             quoted(&self.remote),
             "--cache".to_owned(),

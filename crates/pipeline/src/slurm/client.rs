@@ -63,6 +63,11 @@ impl Client {
         Ok(id.to_owned())
     }
 
+    /// Whether Slurm would take a script, without giving it one.
+    pub(crate) fn would_take(self, script: &str) -> Result<(), Error> {
+        run("sbatch", &["--test-only".to_owned()], script).map(drop)
+    }
+
     /// How many tasks an array may have; none if Slurm does not say.
     pub(crate) fn largest_array(self) -> Result<Option<usize>, Error> {
         let arguments = ["show".to_owned(), "config".to_owned()];
@@ -75,8 +80,8 @@ impl Client {
         Ok(value.and_then(|value| value.parse().ok()))
     }
 
-    /// The tasks of this user in the queue, of jobs whose name begins so.
-    pub(crate) fn queue(self, name: &str) -> Result<Vec<Task>, Error> {
+    /// The tasks of this user in the queue, of jobs of these names.
+    pub(crate) fn queue(self, names: &[String]) -> Result<Vec<Task>, Error> {
         let user = rustix::process::getuid().as_raw().to_string();
         let format = ["%i", "%T", "%r", "%j"].join("\t");
         let arguments = ["-h", "-r", "-u", &user, "-o", &format].map(str::to_owned);
@@ -84,7 +89,7 @@ impl Client {
         let tasks = said.lines().filter(|line| !line.trim().is_empty());
         let tasks: Result<Vec<Task>, Error> = tasks.map(task).collect();
         let mut tasks = tasks?;
-        tasks.retain(|task| task.name.starts_with(name));
+        tasks.retain(|task| names.contains(&task.name));
         Ok(tasks)
     }
 

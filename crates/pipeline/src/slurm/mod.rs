@@ -5,14 +5,16 @@
 mod client;
 mod script;
 
+use engine::PlanId;
+
 pub(crate) use client::{Client, Task, requeue};
 pub(crate) use script::{Job, quoted};
 
 /// The name that all jobs of one submission have in the queue: by it they are found again, and by nothing else.
-pub(crate) fn job_name(study: &str, id: &str) -> String {
+pub(crate) fn job_name(plan: &PlanId) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let study = study.replace(|c| !plain(c), "_");
-    format!("pipeline-{study}-{id}")
+    let study = plan.study.replace(|c| !plain(c), "_");
+    format!("pipeline-{study}-{}", plan.id)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl<'a> Seen<'a> {
         let id = frozen.plan_id();
         let remote = store.remote().ok_or("the remote has gone")?;
         // Where there is no Slurm, nobody waits in its queue.
-        let queue = Client.queue(&job_name(&id.study, &id.id));
+        let queue = Client.queue(&[job_name(&id)]);
         Ok(Self {
             copies: remote.copies(&id)?,
             failures: remote.failures(&id)?,
