@@ -434,7 +434,20 @@ fn an_input_that_the_remote_has_lost_fails_its_stage_alone() {
         Event::Failed { error, .. } => Some(error.clone()),
         _ => None,
     });
-    assert!(said.unwrap().contains("the remote has lost the input"));
+    assert!(said.unwrap().contains("the remote has lost an input"));
+    // What the message advises helps, also where the contents are damaged.
+    let mut other = input.blob();
+    for digest in frozen.inputs.values().map(|it| it.blob().digest) {
+        let path = blob(&lab, digest);
+        if path.exists() {
+            flip(&path);
+            other.digest = digest;
+        }
+    }
+    assert_ne!(other, input.blob());
+    let again = freeze(&lab, &study).plan_id();
+    let copy = take_part(&lab, "b", &again, lab.options()).unwrap();
+    assert!(copy.summary.complete(), "{:?}", copy.summary);
 }
 
 #[test]
