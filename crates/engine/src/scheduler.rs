@@ -333,14 +333,11 @@ impl<'a> Scheduler<'a> {
             }
             return Ok(());
         }
-        if !self.leaves(id) {
-            if self.fetch_inputs(id) {
-                return Ok(());
-            }
-            if let Some(error) = self.lost_input(id) {
-                self.fail(id, error, None);
-                return Ok(());
-            }
+        if !self.leaves(id)
+            && let Some(error) = self.lacks_input(id)
+        {
+            self.fail(id, error, None);
+            return Ok(());
         }
         if self.lead(id, text, key) {
             self.queue(id, key);

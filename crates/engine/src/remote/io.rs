@@ -21,8 +21,9 @@ pub(crate) enum Task {
     Fetch(Vec<Digest>),
     /// Store the newest checkpoint of an attempt at a stage.
     PutCheckpoint(Digest, u32, CheckpointName),
-    /// Bring the deepest checkpoint of the attempts before this one into the cache.
-    TakeCheckpoint(Digest, u32),
+    /// Before an attempt at a stage begins: bring these blobs, and the deepest checkpoint of the attempts before this one,
+    /// into the cache.
+    Prepare(Digest, u32, Vec<Digest>),
 }
 
 /// What has become of it.
@@ -40,12 +41,10 @@ pub(crate) enum Done {
         error: Option<String>,
     },
     /// At this depth, or not.
-    CheckpointStored {
+    CheckpointStored { stage: Digest, depth: Option<u64> },
+    Prepared {
         stage: Digest,
-        depth: Option<u64>,
-    },
-    CheckpointTaken {
-        stage: Digest,
+        error: Option<String>,
     },
     /// Files of the cache were found damaged.
     Problems(Vec<Problem>),
@@ -158,10 +157,15 @@ impl Hand {
                     depth: stored.is_ok_and(|stored| stored).then_some(name.step),
                 }
             }
-            Task::TakeCheckpoint(stage, before) => {
+            Task::Prepare(stage, attempt, blobs) => {
+                let fetch = |&digest: &Digest| remote.fetch(cache, digest).map(drop);
+                let fetched = blobs.iter().try_for_each(fetch);
                 // Without one the stage begins at its beginning.
-                let _ = remote.take_checkpoint(cache, stage, before);
-                Done::CheckpointTaken { stage }
+                let _ = remote.take_checkpoint(cache, stage, attempt);
+                Done::Prepared {
+                    stage,
+                    error: fetched.err().as_ref().and_then(why),
+                }
             }
         }
     }

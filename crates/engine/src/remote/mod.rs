@@ -211,8 +211,8 @@ impl Remote {
     }
 
     /// Whether it was found not to have a blob.
-    pub(crate) fn has_lost(&self, blob: &Blob) -> bool {
-        lock(&self.lost).contains(&blob.digest)
+    pub(crate) fn has_lost(&self, digest: Digest) -> bool {
+        lock(&self.lost).contains(&digest)
     }
 
     /// Whether a stage had a record when the remote was opened.

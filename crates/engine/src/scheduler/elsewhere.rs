@@ -208,34 +208,9 @@ impl Scheduler<'_> {
         let mut blobs = outputs;
         blobs.retain(|(key, blob)| !self.store.holds(blob) && remote.holds(*key, blob));
         let blobs: Vec<Digest> = blobs.into_iter().map(|(_, blob)| blob.digest).collect();
-        !blobs.is_empty() && self.fetch_blobs(id, blobs)
-    }
-
-    /// Has what a stage reads of a frozen plan's input files brought here, where it is not; whether there is such.
-    pub(super) fn fetch_inputs(&mut self, id: StageId) -> bool {
-        let Some(remote) = self.store.remote() else {
+        if blobs.is_empty() {
             return false;
-        };
-        let inputs = resolve::frozen(self.graph.stage(id), self.options.frozen.as_deref());
-        let missing = inputs.map(|(_, input)| input.blob());
-        let missing = missing.filter(|blob| !self.store.holds(blob) && !remote.has_lost(blob));
-        let missing: Vec<Digest> = missing.map(|blob| blob.digest).collect();
-        !missing.is_empty() && self.fetch_blobs(id, missing)
-    }
-
-    /// A file that a stage reads and whose contents are neither here nor in the remote.
-    pub(super) fn lost_input(&self, id: StageId) -> Option<String> {
-        let inputs = resolve::frozen(self.graph.stage(id), self.options.frozen.as_deref());
-        let mut lost = inputs.filter(|(_, input)| !self.store.holds(&input.blob()));
-        lost.next().map(|(name, _)| {
-            format!("the remote has lost the input {name:?} of the plan; freeze the study anew")
-        })
-    }
-
-    fn fetch_blobs(&mut self, id: StageId, blobs: Vec<Digest>) -> bool {
-        let Some(remote) = self.store.remote() else {
-            return false;
-        };
+        }
         if let Some(others) = &mut self.elsewhere {
             others.io.send(io::Task::Fetch(blobs.clone()));
             others.fetching.push((id, blobs));
@@ -249,6 +224,30 @@ impl Scheduler<'_> {
         }
         self.todo.push_back(id);
         true
+    }
+
+    /// What a stage reads of a frozen plan's input files and is not here.
+    pub(super) fn missing_inputs(&self, id: StageId) -> Vec<Digest> {
+        let inputs = resolve::frozen(self.graph.stage(id), self.options.frozen.as_deref());
+        let missing = inputs.map(|(_, input)| input.blob());
+        let missing = missing.filter(|blob| !self.store.holds(blob));
+        missing.map(|blob| blob.digest).collect()
+    }
+
+    /// Why a stage cannot read what a frozen plan has for it, if so. Where no other copy is asked, it is brought here.
+    pub(super) fn lacks_input(&self, id: StageId) -> Option<String> {
+        let missing = self.missing_inputs(id);
+        let remote = self.store.remote();
+        let lost = |digest: &Digest| match remote {
+            Some(remote) if self.elsewhere.is_some() => remote.has_lost(*digest),
+            Some(remote) => !remote
+                .fetch(self.store, *digest)
+                .is_ok_and(|is_here| is_here),
+            None => true,
+        };
+        missing.iter().any(lost).then(|| {
+            "the remote has lost an input file of the plan; freeze the study anew".to_owned()
+        })
     }
 
     /// Puts the leader of its key where it belongs: among those to be executed, or among those that others have.

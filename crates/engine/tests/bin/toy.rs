@@ -40,14 +40,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let remote = engine::Remote::open(Path::new(&remote), &store)?;
                 store.put_before(remote);
             }
-            let options = toy::options(&std::env::current_exe()?, Path::new(log));
-            let summary = engine::run(
-                &toy::graph(&toys),
-                &store,
-                &toy::kinds("1"),
-                &options,
-                &mut |_| {},
-            )?;
+            let mut options = toy::options(&std::env::current_exe()?, Path::new(log));
+            let mut graph = toy::graph(&toys);
+            if let Some(plan) = std::env::var_os("TOY_PLAN") {
+                let plan = serde_json::from_slice(plan.as_encoded_bytes())?;
+                let remote = store.remote().ok_or("a plan lies in a remote")?;
+                let frozen = remote.plan(&plan)?.ok_or("there is no such plan")?;
+                graph = frozen.graph.clone();
+                options.frozen = Some(std::sync::Arc::new(frozen));
+            }
+            let summary = engine::run(&graph, &store, &toy::kinds("1"), &options, &mut |_| {})?;
             println!("{} {}", summary.ran(), summary.cached());
             Ok(())
         }

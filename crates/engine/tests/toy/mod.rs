@@ -246,7 +246,7 @@ impl Execute for Executor {
             .manifest()
             .inputs()
             .keys()
-            .map(|name| job.read(name))
+            .map(|name| read(job, name, &path))
             .collect::<Result<Vec<_>, _>>()?;
         append(&path, &format!("{}\n", job.manifest().key()))?;
         // On a full disk there is no log.
@@ -322,6 +322,39 @@ impl Execute for Executor {
             provenance: Map::new(),
         })
     }
+}
+
+/// The files below a folder, sorted.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// An input; of a folder the names and contents of its files.
+fn read(job: &Job<'_>, name: &str, log: &str) -> Result<Arc<Vec<u8>>, engine::Error> {
+    let folder = PathBuf::from(format!("{log}.{}.folder", std::process::id()));
+    if job.copy_folder(name, &folder)?.is_none() {
+        return job.read(name);
+    }
+    let mut all = Vec::new();
+    for file in walk(&folder) {
+        let name = file.strip_prefix(&folder).expect("it is in there");
+        all.extend_from_slice(name.as_os_str().as_encoded_bytes());
+        all.extend(fs::read(&file).expect("a copied file"));
+    }
+    fs::remove_dir_all(&folder).expect("the copy goes");
+    Ok(Arc::new(all))
 }
 
 /// Makes the steps of a stage, keeping a checkpoint of `width` bytes after each; the one before goes, but for every

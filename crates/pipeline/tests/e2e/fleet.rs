@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, TINY, ran, stderr, without_provenance};
+use crate::lab::{Lab, TINY, ran, stderr, stdout, without_provenance};
 
 /// A copy of the program, on a machine of this name. It tells of itself often, and takes others for gone after so many
 /// seconds without a sign of life.
@@ -162,4 +162,111 @@ fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
         assert_ne!(output.status.code(), Some(0));
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
     }
+}
+
+/// Freezes the study: the name of its plan.
+fn frozen(lab: &Lab, arguments: &[&str]) -> String {
+    let all = ["plan", "study.yaml", "--freeze", "--remote", "remote"];
+    let output = lab.output(&[&all, arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stdout(&output).trim().to_owned()
+}
+
+/// A copy that carries a plan out on a machine of this name, and what it said.
+fn take_part(lab: &Lab, machine: &str, plan: &str, more: &[&str]) -> String {
+    let (cache, reports) = (format!("cache-{machine}"), format!("reports-{machine}"));
+    let all = ["run", "--verbose", "--plan", plan, "--remote", "remote"];
+    let own = [
+        "--cache",
+        &cache,
+        "--reports",
+        &reports,
+        "--remote-beat",
+        "0.2",
+    ];
+    let output = lab.output(&[&all, &own, more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stderr(&output)
+}
+
+#[test]
+fn a_frozen_plan_needs_no_study_and_no_files_and_comes_to_the_same_tables() {
+    let lab = lab();
+    lab.run();
+    let plan = frozen(&lab, &["--cache", "cache-login"]);
+    assert!(plan.starts_with("tiny/"), "{plan}");
+    fs::remove_file(lab.path("study.yaml")).expect("the study goes");
+    // A copy that trains nothing does what it can, and says what it leaves.
+    let said = take_part(&lab, "login", "tiny", &["--no-train"]);
+    assert_eq!(ran(&said).only(&["digits"]), [1], "{said}");
+    assert!(said.contains("24 elsewhere"), "{said}");
+    let copies = std::thread::scope(|scope| {
+        let start = |machine| {
+            let (lab, plan) = (&lab, &plan);
+            scope.spawn(move || take_part(lab, machine, plan, &["--jobs", "1"]))
+        };
+        [start("a"), start("b")].map(|copy| copy.join().expect("a copy ends"))
+    });
+    let names = all_ran(&copies);
+    assert_eq!(names.len(), 24, "{names:?}");
+    // The plan by its id alone.
+    let id = plan.rsplit('/').next().expect("an id");
+    let last = take_part(&lab, "last", id, &["--no-train"]);
+    assert!(ran(&last).names.is_empty(), "{last}");
+    assert_eq!(results(&lab, "reports-last"), results(&lab, "reports"));
+    assert!(lab.path("reports-last/tiny.html").exists());
+}
+
+#[test]
+fn a_plan_for_another_device_is_not_trained_here_unless_it_is_said() {
+    let lab = lab();
+    let plan = frozen(&lab, &["--device", "cuda"]);
+    let said = take_part(&lab, "a", &plan, &[]);
+    let note = format!("this machine trains on cpu, and the plan {plan} was frozen for cuda");
+    assert_eq!(said.matches(&note).count(), 1, "{said}");
+    assert_eq!(ran(&said).only(&["digits"]), [1]);
+    let said = take_part(&lab, "a", &plan, &["--any-device"]);
+    assert_eq!(ran(&said).names.len(), 24, "{said}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_carried_out_is_refused_with_what_to_do() {
+    let lab = lab();
+    let refused = |arguments: &[&str]| {
+        let output = lab.output(arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let said = refused(&["run", "--plan", "tiny", "--remote", "remote"]);
+    assert!(
+        said.contains("`pipeline plan STUDY --freeze` makes one"),
+        "{said}"
+    );
+    let said = refused(&["run", "--plan", "tiny"]);
+    assert!(said.contains("`--remote DIR` or the site file"), "{said}");
+    let said = refused(&["plan", "study.yaml", "--freeze"]);
+    assert!(said.contains("`--remote DIR` or the site file"), "{said}");
+    let said = refused(&["run"]);
+    assert!(said.contains("STUDY"), "{said}");
+    let said = refused(&["run", "study.yaml", "--plan", "tiny", "--remote", "remote"]);
+    assert!(said.contains("cannot be used with"), "{said}");
+    let plan = frozen(&lab, &[]);
+    let said = refused(&["run", "--plan", "another", "--remote", "remote"]);
+    assert!(
+        said.contains(&format!("the newest there are: {plan}")),
+        "{said}"
+    );
+    // The same program, built at another time.
+    let other = lab.path("pipeline");
+    fs::copy(env!("CARGO_BIN_EXE_pipeline"), &other).expect("a copy");
+    let mut command = std::process::Command::new(&other);
+    command.args(["run", "--plan", &plan, "--remote", "remote"]);
+    let output = command
+        .current_dir(lab.path("."))
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("was frozen by another build"), "{said}");
+    assert!(said.contains("freeze the study anew"), "{said}");
 }

@@ -50,18 +50,7 @@ impl Scheduler<'_> {
             return Ok(());
         };
         match verdict {
-            Verdict::Run { stage, attempt } => match others.leases.get_mut(&stage) {
-                Some(lease) => {
-                    lease.attempt = Some(attempt);
-                    if attempt > 1 {
-                        others.io.send(io::Task::TakeCheckpoint(stage, attempt));
-                    } else {
-                        self.pool.tell(lease.worker, &Request::Begin);
-                    }
-                }
-                // Its worker is gone meanwhile.
-                None => others.release(stage),
-            },
+            Verdict::Run { stage, attempt } => self.run_here(stage, attempt),
             Verdict::There { stage } => {
                 self.tell_to_leave(stage, State::Waiting);
                 self.look_anew(stage);
@@ -108,6 +97,27 @@ impl Scheduler<'_> {
             Verdict::Reachable => self.emit(Event::RemoteBack),
         }
         Ok(())
+    }
+
+    /// A stage is this copy's: it begins once what only the remote has of it is here.
+    fn run_here(&mut self, stage: Digest, attempt: u32) {
+        let Some(others) = &mut self.elsewhere else {
+            return;
+        };
+        let Some(lease) = others.leases.get_mut(&stage) else {
+            // Its worker is gone meanwhile.
+            others.release(stage);
+            return;
+        };
+        lease.attempt = Some(attempt);
+        let (worker, id) = (lease.worker, others.stages.get(&stage).copied());
+        // Not before: files are large, and all copies would fetch them where one needs them.
+        let inputs = id.map_or_else(Vec::new, |id| self.missing_inputs(id));
+        if attempt <= 1 && inputs.is_empty() {
+            self.pool.tell(worker, &Request::Begin);
+        } else if let Some(others) = &self.elsewhere {
+            others.io.send(io::Task::Prepare(stage, attempt, inputs));
+        }
     }
 
     /// The remote has a record of a stage, and the cache the same.
@@ -222,9 +232,24 @@ impl Scheduler<'_> {
                     others.member.release(now, stage);
                 }
             }
-            io::Done::CheckpointTaken { stage } => {
-                if let Some(lease) = others.leases.get(&stage) {
+            io::Done::Prepared { stage, error } => {
+                let Some(lease) = others.leases.get(&stage) else {
+                    return;
+                };
+                let Some(error) = error else {
                     self.pool.tell(lease.worker, &Request::Begin);
+                    return;
+                };
+                let first = others.member.is_reachable() && !others.told;
+                others.told |= first;
+                let id = others.stages.get(&stage).copied();
+                others.again.extend(id.map(|id| (now + FETCH_AGAIN, id)));
+                self.tell_to_leave(stage, State::Fetching);
+                self.elsewhere
+                    .iter_mut()
+                    .for_each(|others| others.release(stage));
+                if first {
+                    self.emit(Event::RemoteLost { error });
                 }
             }
             io::Done::Problems(problems) => {
