@@ -60,10 +60,10 @@ fn elsewhere(store: &Store, study: &str, key: Digest, name: &str) -> Result<(), 
         return Ok(());
     };
     for failure in remote.failures(&plan)?.iter().filter(|it| it.key == key) {
+        let copy = failure.copy.rsplit('/').next().unwrap_or_default();
         errln!(
-            "{name} failed in {plan}, attempt {}, on {}: {}",
+            "{name} failed in {plan} on {copy}, attempt {}: {}",
             failure.attempt,
-            failure.copy,
             failure.why
         );
         out(format!("{}\n", failure.tail.trim_end()));

@@ -216,3 +216,130 @@ fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
     let status = lab.output(&["status", "tiny", "--remote", "remote"]);
     assert!(stdout(&status).contains("all done"), "{}", stdout(&status));
 }
+
+#[test]
+fn a_task_whose_time_is_up_goes_back_to_the_queue_and_goes_on_from_its_checkpoint() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let lab = lab("  tasks: 1\n");
+    lab.edit("iterations: 40 }", "iterations: 20000 }");
+    let arguments = [
+        "submit",
+        "study.yaml",
+        "--jobs",
+        "1",
+        "--remote-beat",
+        "0.2",
+    ];
+    let output = cluster
+        .command(&lab, &arguments)
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let attempts = || fs::read_dir(lab.path("remote/v1/attempt")).map_or(0, Iterator::count);
+    let start = Instant::now();
+    while attempts() < 3 {
+        assert!(start.elapsed() < Duration::from_mins(1), "it begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What Slurm sends when the limit is near.
+    let task = cluster.says("squeue", &["-h", "-r", "-t", "R", "-o", "%i"]);
+    cluster.says("scancel", &["--signal=USR1", "--batch", task.trim()]);
+    cluster.wait();
+    let said = logs(&lab);
+    assert!(
+        said.contains("the time limit is near: this task goes on"),
+        "{said}"
+    );
+    assert!(lab.path("reports/tiny.html").exists(), "{said}");
+    let attempts: Vec<String> = fs::read_dir(lab.path("remote/v1/attempt"))
+        .expect("attempts")
+        .map(|it| {
+            it.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    let released: Vec<&String> = attempts
+        .iter()
+        .filter(|it| it.ends_with(".released"))
+        .collect();
+    assert_eq!(
+        released.len(),
+        1,
+        "one stage ran, and was given up: {attempts:?}"
+    );
+    let of_fleet = page(&lab);
+    fs::remove_dir_all(lab.path("reports")).expect("removed");
+    fs::remove_file(lab.path("site.yaml")).expect("removed");
+    lab.run();
+    assert_eq!(of_fleet, page(&lab));
+}
+
+#[test]
+fn a_cancelled_submission_is_gone_on_with_by_the_next_one() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let lab = lab("  tasks: 2\n");
+    lab.edit("iterations: 40 }", "iterations: 20000 }");
+    let run = |arguments: &[&str]| {
+        let output = cluster
+            .command(&lab, arguments)
+            .output()
+            .expect("it starts");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output) + &stderr(&output)
+    };
+    let submit = [
+        "submit",
+        "study.yaml",
+        "--jobs",
+        "1",
+        "--remote-beat",
+        "0.2",
+    ];
+    assert!(run(&submit).contains("20 runs to do"));
+    let records = || {
+        let folders = fs::read_dir(lab.path("remote/v1/ac"));
+        folders.map_or(0, Iterator::count)
+    };
+    let start = Instant::now();
+    while records() < 4 {
+        assert!(start.elapsed() < Duration::from_mins(1), "it begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let said = run(&["cancel", "study.yaml"]);
+    assert!(said.contains("tasks of tiny cancelled"), "{said}");
+    let left = run(&["status", "tiny"]);
+    assert!(
+        left.contains("waiting") && !left.contains("running"),
+        "{left}"
+    );
+    let again = run(&submit);
+    assert!(!again.contains("20 runs to do"), "{again}");
+    cluster.wait();
+    assert!(run(&["status", "tiny"]).contains("all done"));
+    assert!(run(&["cancel", "tiny"]).contains("no job of tiny"));
+}
+
+#[test]
+fn what_slurm_refuses_is_said_in_its_words_and_nothing_is_frozen() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let lab = lab("  partition: nowhere\n");
+    let output = cluster
+        .command(&lab, &["submit", "study.yaml"])
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("invalid partition specified: nowhere"),
+        "{said}"
+    );
+    assert!(!lab.path("remote/v1/run").exists());
+}
