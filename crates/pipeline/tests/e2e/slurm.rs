@@ -42,6 +42,30 @@ fn the_scripts_are_shown_before_anything_is_submitted() {
 }
 
 #[test]
+fn the_site_file_of_the_documentation_gives_scripts() {
+    let page = include_str!("../../../../doc/cluster.md");
+    let blocks = page.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| rest.split_once("```").map(|(block, _)| block));
+    let site = blocks.filter(|block| block.contains("\nslurm:")).collect::<String>();
+    let lab = Lab::new(TINY);
+    let remote = lab.path("");
+    let site = site.replace("/project/me/store", &remote.display().to_string());
+    fs::write(lab.path("site.yaml"), site).expect("the site file");
+    let output = lab.output(&["submit", "--dry-run", "study.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let scripts = stdout(&output);
+    for line in [
+        "#SBATCH --gres=gpu:1\n",
+        "#SBATCH --array=0-15%8\n",
+        "module load cuda/12.4\n",
+        "scratch=$TMPDIR\n",
+        "--device cuda --threads 1 --jobs-per-gpu 2 ${CUDA_VISIBLE_DEVICES:+--gpus \"$CUDA_VISIBLE_DEVICES\"} --requeue\n",
+    ] {
+        assert!(scripts.contains(line), "{line} is not in\n{scripts}");
+    }
+}
+
+#[test]
 fn a_submission_without_a_remote_or_without_slurm_says_so() {
     let lab = Lab::new(TINY);
     let output = lab.output(&["submit", "study.yaml"]);
