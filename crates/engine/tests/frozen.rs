@@ -265,8 +265,16 @@ fn failures_count_for_all_copies_of_a_plan_and_not_for_the_next_one() {
         Toy::sum("after", 1, &["bad"]),
     ];
     let plan = freeze(&lab, &study).plan_id();
+    let first = plan.clone();
     let failed = |machine: &str, plan: &PlanId| {
         let copy = take_part(&lab, machine, plan, lab.options()).unwrap();
+        let says =
+            |error: &String| error.contains("a new one does") == (machine == "b" && *plan == first);
+        let told = copy.events.iter().find_map(|event| match event {
+            Event::Failed { error, .. } => Some(error),
+            _ => None,
+        });
+        assert!(told.is_some_and(says), "{told:?}");
         (copy.summary.failed(), copy.summary.skipped())
     };
     assert_eq!((failed("a", &plan), lab.begun()), ((1, 1), 1));
