@@ -331,6 +331,24 @@ fn a_beat_tells_what_a_copy_runs_and_how_far_that_is() {
     assert_eq!((seen.ran, seen.settled, seen.failed), (2, 2, 0));
 }
 
+#[test]
+fn what_a_copy_of_a_plan_has_when_it_is_killed_another_takes_over() {
+    let lab = fleet();
+    let runs =
+        (0..4).map(|number| Toy::sum(&format!("run/{number}"), number, &[]).with("beats", 60));
+    let study: Vec<Toy> = runs.collect();
+    let plan = freeze(&lab, &study).plan_id();
+    let mut killed = process(&lab, "a", &plan);
+    Lab::wait_until(|| lab.begun() >= 2);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut options = lab.options();
+    options.sharing.ttl = Duration::from_secs(2);
+    let copy = take_part(&lab, "b", &plan, options).unwrap();
+    assert!(copy.summary.complete(), "{:?}", copy.summary);
+    assert!(lab.begun() <= 4 + 2, "{}", lab.begun());
+}
+
 /// Many stages without inputs, and one that reads all.
 fn wide(runs: u64) -> Vec<Toy> {
     let runs = (0..runs).map(|number| Toy::sum(&format!("run/{number}"), number, &[]));
