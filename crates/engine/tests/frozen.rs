@@ -265,8 +265,16 @@ fn failures_count_for_all_copies_of_a_plan_and_not_for_the_next_one() {
         Toy::sum("after", 1, &["bad"]),
     ];
     let plan = freeze(&lab, &study).plan_id();
+    let first = plan.clone();
     let failed = |machine: &str, plan: &PlanId| {
         let copy = take_part(&lab, machine, plan, lab.options()).unwrap();
+        let says =
+            |error: &String| error.contains("a new one does") == (machine == "b" && *plan == first);
+        let told = copy.events.iter().find_map(|event| match event {
+            Event::Failed { error, .. } => Some(error),
+            _ => None,
+        });
+        assert!(told.is_some_and(says), "{told:?}");
         (copy.summary.failed(), copy.summary.skipped())
     };
     assert_eq!((failed("a", &plan), lab.begun()), ((1, 1), 1));
@@ -321,6 +329,24 @@ fn a_beat_tells_what_a_copy_runs_and_how_far_that_is() {
     let seen = remote.copies(&plan).unwrap().remove(0);
     assert!(seen.ended && seen.holds.is_empty(), "{seen:?}");
     assert_eq!((seen.ran, seen.settled, seen.failed), (2, 2, 0));
+}
+
+#[test]
+fn what_a_copy_of_a_plan_has_when_it_is_killed_another_takes_over() {
+    let lab = fleet();
+    let runs =
+        (0..4).map(|number| Toy::sum(&format!("run/{number}"), number, &[]).with("beats", 60));
+    let study: Vec<Toy> = runs.collect();
+    let plan = freeze(&lab, &study).plan_id();
+    let mut killed = process(&lab, "a", &plan);
+    Lab::wait_until(|| lab.begun() >= 2);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut options = lab.options();
+    options.sharing.ttl = Duration::from_secs(2);
+    let copy = take_part(&lab, "b", &plan, options).unwrap();
+    assert!(copy.summary.complete(), "{:?}", copy.summary);
+    assert!(lab.begun() <= 4 + 2, "{}", lab.begun());
 }
 
 /// Many stages without inputs, and one that reads all.

@@ -259,6 +259,7 @@ pub(crate) enum MessageFormat {
 
 /// Arguments of `pipeline plan`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) file: StudyFile,

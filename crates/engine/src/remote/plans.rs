@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Remote, blob_name, lock, record};
-use crate::frozen::pack::{Line, Place};
+use crate::frozen::pack::Line;
 use crate::frozen::{Frozen, Pack, PlanId};
 use crate::{Blob, Digest, Error, Record, Store, history, sealed};
 
@@ -94,7 +94,7 @@ impl Remote {
         // A plan that nobody can carry out is worse than reading what is there once.
         if self.objects().length(&name)? == Some(blob.bytes)
             && let Some(contents) = self.objects().read(&name)?
-            && Checked::new(contents, blob.digest).is_sound()
+            && Checked::new(contents, blob.digest).ends_well()
         {
             return Ok(true);
         }
@@ -224,29 +224,21 @@ impl Remote {
         let Some(place) = lock(&self.packed).place(digest) else {
             return Ok(false);
         };
-        let read = |place: &Place| place.read(cache, digest);
-        let mut contents = read(&place);
-        if contents.is_none() && self.singles.fetch_add(1, Ordering::Relaxed) < SINGLE {
-            // Its record has it, too.
-            self.read_record(cache, place.key)?;
-            let blob = cache.verify(digest);
-            return Ok(blob.is_ok());
-        }
-        if contents.is_none() {
+        let mut contents = place.read(cache, digest);
+        if contents.is_none() && self.singles.fetch_add(1, Ordering::Relaxed) >= SINGLE {
             // Whoever comes second finds it here.
             let _one = lock(&self.unpacking);
-            contents = read(&place);
+            contents = place.read(cache, digest);
             if contents.is_none() && self.fetch_object(cache, place.pack.digest)? {
-                contents = read(&place);
+                contents = place.read(cache, digest);
             }
         }
-        match contents {
-            Some(contents) => cache.put(&contents).map(|_| true),
-            None => {
-                self.read_record(cache, place.key)?;
-                Ok(cache.verify(digest).is_ok())
-            }
+        if let Some(contents) = contents {
+            return cache.put(&contents).map(|_| true);
         }
+        // Its record has it, too.
+        self.read_record(cache, place.key)?;
+        Ok(cache.verify(digest).is_ok())
     }
 }
 
@@ -290,7 +282,7 @@ impl Checked {
     }
 
     /// Reads it to its end: whether it is what was said.
-    fn is_sound(mut self) -> bool {
+    fn ends_well(mut self) -> bool {
         io::copy(&mut self, &mut io::sink()).is_ok()
     }
 }

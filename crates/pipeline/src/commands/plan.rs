@@ -61,15 +61,14 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
 /// `--freeze`: the name of the plan on stdout, for scripts.
 fn freeze(study: &Study, site: &Site, store: &Store, arguments: &cli::Plan) -> Result<u8, Failure> {
     let graph = expand(study, store)?;
-    let device = match &arguments.device {
-        Some(device) => device.clone(),
-        None => {
-            let resources = site.resources(&cli::Site::default(), cores())?;
-            device_class(&resources.device)?.to_owned()
-        }
+    let device = if let Some(device) = &arguments.device {
+        device.as_str()
+    } else {
+        let resources = site.resources(&cli::Site::default(), cores())?;
+        device_class(&resources.device)?
     };
     let of = Quoted::new(study, &arguments.file.study);
-    let frozen = commands::freeze::freeze(&of, &graph, store, &device, !arguments.fail_fast)?;
+    let frozen = commands::freeze::freeze(&of, &graph, store, device, !arguments.fail_fast)?;
     errln!(
         "frozen: {} with {}, for devices of the class {}",
         counted(graph.len(), "stage"),

@@ -71,6 +71,12 @@ impl Scheduler<'_> {
             Verdict::Again { stage } => self.look_anew(stage),
             Verdict::Failed { stage, why } => {
                 let id = others.stages.remove(&stage);
+                let of_plan = others.plan.as_ref().map(|_| {
+                    format!(
+                        "{why} (in another copy; this plan does not try it again, a new one does)"
+                    )
+                });
+                let why = of_plan.unwrap_or(why);
                 self.tell_to_leave(stage, State::Ready);
                 if let Some(id) = id {
                     self.node(id).state = State::Ready;
