@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use command::preview as preview_curves;
-pub(crate) use report::{from_json as report_from_json, read as read_report};
+pub(crate) use report::{from_json as report_from_json, read as read_report, text as report_text};
 pub(crate) use runs::settings as run_settings;
 pub(crate) use train::{Weights, notes_say_diverged};
 

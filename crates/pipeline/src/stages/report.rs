@@ -47,12 +47,17 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
 
 /// Reads back the table of a report stage's record, and the text that it is stored as.
 pub(crate) fn read(store: &Store, record: &Record) -> Result<(ReportTable, Vec<u8>), Failure> {
+    let text = text(store, record)?;
+    Ok((from_json(&text)?, text))
+}
+
+/// The text of the table of a report stage's record.
+pub(crate) fn text(store: &Store, record: &Record) -> Result<Vec<u8>, Failure> {
     let blob = record
         .outputs
         .get("report")
         .ok_or("a report stage without its table")?;
-    let text = store.read(blob.digest)?;
-    Ok((from_json(&text)?, text))
+    Ok(store.read(blob.digest)?)
 }
 
 /// A report's table from its JSON, or why it is none.
