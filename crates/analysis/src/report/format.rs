@@ -14,7 +14,7 @@ pub const FORMAT: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// They are something else, or damaged.
-    #[error("it is not the table of a report: {0}")]
+    #[error("it is not the table of a report")]
     NotAReport(#[from] serde_json::Error),
     /// Another version wrote them.
     #[error(
