@@ -78,3 +78,30 @@ fn read<T: DeserializeOwned>(bytes: &[u8], format: fn(&T) -> u32) -> Result<T, R
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_a_table_are_read_without_the_rest_and_of_this_version_only() {
+        let table = |format: u32| {
+            format!(
+                r#"{{"format":{format},"title":"t","claims":[],"runs":[{{"seed":4,"loss":[1]}},{{"seed":2}},{{"seed":4}}]}}"#
+            )
+        };
+        let read = |text: &str| seeds(text.as_bytes());
+        assert_eq!(read(&table(FORMAT)).unwrap(), BTreeSet::from([2, 4]));
+        let other = FORMAT + 1;
+        assert!(matches!(
+            read(&table(other)),
+            Err(ReadError::OtherFormat { found }) if found == other
+        ));
+        let unnumbered = r#"{"title":"t","claims":[],"runs":[]}"#;
+        assert!(matches!(
+            read(unnumbered),
+            Err(ReadError::OtherFormat { found: 1 })
+        ));
+        assert!(matches!(read("{}"), Err(ReadError::NotAReport(_))));
+    }
+}
