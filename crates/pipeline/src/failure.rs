@@ -97,11 +97,12 @@ pub(crate) enum Usage {
 
 /// As many names as are worth a line each, and how many more there are.
 fn lines(names: &[String], count: usize) -> String {
-    let mut lines: String = names.iter().map(|name| format!("\n  {name}")).collect();
-    if count > names.len() {
-        lines += &format!("\n  and {} more", count - names.len());
-    }
-    lines
+    let more = match count.saturating_sub(names.len()) {
+        0 => None,
+        more => Some(format!("and {more} more")),
+    };
+    let lines: Vec<&str> = names.iter().chain(&more).map(String::as_str).collect();
+    format!("\n  {}", lines.join("\n  "))
 }
 
 /// A command could not do what it was asked for.

@@ -276,7 +276,7 @@ impl<'a> Machine<'a> {
     }
 
     fn pop(&mut self) -> Result<Value<'a>, Unread> {
-        Ok(self.stack.pop().ok_or(Unread::NoValue)?)
+        self.stack.pop().ok_or(Unread::NoValue)
     }
 
     fn last(&mut self, count: usize) -> Result<Vec<Value<'a>>, Unread> {
