@@ -12,7 +12,7 @@ pub enum Error {
         problem: String,
     },
     /// The parts of a split need more examples than there are.
-    #[error("{parts}: {wanted} are asked for, the source has {available}")]
+    #[error("{parts}: {wanted} images are asked for, and the source has {available}")]
     SplitTooLarge {
         /// The parts, in words.
         parts: &'static str,
@@ -28,7 +28,7 @@ pub enum Error {
         label: u8,
     },
     /// A file of the source is not there.
-    #[error("there is no {file}")]
+    #[error("there is no file `{file}`")]
     NoFile {
         /// Its name.
         file: String,
@@ -50,7 +50,7 @@ pub enum Error {
         problem: String,
     },
     /// What has come in of a download cannot be kept.
-    #[error("cannot write {file}")]
+    #[error("cannot write `{file}`")]
     Partial {
         /// The file.
         file: String,

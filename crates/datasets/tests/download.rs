@@ -483,7 +483,7 @@ fn no_proxy_is_asked_for_what_the_environment_excepts_and_a_wrong_one_is_told() 
     assert_eq!(said, "got true");
     let said = with_proxies(&server().url, &[("http_proxy", "gopher://user:secret@x")]);
     assert!(
-        said.contains("the variable http_proxy of the environment is no address of a proxy"),
+        said.contains("the environment variable http_proxy is not the address of a proxy"),
         "{said}"
     );
     assert!(!said.contains("secret"), "{said}");

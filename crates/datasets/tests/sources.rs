@@ -212,10 +212,10 @@ fn more_images_than_there_are_is_an_error_that_counts_them() {
     };
     assert_eq!(
         problem([72_257, 1000, 26_032]),
-        "training and validation images: 73257 are asked for, the source has 1200"
+        "training and validation images: 73257 images are asked for, and the source has 1200"
     );
     assert_eq!(
         problem([1000, 200, 301]),
-        "test images: 301 are asked for, the source has 300"
+        "test images: 301 images are asked for, and the source has 300"
     );
 }

@@ -9,13 +9,13 @@ use crate::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Two stages of a graph have one name.
-    #[error("two stages are named {name:?}")]
+    #[error("two stages are named `{name}`")]
     DuplicateStage {
         /// The name.
         name: String,
     },
     /// Two inputs of a stage have one name.
-    #[error("stage {stage:?} has two inputs named {input:?}")]
+    #[error("the stage `{stage}` has two inputs named `{input}`")]
     DuplicateInput {
         /// The stage.
         stage: String,
@@ -23,13 +23,13 @@ pub enum Error {
         input: String,
     },
     /// A stage reads a stage that was not added to the graph before it.
-    #[error("stage {stage:?} reads a stage that was not added before it")]
+    #[error("the stage `{stage}` reads a stage that was not added before it")]
     UnknownStage {
         /// The stage that reads.
         stage: String,
     },
     /// Nobody executes stages of this kind.
-    #[error("stage {stage:?} is of the unknown kind {kind:?}")]
+    #[error("the stage `{stage}` is of the kind `{kind}`, which this program does not have")]
     UnknownKind {
         /// The stage.
         stage: String,
@@ -45,7 +45,7 @@ pub enum Error {
         message: String,
     },
     /// The operating system refused something.
-    #[error("cannot {doing} {}", path.display())]
+    #[error("cannot {doing} `{}`", path.display())]
     Io {
         /// The verb: "read", "write", ...
         doing: &'static str,
@@ -55,7 +55,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The cache was written by a newer program.
-    #[error("{} was written by a newer version of this program (format {version}; this one knows 1)", path.display())]
+    #[error("`{}` was written by a newer version of this program (format {version}; this one knows 1)", path.display())]
     Newer {
         /// The file or folder.
         path: PathBuf,
@@ -63,14 +63,14 @@ pub enum Error {
         version: u32,
     },
     /// A file of the cache does not hold what was written to it.
-    #[error("{} is damaged", path.display())]
+    #[error("`{}` is damaged; `pipeline cache verify` says what else is", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
     },
     /// Something must be computed, and the cache cannot be written.
     #[error(
-        "the cache {} cannot be written, and not everything is in it; `--cache FOLDER` names another one",
+        "the cache `{}` cannot be written, and it does not have all results yet; `--cache FOLDER` names another one",
         cache.display()
     )]
     ReadOnly {
@@ -125,7 +125,7 @@ pub enum Error {
     },
     /// Runs on this cache could not keep out of each other's way.
     #[error(
-        "the file system of the cache {} has no file locks, which a run needs; `--cache FOLDER` puts the cache on \
+        "the file system of the cache `{}` has no file locks, which a run needs; `--cache FOLDER` puts the cache on \
          another one, such as a local disk",
         cache.display()
     )]
@@ -136,19 +136,24 @@ pub enum Error {
         source: io::Error,
     },
     /// Nothing can be deleted while a study runs.
-    #[error("a study is running on the cache {}; `pipeline status` says which", cache.display())]
+    #[error("a study is running on the cache `{}`; `pipeline status` says which", cache.display())]
     InUse {
         /// The cache folder.
         cache: PathBuf,
     },
     /// A blob is not in the store.
-    #[error("the cache holds no blob {digest}")]
+    #[error(
+        "a result names contents that the cache does not have ({digest}); `pipeline run` makes them again"
+    )]
     NoBlob {
         /// Its name.
         digest: Digest,
     },
     /// A checkpoint does not fit beside those that unfinished stages go on from.
-    #[error("there is no room for {bytes} bytes in the {space} bytes for checkpoints")]
+    #[error(
+        "a checkpoint of {bytes} bytes has no room in the {space} bytes that all may take (`--checkpoint-space`): \
+         unfinished runs need the others"
+    )]
     NoRoom {
         /// Its length.
         bytes: u64,
@@ -156,19 +161,19 @@ pub enum Error {
         space: u64,
     },
     /// A stage asked for an input that it does not have.
-    #[error("the stage has no input {name:?}")]
+    #[error("the stage has no input `{name}`")]
     NoInput {
         /// The name asked for.
         name: String,
     },
     /// There is no input file at a path.
-    #[error("there is no file {}", path.display())]
+    #[error("there is no file `{}`", path.display())]
     NoInputFile {
         /// The path.
         path: PathBuf,
     },
     /// What is at the path of an input cannot be read as one.
-    #[error("{} cannot be an input: {why}", path.display())]
+    #[error("`{}` cannot be an input: {why}", path.display())]
     UnfitInput {
         /// The file or folder.
         path: PathBuf,
@@ -176,13 +181,13 @@ pub enum Error {
         why: &'static str,
     },
     /// An input file is not what it was when the run started.
-    #[error("{} changed while the study ran", path.display())]
+    #[error("the input `{}` changed while the study ran; run it again", path.display())]
     InputChanged {
         /// The file.
         path: PathBuf,
     },
     /// A worker could not be started, or ended before it had a stage.
-    #[error("the worker {program:?} did not start: {message}")]
+    #[error("the worker process `{}` did not start: {message}", program.display())]
     WorkerStart {
         /// The program.
         program: PathBuf,
@@ -191,7 +196,7 @@ pub enum Error {
     },
     /// A worker was built from other sources than the engine that started it.
     #[error(
-        "the worker is of another build ({found}, this program is {expected}): the program was replaced while it ran"
+        "the worker is of another build ({found}, this program is {expected}): the program was replaced while it ran; run it again"
     )]
     ForeignWorker {
         /// The build of the engine.
@@ -200,7 +205,7 @@ pub enum Error {
         found: String,
     },
     /// Engine and worker do not understand each other.
-    #[error("engine and worker do not understand each other: {0}")]
+    #[error("the program and its worker process do not understand each other: {0}")]
     Protocol(String),
 }
 

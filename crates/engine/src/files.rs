@@ -202,6 +202,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let error = store.digest_file(Path::new("no/such.tar")).unwrap_err();
-        assert_eq!(error.to_string(), "there is no file no/such.tar");
+        assert_eq!(error.to_string(), "there is no file `no/such.tar`");
     }
 }

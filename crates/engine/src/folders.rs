@@ -51,7 +51,7 @@ pub(crate) fn there(path: &Path) -> Result<There, Error> {
     if let Some(pattern) = pattern(path) {
         let found = fitting(path, &pattern)?;
         if found.is_empty() {
-            return Err(unfit(path, "nothing fits it"));
+            return Err(unfit(path, "no file fits this pattern"));
         }
         return Ok(There::Folder(found));
     }
@@ -394,9 +394,12 @@ mod tests {
         assert_eq!(lab.digest("data/*.csv"), lab.copied("data/*.csv").0);
         assert_eq!(
             lab.error("data/*.json"),
-            "data/*.json cannot be an input: nothing fits it"
+            "`data/*.json` cannot be an input: no file fits this pattern"
         );
-        assert!(lab.error("none/*.json").ends_with("nothing fits it"));
+        assert!(
+            lab.error("none/*.json")
+                .ends_with("no file fits this pattern")
+        );
         assert!(input_exists(&lab.path("data/*.csv")) && !input_exists(&lab.path("data/*.json")));
     }
 
@@ -416,7 +419,7 @@ mod tests {
         symlink("nothing", lab.path("src/lost")).unwrap();
         assert_eq!(
             lab.error("src"),
-            "src/lost cannot be an input: it links to nothing"
+            "`src/lost` cannot be an input: it links to nothing"
         );
     }
 
@@ -426,12 +429,12 @@ mod tests {
         let _socket = UnixListener::bind(lab.path("src/socket")).unwrap();
         assert_eq!(
             lab.error("src"),
-            "src/socket cannot be an input: it is neither a file nor a folder"
+            "`src/socket` cannot be an input: it is neither a file nor a folder"
         );
         assert_eq!(
             lab.error("src/socket"),
-            "src/socket cannot be an input: it is neither a file nor a folder"
+            "`src/socket` cannot be an input: it is neither a file nor a folder"
         );
-        assert!(lab.error("none").starts_with("there is no file none"));
+        assert!(lab.error("none").starts_with("there is no file `none`"));
     }
 }

@@ -63,7 +63,7 @@ pub enum Verdict {
         /// The earlier stage.
         with: StageId,
     },
-    /// It cannot run: what it reads has not the form it counts on.
+    /// It cannot run: what it reads is not there and will not be, or has not the form it counts on.
     Unfit {
         /// What is wrong.
         error: String,
@@ -143,7 +143,15 @@ pub(crate) fn make(
             record: None,
             seconds: None,
         };
-        if let Some(because) = unknown {
+        let mut read = graph.upstream(id).iter();
+        let barred =
+            |read: &&StageId| matches!(stages[read.index()].verdict, Verdict::Unfit { .. });
+        if let Some(barred) = read.find(barred) {
+            let name = &graph.stage(*barred).family;
+            planned.verdict = Verdict::Unfit {
+                error: format!("it reads `{name}`, which cannot run"),
+            };
+        } else if let Some(because) = unknown {
             planned.verdict = match history.get(&graph.stage(id).name) {
                 Some(_) => Verdict::Maybe { because },
                 None => Verdict::New { because },

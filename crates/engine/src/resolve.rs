@@ -98,7 +98,7 @@ impl<'a> Resolver<'a> {
             let json = match &*json {
                 Ok(json) => json,
                 Err(error) => {
-                    let what = format!("is no JSON: {error}");
+                    let what = format!("is not JSON: {error}");
                     return Ok(Err(self.unfit(binding.from, &binding.output, &what)));
                 }
             };
@@ -108,7 +108,7 @@ impl<'a> Resolver<'a> {
                     return Ok(Err(self.unfit(
                         binding.from,
                         &binding.output,
-                        &format!("has no object {:?}", binding.entry),
+                        &format!("has no settings under `{}`", binding.entry),
                     )));
                 }
             }
@@ -139,7 +139,7 @@ impl<'a> Resolver<'a> {
     fn output(&self, record: &Record, stage: StageId, output: &str) -> Result<Blob, Unresolved> {
         let missing = || {
             Unresolved::Unfit(format!(
-                "{} has no output {output:?}",
+                "`{}` has no output `{output}`",
                 self.graph.stage(stage).name
             ))
         };
@@ -148,7 +148,7 @@ impl<'a> Resolver<'a> {
 
     fn unfit(&self, stage: StageId, output: &str, what: &str) -> Unresolved {
         Unresolved::Unfit(format!(
-            "output {output:?} of {} {what}",
+            "the output `{output}` of `{}` {what}",
             self.graph.stage(stage).name
         ))
     }

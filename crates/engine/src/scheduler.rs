@@ -456,7 +456,7 @@ impl<'a> Scheduler<'a> {
         if lost_again {
             self.fail(
                 id,
-                "its output is lost whenever it is made".to_owned(),
+                "its output is lost again each time that it is made".to_owned(),
                 None,
             );
         }

@@ -206,7 +206,7 @@ fn without_an_input_file_the_rest_is_planned_and_run() {
         Toy::sum("run", 2, &["data"]),
         Toy::sum("other", 3, &[]),
     ];
-    let missing = format!("there is no file {}", path.display());
+    let missing = format!("there is no file `{}`", path.display());
     let plan = lab.plan(&study);
     let error = missing.clone();
     assert_eq!(plan.stages()[0].verdict, Verdict::Unfit { error });
@@ -273,7 +273,10 @@ fn a_binding_to_an_entry_that_is_not_there_fails_with_its_name() {
     let Outcome::Failed { error, .. } = &run.summary.outcomes()[1] else {
         panic!("{:?}", run.summary)
     };
-    assert_eq!(error, "output \"out\" of data has no object \"best\"");
+    assert_eq!(
+        error,
+        "the output `out` of `data` has no settings under `best`"
+    );
     assert_eq!(
         (
             run.summary.ran(),
@@ -300,7 +303,7 @@ fn a_binding_to_what_is_no_json_fails_and_says_where() {
     };
     assert_eq!(
         error,
-        "output \"out\" of data is no JSON: trailing characters at line 2 column 1"
+        "the output `out` of `data` is not JSON: trailing characters at line 2 column 1"
     );
 }
 

@@ -379,7 +379,7 @@ fn a_cache_that_cannot_be_created_is_a_clear_error() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot create the cache {}",
+            "cannot create the cache `{}`",
             lab.path("file/cache").display()
         )
     );

@@ -10,6 +10,7 @@
 mod output;
 mod cli;
 mod commands;
+mod failure;
 mod live;
 mod machine;
 mod pace;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{Cli, Command, When};
+use failure::{Failed, Failure, Usage};
 
 /// Training allocates the same large tensors at each step. The system's allocator gives their memory back and gets it
 /// again, zeroed, page by page; this one keeps it.
@@ -46,22 +48,6 @@ const BAD_INPUT: u8 = 2;
 const REQUEUED: u8 = 75;
 /// Ended by Ctrl-C or another signal, as shells count the first.
 const INTERRUPTED: u8 = 130;
-
-/// Why a command did not do what it was asked to.
-enum Failure {
-    /// The study file or the site file has mistakes.
-    Mistakes(study::Diagnostics),
-    /// The command line asks for something that does not exist.
-    Usage(String),
-    /// Anything else.
-    Other(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Other(error.into())
-    }
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -48,25 +48,29 @@ fn seen(graph: &Graph, id: StageId, study: &str, store: &Store) -> Result<BTreeS
     let Some(record) = store.lookup(key)?.record else {
         return Ok(nothing);
     };
-    // A table of another version says nothing that this one could use; its verdicts went by another rule.
-    let Ok((table, _)) = stages::read_report(store, &record) else {
-        return Ok(nothing);
-    };
     let manifest = Manifest::parse(&record.manifest).ok();
     let earlier = |name: &str| manifest.as_ref()?.settings().get(name).cloned();
-    let mut seen: BTreeSet<u64> = earlier(SETTING)
+    let seen: BTreeSet<u64> = earlier(SETTING)
         .and_then(|seen| serde_json::from_value(seen).ok())
         .unwrap_or_default();
     let looks = stage.settings.get(LOOKS);
-    let (before, now): (BTreeSet<u64>, _) = (
-        table.runs.iter().map(|run| run.seed).collect(),
-        seeds(graph, id),
-    );
     let is_declared = looks.is_some() && earlier(LOOKS).as_ref() == looks;
-    let is_late = looks.is_some() && !is_declared;
-    if is_late || (looks.is_none() && !now.is_subset(&before)) {
-        seen.extend(before);
+    if is_declared && seen.is_empty() {
+        return Ok(nothing);
     }
+    let now = seeds(graph, id);
+    // A table of another version says nothing that this one could use; its verdicts went by another rule.
+    let Ok(before) =
+        stages::report_text(store, &record).and_then(|text| Ok(analysis::report::seeds(&text)?))
+    else {
+        return Ok(nothing);
+    };
+    let is_late = looks.is_some() && !is_declared;
+    let seen = if is_late || (looks.is_none() && !now.is_subset(&before)) {
+        &seen | &before
+    } else {
+        seen
+    };
     // Back to what was seen: nothing was added.
     Ok(if looks.is_none() && now.is_subset(&seen) {
         nothing

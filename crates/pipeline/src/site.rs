@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use engine::{CheckpointPolicy, Keep, Remote, Sharing, Store};
 use study::{Device, Size};
 
-use crate::Failure;
 use crate::cli::{self, Cli};
+use crate::{Failure, Usage};
 
 /// The site file's name where no other is given.
 const FILE: &str = "site.yaml";
@@ -85,9 +85,7 @@ impl Site {
             device.unwrap_or(Device::Auto).name().to_owned()
         });
         if let Some(feature) = training::device::missing_feature(&device) {
-            return Err(Failure::Usage(format!(
-                "this program was built without {device}; build it with `--features {feature}`"
-            )));
+            return Err(Usage::NotBuiltIn { device, feature }.into());
         }
         let gpus = match (said.gpus.as_slice(), file) {
             ([], Some(file)) => file.gpus.clone(),

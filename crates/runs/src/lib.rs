@@ -23,7 +23,7 @@ mod target;
 pub mod weights;
 
 pub use curve::{Columns, Correct, Curvature, Curve, GradientNoise, Updates};
-pub use error::Error;
+pub use error::{Error, Malformed};
 pub use keys::keys_of;
 pub use logged::{Kept, Logged};
 pub use metric::{Evaluation, Metric, Part};

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Curve, Outcome};
+use crate::{Curve, Malformed, Outcome};
 
 /// What a training run gives. `S` is how its settings are known: as the numbers that train by them, or as the text of
 /// a manifest.
@@ -73,17 +73,16 @@ impl<S: DeserializeOwned> Record<S> {
     /// # Errors
     ///
     /// What is wrong with the bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let in_words = |error: safetensors::SafeTensorError| error.to_string();
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(in_words)?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
         let text = header
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get("run"))
-            .ok_or("no metadata entry `run`")?;
+            .ok_or(Malformed::NoMetadata)?;
         let description: Description<S> =
-            serde_json::from_str(text).map_err(|error| format!("metadata entry `run`: {error}"))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(in_words)?;
+            serde_json::from_str(text).map_err(|error| Malformed::Metadata(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes)?;
         Ok(Self {
             settings: description.settings,
             outcome: description.outcome,
@@ -180,8 +179,9 @@ mod tests {
         let whole = record(Updates::of_every_step(vec![2.5], vec![0.1])).to_bytes();
         error(&whole[..whole.len() - 3]);
         let uneven = record(Updates::of_every_step(vec![2.5, 1.5], vec![0.1])).to_bytes();
-        assert!(error(&uneven).contains("differ in length"));
+        assert!(error(&uneven).to_string().contains("differ in length"));
         let settings = Record::<u64>::from_bytes(&whole).expect_err("settings are no number");
+        let settings = settings.to_string();
         assert!(settings.contains("metadata entry `run`"), "{settings}");
     }
 }

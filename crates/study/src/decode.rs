@@ -46,8 +46,11 @@ pub(crate) fn decode<T: DeserializeOwned>(
                 let Some(blame) = &fault.blame else {
                     return None;
                 };
+                let known = marks.explains(&fault.kind, blame);
                 let new = marks.note(&fault.kind, blame);
-                mistakes.extend(fault.draft());
+                if !known {
+                    mistakes.extend(fault.draft());
+                }
                 if !new {
                     return None;
                 }
@@ -60,17 +63,28 @@ pub(crate) fn decode<T: DeserializeOwned>(
 /// What was found wrong so far.
 #[derive(Default)]
 struct Marks {
-    /// Values to read as holes.
-    replaced: HashSet<Span>,
+    /// Values to read as holes, and how often each of these was out of range.
+    replaced: HashMap<Span, usize>,
     /// Keys to pass over.
     skipped: HashSet<Span>,
+    /// The mappings that these are in.
+    partial: HashSet<Span>,
     /// Keys that a mapping lacks.
     added: HashMap<Span, Vec<&'static str>>,
 }
 
 impl Marks {
+    /// Whether a mistake of a mapping as a whole (what it lacks, what does not go together) may come of a key that was
+    /// passed over.
+    fn explains(&self, kind: &Kind, blame: &Blame) -> bool {
+        matches!((kind, blame), (Kind::Other { .. }, Blame::Value { span, .. }) if self.partial.contains(span))
+    }
+
     /// Whether that was news.
     fn note(&mut self, kind: &Kind, blame: &Blame) -> bool {
+        if let Blame::Key { mapping, .. } = blame {
+            self.partial.insert(*mapping);
+        }
         match (kind, blame) {
             (
                 Kind::UnknownKey { key, known },
@@ -96,7 +110,11 @@ impl Marks {
                 new
             }
             (_, Blame::Key { span, .. }) => self.skipped.insert(*span),
-            (_, Blame::Value { span, .. }) => self.replaced.insert(*span),
+            (Kind::Hollow, Blame::Value { span, .. }) => {
+                let misses = self.replaced.entry(*span).and_modify(|misses| *misses += 1);
+                *misses.or_insert(0) < Hole::WAYS
+            }
+            (_, Blame::Value { span, .. }) => self.replaced.insert(*span, 0).is_none(),
         }
     }
 }
@@ -136,8 +154,15 @@ impl<'a> At<'a> {
 
     /// Decodes, and takes the blame also for what is found wrong after reading (a range, a combination).
     fn feed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Fault> {
-        if self.marks.replaced.contains(&self.place()) {
-            return seed.deserialize(Hole).map_err(|_| Fault::hollow());
+        if let Some(&misses) = self.marks.replaced.get(&self.place()) {
+            return seed.deserialize(Hole::given(misses)).map_err(|_| {
+                // Read otherwise the next time; in the end, what it is in is a hole.
+                if misses + 1 < Hole::WAYS {
+                    self.blame(Fault::hollow())
+                } else {
+                    Fault::hollow()
+                }
+            });
         }
         seed.deserialize(self).map_err(|fault| self.blame(fault))
     }
@@ -152,6 +177,7 @@ impl<'a> At<'a> {
             Value::Float(number) => Unexpected::Float(*number),
             Value::Text(text) => Unexpected::Str(text),
             Value::Sequence(_) => Unexpected::Seq,
+            Value::Mapping(entries) if entries.is_empty() => Unexpected::Other("an empty mapping"),
             Value::Mapping(_) => Unexpected::Map,
         };
         Fault::invalid_type(found, visitor)
@@ -249,8 +275,8 @@ impl<'a> At<'a> {
 macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*) => $to:ident;)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Fault> {
-            if self.marks.replaced.contains(&self.node.span) {
-                return Hole.$method($($arg,)* visitor);
+            if let Some(&misses) = self.marks.replaced.get(&self.node.span) {
+                return Hole::given(misses).$method($($arg,)* visitor);
             }
             self.$to(visitor).map_err(|fault| self.blame(fault))
         }
@@ -315,8 +341,8 @@ impl<'de> Deserializer<'de> for At<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        if self.marks.replaced.contains(&self.node.span) {
-            return Hole.deserialize_enum(name, variants, visitor);
+        if let Some(&misses) = self.marks.replaced.get(&self.node.span) {
+            return Hole::given(misses).deserialize_enum(name, variants, visitor);
         }
         self.choice(variants, visitor)
             .map_err(|fault| self.blame(fault))
@@ -406,7 +432,14 @@ impl<'de> MapAccess<'de> for Entries<'de> {
                 marks: self.at.marks,
             }
             .feed(seed),
-            None => seed.deserialize(Hole).map_err(|_| Fault::hollow()),
+            None => seed
+                .deserialize(Hole::given(0))
+                .map_err(|_| Fault::hollow()),
         }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        let read = |entry: &&Entry| !self.at.marks.skipped.contains(&entry.key_span);
+        Some(self.rest.iter().filter(read).count() + self.added.len())
     }
 }

@@ -296,13 +296,17 @@ impl Program {
                     mistakes.push(
                         Draft::error(
                             Mistake::NoSuchPlaceholder,
-                            format!("`{{{word}}}` has no value: nothing is called `{word}`"),
+                            format!("`{{{word}}}` has no value: neither `sweep` nor `settings` has `{word}`"),
                         )
                         .at(span, "here")
-                        .help(format!(
-                            "{} (`{{{{{word}}}}}` gives the program `{{{word}}}` as it is)",
-                            did_you_mean(&word, self.words())
-                        )),
+                        .help(if command.inputs.contains_key(&word) {
+                            format!("an input lies in the program's folder under its name: write `{word}`")
+                        } else {
+                            format!(
+                                "{} (`{{{{{word}}}}}` gives the program `{{{word}}}` as it is)",
+                                did_you_mean(&word, self.words())
+                            )
+                        }),
                     );
                 }
                 used.push(word);

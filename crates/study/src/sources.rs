@@ -21,7 +21,9 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     // That there is too much counts for more than what it is.
     let read = file.take(LONGEST + 1).read_to_string(&mut text);
     if text.len() as u64 > LONGEST {
-        return Err(io::Error::other("more than 16 MiB are no study"));
+        return Err(io::Error::other(
+            "a file of more than 16 MiB cannot be a study",
+        ));
     }
     read.map(|_| text)
 }

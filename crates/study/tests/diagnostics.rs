@@ -125,6 +125,88 @@ fn the_sound_study_has_nothing_to_complain_of() {
     assert_eq!(shown(SOUND), "");
 }
 
+/// A mistake makes others: a key that is passed over is missing, a value that stands in for a wrong one is out of range.
+/// Only what a person did is said, and all of it.
+#[test]
+fn one_mistake_is_said_once_and_hides_no_other() {
+    let rates = "learning_rate: [0.01, 0.1]";
+    let optimizer = "optimizer: { kfac: { momentum: 0.9 } }";
+    let claims = "claims: [diminishing_returns]";
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            rates,
+            "learning_rate: { range: [0, 1] }",
+            &["unknown choice `range` for `learning_rate`"],
+        ),
+        (
+            rates,
+            "learning_rate: {}",
+            &[
+                "`learning_rate` needs a list of values, or `powers_of_two`, `geometric` or `linear`",
+            ],
+        ),
+        (
+            rates,
+            "learning_rate: { linear: { from: 1, step: 1, count: 2 }, geometric: { from: 1, ratio: 2, count: 2 } }",
+            &["`learning_rate` takes one rule for its values, not `geometric` beside another"],
+        ),
+        (
+            "budget: { epochs: 12 }",
+            "budget: { epoch: 12 }",
+            &["unknown key `epoch`"],
+        ),
+        (
+            "budget: { epochs: 12 }",
+            "budget: { epochs: soon }",
+            &["`epochs`: expected a number, found the text `soon`"],
+        ),
+        (
+            "good: { at_least: 0.9 }",
+            "good: { above: 0.9 }",
+            &["unknown key `above`"],
+        ),
+        (
+            "evaluation: { epochs: [12] }",
+            "evaluation: { spacing: 0.9, epoch: [12] }",
+            &[
+                "`spacing` must be at least 1.001, is 0.9",
+                "unknown key `epoch`",
+            ],
+        ),
+        (
+            optimizer,
+            "optimizer: {}",
+            &[
+                "`optimizer`: expected `sgd` or `kfac` or `adamw` or `lamb` or `lion` or `muon`, found an empty mapping",
+            ],
+        ),
+        (
+            optimizer,
+            "optimizer: { kfac: { fisher: { sampled: 1 }, momentum: 2 } }",
+            &[
+                "`sampled` takes no settings",
+                "`momentum` must be at least 0 and below 1, is 2",
+            ],
+        ),
+        (
+            claims,
+            "claims: [{ one: {} }, two, { comparable_performance: { methods: [sgd] } }], looks: 5",
+            &[
+                "unknown choice `one` for `claims`",
+                "unknown choice `two` for `claims`",
+                "`methods`: a comparison needs two methods or more",
+                "`looks`: expected a list of two values `[…, …]`, found the number 5",
+            ],
+        ),
+    ];
+    for (old, new, said) in cases {
+        let mistakes = Study::parse("study.yaml", &broken(&[(old, new)])).err();
+        let mistakes = mistakes.unwrap_or_else(|| panic!("{new} is no mistake"));
+        let messages: Vec<&str> = mistakes.iter().map(study::Diagnostic::message).collect();
+        assert_eq!(messages, *said, "{new}");
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_a_mistake_like_any_other() {
     let mistakes = Study::load("no/such/study.yaml").err().unwrap();

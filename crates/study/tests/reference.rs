@@ -1,5 +1,7 @@
 //! The description of the study file for editors and readers.
 
+mod catalogue;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -147,7 +149,10 @@ fn the_committed_pages_are_those_that_the_schemas_give() {
     for (name, page) in [
         ("study-file.md", study::reference_markdown()),
         ("site-file.md", study::site_reference_markdown()),
-        ("errors.md", study::mistakes_markdown()),
+        (
+            "errors.md",
+            study::mistakes_markdown() + &catalogue::markdown(),
+        ),
     ] {
         let path = format!("{}/../../doc/{name}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("PIPELINE_BLESS").is_some() {

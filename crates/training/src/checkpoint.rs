@@ -118,7 +118,7 @@ impl Checkpoint {
             return Err(format!("format {}, not {FORMAT}", description.format));
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        let curve = Curve::from_columns(&tensors, CURVE)?;
+        let curve = Curve::from_columns(&tensors, CURVE).map_err(|error| error.to_string())?;
         let mut arrays = BTreeMap::new();
         for (name, tensor) in tensors.iter() {
             if name.starts_with(CURVE) {

@@ -24,7 +24,7 @@ impl Course {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`], [`Error::BatchLargerThanData`].
+    /// [`Error::NoiseScale`], [`Error::NoStep`], [`Error::BatchLargerThanData`].
     pub fn new(settings: &Settings, train_examples: usize) -> Result<Self, Error> {
         let batch_size = settings.batch_size;
         if batch_size.size() > train_examples {
@@ -36,24 +36,20 @@ impl Course {
         if let Some(NoiseScale { small, batches }) = settings.noise_scale
             && small.size().saturating_mul(batches.size()) > train_examples
         {
-            return Err(Error::setting(
-                "noise_scale",
-                format!(
-                    "{} batches of {} are more than the {train_examples} training examples",
-                    batches.get(),
-                    small.get()
-                ),
-            ));
+            return Err(Error::NoiseScale {
+                batches: batches.size(),
+                small: small.size(),
+                examples: train_examples,
+            });
         }
         let steps_per_epoch = settings
             .last_batch
             .steps_per_epoch(train_examples as u64, batch_size);
         let steps = settings.budget.steps(batch_size, steps_per_epoch);
         if steps == 0 {
-            return Err(Error::setting(
-                "budget",
-                format!("is no step at all at batch size {}", batch_size.get()),
-            ));
+            return Err(Error::NoStep {
+                batch_size: batch_size.get(),
+            });
         }
         let schedule = &settings.schedule;
         Ok(Self {

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::tensor::DeviceType;
 
-use crate::Error;
+use crate::{Error, NoDevice};
 
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
 /// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
@@ -28,31 +28,29 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
         (Device::flex(), name)
     };
     let named = |device: Option<Device>, name: &str| device.map(|device| (device, name.to_owned()));
-    let absent = |problem: &str| Error::Device(format!("{request}: {problem}"));
+    let absent = |problem| Error::Device {
+        request: request.to_owned(),
+        problem,
+    };
     if let Some(feature) = missing_feature(request) {
-        return Err(absent(&format!(
-            "not built in; build with `--features {feature}`"
-        )));
+        return Err(absent(NoDevice::NotBuiltIn { feature }));
     }
     match request {
         "cpu" => Ok(cpu()),
         "auto" => Ok(named(cuda(), "cuda")
             .or_else(|| named(wgpu(Adapter::Card), "wgpu"))
             .unwrap_or_else(cpu)),
-        "cuda" => named(cuda(), request).ok_or_else(|| absent("no GPU on this machine")),
+        "cuda" => named(cuda(), request).ok_or_else(|| absent(NoDevice::NoGpu)),
         "wgpu" => {
             named(wgpu(Adapter::Card), request).ok_or_else(|| match wgpu(Adapter::Software) {
-                Some(_) => absent(
-                    "no GPU on this machine, only a software adapter; `wgpu-software` asks for that",
-                ),
-                None => absent("no GPU on this machine"),
+                Some(_) => absent(NoDevice::OnlySoftware),
+                None => absent(NoDevice::NoGpu),
             })
         }
-        "wgpu-software" => named(wgpu(Adapter::Software), request)
-            .ok_or_else(|| absent("no software adapter on this machine (Mesa has one)")),
-        _ => Err(absent(
-            "no such device; there are auto, cpu, cuda, wgpu and wgpu-software",
-        )),
+        "wgpu-software" => {
+            named(wgpu(Adapter::Software), request).ok_or_else(|| absent(NoDevice::NoSoftware))
+        }
+        _ => Err(absent(NoDevice::Unknown)),
     }
 }
 

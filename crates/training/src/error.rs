@@ -3,13 +3,26 @@
 /// An error of this crate. A run that diverges is no error but an [`Outcome`](crate::Outcome).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A setting has a value that means nothing.
-    #[error("{setting}: {problem}")]
-    Setting {
-        /// Dotted path of the setting, such as `evaluation.spacing`.
-        setting: &'static str,
-        /// What is wrong with its value.
-        problem: String,
+    /// K-FAC's damping has no default.
+    #[error("optimizer.kfac.damping: is missing")]
+    NoDamping,
+    /// The noise scale is measured on batches that no example is in twice.
+    #[error(
+        "noise_scale: {batches} batches of {small} are more than the {examples} training examples"
+    )]
+    NoiseScale {
+        /// Batches that are measured.
+        batches: usize,
+        /// Examples in each.
+        small: usize,
+        /// Examples in the training set.
+        examples: usize,
+    },
+    /// A budget, adjusted to a small batch size, comes to nothing.
+    #[error("budget: is less than one step at batch size {batch_size}")]
+    NoStep {
+        /// Examples a batch.
+        batch_size: u64,
     },
     /// A full batch does not fit into the training set.
     #[error("batch_size: {batch_size} is more than the {examples} training examples")]
@@ -31,9 +44,32 @@ pub enum Error {
         /// Pixels.
         width: usize,
     },
-    /// Weights to load that the network does not have, or lacks, or of another shape.
-    #[error("weights: {0}")]
-    Weights(String),
+    /// Weights to load lack a parameter of the network.
+    #[error("weights: {name} is missing")]
+    MissingWeight {
+        /// The parameter, as PyTorch names it.
+        name: String,
+    },
+    /// Weights to load are those of a network of another size.
+    #[error("weights: {name} is {found:?}, not {wanted:?}")]
+    WeightShape {
+        /// The parameter.
+        name: String,
+        /// Its shape in what is loaded.
+        found: Vec<usize>,
+        /// Its shape in the network.
+        wanted: Vec<usize>,
+    },
+    /// Weights to load have more than the network.
+    #[error("weights: {given}{what} given, {used} used")]
+    SurplusWeights {
+        /// What there is more of: nothing for parameters, or a space and its name.
+        what: &'static str,
+        /// How many are in what is loaded.
+        given: usize,
+        /// How many the network has.
+        used: usize,
+    },
     /// Bytes that are not what they should be.
     #[error("not a {what}: {problem}")]
     Format {
@@ -45,16 +81,35 @@ pub enum Error {
     /// K-FAC does not fit the network.
     #[error("K-FAC: {0}")]
     Kfac(burn_kfac::Error),
-    /// No such device in this build.
-    #[error("device: {0}")]
-    Device(String),
+    /// A device that is unknown, not built in, or not there.
+    #[error("device: {request}: {problem}")]
+    Device {
+        /// The device asked for.
+        request: String,
+        /// Why there is none.
+        problem: NoDevice,
+    },
 }
 
-impl Error {
-    pub(crate) fn setting(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self::Setting {
-            setting,
-            problem: problem.into(),
-        }
-    }
+/// Why a device cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoDevice {
+    /// The program was built without it.
+    #[error("not built in; build with `--features {feature}`")]
+    NotBuiltIn {
+        /// The feature that has it.
+        feature: &'static str,
+    },
+    /// The machine has no GPU that this kind of device works on.
+    #[error("no GPU on this machine")]
+    NoGpu,
+    /// A program computes in the GPU's place, slower than `cpu` does.
+    #[error("no GPU on this machine, only a software adapter; `wgpu-software` asks for that")]
+    OnlySoftware,
+    /// No program is installed that computes in a GPU's place.
+    #[error("no software adapter on this machine (Mesa has one)")]
+    NoSoftware,
+    /// The name of the device is none of those that there are.
+    #[error("no such device; there are auto, cpu, cuda, wgpu and wgpu-software")]
+    Unknown,
 }

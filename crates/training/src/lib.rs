@@ -26,7 +26,7 @@ mod train;
 pub use checkpoint::Checkpoint;
 pub use course::Course;
 pub use datasets::Data;
-pub use error::Error;
+pub use error::{Error, NoDevice};
 pub use runs::settings::Settings;
 pub use runs::{Curve, Evaluation, Outcome};
 pub use train::{Progress, Training, train};

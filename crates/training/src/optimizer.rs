@@ -90,11 +90,9 @@ impl Updates {
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] without a damping, which has no default.
+/// [`Error::NoDamping`] without a damping, which has no default.
 pub(crate) fn preconditioner(settings: &Kfac) -> Result<burn_kfac::Settings, Error> {
-    let damping = settings
-        .damping
-        .ok_or_else(|| Error::setting("optimizer.kfac.damping", "is missing"))?;
+    let damping = settings.damping.ok_or(Error::NoDamping)?;
     let every = |interval: Interval| NonZeroU32::new(interval.get()).expect("1 or more");
     let kl_clip = settings.kl_clip.map(|bound| KlClip::new(bound.get()));
     Ok(burn_kfac::Settings {

@@ -92,7 +92,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] if they are not those of the network.
+    /// [`Error::MissingWeight`], [`Error::WeightShape`], [`Error::SurplusWeights`] if they are not those of the network.
     ///
     /// # Panics
     ///

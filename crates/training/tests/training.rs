@@ -473,7 +473,7 @@ fn settings_that_make_no_sense_are_errors() {
         ),
         (
             json!({"batch_size": 16, "budget": {"epochs": 1, "adjusted_from_batch": 64}}),
-            "budget: is no step at all at batch size 16",
+            "budget: is less than one step at batch size 16",
         ),
     ] {
         assert_eq!(error(changes).to_string(), says);

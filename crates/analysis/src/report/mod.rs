@@ -16,7 +16,7 @@ use crate::statistics::mean_interval;
 use crate::{Evidence, Metric, Moment, Outcome, Run, control, noise};
 
 pub use crate::Named;
-pub use format::{FORMAT, ReadError};
+pub use format::{FORMAT, ReadError, seeds};
 pub use runs::reader::Report;
 pub use sketch::{Sketch, edge, sketch};
 pub use table::{LearningCurve, LossBucket, Performance, ReportTable, Role, RunRow, StageSettings};

@@ -221,7 +221,7 @@ fn proxy(url: &str) -> Result<Option<Proxy>, String> {
         return Ok(None);
     };
     let proxy = value.to_str().and_then(|value| Proxy::new(value).ok());
-    let wrong = || format!("the variable {name} of the environment is no address of a proxy");
+    let wrong = || format!("the environment variable {name} is not the address of a proxy");
     proxy.map(Some).ok_or_else(wrong)
 }
 

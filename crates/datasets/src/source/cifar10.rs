@@ -89,7 +89,7 @@ impl Images {
             return Err(wrong(
                 name,
                 format!(
-                    "{} bytes are no whole number of CIFAR-10's records of {} bytes (binary version)",
+                    "{} bytes are not a whole number of CIFAR-10's records of {} bytes (binary version)",
                     bytes.len(),
                     1 + SIZE
                 ),
@@ -303,15 +303,15 @@ mod tests {
         };
         assert_eq!(
             problem(&|files| drop(files.remove("data_batch_3.bin"))),
-            "there is no data_batch_3.bin"
+            "there is no file `data_batch_3.bin`"
         );
         assert_eq!(
             problem(&|files| set(files, TEST, record(1, 0)[1..].to_vec())),
-            "test_batch.bin: 3072 bytes are no whole number of CIFAR-10's records of 3073 bytes (binary version)"
+            "test_batch.bin: 3072 bytes are not a whole number of CIFAR-10's records of 3073 bytes (binary version)"
         );
         assert_eq!(
             problem(&|files| set(files, TEST, Vec::new())),
-            "test_batch.bin: 0 bytes are no whole number of CIFAR-10's records of 3073 bytes (binary version)"
+            "test_batch.bin: 0 bytes are not a whole number of CIFAR-10's records of 3073 bytes (binary version)"
         );
         assert_eq!(
             problem(&|files| set(files, TRAIN[0], [record(1, 0), record(10, 0)].concat())),
@@ -321,7 +321,7 @@ mod tests {
         files.remove("test_batch.bin");
         assert_eq!(
             read(&packed(&files)).err().unwrap().to_string(),
-            "there is no test_batch.bin"
+            "there is no file `test_batch.bin`"
         );
     }
 }

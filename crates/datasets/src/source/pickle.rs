@@ -44,6 +44,71 @@ pub(super) enum Name {
     DType,
 }
 
+/// Why bytes are not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unread {
+    /// A pickle ends early.
+    #[error("cut short")]
+    CutShort,
+    /// A pickle holds another thing than a dictionary.
+    #[error("the pickle is not of a dictionary")]
+    NotADictionary,
+    /// A pickle would fill the memory.
+    #[error("more than {MOST} values")]
+    TooManyValues,
+    /// A pickle has an instruction that is not known.
+    #[error("code {0:#04x}, which such a file does not have")]
+    UnknownCode(u8),
+    /// A pickle asks for a Python function or class other than numpy's arrays.
+    #[error("it asks for {0}, and nothing is run that a data file asks for")]
+    UnknownName(String),
+    /// A pickle asks for a function by another thing than a name.
+    #[error("a name that is not text")]
+    NameNotText,
+    /// A name in a pickle goes on and on.
+    #[error("a name without an end")]
+    EndlessName,
+    /// A pickle's instruction uses a value that was not made.
+    #[error("takes values that it does not have")]
+    NoValue,
+    /// A pickle's tuples are nested.
+    #[error("tuples within tuples")]
+    NestedTuples,
+    /// A pickle's list holds lists or dictionaries.
+    #[error("a list of other things than numbers and texts")]
+    ListItem,
+    /// A pickle adds an entry to what is not a dictionary.
+    #[error("an entry without a dictionary")]
+    StrayEntry,
+    /// A pickle's dictionary holds dictionaries, or has a key that is not text.
+    #[error("an entry that such a file does not have")]
+    Entry,
+    /// A pickle uses one container in two places.
+    #[error("a value used twice, which such a file does not have")]
+    UsedTwice,
+    /// A pickle calls a function on other arguments than numpy does.
+    #[error("a call that such a file does not have")]
+    Call,
+    /// A pickle fills a value that has no contents.
+    #[error("contents of something that has none")]
+    StrayContents,
+    /// A numpy type in a pickle has no name.
+    #[error("a type of elements without a name")]
+    NamelessType,
+    /// A numpy array in a pickle is not stored row by row.
+    #[error("an array in another way than rows of bytes")]
+    OtherArray,
+    /// A numpy array in a pickle has elements of another type.
+    #[error("an array of {0}, not of unsigned bytes")]
+    OtherNumbers(String),
+    /// The shape of a numpy array in a pickle is not a list of numbers.
+    #[error("an array whose shape is not numbers")]
+    ShapeNotNumbers,
+    /// A numpy array in a pickle has more or less bytes than its shape says.
+    #[error("an array is {shape:?} but has {bytes} bytes")]
+    OtherSize { shape: Vec<usize>, bytes: usize },
+}
+
 /// Values that are made in all: those of 100,000 images with their file names, and some.
 const MOST: usize = 1 << 21;
 /// Tuples within tuples.
@@ -55,7 +120,7 @@ pub(super) fn is_pickle(bytes: &[u8]) -> bool {
 }
 
 /// The dictionary that is pickled.
-pub(super) fn entries(bytes: &[u8]) -> Result<Entries<'_>, String> {
+pub(super) fn entries(bytes: &[u8]) -> Result<Entries<'_>, Unread> {
     let mut machine = Machine {
         rest: bytes,
         stack: Vec::new(),
@@ -66,7 +131,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Entries<'_>, String> {
     };
     match machine.run()? {
         Value::Dictionary(entries) => Ok(entries),
-        _ => Err("a pickle of something else than a dictionary".to_owned()),
+        _ => Err(Unread::NotADictionary),
     }
 }
 
@@ -82,11 +147,11 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn run(&mut self) -> Result<Value<'a>, String> {
+    fn run(&mut self) -> Result<Value<'a>, Unread> {
         loop {
             self.made += 1;
             if self.made > MOST {
-                return Err(format!("more than {MOST} values"));
+                return Err(Unread::TooManyValues);
             }
             let [code] = self.take()?;
             match code {
@@ -162,32 +227,30 @@ impl<'a> Machine<'a> {
                 }
                 0x93 => match self.last(2)?[..] {
                     [Value::Bytes(module), Value::Bytes(name)] => self.name(module, name)?,
-                    _ => return Err("a name that is no text".to_owned()),
+                    _ => return Err(Unread::NameNotText),
                 },
                 b'R' => self.reduce()?,
                 b'b' => self.build()?,
                 b'.' => return self.pop(),
                 other => {
-                    return Err(format!(
-                        "code {other:#04x}, which such a file does not have"
-                    ));
+                    return Err(Unread::UnknownCode(other));
                 }
             }
         }
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or("cut short")?;
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Unread> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(Unread::CutShort)?;
         self.rest = rest;
         Ok(*bytes)
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), String> {
-        self.rest = self.rest.get(count..).ok_or("cut short")?;
+    fn skip(&mut self, count: usize) -> Result<(), Unread> {
+        self.rest = self.rest.get(count..).ok_or(Unread::CutShort)?;
         Ok(())
     }
 
-    fn number(&mut self, code: u8) -> Result<i64, String> {
+    fn number(&mut self, code: u8) -> Result<i64, Unread> {
         Ok(match code {
             b'K' => i64::from(u8::from_le_bytes(self.take()?)),
             b'M' => i64::from(u16::from_le_bytes(self.take()?)),
@@ -195,69 +258,62 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn bytes(&mut self, length: u64) -> Result<(), String> {
+    fn bytes(&mut self, length: u64) -> Result<(), Unread> {
         let split = usize::try_from(length)
             .ok()
             .and_then(|at| self.rest.split_at_checked(at));
-        let (bytes, rest) = split.ok_or("cut short")?;
+        let (bytes, rest) = split.ok_or(Unread::CutShort)?;
         self.rest = rest;
         self.stack.push(Value::Bytes(bytes));
         Ok(())
     }
 
-    fn line(&mut self) -> Result<&'a [u8], String> {
+    fn line(&mut self) -> Result<&'a [u8], Unread> {
         let end = self.rest.iter().take(256).position(|byte| *byte == b'\n');
-        let line = &self.rest[..end.ok_or("a name without an end")?];
+        let line = &self.rest[..end.ok_or(Unread::EndlessName)?];
         self.rest = &self.rest[line.len() + 1..];
         Ok(line)
     }
 
-    fn pop(&mut self) -> Result<Value<'a>, String> {
-        Ok(self
-            .stack
-            .pop()
-            .ok_or("takes a value that it does not have")?)
+    fn pop(&mut self) -> Result<Value<'a>, Unread> {
+        self.stack.pop().ok_or(Unread::NoValue)
     }
 
-    fn last(&mut self, count: usize) -> Result<Vec<Value<'a>>, String> {
+    fn last(&mut self, count: usize) -> Result<Vec<Value<'a>>, Unread> {
         let at = self.stack.len().checked_sub(count);
-        Ok(self
-            .stack
-            .split_off(at.ok_or("takes values that it does not have")?))
+        Ok(self.stack.split_off(at.ok_or(Unread::NoValue)?))
     }
 
-    fn since_mark(&mut self) -> Result<Vec<Value<'a>>, String> {
+    fn since_mark(&mut self) -> Result<Vec<Value<'a>>, Unread> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
-        Ok(self
-            .stack
-            .split_off(mark.ok_or("takes values that it does not have")?))
+        Ok(self.stack.split_off(mark.ok_or(Unread::NoValue)?))
     }
 
-    fn tuple(&mut self, values: Vec<Value<'a>>) -> Result<(), String> {
+    fn tuple(&mut self, values: Vec<Value<'a>>) -> Result<(), Unread> {
         let tuple = Value::Tuple(values);
         if tuple.depth() > DEEPEST {
-            return Err("tuples within tuples".to_owned());
+            return Err(Unread::NestedTuples);
         }
         self.stack.push(tuple);
         Ok(())
     }
 
-    fn append(&mut self, values: Vec<Value<'a>>) -> Result<(), String> {
+    fn append(&mut self, values: Vec<Value<'a>>) -> Result<(), Unread> {
         match self.stack.last_mut() {
             Some(Value::List(list)) if values.iter().all(Value::is_plain) => list.extend(values),
-            _ => return Err("a list of something else than numbers and texts".to_owned()),
+            _ => return Err(Unread::ListItem),
         }
         Ok(())
     }
 
-    fn set(&mut self, values: Vec<Value<'a>>) -> Result<(), String> {
+    fn set(&mut self, values: Vec<Value<'a>>) -> Result<(), Unread> {
         let Some(Value::Dictionary(entries)) = self.stack.last_mut() else {
-            return Err("an entry without a dictionary".to_owned());
+            return Err(Unread::StrayEntry);
         };
         let mut values = values.into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
             let (Value::Bytes(key), false) = (key, matches!(value, Value::Dictionary(_))) else {
-                return Err("an entry that such a file does not have".to_owned());
+                return Err(Unread::Entry);
             };
             entries.insert(String::from_utf8_lossy(key).into_owned(), value);
         }
@@ -271,14 +327,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn get(&mut self, at: u32) -> Result<(), String> {
+    fn get(&mut self, at: u32) -> Result<(), Unread> {
         let value = self.memo.get(&at).cloned();
-        self.stack
-            .push(value.ok_or("a value used twice, which such a file does not have")?);
+        self.stack.push(value.ok_or(Unread::UsedTwice)?);
         Ok(())
     }
 
-    fn name(&mut self, module: &[u8], name: &[u8]) -> Result<(), String> {
+    fn name(&mut self, module: &[u8], name: &[u8]) -> Result<(), Unread> {
         self.stack.push(Value::Name(match (module, name) {
             (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => {
                 Name::Reconstruct
@@ -288,23 +343,23 @@ impl<'a> Machine<'a> {
             (b"numpy", b"dtype") => Name::DType,
             _ => {
                 let text = |bytes| String::from_utf8_lossy(bytes).escape_debug().to_string();
-                return Err(format!(
-                    "it asks for {}.{}, and nothing is run that a data file asks for",
+                return Err(Unread::UnknownName(format!(
+                    "{}.{}",
                     text(module),
                     text(name)
-                ));
+                )));
             }
         }));
         Ok(())
     }
 
     /// A call, as the pickle sees it.
-    fn reduce(&mut self) -> Result<(), String> {
+    fn reduce(&mut self) -> Result<(), Unread> {
         let made = match &self.last(2)?[..] {
             [Value::Name(Name::Reconstruct), Value::Tuple(_)] => Value::Array(Array::default()),
             [Value::Name(Name::DType), Value::Tuple(of)] => match of[..] {
                 [Value::Bytes(of), ..] => Value::Type(of),
-                _ => return Err("a type of elements without a name".to_owned()),
+                _ => return Err(Unread::NamelessType),
             },
             [Value::Name(Name::FromBuffer), Value::Tuple(of)] => match &of[..] {
                 [
@@ -313,16 +368,16 @@ impl<'a> Machine<'a> {
                     Value::Tuple(shape),
                     Value::Bytes(b"C"),
                 ] => Value::Array(array(values, of, shape)?),
-                _ => return Err("an array in another way than rows of bytes".to_owned()),
+                _ => return Err(Unread::OtherArray),
             },
-            _ => return Err("a call that such a file does not have".to_owned()),
+            _ => return Err(Unread::Call),
         };
         self.stack.push(made);
         Ok(())
     }
 
     /// The contents of what a call made.
-    fn build(&mut self) -> Result<(), String> {
+    fn build(&mut self) -> Result<(), Unread> {
         let contents = self.pop()?;
         match (self.stack.last_mut(), contents) {
             (Some(Value::Array(made)), Value::Tuple(contents)) => match &contents[..] {
@@ -333,10 +388,10 @@ impl<'a> Machine<'a> {
                     Value::Number(0),
                     Value::Bytes(values),
                 ] => *made = array(values, of, shape)?,
-                _ => return Err("an array in another way than rows of bytes".to_owned()),
+                _ => return Err(Unread::OtherArray),
             },
             (Some(Value::Type(_)), _) => {}
-            _ => return Err("contents of something that has none".to_owned()),
+            _ => return Err(Unread::StrayContents),
         }
         Ok(())
     }
@@ -359,28 +414,23 @@ impl Value<'_> {
     }
 }
 
-fn array<'a>(values: &'a [u8], of: &[u8], shape: &[Value<'_>]) -> Result<Array<'a>, String> {
+fn array<'a>(values: &'a [u8], of: &[u8], shape: &[Value<'_>]) -> Result<Array<'a>, Unread> {
     if !matches!(of, b"u1" | b"|u1" | b"uint8") {
         let of = String::from_utf8_lossy(of);
-        return Err(format!(
-            "an array of {}, not of unsigned bytes",
-            of.escape_debug()
-        ));
+        return Err(Unread::OtherNumbers(of.escape_debug().to_string()));
     }
     let size = |value: &Value<'_>| match value {
         Value::Number(size) => usize::try_from(*size).ok(),
         _ => None,
     };
     let shape: Option<Vec<usize>> = shape.iter().map(size).collect();
-    let shape = shape.ok_or("an array whose shape is not numbers")?;
+    let shape = shape.ok_or(Unread::ShapeNotNumbers)?;
     let count = shape
         .iter()
         .try_fold(1_usize, |n, size| n.checked_mul(*size));
     if count != Some(values.len()) {
-        return Err(format!(
-            "an array is {shape:?} but has {} bytes",
-            values.len()
-        ));
+        let bytes = values.len();
+        return Err(Unread::OtherSize { shape, bytes });
     }
     Ok(Array { shape, values })
 }

@@ -150,7 +150,7 @@ impl Scheduler<'_> {
             }
             (Said::Reply(reply), None) => {
                 return Err(Error::Protocol(format!(
-                    "a worker without a stage said {reply:?}"
+                    "a worker that has no stage said {reply:?}"
                 )));
             }
             (Said::Reply(reply), Some(_)) => {
@@ -186,7 +186,7 @@ impl Scheduler<'_> {
         match reply {
             Reply::Done { ran } => match self.store.lookup(key)?.record {
                 Some(record) => self.offer(id, key, record, ran),
-                None => self.failed(id, "its record is lost as soon as it is written")?,
+                None => self.failed(id, "its result was lost as soon as it was written")?,
             },
             // What ends a run may have ended the stage's program, too: that is no failure of the stage.
             Reply::Failed { .. } if self.is_interrupted() => {

@@ -115,11 +115,11 @@ fn age(text: &str) -> Result<Duration, String> {
         Some((at, 'h')) => (&text[..at], 3600.0),
         Some((at, 'd')) => (&text[..at], 86_400.0),
         Some((at, 'w')) => (&text[..at], 604_800.0),
-        _ => return Err("the units are m, h, d and w, as in 30d".to_owned()),
+        _ => return Err("expected a number and a unit (m, h, d or w), as in 30d".to_owned()),
     };
     let number = number
         .parse::<f64>()
-        .map_err(|_| "not a number and a unit, as 30d is".to_owned())?;
+        .map_err(|_| "expected a number and a unit, as in 30d".to_owned())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 

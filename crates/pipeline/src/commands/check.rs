@@ -23,13 +23,13 @@ fn preview(file: &StudyFile, study: &Study) {
         match stages::preview_curves(&stage.settings, folder) {
             Ok(None) => {}
             Ok(Some(lines)) => {
-                outln!("the curves of {} as they lie here:", stage.name);
+                outln!("the files with the curves of {} that are here:", stage.name);
                 for line in lines {
                     outln!("  {line}");
                 }
             }
             Err(error) => outln!(
-                "the curves of {} as they lie here are none: {error}",
+                "the files with the curves of {} that are here cannot be read as curves: {error}",
                 stage.name
             ),
         }

@@ -8,7 +8,7 @@ use crate::cli::{self, Cli};
 use crate::commands::{counted, expand, load, open};
 use crate::output::out;
 use crate::secrets::mask_manifest;
-use crate::{DONE, Failure, stages};
+use crate::{DONE, Failure, Usage, stages};
 
 /// How many stages are named where a part of a name fits several.
 const NAMED: usize = 10;
@@ -24,7 +24,7 @@ pub(crate) fn explain(cli: &Cli, arguments: &cli::Explain) -> Result<u8, Failure
     match &planned.verdict {
         Verdict::Cached => outln!("cached"),
         Verdict::Shared { with } => outln!(
-            "depends on the same as {}: one result serves both",
+            "has the same settings and inputs as {}: one result serves both",
             graph.stage(*with).name
         ),
         Verdict::Run {
@@ -94,26 +94,18 @@ pub(super) fn find(graph: &engine::Graph, wanted: &str) -> Result<StageId, Failu
         .collect();
     match fitting.as_slice() {
         [(id, _)] => Ok(*id),
-        [] => Err(Failure::Usage(format!(
-            "no stage has `{wanted}` in its name"
-        ))),
+        [] => Err(Usage::NoStage {
+            wanted: wanted.to_owned(),
+        }
+        .into()),
         several => {
-            let names: Vec<String> = several
-                .iter()
-                .take(NAMED)
-                .map(|(_, stage)| format!("\n  {}", stage.name))
-                .collect();
-            let more = several.len().saturating_sub(NAMED);
-            let rest = if more > 0 {
-                format!("\n  and {more} more")
-            } else {
-                String::new()
-            };
-            Err(Failure::Usage(format!(
-                "{} stages have `{wanted}` in their names:{}{rest}",
-                several.len(),
-                names.concat()
-            )))
+            let names = several.iter().take(NAMED);
+            Err(Usage::SeveralStages {
+                wanted: wanted.to_owned(),
+                count: several.len(),
+                names: names.map(|(_, stage)| stage.name.clone()).collect(),
+            }
+            .into())
         }
     }
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{self, Cli, ExportFormat};
 use crate::commands::{counted, expand, load, open};
-use crate::{DONE, Failure, stages};
+use crate::{DONE, Failed, Failure, Usage, stages};
 
 /// What marks a folder as an export, and describes its files.
 const CONTENTS: &str = "contents.json";
@@ -40,14 +40,14 @@ pub(crate) fn export(cli: &Cli, arguments: &cli::Export) -> Result<u8, Failure> 
     let summary = Summary::of(&plan);
     let found = Found::of(&graph, &chosen, &summary, &store)?;
     if found.is_empty() {
-        return Err(Failure::Usage(format!(
-            "the cache holds nothing to export of {}; `pipeline run` makes it",
-            study.name()
-        )));
+        return Err(Usage::NothingToExport {
+            study: study.name().to_owned(),
+        }
+        .into());
     }
     if found.missing > 0 {
         errln!(
-            "{} without a result in the cache left out; `pipeline run` makes them",
+            "left out, because the cache has no result: {}; `pipeline run` makes them",
             counted(found.missing, "stage")
         );
     }
@@ -55,8 +55,7 @@ pub(crate) fn export(cli: &Cli, arguments: &cli::Export) -> Result<u8, Failure> 
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)
-        .map_err(|error| format!("cannot make {}: {error}", parent.display()))?;
+    fs::create_dir_all(parent).map_err(Failed::file("make the folder", parent))?;
     let staged = tempfile::Builder::new()
         .prefix(".export-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -86,11 +85,11 @@ fn chosen(graph: &Graph, names: &[String]) -> Result<BTreeSet<String>, Failure> 
         .map(|(_, stage)| family(&stage.name).to_owned())
         .collect();
     if let Some(unknown) = names.iter().find(|name| !all.contains(*name)) {
-        let known: Vec<&str> = all.iter().map(String::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "the study has no stage `{unknown}`; it has {}",
-            known.join(", ")
-        )));
+        return Err(Usage::NoStageToExport {
+            unknown: unknown.clone(),
+            known: all.into_iter().collect(),
+        }
+        .into());
     }
     Ok(if names.is_empty() {
         all
@@ -113,10 +112,10 @@ fn check_target(target: &Path) -> Result<(), Failure> {
     if is_free {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "{} holds something else than an export; give --output a folder of its own",
-        target.display()
-    )))
+    Err(Usage::NotAnExport {
+        path: target.to_owned(),
+    }
+    .into())
 }
 
 /// What the cache holds of the chosen stages.
@@ -268,10 +267,10 @@ fn read<T: DeserializeOwned>(
     stage: &str,
     output: &str,
 ) -> Result<Named<T>, Failure> {
-    let blob = record
-        .outputs
-        .get(output)
-        .ok_or_else(|| format!("{stage} has no output `{output}`"))?;
+    let blob = record.outputs.get(output).ok_or_else(|| Failed::NoOutput {
+        stage: stage.to_owned(),
+        output: output.to_owned(),
+    })?;
     Ok(Named {
         stage: stage.to_owned(),
         table: serde_json::from_slice(&store.read(blob.digest)?)?,
@@ -342,8 +341,7 @@ impl Folder<'_> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(&path, bytes).map_err(|error| format!("cannot write {name}: {error}"))?;
-        Ok(())
+        Ok(fs::write(&path, bytes).map_err(Failed::file("write", &path))?)
     }
 
     fn describe(&self, study: &str) -> Result<(), Failure> {

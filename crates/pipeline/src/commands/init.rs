@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Init;
-use crate::{DONE, Failure};
+use crate::{DONE, Failed, Failure, Usage};
 
 /// A study of `pipelines/` that needs no data from elsewhere.
 pub(crate) struct Example {
@@ -82,7 +82,7 @@ pub(crate) fn init(arguments: &Init) -> Result<u8, Failure> {
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error| match error {
         error if std::io::Error::kind(&error) == ErrorKind::AlreadyExists => is_there(path),
-        error => format!("cannot write {}: {error}", path.display()).into(),
+        error => Failed::file("write", path)(error).into(),
     };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
@@ -92,8 +92,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn is_there(path: &Path) -> Failure {
-    Failure::Usage(format!(
-        "{} is there already; give another name: `pipeline init FILE`",
-        path.display()
-    ))
+    Usage::IsThere {
+        path: path.to_owned(),
+    }
+    .into()
 }

@@ -14,7 +14,7 @@ use crate::cli::{self, Cli};
 use crate::commands::{counted, expand, load, open, reason};
 use crate::provenance::{Made, Ran, provenance, trained_on};
 use crate::so_far::{self, Quoted};
-use crate::{DONE, Failure, stages};
+use crate::{DONE, Failed, Failure, Usage, stages};
 
 /// Where a study's pages go, and what they quote of it.
 pub(crate) struct Pages {
@@ -47,11 +47,10 @@ impl Pages {
         fs::create_dir_all(&self.folder)
             .and_then(|()| tempfile::tempfile_in(&self.folder).map(drop))
             .map_err(|error| {
-                format!(
-                    "cannot write reports to {}: {}",
-                    self.folder.display(),
-                    reason(&error)
-                )
+                Failed::ReportsFolder {
+                    folder: self.folder.clone(),
+                    why: reason(&error),
+                }
                 .into()
             })
     }
@@ -228,9 +227,10 @@ impl Against {
             return Ok(Self::Pin(old.to_owned(), pin));
         }
         old.parse().map(Self::Key).map_err(|_| {
-            Failure::Usage(format!(
-                "`{old}` is no file or folder of an earlier report, no pin (`pipeline cache pin` makes one) and no key"
-            ))
+            Usage::NoEarlierReport {
+                old: old.to_owned(),
+            }
+            .into()
         })
     }
 
@@ -239,10 +239,8 @@ impl Against {
         let (name, key, devices) = match self {
             Self::File(path) => {
                 let name = path.display().to_string();
-                let bytes =
-                    fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-                let table = stages::report_from_json(&bytes)
-                    .map_err(|error| format!("{name} cannot be read: {error}"))?;
+                let bytes = fs::read(path).map_err(Failed::file("read", path))?;
+                let table = stages::report_from_json(&bytes).map_err(unreadable(&name))?;
                 return Ok(Earlier {
                     name,
                     table,
@@ -250,8 +248,10 @@ impl Against {
                 });
             }
             Self::Pin(name, pin) => {
-                let key = pin.stages.get(stage).copied().ok_or_else(|| {
-                    Failure::Usage(format!("the pin `{name}` has no stage `{stage}`"))
+                let key = pin.stages.get(stage).copied();
+                let key = key.ok_or_else(|| Usage::PinLacksStage {
+                    name: name.clone(),
+                    stage: stage.to_owned(),
                 })?;
                 (name.clone(), key, Some(trained_in(pin, store)?))
             }
@@ -259,10 +259,11 @@ impl Against {
             Self::Key(key) => (key.to_string(), *key, None),
         };
         let record = store.lookup(key)?.record;
-        let record = record
-            .ok_or_else(|| format!("the cache has no result of `{stage}` under the key {key}"))?;
-        let (table, _) = stages::read_report(store, &record)
-            .map_err(|error| format!("{name} cannot be read: {error}"))?;
+        let record = record.ok_or_else(|| Failed::NoResult {
+            stage: stage.to_owned(),
+            key,
+        })?;
+        let (table, _) = stages::read_report(store, &record).map_err(unreadable(&name))?;
         Ok(Earlier {
             name,
             table,
@@ -271,16 +272,21 @@ impl Against {
     }
 }
 
+fn unreadable(name: &str) -> impl FnOnce(stages::Failure) -> Failed {
+    let name = name.to_owned();
+    move |source| Failed::EarlierReport { name, source }
+}
+
 /// The devices noted beside a report's table; none beside that of an older version.
 fn devices_beside(table: &Path) -> Result<Option<Vec<String>>, Failure> {
     let path = table.with_file_name(DEVICES);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
+        Err(error) => return Err(Failed::file("read", &path)(error).into()),
     };
-    let devices = serde_json::from_slice(&bytes)
-        .map_err(|error| format!("{} is no list of devices: {error}", path.display()))?;
+    let devices =
+        serde_json::from_slice(&bytes).map_err(|source| Failed::Devices { path, source })?;
     Ok(Some(devices))
 }
 
@@ -315,10 +321,10 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
     let reports = graph.iter().filter(|(_, stage)| stage.kind == "report");
     let reports: Vec<StageId> = reports.map(|(id, _)| id).collect();
     if reports.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{} has no stage of kind `report`",
-            study.name()
-        )));
+        return Err(Usage::NoReportStage {
+            study: study.name().to_owned(),
+        }
+        .into());
     }
     let mut written = pages.write(&graph, &store, &summary, None)?;
     if arguments.so_far && written.len() < reports.len() {
@@ -331,13 +337,12 @@ pub(crate) fn report(cli: &Cli, arguments: &cli::Report) -> Result<u8, Failure> 
         };
         let runs: Vec<StageId> = graph.ids().filter(is_run).collect();
         let done = runs.iter().filter(|&&id| summary.record(id).is_some());
-        return Err(Failure::Usage(format!(
-            "the cache holds no report of {}: {} of {} are done; `pipeline run` makes it, and \
-             `pipeline report --so-far` draws what there is",
-            study.name(),
-            done.count(),
-            counted(runs.len(), "run"),
-        )));
+        return Err(Usage::NoReportYet {
+            study: study.name().to_owned(),
+            done: done.count(),
+            runs: counted(runs.len(), "run"),
+        }
+        .into());
     }
     for path in &written {
         outln!("{}", path.display());

@@ -212,7 +212,7 @@ pub(crate) fn news_line(news: &News) -> Option<String> {
         }
         News::Page { .. } => None,
         News::Failed { error } => Some(format!(
-            "no page is drawn before the end of this run, which goes on: {error}"
+            "the page so far cannot be drawn ({error}); the run goes on, and draws it at its end"
         )),
     }
 }

@@ -22,7 +22,7 @@ use runs::Logged;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, settings};
+use super::{Error, Failure, settings};
 use guard::Guard;
 
 /// How many undeclared files a message names.
@@ -137,7 +137,8 @@ fn in_folder(
             .process_group(0),
     )?;
     if !status.success() {
-        return Err(program::in_words(&settings.run, status).into());
+        let said = program::in_words(&settings.run, status);
+        return Err(Error::Ended { said }.into());
     }
     let mut output = collect(job, settings, work)?;
     output
@@ -217,13 +218,13 @@ fn environment(job: &Job<'_>, settings: &Settings, temporary: &Path) -> BTreeMap
 
 /// Variables that are kept nowhere.
 fn secrets(settings: &Settings) -> Result<Vec<(&String, OsString)>, Failure> {
-    let of = |(name, from): (_, &String)| {
-        let value = std::env::var_os(from).ok_or_else(|| {
-            format!(
-                "the environment of `pipeline` has no variable `{from}`, which `environment` takes `{name}` from"
-            )
-        })?;
-        Ok((name, value))
+    let of = |(name, from)| match std::env::var_os(from) {
+        Some(value) => Ok((name, value)),
+        None => Err(Error::NoVariable {
+            from: String::clone(from),
+            name: String::clone(name),
+        }
+        .into()),
     };
     settings.from_env.iter().map(of).collect()
 }
@@ -263,17 +264,16 @@ fn collect(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<Output, Fa
 
 /// The contents of a file with curves, which is read as a whole.
 fn log(name: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = || {
-        let bytes = fs::metadata(path)?.len();
-        if bytes > LONGEST_LOG {
-            let gigabytes = bytes as f64 / 1e9;
-            return Err(io::Error::other(format!(
-                "{gigabytes:.1} GB are too many for a curve; log fewer rows"
-            )));
+    let name = name.to_owned();
+    let bytes = match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > LONGEST_LOG => {
+            let gigabytes = metadata.len() as f64 / 1e9;
+            return Err(Error::LongLog { name, gigabytes }.into());
         }
-        fs::read(path)
+        Ok(_) => fs::read(path),
+        Err(error) => Err(error),
     };
-    read().map_err(|error| format!("{name}: {error}").into())
+    bytes.map_err(|error| Error::Log { name, error }.into())
 }
 
 /// That every file which a program left was declared.
@@ -307,29 +307,24 @@ fn nothing_else(job: &Job<'_>, settings: &Settings, work: &Path) -> Result<(), F
         more => format!(" and {more} more"),
     };
     let named = undeclared[..undeclared.len().min(NAMED)].join("`, `");
-    Err(format!(
-        "the program left files that are not declared: `{named}`{more}; name them under `outputs`, or what is not \
-         to be kept under `discard`, or write that to $TMPDIR"
-    )
-    .into())
+    let files = format!("`{named}`{more}");
+    Err(Error::Undeclared { files }.into())
 }
 
 /// The path of a declared output, which must be a file, or a folder, as declared.
 fn declared(work: &Path, name: &str, folder: bool) -> Result<std::path::PathBuf, Failure> {
     let path = work.join(name);
+    let name = name.to_owned();
     let kind = match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("the program did not write `{name}`, which is declared").into());
+            return Err(Error::NotWritten { name }.into());
         }
         found => found?.file_type(),
     };
     match (kind.is_dir(), kind.is_file(), folder) {
         (true, _, true) | (_, true, false) => Ok(path),
-        (true, ..) => Err(format!(
-            "`{name}` is a folder; an output that is a folder is declared as `{name}/`"
-        )
-        .into()),
-        (_, true, _) => Err(format!("`{name}/` is declared as a folder but is a file").into()),
-        _ => Err(format!("`{name}` is neither a file nor a folder").into()),
+        (true, ..) => Err(Error::IsAFolder { name }.into()),
+        (_, true, _) => Err(Error::IsAFile { name }.into()),
+        _ => Err(Error::NeitherFileNorFolder { name }.into()),
     }
 }

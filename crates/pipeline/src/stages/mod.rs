@@ -5,6 +5,7 @@
 mod command;
 mod dataset;
 mod download;
+mod error;
 mod heatmap;
 mod report;
 mod runs;
@@ -14,20 +15,19 @@ mod steps_to_target;
 mod tests;
 mod train;
 
-use std::error::Error;
-
 use engine::{Execute, Job, Kinds, Output, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(crate) use command::preview as preview_curves;
-pub(crate) use report::{from_json as report_from_json, read as read_report};
+pub(crate) use error::Error;
+pub(crate) use report::{from_json as report_from_json, read as read_report, text as report_text};
 pub(crate) use runs::settings as run_settings;
 pub(crate) use train::{Weights, notes_say_diverged};
 
 /// Why a stage failed.
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The kinds with the versions of their code. A change that can change a kind's outputs raises its number.
 pub(crate) const KINDS: [(&str, &str); 8] = [
@@ -69,7 +69,10 @@ impl Execute for Stages {
             "steps_to_target" => steps_to_target::execute(job),
             "heatmap" => heatmap::execute(job),
             "report" => report::execute(job),
-            other => Err(format!("this program has no stage kind `{other}`").into()),
+            other => Err(Error::UnknownKind {
+                kind: other.to_owned(),
+            }
+            .into()),
         }
     }
 }
@@ -81,8 +84,7 @@ fn settings<T: DeserializeOwned>(job: &Job<'_>) -> Result<T, Failure> {
 
 /// Settings as a kind's own type.
 pub(crate) fn parse<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, Failure> {
-    T::deserialize(Value::Object(settings.clone()))
-        .map_err(|error| format!("settings: {error}").into())
+    T::deserialize(Value::Object(settings.clone())).map_err(|error| Error::Settings(error).into())
 }
 
 /// An output: one table as JSON.

@@ -8,7 +8,7 @@ use analysis::{Evidence, Named};
 use engine::{Job, Output, Record, Store};
 use serde::Deserialize;
 
-use super::{Failure, runs, settings, table};
+use super::{Error, Failure, runs, settings, table};
 
 /// A table that a report includes; each kind has a field that the others lack.
 #[derive(Deserialize)]
@@ -31,9 +31,11 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
         .filter(|name| !name.contains('/'))
     {
         let bytes = job.read(stage)?;
-        let table = serde_json::from_slice(&bytes)
-            .map_err(|error| format!("table of `{stage}`: {error}"))?;
         let stage = stage.clone();
+        let table = match serde_json::from_slice(&bytes) {
+            Ok(table) => table,
+            Err(error) => return Err(Error::Table { stage, error }.into()),
+        };
         match table {
             Table::Winners(table) => evidence.winners.push(Named { stage, table }),
             Table::Heatmap(table) => evidence.heatmaps.push(Named { stage, table }),
@@ -47,20 +49,20 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<Output, Failure> {
 
 /// Reads back the table of a report stage's record, and the text that it is stored as.
 pub(crate) fn read(store: &Store, record: &Record) -> Result<(ReportTable, Vec<u8>), Failure> {
-    let blob = record
-        .outputs
-        .get("report")
-        .ok_or("a report stage without its table")?;
-    let text = store.read(blob.digest)?;
+    let text = text(store, record)?;
     Ok((from_json(&text)?, text))
+}
+
+/// The text of the table of a report stage's record.
+pub(crate) fn text(store: &Store, record: &Record) -> Result<Vec<u8>, Failure> {
+    let blob = record.outputs.get("report").ok_or(Error::NoReportTable)?;
+    Ok(store.read(blob.digest)?)
 }
 
 /// A report's table from its JSON, or why it is none.
 pub(crate) fn from_json(text: &[u8]) -> Result<ReportTable, Failure> {
     ReportTable::from_json(text).map_err(|error| match error {
-        ReadError::OtherFormat { .. } => {
-            format!("{error}; run its study again with this version to compare the two").into()
-        }
+        ReadError::OtherFormat { .. } => Error::OtherReport(error).into(),
         ReadError::NotAReport(_) => error.into(),
     })
 }

@@ -19,8 +19,7 @@ pub(crate) fn read(job: &Job<'_>) -> Result<Vec<Run>, Failure> {
         .filter(|name| name.contains('/'));
     let runs = labels.map(|label| -> Result<Run, Failure> {
         let bytes = job.read(label)?;
-        let mut run =
-            Run::from_bytes(label, &bytes).map_err(|error| format!("{label}: {error}"))?;
+        let mut run = Run::from_bytes(label, &bytes)?;
         run.curve.updates.learning_rate = Vec::new();
         Ok(run)
     });

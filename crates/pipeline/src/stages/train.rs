@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use training::models::state_dict;
 use training::{Checkpoint, Course, Data, Outcome, Training};
 
-use super::{Failure, settings};
+use super::{Error, Failure, settings};
 use heart::Heart;
 use keeper::Keeper;
 use prefix::Prefix;
@@ -113,7 +113,7 @@ fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Train
     }
     let weights = state_dict::from_bytes(&job.read(INPUT)?)?;
     let training = training.with_initial_weights(&weights);
-    Ok(training.map_err(|error| format!("`{INPUT}`: {error}"))?)
+    Ok(training.map_err(Error::InitialWeights)?)
 }
 
 /// A checkpoint that a run goes on from.

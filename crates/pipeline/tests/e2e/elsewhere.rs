@@ -242,7 +242,7 @@ fn what_may_only_be_read_serves_what_it_holds_and_is_named_where_that_is_not_eno
     let (code, run) = said(&["run", "study.yaml"]);
     assert_eq!(code, Some(1), "{run}");
     assert!(
-        run.contains("cannot write reports to reports: Permission denied"),
+        run.contains("cannot write reports to `reports`: Permission denied"),
         "{run}"
     );
     lab.write(&STUDY.replace("iterations: 3", "iterations: 4"));
@@ -279,7 +279,7 @@ fn what_has_no_end_is_no_study() {
     ] {
         let output = lab.output(arguments);
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
-        assert!(stderr(&output).contains("more than 16 MiB are no study"));
+        assert!(stderr(&output).contains("a file of more than 16 MiB cannot be a study"));
     }
 }
 

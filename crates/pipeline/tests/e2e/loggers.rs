@@ -113,7 +113,7 @@ fn a_log_beside_the_study_is_shown_as_it_is_understood() {
     fs::write(&path, "epoch,step,val_los\n0,7,0.5\n").expect("a file");
     let said = stdout(&lab.output(&["check", "study.yaml"]));
     assert!(
-        said.contains("as they lie here are none:")
+        said.contains("cannot be read as curves:")
             && said.contains("it has `epoch`, `step`, `val_los`"),
         "{said}"
     );

@@ -234,7 +234,7 @@ fn the_weights_that_a_run_ended_with_are_exported_where_its_last_checkpoint_was_
     let said = export(&lab);
     assert!(
         said.contains(
-            "1 run left out without weights; of kfac/run: its last checkpoint was not kept"
+            "1 run left out without weights; of kfac/run: the run's last checkpoint was not kept"
         ),
         "{said}"
     );

@@ -146,11 +146,11 @@ fn an_input_that_is_missing_is_warned_of_and_stops_its_reader_alone() {
     let said = stderr(&run);
     assert_eq!(run.status.code(), Some(1), "{said}");
     assert!(
-        said.contains("failed: b: there is no file no.txt"),
+        said.contains("failed: b: there is no file `no.txt`"),
         "{said}"
     );
     assert!(
-        said.contains("failed: c: socket cannot be an input: it is neither a file nor a folder"),
+        said.contains("failed: c: `socket` cannot be an input: it is neither a file nor a folder"),
         "{said}"
     );
     assert!(said.contains("1 ran, 0 cached, 2 failed"), "{said}");

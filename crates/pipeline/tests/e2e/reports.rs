@@ -99,11 +99,16 @@ fn a_report_says_what_changed_since_a_pin_a_folder_and_a_key() {
     let older = lab.output(&["report", "study.yaml", "--against", "old/tiny"]);
     assert_eq!(older.status.code(), Some(1));
     assert!(
-        stderr(&older).contains("report.json cannot be read: it was written by an earlier version"),
+        stderr(&older).contains(
+            "report.json` cannot be read\n  because: it was written by an earlier version"
+        ),
         "{}",
         stderr(&older)
     );
     let none = lab.output(&["report", "study.yaml", "--against", "nothing"]);
     assert_eq!(none.status.code(), Some(2));
-    assert!(stderr(&none).contains("`nothing` is no file or folder of an earlier report, no pin"));
+    assert!(
+        stderr(&none)
+            .contains("`nothing` is not the file or folder of an earlier report, not a pin")
+    );
 }

@@ -175,7 +175,7 @@ fn a_page_that_cannot_be_written_is_said_once_and_ends_nothing() {
         .spawn()
         .expect("the binary starts");
     let told = || fs::read_to_string(lab.path("said")).unwrap_or_default();
-    let message = "no page is drawn before the end of this run, which goes on: cannot write";
+    let message = "the page so far cannot be drawn (cannot write";
     wait_until("it is told", || told().contains(message));
     assert!(stdout(&lab.output(&["status"])).contains("running:"));
     send("-INT", &[run.id().to_string()]);

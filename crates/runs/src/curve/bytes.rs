@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{Correct, Curvature, Curve, GradientNoise, Updates};
-use crate::{Evaluation, Metric};
+use crate::{Evaluation, Malformed, Metric};
 
 /// One-dimensional arrays by name.
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl Curve {
     /// # Errors
     ///
     /// What is wrong with them.
-    pub fn from_columns(tensors: &SafeTensors<'_>, prefix: &str) -> Result<Self, String> {
+    pub fn from_columns(tensors: &SafeTensors<'_>, prefix: &str) -> Result<Self, Malformed> {
         Reader { tensors, prefix }.curve()
     }
 }
@@ -121,24 +121,22 @@ impl<'a> Reader<'a> {
             .is_ok()
     }
 
-    fn column(&self, name: &str, dtype: Dtype) -> Result<&'a [u8], String> {
+    fn column(&self, name: &str, dtype: Dtype) -> Result<&'a [u8], Malformed> {
         let name = format!("{}{name}", self.prefix);
-        let tensor = self
-            .tensors
-            .tensor(&name)
-            .map_err(|error| error.to_string())?;
+        let tensor = self.tensors.tensor(&name)?;
         if tensor.dtype() != dtype || tensor.shape().len() != 1 {
-            return Err(format!("`{name}` is not one-dimensional {dtype:?}"));
+            let numbers = format!("{dtype:?}");
+            return Err(Malformed::Shape { name, numbers });
         }
         Ok(tensor.data())
     }
 
-    fn reals(&self, name: &str) -> Result<impl ExactSizeIterator<Item = f64> + use<'a>, String> {
+    fn reals(&self, name: &str) -> Result<impl ExactSizeIterator<Item = f64> + use<'a>, Malformed> {
         let numbers = self.column(name, Dtype::F64)?.as_chunks().0;
         Ok(numbers.iter().map(|number| f64::from_le_bytes(*number)))
     }
 
-    fn integers(&self, name: &str) -> Result<Vec<u64>, String> {
+    fn integers(&self, name: &str) -> Result<Vec<u64>, Malformed> {
         let numbers = self.column(name, Dtype::U64)?.as_chunks().0;
         Ok(numbers
             .iter()
@@ -147,26 +145,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps, in strictly ascending order.
-    fn steps(&self, name: &str) -> Result<Vec<u64>, String> {
+    fn steps(&self, name: &str) -> Result<Vec<u64>, Malformed> {
         let steps = self.integers(name)?;
         if steps.is_sorted_by(|a, b| a < b) {
             Ok(steps)
         } else {
-            Err(format!("`{name}` does not ascend"))
+            Err(Malformed::NotAscending {
+                name: name.to_owned(),
+            })
         }
     }
 
-    fn curve(&self) -> Result<Curve, String> {
-        let measured = |[step, first, second]: [&str; 3]| -> Result<Measured, String> {
+    fn curve(&self) -> Result<Curve, Malformed> {
+        let measured = |[step, first, second]: [&str; 3]| -> Result<Measured, Malformed> {
             if !self.has(step) {
                 return Ok(Vec::new());
             }
             let steps = self.steps(step)?;
             let (first_values, second_values) = (self.reals(first)?, self.reals(second)?);
             if first_values.len() != steps.len() || second_values.len() != steps.len() {
-                return Err(format!(
-                    "`{step}`, `{first}` and `{second}` differ in length"
-                ));
+                return Err(Malformed::lengths(&[step, first, second]));
             }
             let values = first_values.zip(second_values);
             Ok(steps
@@ -200,7 +198,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn updates(&self) -> Result<Updates, String> {
+    fn updates(&self) -> Result<Updates, Malformed> {
         let losses = self.column("loss", Dtype::F32)?.as_chunks().0;
         let loss: Vec<f32> = losses
             .iter()
@@ -208,19 +206,22 @@ impl<'a> Reader<'a> {
             .collect();
         let learning_rate: Vec<f64> = self.reals("learning_rate")?.collect();
         if learning_rate.len() != loss.len() {
-            return Err("`loss` and `learning_rate` differ in length".to_owned());
+            return Err(Malformed::lengths(&["loss", "learning_rate"]));
         }
         if !self.has("loss.step") {
             return Ok(Updates::of_every_step(loss, learning_rate));
         }
         let steps = self.steps("loss.step")?;
         if steps.len() != loss.len() || steps.first() == Some(&0) {
-            return Err("`loss.step` does not go with `loss`".to_owned());
+            return Err(Malformed::Mismatch {
+                name: "loss.step",
+                with: "loss",
+            });
         }
         Ok(Updates::at(steps, loss, learning_rate))
     }
 
-    fn correct(&self) -> Result<Vec<Correct>, String> {
+    fn correct(&self) -> Result<Vec<Correct>, Malformed> {
         if !self.has("test_correct.step") {
             return Ok(Vec::new());
         }
@@ -229,7 +230,10 @@ impl<'a> Reader<'a> {
         let images = flags.len() / steps.len().max(1);
         if images == 0 || images * steps.len() != flags.len() || flags.iter().any(|flag| *flag > 1)
         {
-            return Err("`test_correct` does not go with `test_correct.step`".to_owned());
+            return Err(Malformed::Mismatch {
+                name: "test_correct",
+                with: "test_correct.step",
+            });
         }
         let rows = steps.into_iter().zip(flags.chunks_exact(images));
         Ok(rows
@@ -240,9 +244,9 @@ impl<'a> Reader<'a> {
             .collect())
     }
 
-    fn evaluations(&self) -> Result<Vec<Evaluation>, String> {
+    fn evaluations(&self) -> Result<Vec<Evaluation>, Malformed> {
         let (steps, examples) = (self.steps("step")?, self.integers("examples")?);
-        let mismatch = |name: &str| format!("`{name}` and `step` differ in length");
+        let mismatch = |name: &str| Malformed::lengths(&[name, "step"]);
         if examples.len() != steps.len() {
             return Err(mismatch("examples"));
         }

@@ -56,13 +56,13 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
 
 fn no_record(text: &str) -> String {
     format!(
-        "`{text}` is no record; write an object a line, such as `{{\"step\": 1, \"loss\": 2.3}}`"
+        "`{text}` is not a record; write one object on each line, such as `{{\"step\": 1, \"loss\": 2.3}}`"
     )
 }
 
 fn list(value: Value<'_>, reader: &mut Reader<'_>) -> Result<(), String> {
     let Of::List(items) = value.of else {
-        return Err(reader.file.at(value.line, "`log_history` is no list"));
+        return Err(reader.file.at(value.line, "`log_history` is not a list"));
     };
     for item in items {
         match item.of {
@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
         });
         let close = close.ok_or("a text is not closed")?;
         let text = serde_json::from_str(&self.text[self.at - 1..=self.at + close])
-            .map_err(|error| format!("a text is no JSON: {error}"))?;
+            .map_err(|error| format!("a text is not JSON: {error}"))?;
         self.at += close + 1;
         Ok(Cow::Owned(text))
     }

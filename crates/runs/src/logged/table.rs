@@ -228,7 +228,7 @@ impl Reader<'_> {
             let Some(value) = number(cell, decimal_comma).map_err(|help| {
                 file.at(
                     line,
-                    &format!("`{cell}` is no number, under `{name}`{help}"),
+                    &format!("`{cell}` is not a number, under `{name}`{help}"),
                 )
             })?
             else {
@@ -240,7 +240,10 @@ impl Reader<'_> {
             }
             for column in columns {
                 let value = file.fitting(column, value).map_err(|error| {
-                    file.at(line, &format!("{value} is no value of `{column}`{error}"))
+                    file.at(
+                        line,
+                        &format!("{value} cannot be a value of `{column}`{error}"),
+                    )
                 })?;
                 row.insert(column, value);
             }
@@ -343,10 +346,10 @@ fn no_step(value: f64, file: &File) -> String {
     match file.counted_in {
         Unit::Steps if value.fract() != 0.0 => {
             format!(
-                "{value} is no step, under `{name}`; where it counts epochs, say `counted_in: epochs`"
+                "{value} is not a step, under `{name}`; where it counts epochs, say `counted_in: epochs`"
             )
         }
-        _ => format!("{value} is no step, under `{name}`"),
+        _ => format!("{value} is not a step, under `{name}`"),
     }
 }
 

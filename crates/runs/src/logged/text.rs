@@ -38,7 +38,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     }
     let text = match wide(bytes) {
         Some(swapped) => Cow::Owned(of_wide(bytes, swapped)?),
-        None if start.contains(&0) => return Err("it is no text".to_owned()),
+        None if start.contains(&0) => return Err("it is not text".to_owned()),
         None => Cow::Borrowed(of_bytes(bytes)?),
     };
     if text.trim().is_empty() {

@@ -81,11 +81,13 @@ impl<'de> VariantAccess<'de> for Content<'de> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
+        let inner = self.inner();
+        let known = inner.marks.replaced.contains_key(&inner.place());
         match self.entry {
-            Some(entry) if !matches!(entry.node.value, Value::Null) && !is_empty(&entry.node) => {
-                Err(self
-                    .inner()
-                    .blame(Fault::custom(format!("`{}` takes no settings", self.word))))
+            Some(Entry { node, .. })
+                if !known && !matches!(node.value, Value::Null) && !is_empty(node) =>
+            {
+                Err(inner.blame(Fault::custom("takes no settings")))
             }
             _ => Ok(()),
         }

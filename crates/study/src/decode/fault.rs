@@ -224,6 +224,7 @@ fn plain_words(expected: &dyn Expected) -> String {
         "a string" => "text".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list `[…]`".to_owned(),
+        "an array of length 2" => "a list of two values `[…, …]`".to_owned(),
         _ if text.starts_with("struct ") || text == "a map" => "a mapping `key: value`".to_owned(),
         _ => text,
     }

@@ -9,9 +9,36 @@ use serde::de::{
 use super::fault::Fault;
 use crate::diagnostic::Span;
 
-/// Reads as 0.5, 1, a name, nothing, a list of one hole, the first choice, a struct of holes.
+/// Reads as 0.5, 1, a name, a list of one hole, the first choice, a struct of holes; as something else where that is
+/// out of the range of what is asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Hole;
+pub(super) struct Hole {
+    /// How often it was out of range: what it reads as is another each time.
+    misses: usize,
+    /// Whether the study says something here, be it wrong: what is optional is there then.
+    given: bool,
+}
+
+impl Hole {
+    /// How many ways it can be read.
+    pub(super) const WAYS: usize = 3;
+
+    /// In place of a value that is there and wrong.
+    pub(super) fn given(misses: usize) -> Self {
+        Self {
+            misses,
+            given: true,
+        }
+    }
+
+    /// In place of what would be in it.
+    fn inner(self) -> Self {
+        Self {
+            given: false,
+            ..self
+        }
+    }
+}
 
 /// An error inside a hole is no news.
 fn quiet<T>(result: Result<T, Fault>) -> Result<T, Fault> {
@@ -38,8 +65,8 @@ impl<'de> Deserializer<'de> for Hole {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        // Inside every range that the schema knows.
-        quiet(visitor.visit_f64(0.5))
+        // Together inside every range that the schema knows.
+        quiet(visitor.visit_f64(if self.misses == 1 { 2.0 } else { 0.5 }))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -51,6 +78,9 @@ impl<'de> Deserializer<'de> for Hole {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.given && self.misses < 2 {
+            return quiet(visitor.visit_some(self.inner()));
+        }
         quiet(visitor.visit_none())
     }
 
@@ -67,13 +97,18 @@ impl<'de> Deserializer<'de> for Hole {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        quiet(visitor.visit_seq(SeqDeserializer::<_, Fault>::new(std::iter::once(Hole))))
+        quiet(
+            visitor.visit_seq(SeqDeserializer::<_, Fault>::new(std::iter::once(
+                self.inner(),
+            ))),
+        )
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
         quiet(
             visitor.visit_seq(SeqDeserializer::<_, Fault>::new(std::iter::repeat_n(
-                Hole, len,
+                self.inner(),
+                len,
             ))),
         )
     }
@@ -90,7 +125,9 @@ impl<'de> Deserializer<'de> for Hole {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        quiet(visitor.visit_map(Fields(fields.iter())))
+        // At last one of nothing but defaults.
+        let fields = if self.misses == 2 { &[] } else { fields };
+        quiet(visitor.visit_map(Fields(fields.iter(), self.inner())))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -99,7 +136,7 @@ impl<'de> Deserializer<'de> for Hole {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        quiet(visitor.visit_enum(FirstOf(variants)))
+        quiet(visitor.visit_enum(FirstOf(variants, self.inner())))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -119,7 +156,7 @@ impl IntoDeserializer<'_, Fault> for Hole {
     }
 }
 
-struct Fields(std::slice::Iter<'static, &'static str>);
+struct Fields(std::slice::Iter<'static, &'static str>, Hole);
 
 impl<'de> MapAccess<'de> for Fields {
     type Error = Fault;
@@ -135,11 +172,11 @@ impl<'de> MapAccess<'de> for Fields {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        seed.deserialize(Hole)
+        seed.deserialize(self.1)
     }
 }
 
-struct FirstOf(&'static [&'static str]);
+struct FirstOf(&'static [&'static str], Hole);
 
 impl<'de> EnumAccess<'de> for FirstOf {
     type Error = Fault;
@@ -162,11 +199,11 @@ impl<'de> VariantAccess<'de> for FirstOf {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        seed.deserialize(Hole)
+        seed.deserialize(self.1)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
-        Hole.deserialize_tuple(len, visitor)
+        self.1.deserialize_tuple(len, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -174,6 +211,6 @@ impl<'de> VariantAccess<'de> for FirstOf {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        Hole.deserialize_struct("", fields, visitor)
+        self.1.deserialize_struct("", fields, visitor)
     }
 }

@@ -318,12 +318,13 @@ mistakes! {
 /// The page of all mistakes that a study file can have, in Markdown.
 pub fn markdown() -> String {
     let mut page = String::from(
-        "# Mistakes in a study file\n\n\
-         `pipeline check` shows every mistake of a study at once, each with its code, its place and what to do. This \
-         is the list of the codes. It is made from the program; a test keeps it complete.\n",
+        "# What can go wrong\n\n\
+         `pipeline check` shows every mistake of a study at once, each with its code, its place and what to do. The \
+         list of the codes comes first, then the [other errors](#other-errors). Both are made from the program; tests \
+         keep them complete.\n\n## Mistakes in a study file\n",
     );
     for (group, mistakes) in GROUPS {
-        page += "\n## ";
+        page += "\n### ";
         page += group;
         page += "\n\n| code | what is wrong | what to do |\n| --- | --- | --- |\n";
         for [code, meaning, remedy] in *mistakes {

@@ -187,7 +187,16 @@ impl<'de> Shape<'de> for Values {
         Vec::deserialize(SeqAccessDeserializer::new(list)).map(Self::List)
     }
 
-    fn mapping<A: MapAccess<'de>>(rule: A) -> Result<Self, A::Error> {
-        Progression::deserialize(MapAccessDeserializer::new(rule)).map(Self::Progression)
+    fn mapping<A: MapAccess<'de>>(mut rule: A) -> Result<Self, A::Error> {
+        if rule.size_hint() == Some(0) {
+            return Err(A::Error::custom(format_args!("needs {}", Self::WANTED)));
+        }
+        let progression = Progression::deserialize(MapAccessDeserializer::new(&mut rule))?;
+        match rule.next_key::<String>()? {
+            None => Ok(Self::Progression(progression)),
+            Some(other) => Err(A::Error::custom(format_args!(
+                "takes one rule for its values, not `{other}` beside another"
+            ))),
+        }
     }
 }

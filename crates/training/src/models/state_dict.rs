@@ -53,7 +53,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] unless the names and shapes are exactly those of this network; statistics may be
+    /// [`Error::MissingWeight`], [`Error::WeightShape`], [`Error::SurplusWeights`] unless the names and shapes are exactly those of this network; statistics may be
     /// missing, but not some of them.
     pub fn with_state_dict(
         self,
@@ -76,12 +76,13 @@ impl Network {
             let found = statistics
                 .iter()
                 .find(|weight| weight.name == name)
-                .ok_or_else(|| Error::Weights(format!("{name} is missing")))?;
+                .ok_or_else(|| Error::MissingWeight { name: name.clone() })?;
             if found.shape != [like] {
-                return Err(Error::Weights(format!(
-                    "{name} is {:?}, not [{like}]",
-                    found.shape
-                )));
+                return Err(Error::WeightShape {
+                    name,
+                    found: found.shape.clone(),
+                    wanted: vec![like],
+                });
             }
             let data = TensorData::new(found.values.clone(), [like]);
             Ok(Tensor::from_data(data, device))
@@ -105,11 +106,11 @@ impl Network {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         if statistics.len() != 2 * moments.len() {
-            return Err(Error::Weights(format!(
-                "{} running statistics given, {} used",
-                statistics.len(),
-                2 * moments.len()
-            )));
+            return Err(Error::SurplusWeights {
+                what: " running statistics",
+                given: statistics.len(),
+                used: 2 * moments.len(),
+            });
         }
         Ok((network, Some(moments)))
     }

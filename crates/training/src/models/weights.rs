@@ -24,7 +24,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] unless names and shapes are exactly those of [`weights`](Self::weights).
+    /// [`Error::MissingWeight`], [`Error::WeightShape`], [`Error::SurplusWeights`] unless names and shapes are exactly those of [`weights`](Self::weights).
     pub fn with_weights(self, weights: &[Weight]) -> Result<Self, Error> {
         let mut import = Import {
             path: Path::default(),
@@ -34,12 +34,12 @@ impl Network {
         };
         let network = self.map(&mut import);
         match import.wrong {
-            Some(problem) => Err(Error::Weights(problem)),
-            None if import.used != weights.len() => Err(Error::Weights(format!(
-                "{} given, {} used",
-                weights.len(),
-                import.used
-            ))),
+            Some(wrong) => Err(wrong),
+            None if import.used != weights.len() => Err(Error::SurplusWeights {
+                what: "",
+                given: weights.len(),
+                used: import.used,
+            }),
             None => Ok(network),
         }
     }
@@ -114,7 +114,7 @@ struct Import<'a> {
     path: Path,
     weights: &'a [Weight],
     used: usize,
-    wrong: Option<String>,
+    wrong: Option<Error>,
 }
 
 impl ModuleMapper for Import<'_> {
@@ -134,12 +134,15 @@ impl ModuleMapper for Import<'_> {
             shape.swap(0, 1);
         }
         let Some(weight) = self.weights.iter().find(|weight| weight.name == name) else {
-            self.wrong.get_or_insert(format!("{name} is missing"));
+            self.wrong.get_or_insert(Error::MissingWeight { name });
             return param;
         };
         if weight.shape != shape {
-            self.wrong
-                .get_or_insert(format!("{name} is {:?}, not {shape:?}", weight.shape));
+            self.wrong.get_or_insert(Error::WeightShape {
+                name,
+                found: weight.shape.clone(),
+                wanted: shape,
+            });
             return param;
         }
         self.used += 1;

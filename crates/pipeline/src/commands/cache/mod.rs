@@ -13,7 +13,7 @@ use study::Study;
 use crate::cli::Cli;
 use crate::cli::cache::Cache;
 use crate::site::Site;
-use crate::{DONE, Failure};
+use crate::{DONE, Failure, Usage};
 
 pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
     let site = Site::find(cli, None)?;
@@ -41,9 +41,10 @@ fn name_of(study: &str) -> Result<String, Failure> {
 }
 
 fn never_ran(study: &str) -> Failure {
-    Failure::Usage(format!(
-        "study `{study}` never ran on this cache; `pipeline cache list` names those that did"
-    ))
+    Usage::NeverRan {
+        study: study.to_owned(),
+    }
+    .into()
 }
 
 /// Prints a JSON document.

@@ -5,7 +5,7 @@ use engine::Store;
 use super::{name_of, never_ran};
 use crate::cli::cache::{Pin, Unpin};
 use crate::commands::counted;
-use crate::{DONE, Failure};
+use crate::{DONE, Failure, Usage};
 
 pub(super) fn pin(store: &Store, arguments: &Pin) -> Result<u8, Failure> {
     let study = name_of(&arguments.study)?;
@@ -21,7 +21,5 @@ pub(super) fn unpin(store: &Store, arguments: &Unpin) -> Result<u8, Failure> {
         outln!("unpinned {name}");
         return Ok(DONE);
     }
-    Err(Failure::Usage(format!(
-        "there is no pin `{name}`; `pipeline cache list` names them"
-    )))
+    Err(Usage::NoPin { name: name.clone() }.into())
 }

@@ -50,6 +50,6 @@ fn words(flaw: &Flaw) -> String {
             digest,
         } => format!("lost output `{output}` ({digest}) of {kind} {key}"),
         Flaw::LostResult { study, stage } => format!("lost result of {stage} in study {study}"),
-        Flaw::Stray { path } => format!("no file of a cache: {}", path.display()),
+        Flaw::Stray { path } => format!("not a file of the cache: {}", path.display()),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::Failure;
+use super::{Error, Failure};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 18;
@@ -30,7 +30,7 @@ fn descend(
         let name = entry.file_name();
         let name = name
             .to_str()
-            .ok_or_else(|| format!("the name of `{}` is not UTF-8", entry.path().display()))?;
+            .ok_or_else(|| Error::NotUtf8 { path: entry.path() })?;
         let inner = if path.is_empty() {
             name.to_owned()
         } else {
@@ -45,9 +45,7 @@ fn descend(
         } else if kind.is_file() {
             found.push(inner);
         } else {
-            return Err(
-                format!("`{inner}` is neither a file nor a folder; links are not kept").into(),
-            );
+            return Err(Error::NeitherFileNorFolder { name: inner }.into());
         }
     }
     Ok(())

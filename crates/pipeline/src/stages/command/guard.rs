@@ -11,7 +11,7 @@ use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::{Failure, program};
+use super::{Error, Failure, program};
 use std::fs;
 
 /// Heeds no signal that a batch system sends to all processes of a job. Reads the running program's group from stdin; an
@@ -63,8 +63,8 @@ impl Guard {
             // What kills the worker's group is not to kill the guard.
             .process_group(0)
             .spawn()
-            .map_err(|error| format!("/bin/sh: {error}"))?;
-        let stdin = child.stdin.take().ok_or("a piped stdin is there")?;
+            .map_err(Error::NoShell)?;
+        let stdin = child.stdin.take().expect("stdin is a pipe");
         Ok(Self {
             folder,
             stdin,

@@ -1,11 +1,11 @@
 //! The program of a stage: how it is started, and what is said where it does not start or does not end well.
 
-use std::io::{Error, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use super::{Failure, Run};
+use super::{Error, Run};
 
 /// Where a shell is that knows `pipefail`.
 const BASH: [&str; 4] = [
@@ -19,15 +19,11 @@ const BASH: [&str; 4] = [
 ///
 /// # Errors
 /// If a line has a pipe and no shell here tells that what stands before it failed.
-pub(super) fn command(run: &Run) -> Result<Command, Failure> {
+pub(super) fn command(run: &Run) -> Result<Command, Error> {
     Ok(match run {
         Run::Shell(line) if has_pipe(line) => {
             let bash = BASH.into_iter().find(|bash| Path::new(bash).exists());
-            let bash = bash.ok_or(
-                "`run` has a pipe, and there is no bash here: another shell would take a failure before the pipe for \
-                 a success. Install bash, or write the line to a file and run that",
-            )?;
-            let mut shell = Command::new(bash);
+            let mut shell = Command::new(bash.ok_or(Error::NoBash)?);
             shell.args(["-e", "-o", "pipefail", "-c", line]);
             shell
         }
@@ -37,7 +33,7 @@ pub(super) fn command(run: &Run) -> Result<Command, Failure> {
             shell
         }
         Run::Program(line) => {
-            let (program, arguments) = line.split_first().ok_or("`run` is empty")?;
+            let (program, arguments) = line.split_first().ok_or(Error::NoProgram)?;
             let mut command = Command::new(program);
             command.args(arguments);
             command
@@ -51,38 +47,39 @@ fn has_pipe(line: &str) -> bool {
 }
 
 /// Why a program does not start, and what to do.
-pub(super) fn not_started(program: &str, work: &Path, error: &Error) -> Failure {
+pub(super) fn not_started(program: &str, work: &Path, error: &io::Error) -> Error {
     let is_input = work.join(program).is_file();
-    let help = match error.kind() {
+    let missing = "there is no such program on PATH";
+    let why = match error.kind() {
         ErrorKind::NotFound if program.contains('/') && is_input => {
-            "; it is there, but what its first line (`#!`) names is not"
+            format!("{error}; it is there, but what its first line (`#!`) names is not")
         }
         ErrorKind::NotFound if program.contains('/') && program.starts_with('/') => {
-            "; there is no such file on this machine"
+            format!("{error}; there is no such file on this machine")
         }
         ErrorKind::NotFound if program.contains('/') => {
-            "; there is no such file among the inputs of the stage"
+            format!("{error}; there is no such file among the inputs of the stage")
         }
         ErrorKind::NotFound if is_input => {
-            return format!(
-                "cannot start `{program}`: there is no such program on PATH; the input of that name is `./{program}`"
-            )
-            .into();
+            format!("{missing}; the input of that name is `./{program}`")
         }
         ErrorKind::NotFound => {
-            return format!(
-                "cannot start `{program}`: there is no such program on PATH; to run a script, name it under `inputs` \
-                 and write `./{program}`"
-            )
-            .into();
+            format!("{missing}; to run a script, name it under `inputs` and write `./{program}`")
         }
-        ErrorKind::PermissionDenied => "; it is no program, or may not be executed here",
+        ErrorKind::PermissionDenied => {
+            format!("{error}; it is not a program, or may not be executed here")
+        }
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            "; give it a first line such as `#!/usr/bin/env python3`, or write `[python3, SCRIPT]`"
+            format!(
+                "{error}; give it a first line such as `#!/usr/bin/env python3`, or write `[python3, SCRIPT]`"
+            )
         }
-        _ => "",
+        _ => error.to_string(),
     };
-    format!("cannot start `{program}`: {error}{help}").into()
+    Error::NotStarted {
+        program: program.to_owned(),
+        why,
+    }
 }
 
 /// How a program ended that did not end well.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use training::models::state_dict;
 use training::{Checkpoint, Course, Data, Outcome, Run, Settings, Training};
 
-use super::Failure;
 use super::prefix::Prefix;
+use super::{Error, Failure};
 
 /// Reads weights; keeps the data set that was read last.
 pub(crate) struct Weights<'a> {
@@ -30,26 +30,25 @@ impl<'a> Weights<'a> {
     pub(crate) fn read(&mut self, record: &Record) -> Result<Vec<u8>, Failure> {
         let manifest = Manifest::parse(&record.manifest)?;
         let settings = Settings::deserialize(Value::Object(manifest.settings().clone()))?;
-        let curve = record.outputs.get("curve").ok_or("a run without a curve")?;
+        let curve = record
+            .outputs
+            .get("curve")
+            .ok_or(Error::NotARun { lacks: "curve" })?;
         let run = Run::from_bytes(&self.store.read(curve.digest)?)?;
         if let Outcome::Diverged { step } = run.outcome {
-            return Err(format!("it diverged at step {step} and has none").into());
+            return Err(Error::NoWeights { step }.into());
         }
         let device = record.provenance.executor.get("device");
         let device = device
             .and_then(Value::as_str)
-            .ok_or("a run without a device")?;
+            .ok_or(Error::NotARun { lacks: "device" })?;
         let course = Course::new(&settings, usize::try_from(run.train_examples)?)?;
         let prefix = Prefix::new(&manifest, &settings, &course, device);
         let Some(kept) = self
             .store
             .read_checkpoint(prefix.checkpoint(run.curve.updates.last_step()))?
         else {
-            return Err(
-                "its last checkpoint was not kept, or is gone; `pipeline run --checkpoint-worth 0` with another --cache \
-                 trains again and keeps it"
-                    .into(),
-            );
+            return Err(Error::NoLastCheckpoint.into());
         };
         let checkpoint = Checkpoint::from_bytes(&kept.contents)?;
         let data = self.data(&manifest)?;
@@ -62,7 +61,7 @@ impl<'a> Weights<'a> {
         let digest = *manifest
             .inputs()
             .get("dataset")
-            .ok_or("a run without a data set")?;
+            .ok_or(Error::NotARun { lacks: "data set" })?;
         if self.data.as_ref().is_none_or(|(kept, _)| *kept != digest) {
             self.data = Some((digest, Data::from_bytes(&self.store.read(digest)?)?));
         }

@@ -147,7 +147,7 @@ fn steps_may_be_counted_in_epochs_examples_and_tokens_and_from_0() {
     assert!(refused("step,loss\n0,1\n").contains("`counted_from: 0`"));
     assert!(
         refused("step,train_loss\n0.5,1\n")
-            .contains("0.5 is no step, under `step`; where it counts epochs")
+            .contains("0.5 is not a step, under `step`; where it counts epochs")
     );
 }
 
@@ -183,7 +183,7 @@ fn an_accuracy_is_a_fraction_or_said_to_be_a_percentage() {
     let said = accuracy(json!({"path": "c"}), "93.5").expect_err("no fraction");
     assert!(
         said.contains(
-            "93.5 is no value of `test_accuracy`, a fraction; where the file has percentages"
+            "93.5 cannot be a value of `test_accuracy`, a fraction; where the file has percentages"
         ),
         "{said}"
     );
@@ -207,7 +207,7 @@ fn what_is_no_text_of_records_is_said_as_such() {
             "{\"step\": 1}\n{\"step\" 2}",
             "line 2: `2` stands where JSON has `:`",
         ),
-        ("[1, 2]", "line 1: `1` is no record"),
+        ("[1, 2]", "line 1: `1` is not a record"),
         ("{\"a", "a text is not closed"),
     ] {
         let said = refused(text);
