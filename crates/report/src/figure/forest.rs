@@ -315,7 +315,7 @@ fn caption(study: &Study<'_>, index: usize, claim: &ClaimVerdict, rows: &[Row<'_
             ". "
         }
         @if claim.deciding > 1 { "Squares: the parts, with intervals that hold all at once. " }
-        @if is_of(Weight::Beside) { "Open: beside it, at other levels of the " (metric_of(rows)) ", with intervals of their own. " }
+        @if is_of(Weight::Beside) { "Open squares: other levels of the " (metric_of(rows)) ", with intervals of their own; they do not decide. " }
         (lines)
         @if let Some(stable) = stability(study, claim) { " " (stable) }
     }

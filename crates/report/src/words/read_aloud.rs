@@ -165,6 +165,11 @@ fn remarks() -> Vec<Remark> {
             batch_sizes: 2,
             below_curvature: true,
         },
+        Remark::SeedsWithoutBand {
+            seeds: 3,
+            of: 20,
+            below_curvature: true,
+        },
         Remark::NoCurvature,
         dampings(0, true),
         dampings(17, true),
