@@ -154,7 +154,7 @@ fn seeds_whose_good_cells_lie_at_one_damping_are_left_out_and_counted() {
     let of_a_seed = Remark::SeedsWithoutBand {
         seeds: 1,
         of: 30,
-        below_curvature: true,
+        below_curvature: false,
     };
     assert!(found.remarks.contains(&of_a_seed), "{:?}", found.remarks);
     assert_eq!((found.parts[0].n, found.parts[1].n), (5, 6));

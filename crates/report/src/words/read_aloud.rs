@@ -32,7 +32,13 @@ fn all() -> [Claim; 7] {
 
 /// Claims on three methods.
 fn several() -> [Claim; 3] {
-    let methods = || Methods(["sgd", "adamw", "muon"].map(|name| name.to_owned().into()).into());
+    let methods = || {
+        Methods(
+            ["sgd", "adamw", "muon"]
+                .map(|name| name.to_owned().into())
+                .into(),
+        )
+    };
     [
         Claim::ComparablePerformance(Comparison {
             methods: methods(),

@@ -37,7 +37,11 @@ fn each_figure_becomes_a_pdf_as_wide_as_a_column_with_its_fonts_embedded() {
     let line = documented();
     let arguments: Vec<&str> = line[1..].iter().map(String::as_str).collect();
     let folder = tempfile::tempdir().expect("a folder");
-    let tools = [(line[0].as_str(), "--version"), ("pdffonts", "-v"), ("pdfinfo", "-v")];
+    let tools = [
+        (line[0].as_str(), "--version"),
+        ("pdffonts", "-v"),
+        ("pdfinfo", "-v"),
+    ];
     for (tool, version) in tools {
         if output(tool, &[version], folder.path()).is_none() {
             eprintln!("skipped: {tool} is not here");
@@ -70,7 +74,11 @@ fn each_figure_becomes_a_pdf_as_wide_as_a_column_with_its_fonts_embedded() {
             .and_then(|points| points.parse().ok())
             .expect("a width in points");
         let column = 85.0 / 25.4 * 72.0;
-        assert!((width - column).abs() < 1.0, "{}: {width} points", file.name);
+        assert!(
+            (width - column).abs() < 1.0,
+            "{}: {width} points",
+            file.name
+        );
         figures += 1;
     }
     assert!(figures > 5, "{figures} figures");

@@ -79,7 +79,9 @@ const SGD: &str = "sgd";
 /// Two methods or more, each by its optimiser's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct Methods(#[schemars(length(min = 2), extend("uniqueItems" = true))] pub Vec<Spanned<String>>);
+pub struct Methods(
+    #[schemars(length(min = 2), extend("uniqueItems" = true))] pub Vec<Spanned<String>>,
+);
 
 impl<'de> Deserialize<'de> for Methods {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
