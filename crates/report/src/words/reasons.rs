@@ -136,7 +136,7 @@ pub(super) fn look(look: Look, n: usize) -> String {
 /// How exactly the test set can tell.
 pub(super) fn test_set(of: &TestSet) -> String {
     format!(
-        "With {} other test images the difference would come out otherwise, by {} (one standard error), however many seeds there are.",
+        "With {} other test images the difference would come out differently, by {} (one standard error), however many seeds there are.",
         grouped(of.images as u64),
         points(of.error)
     )
