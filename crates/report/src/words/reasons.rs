@@ -238,7 +238,7 @@ pub(crate) fn by_chance(claims: usize) -> String {
         significant(LEVEL * 100.0, 3),
         significant(expected, 2),
         // 0.3 verdicts, 1 verdict.
-        if expected == 1.0 {
+        if significant(expected, 2) == "1" {
             "verdict"
         } else {
             "verdicts"

@@ -51,7 +51,10 @@ fn each_figure_becomes_a_pdf_as_wide_as_a_column_with_its_fonts_embedded() {
     let table = Study::quick().table();
     let files = Page::new(&table, &sample::provenance(), None).files();
     let mut figures = 0;
-    for file in files.iter().filter(|file| file.name.ends_with(".svg")) {
+    for file in files
+        .iter()
+        .filter(|file| Path::new(&file.name).extension() == Some("svg".as_ref()))
+    {
         std::fs::write(folder.path().join("figure.svg"), &file.text).expect("written");
         output(&line[0], &arguments, folder.path());
         // Two lines of a head, then a font a line: name, type, encoding, embedded, subset, unicode, object.
