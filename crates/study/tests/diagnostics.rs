@@ -78,6 +78,10 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
         ("by: validation_accuracy", "by: validation_accuracy, at: { epochs: 12 }"),
     ]);
     an_axis_that_is_not_swept_is_shown: broken(&[("x: damping", "x: momentum")]);
+    a_claim_on_a_method_that_no_run_has_is_shown: broken(&[(
+        "claims: [diminishing_returns]",
+        "claims: [diminishing_returns, faster_per_iteration: { methods: [kfac, muon] }, region_shrinks_at_fixed_epochs: { method: kfca }]",
+    )]);
     a_metric_without_its_part_of_the_data_is_shown: broken(&[("validation: 258, test: 259", "test: 259")]);
     a_batch_larger_than_the_data_is_shown: broken(&[("[16, 64]", "[16, 2048]")]);
     parts_that_exceed_the_data_are_shown: broken(&[("train: 1280", "train: 1281")]);

@@ -37,15 +37,20 @@ pub(super) fn question(
     dampings: Dampings,
 ) -> Result<Question, (Missing, Vec<Remark>)> {
     let mut pieces = Vec::new();
+    let (mut without, mut of) = (0, 0);
     for (batch, panel) in panels {
         let slope = |seed| {
             let slope = band_slope(panel, &of_seed(panel, seed), rule, metric, dampings)?;
             Some((seed, slope))
         };
-        let sample = Sample::of_values(common_seeds([*panel]).into_iter().filter_map(slope));
+        let seeds = common_seeds([*panel]);
+        let all = seeds.len();
+        let sample = Sample::of_values(seeds.into_iter().filter_map(slope));
         if sample.0.is_empty() {
             continue;
         }
+        without += all - sample.0.len();
+        of += all;
         pieces.push(Piece {
             quantity: Quantity::BandSlope,
             part: Some(Part::BatchSize(*batch)),
@@ -62,6 +67,13 @@ pub(super) fn question(
             below_curvature,
         });
     }
+    if without > 0 {
+        remarks.push(Remark::SeedsWithoutBand {
+            seeds: without,
+            of,
+            below_curvature,
+        });
+    }
     remarks.push(curvature(panels, below_curvature));
     if pieces.is_empty() {
         return Err((Missing::Band { below_curvature }, remarks));
@@ -75,6 +87,7 @@ pub(super) fn question(
         is_incomplete: false,
     })
 }
+
 /// What a reader must know of dampings above the curvature.
 fn curvature(panels: &BTreeMap<u64, &Panel>, left_out: bool) -> Remark {
     let levels = || panels.values().flat_map(|panel| &panel.dampings);

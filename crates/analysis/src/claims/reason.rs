@@ -172,6 +172,16 @@ pub enum Remark {
         /// Whether only dampings below the curvature count.
         below_curvature: bool,
     },
+    /// Seeds, each at each of the other batch sizes, whose own good cells lie at fewer than two dampings: they have no
+    /// slope and are left out.
+    SeedsWithoutBand {
+        /// How many.
+        seeds: usize,
+        /// Of how many.
+        of: usize,
+        /// Whether only dampings below the curvature count.
+        below_curvature: bool,
+    },
     /// No run recorded the curvature.
     NoCurvature,
     /// How many dampings, each at each batch size, are at or above the median curvature eigenvalue.

@@ -1,7 +1,7 @@
 //! Claims on good regions and their bands, on simulated heatmaps.
 
-use analysis::claims::{ClaimVerdict, Reason, Rules, Verdict, decide};
-use analysis::heatmap::heatmap;
+use analysis::claims::{ClaimVerdict, Reason, Remark, Rules, Verdict, decide};
+use analysis::heatmap::{CellState, heatmap};
 use analysis::{Evidence, Named};
 use serde_json::json;
 
@@ -132,4 +132,30 @@ fn the_correlation_of_rates_and_dampings_comes_out_each_way() {
     assert_eq!(of(-0.5, 5).verdict, Verdict::Contradicted);
     assert_eq!(of(0.0, 5).verdict, Verdict::Undecided);
     assert_eq!(of(0.5, 4).verdict, Verdict::Undecided);
+}
+
+#[test]
+fn seeds_whose_good_cells_lie_at_one_damping_are_left_out_and_counted() {
+    let mut evidence = heatmap_study(0.5, 1.0, 1.0, 6, &json!({"epochs": 1}));
+    let claim = "rates_and_dampings_correlate";
+    let is_left_out = |remark: &Remark| matches!(remark, Remark::SeedsWithoutBand { .. });
+    let whole = of_heatmap(claim, &evidence);
+    assert!(!whole.remarks.iter().any(is_left_out));
+    // At the smallest batch size only the smallest damping is good with seed 0.
+    for cell in &mut evidence.heatmaps[0].table.panels[0].cells {
+        if cell.x > 1e-4 {
+            cell.seeds[0].state = CellState::Value {
+                mean: 0.1,
+                seeds: 1,
+            };
+        }
+    }
+    let found = of_heatmap(claim, &evidence);
+    let of_a_seed = Remark::SeedsWithoutBand {
+        seeds: 1,
+        of: 30,
+        below_curvature: false,
+    };
+    assert!(found.remarks.contains(&of_a_seed), "{:?}", found.remarks);
+    assert_eq!((found.parts[0].n, found.parts[1].n), (5, 6));
 }

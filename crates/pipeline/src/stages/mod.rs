@@ -38,7 +38,7 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("select", "3"),
     ("steps_to_target", "4"),
     ("heatmap", "3"),
-    ("report", "5"),
+    ("report", "6"),
 ];
 
 /// The kinds that compute what a study is about; the others only read that, in seconds.

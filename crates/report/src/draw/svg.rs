@@ -135,28 +135,33 @@ pub(crate) fn shortened(text: &str, room: usize) -> String {
     out
 }
 
-/// The text, or as much of its beginning and an ellipsis as surely fits: in bold letters of so many pixels,
-/// of the widest font that a page may come to be shown in.
-pub(crate) fn fitting(text: &str, size: f64, width: f64) -> String {
-    let letter = |letter: char| {
-        size * match letter {
-            'f' | 'i' | 'j' | 'l' | 't' | 'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '(' | ')'
-            | '-' | '\'' => 0.47,
-            'm' | 'w' | 'M' | 'W' | '%' | '@' => 1.1,
-            c if c.is_ascii() => 0.76,
-            _ => 1.0,
-        }
-    };
+/// How wide the letter surely is at most: in bold, in pixels, of the widest font that a page may come to be shown in.
+fn letter(letter: char, size: f64) -> f64 {
+    size * match letter {
+        'f' | 'i' | 'j' | 'l' | 't' | 'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '(' | ')' | '-'
+        | '\'' => 0.47,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 1.1,
+        c if c.is_ascii() => 0.76,
+        _ => 1.0,
+    }
+}
+
+/// How wide the text surely is at most, in pixels.
+pub(crate) fn width(text: &str, size: f64) -> f64 {
+    text.chars().map(|c| letter(c, size)).sum()
+}
+
+/// The text, or as much of its beginning and an ellipsis as surely fits.
+pub(crate) fn fitting(text: &str, size: f64, most: f64) -> String {
     let end = text
         .char_indices()
         .scan(0.0, |long, (at, c)| {
-            *long += letter(c);
+            *long += letter(c, size);
             Some((at, *long))
         })
-        .find(|(_, long)| *long > width - size);
-    let whole: f64 = text.chars().map(letter).sum();
+        .find(|(_, long)| *long > most - size);
     match end {
-        Some((end, _)) if whole > width => format!("{}…", &text[..end]),
+        Some((end, _)) if width(text, size) > most => format!("{}…", &text[..end]),
         _ => text.to_owned(),
     }
 }

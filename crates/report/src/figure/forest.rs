@@ -12,14 +12,17 @@ use crate::draw::drawing::Drawing;
 use crate::draw::number::{percent, significant};
 use crate::draw::scale::{Scale, Spacing};
 use crate::draw::style::Style;
-use crate::draw::svg::{Shape, fitting, px};
+use crate::draw::svg::{Shape, fitting, px, width};
 use crate::frame;
 use crate::section::claims::written;
 use crate::study::Study;
 use crate::words::{self, claims};
 
-const WIDTH: f64 = 640.0;
-const LABELS: f64 = 236.0;
+/// Narrow enough that letters can be read on a phone and in the column of a paper.
+const WIDTH: f64 = 440.0;
+const RIGHT: f64 = WIDTH - 14.0;
+/// Room for the names of the rows: what they need, within these.
+const LABELS: (f64, f64) = (104.0, 216.0);
 const ROW: f64 = 23.0;
 const TOP: f64 = 12.0;
 const AXIS: f64 = 42.0;
@@ -68,7 +71,12 @@ pub(crate) fn one(study: &Study<'_>, index: usize, claim: &ClaimVerdict) -> Opti
         Unit::LogRatio => Spacing::Log10,
         Unit::Plain | Unit::Share => Spacing::Linear,
     };
-    let scale = Scale::of(spacing, values, 0.08).onto(LABELS, WIDTH - 14.0);
+    let labels = rows
+        .iter()
+        .map(|row| width(&row.label, 12.0) + 14.0)
+        .fold(LABELS.0, f64::max)
+        .min(LABELS.1);
+    let scale = Scale::of(spacing, values, 0.08).onto(labels, RIGHT);
     let height = TOP + ROW * rows.len() as f64 + AXIS;
     let bottom = height - AXIS;
     let name = if shared {
@@ -98,9 +106,9 @@ pub(crate) fn one(study: &Study<'_>, index: usize, claim: &ClaimVerdict) -> Opti
                 }
             }
             @for (place, row) in rows.iter().enumerate() {
-                (draw(row, &scale, unit, TOP + ROW * (place as f64 + 0.5)))
+                (draw(row, labels, &scale, unit, TOP + ROW * (place as f64 + 0.5)))
             }
-            text.label text-anchor="middle" fill=(QUIET) x=(px(f64::midpoint(LABELS, WIDTH - 14.0))) y=(px(height - 7.0)) {
+            text.label text-anchor="middle" fill=(QUIET) x=(px(f64::midpoint(labels, RIGHT))) y=(px(height - 7.0)) {
                 (label)
             }
         },
@@ -133,8 +141,7 @@ fn rows(claim: &ClaimVerdict) -> Vec<Row<'_>> {
         .enumerate()
         .map(|(place, statistic)| Row {
             label: match &statistic.part {
-                Some(Of::BatchSize(batch_size)) => format!("batch {batch_size}"),
-                Some(part) => claims::part(part),
+                Some(part) => claims::part_in_short(part),
                 None => short(&statistic.quantity),
             },
             statistic,
@@ -186,7 +193,7 @@ fn shown(unit: Unit, value: f64) -> f64 {
 
 fn grid(scale: &Scale, bottom: f64) -> Markup {
     let ticks: Vec<(f64, String)> = scale
-        .ticks(6)
+        .ticks(5)
         .into_iter()
         .filter_map(|tick| Some((scale.at(tick.value)?, significant(tick.value, 4))))
         .collect();
@@ -203,9 +210,8 @@ fn grid(scale: &Scale, bottom: f64) -> Markup {
     }
 }
 
-fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
+fn draw(row: &Row<'_>, left: f64, scale: &Scale, unit: Unit, y: f64) -> Markup {
     let estimate = &row.statistic.estimate;
-    let (left, right) = (LABELS, WIDTH - 14.0);
     let at = |value: f64| scale.at(shown(unit, value)).unwrap_or(left);
     let x = at(estimate.value);
     // Of several seeds that bound nothing on either side, nothing is known.
@@ -219,7 +225,7 @@ fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
     let line = interval.map_or_else(String::new, |interval| {
         let (from, to) = (
             interval.low.map_or(left, at),
-            interval.high.map_or(right, at),
+            interval.high.map_or(RIGHT, at),
         );
         let end = |x: f64, is_open: bool, inward: f64| {
             if is_open {
@@ -248,9 +254,9 @@ fn draw(row: &Row<'_>, scale: &Scale, unit: Unit, y: f64) -> Markup {
     html! {
         g {
             title { (spoken_row(row)) }
-            text.end text-anchor="end" x=(px(LABELS - 12.0)) y=(px(y + 4.0)) font-weight=[bold]
+            text.end text-anchor="end" x=(px(left - 10.0)) y=(px(y + 4.0)) font-weight=[bold]
                 fill=[(row.weight == Weight::Beside).then_some(QUIET)] {
-                (fitting(&row.label, 12.0, LABELS - 14.0))
+                (fitting(&row.label, 12.0, left - 12.0))
             }
             @if !line.is_empty() { (Style::Bar.path(colour, &line)) }
             @if !is_unknown { (if row.weight == Weight::Beside { Style::Open.path(colour, &mark) } else { Style::Mark.path(colour, &mark) }) }
@@ -309,10 +315,19 @@ fn caption(study: &Study<'_>, index: usize, claim: &ClaimVerdict, rows: &[Row<'_
             ". "
         }
         @if claim.deciding > 1 { "Squares: the parts, with intervals that hold all at once. " }
-        @if is_of(Weight::Beside) { "Open: beside it, at other levels, with intervals of their own. " }
+        @if is_of(Weight::Beside) { "Open squares: other levels of the " (metric_of(rows)) ", with intervals of their own; they do not decide. " }
         (lines)
         @if let Some(stable) = stability(study, claim) { " " (stable) }
     }
+}
+
+/// What the levels of a claim are levels of.
+fn metric_of(rows: &[Row<'_>]) -> String {
+    let metric = rows.iter().find_map(|row| match row.statistic.part {
+        Some(Of::Level(level)) => Some(level.metric.to_string()),
+        _ => None,
+    });
+    metric.unwrap_or_else(|| "metric".into())
 }
 
 /// How stable the winners are that a claim is on: chosen again in which shares of samples of the tuning seeds.

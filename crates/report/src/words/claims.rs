@@ -152,6 +152,32 @@ pub(crate) fn part(part: &Part) -> String {
     }
 }
 
+/// The same beside a figure that says the rest.
+pub(crate) fn part_in_short(of: &Part) -> String {
+    match of {
+        Part::Methods(_) => part(of),
+        Part::BatchSize(batch_size) => format!("batch {batch_size}"),
+        Part::Level(Level { metric, rule }) => match rule {
+            GoodRule::AtLeast(at_least) => {
+                let sign = if metric.is_loss() { '≤' } else { '≥' };
+                format!("{sign} {}", level(*metric, *at_least))
+            }
+            GoodRule::Within(margin) => {
+                format!("within {} of best", distance(*metric, *margin))
+            }
+        },
+        Part::Cell {
+            batch_size,
+            damping,
+            learning_rate,
+        } => format!(
+            "{batch_size}, {}, {}",
+            exact(*damping),
+            exact(*learning_rate)
+        ),
+    }
+}
+
 /// From when on a cell is good: `test accuracy ≥ 95 %`.
 fn good(Level { metric, rule }: Level) -> String {
     match rule {

@@ -26,8 +26,8 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
         Quantity::FinalDifference {
             methods: Pair(first, second),
             metric,
-        } => difference(*metric, &method(first), &method(second), value),
-        Quantity::ControlDifference { metric } => difference(*metric, "K-FAC", "SGD", value),
+        } => difference(*metric, &method(first), &method(second), effect),
+        Quantity::ControlDifference { metric } => difference(*metric, "K-FAC", "SGD", effect),
         Quantity::StepsRatio {
             methods: Pair(first, second),
             target,
@@ -35,15 +35,16 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
             "To reach {}, {} needs {} times the steps of {}",
             goal(*target),
             method(second),
-            bound(effect) + &significant(value.exp(), 3),
+            bound(effect).to_owned() + &significant(value.exp(), 3),
             method(first)
         ),
         Quantity::SlopeDifference {
             methods: Pair(first, second),
         } => slopes(claim, &method(first), &method(second)),
         Quantity::ScalingSlope { method: name } => format!(
-            "{}'s slope of log steps over log batch size is {}",
+            "{}'s slope of log steps over log batch size is {}{}",
             method(name),
+            bound(effect),
             significant(value, 3)
         ),
         Quantity::ShareChange {
@@ -76,33 +77,42 @@ pub(crate) fn effect(claim: &ClaimVerdict) -> Option<String> {
     Some(format!("{said}{averaged} ({sure}).{mixed}"))
 }
 
-fn difference(metric: Metric, first: &str, second: &str, value: f64) -> String {
+fn difference(metric: Metric, first: &str, second: &str, effect: &Statistic) -> String {
+    let value = effect.estimate.value;
     let size = if metric.is_loss() {
         significant(value.abs(), 3)
     } else {
         points(value.abs())
     };
-    let side = if value < 0.0 { "below" } else { "above" };
-    format!("{first}'s {metric} is {size} {side} {second}'s")
+    // A difference of at least -2 is at most 2 below.
+    let (side, bound) = match (value < 0.0, bound(effect)) {
+        (false, bound) => ("above", bound),
+        (true, "at least ") => ("below", "at most "),
+        (true, "at most ") => ("below", "at least "),
+        (true, bound) => ("below", bound),
+    };
+    format!("{first}'s {metric} is {bound}{size} {side} {second}'s")
 }
 
 /// What stands before a mean that runs only bound, which ended before they could tell.
-fn bound(effect: &Statistic) -> String {
+fn bound(effect: &Statistic) -> &'static str {
     match effect.estimate.interval.map(|it| (it.low, it.high)) {
-        Some((Some(_), None)) => "at least ".into(),
-        Some((None, Some(_))) => "at most ".into(),
-        _ => String::new(),
+        Some((Some(_), None)) => "at least ",
+        Some((None, Some(_))) => "at most ",
+        _ => "",
     }
 }
 
 /// What a batch twice as large saves with two methods.
 fn slopes(claim: &ClaimVerdict, first: &str, second: &str) -> String {
-    let of = |place: usize| claim.parts.get(place).map(|part| part.estimate.value);
-    let value = of(0).unwrap_or(0.0);
-    let difference = format!(
-        "the difference of the slopes of log steps over log batch size is {}",
-        significant(value, 3)
-    );
+    let of = |place: usize| claim.parts.get(place);
+    let difference = of(0).map_or_else(String::new, |part| {
+        format!(
+            "the difference of the slopes of log steps over log batch size is {}{}",
+            bound(part),
+            significant(part.estimate.value, 3)
+        )
+    });
     match (of(1), of(2)) {
         (Some(own), Some(other)) => format!(
             "With a batch twice as large, {first} needs {} of the steps and {second} {} (ideal: 50\u{a0}%); {difference}",
@@ -114,8 +124,9 @@ fn slopes(claim: &ClaimVerdict, first: &str, second: &str) -> String {
 }
 
 /// The share of steps that is left with a batch twice as large.
-fn percent(slope: f64) -> String {
-    format!("{}\u{a0}%", significant(100.0 * 2f64.powf(slope), 3))
+fn percent(slope: &Statistic) -> String {
+    let share = 100.0 * 2f64.powf(slope.estimate.value);
+    format!("{}{}\u{a0}%", bound(slope), significant(share, 3))
 }
 
 /// `95 % interval −0.2 to 0.5 points, n = 5`.
@@ -174,7 +185,38 @@ pub(crate) fn points(difference: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use analysis::Estimate;
+
     use super::*;
+
+    #[test]
+    fn a_difference_that_is_known_on_one_side_says_so_on_the_side_that_it_names() {
+        let said = |value, low, high| {
+            let effect = Statistic {
+                quantity: Quantity::ControlDifference {
+                    metric: Metric::TestAccuracy,
+                },
+                part: None,
+                estimate: Estimate {
+                    value,
+                    interval: Some(Interval {
+                        low,
+                        high,
+                        confidence: 0.95,
+                    }),
+                },
+                n: 5,
+                verdict: Verdict::Undecided,
+            };
+            difference(Metric::TestAccuracy, "K-FAC", "SGD", &effect)
+        };
+        let end = "\u{a0}points";
+        assert!(said(0.02, Some(0.01), None).contains(&format!("at least 2{end} above")));
+        assert!(said(0.02, None, Some(0.03)).contains(&format!("at most 2{end} above")));
+        assert!(said(-0.02, Some(-0.03), None).contains(&format!("at most 2{end} below")));
+        assert!(said(-0.02, None, Some(0.01)).contains(&format!("at least 2{end} below")));
+        assert!(said(-0.02, Some(-0.03), Some(0.0)).contains(&format!("is 2{end} below")));
+    }
 
     #[test]
     fn shares_that_cancel_differ_by_nothing() {

@@ -32,7 +32,13 @@ fn all() -> [Claim; 7] {
 
 /// Claims on three methods.
 fn several() -> [Claim; 3] {
-    let methods = || Methods(["sgd", "adamw", "muon"].map(Into::into).into());
+    let methods = || {
+        Methods(
+            ["sgd", "adamw", "muon"]
+                .map(|name| name.to_owned().into())
+                .into(),
+        )
+    };
     [
         Claim::ComparablePerformance(Comparison {
             methods: methods(),
@@ -163,6 +169,11 @@ fn remarks() -> Vec<Remark> {
         Remark::LevelTellsLittle { share: 0.97 },
         Remark::NoBand {
             batch_sizes: 2,
+            below_curvature: true,
+        },
+        Remark::SeedsWithoutBand {
+            seeds: 3,
+            of: 20,
             below_curvature: true,
         },
         Remark::NoCurvature,

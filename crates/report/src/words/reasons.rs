@@ -136,7 +136,7 @@ pub(super) fn look(look: Look, n: usize) -> String {
 /// How exactly the test set can tell.
 pub(super) fn test_set(of: &TestSet) -> String {
     format!(
-        "With another test set of {} images the difference would be another one: its standard error from that alone is {}, whatever the number of seeds.",
+        "With {} other test images the difference would come out differently, by {} (one standard error), however many seeds there are.",
         grouped(of.images as u64),
         points(of.error)
     )
@@ -182,7 +182,7 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
                 (None, _) => "by more than a million seeds".into(),
                 (Some(_), None) => format!("by {} seeds or many more", number(*likely)),
                 (Some(_), Some(_)) => format!(
-                    "by about {} seeds (between {} and {}: {} know their spread only roughly)",
+                    "by about {} seeds (between {} and {}: from {} it is known only roughly how far seeds scatter)",
                     number(*likely),
                     number(*low),
                     number(*high),
@@ -230,17 +230,18 @@ fn smallest_in_words(smallest: f64, claim: &ClaimVerdict) -> String {
 pub(crate) fn by_chance(claims: usize) -> String {
     let expected = claims as f64 * LEVEL;
     format!(
-        "{} tested at {}\u{a0}% each, all looks together: if chance alone were at work, {} wrong {} would be expected.",
+        "{} tested so that, where there is nothing to find, a wrong verdict comes in {}\u{a0}% of cases, all looks together: with nothing to find anywhere, {} wrong {} would be expected.",
         match claims {
             1 => "1 claim is".into(),
-            claims => format!("{claims} claims are"),
+            claims => format!("Each of {claims} claims is"),
         },
         significant(LEVEL * 100.0, 3),
         significant(expected, 2),
-        if expected > 1.0 {
-            "verdicts"
-        } else {
+        // 0.3 verdicts, 1 verdict.
+        if significant(expected, 2) == "1" {
             "verdict"
+        } else {
+            "verdicts"
         },
     )
 }
@@ -353,6 +354,15 @@ pub(super) fn remark(remark: &Remark) -> String {
         } => format!(
             "Left out: {} at which the good cells do not lie at two or more dampings{}.",
             count(*batch_sizes, "batch size"),
+            below(*below_curvature)
+        ),
+        Remark::SeedsWithoutBand {
+            seeds,
+            of,
+            below_curvature,
+        } => format!(
+            "Left out: {seeds} of {} (counted at each batch size that is left) whose good cells do not lie at two or more dampings{}.",
+            count(*of, "seed"),
             below(*below_curvature)
         ),
         Remark::NoCurvature => format!(

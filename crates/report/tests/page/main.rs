@@ -3,6 +3,7 @@
 mod changes;
 mod extremes;
 mod heatmaps;
+mod paper;
 #[path = "../sample/mod.rs"]
 mod sample;
 

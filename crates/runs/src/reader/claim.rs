@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::Metric;
 use crate::number::Positive;
+use crate::{Metric, Spanned};
 
 /// A claim to decide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,16 +32,25 @@ pub enum Claim {
 impl Claim {
     /// The methods that it compares; a single one where it is on one method alone.
     pub fn methods(&self) -> Vec<&str> {
-        let names = match self {
+        match self {
+            Self::RatesAndDampingsCorrelate(_) => vec![KFAC],
+            Self::LargeDampingIsSgd(_) => vec![KFAC, SGD],
+            _ => self.choice().iter().map(|name| name.as_str()).collect(),
+        }
+    }
+
+    /// The methods that the study can name: with their places in the file where it does.
+    pub fn choice(&self) -> &[Spanned<String>] {
+        match self {
             Self::ComparablePerformance(Comparison { methods, .. })
             | Self::DiminishingReturns(Scaling { methods, .. })
             | Self::FasterPerIteration(Progress { methods, .. }) => &methods.0,
             Self::RegionShrinksAtFixedEpochs(Region { method, .. })
-            | Self::RegionGrowsAtFixedIterations(Region { method, .. }) => return vec![method],
-            Self::RatesAndDampingsCorrelate(_) => return vec![KFAC],
-            Self::LargeDampingIsSgd(_) => return vec![KFAC, SGD],
-        };
-        names.iter().map(String::as_str).collect()
+            | Self::RegionGrowsAtFixedIterations(Region { method, .. }) => {
+                std::slice::from_ref(method)
+            }
+            Self::RatesAndDampingsCorrelate(_) | Self::LargeDampingIsSgd(_) => &[],
+        }
     }
 
     /// The smallest effect that matters, in the unit of the claim's effect, if the study declares it: what a claim of
@@ -70,11 +79,13 @@ const SGD: &str = "sgd";
 /// Two methods or more, each by its optimiser's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct Methods(#[schemars(length(min = 2), extend("uniqueItems" = true))] pub Vec<String>);
+pub struct Methods(
+    #[schemars(length(min = 2), extend("uniqueItems" = true))] pub Vec<Spanned<String>>,
+);
 
 impl<'de> Deserialize<'de> for Methods {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let names = Vec::<String>::deserialize(deserializer)?;
+        let names = Vec::<Spanned<String>>::deserialize(deserializer)?;
         if names.len() < 2 {
             return Err(D::Error::custom("a comparison needs two methods or more"));
         }
@@ -86,7 +97,7 @@ impl<'de> Deserialize<'de> for Methods {
 }
 
 fn kfac_and_sgd() -> Methods {
-    Methods(vec![KFAC.into(), SGD.into()])
+    Methods([KFAC, SGD].map(|name| name.to_owned().into()).into())
 }
 
 fn is_kfac_and_sgd(methods: &Methods) -> bool {
@@ -94,19 +105,19 @@ fn is_kfac_and_sgd(methods: &Methods) -> bool {
 }
 
 fn sgd_and_kfac() -> Methods {
-    Methods(vec![SGD.into(), KFAC.into()])
+    Methods([SGD, KFAC].map(|name| name.to_owned().into()).into())
 }
 
 fn is_sgd_and_kfac(methods: &Methods) -> bool {
     *methods == sgd_and_kfac()
 }
 
-fn kfac() -> String {
-    KFAC.into()
+fn kfac() -> Spanned<String> {
+    KFAC.to_owned().into()
 }
 
-fn is_kfac(method: &str) -> bool {
-    method == KFAC
+fn is_kfac(method: &Spanned<String>) -> bool {
+    **method == KFAC
 }
 
 /// What counts as comparable.
@@ -184,7 +195,7 @@ impl Default for Progress {
 pub struct Region {
     /// The method whose heatmaps are looked at.
     #[serde(skip_serializing_if = "is_kfac")]
-    pub method: String,
+    pub method: Spanned<String>,
     /// The smallest change of the share of good cells per doubling of the batch size that matters (0.01: one point),
     /// for the number of seeds that the report advises.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,7 +19,7 @@ impl Checked {
             Kind::Select(select) => self.select(select, mistakes),
             Kind::StepsToTarget(targets) => self.steps_to_target(name, targets, mistakes),
             Kind::Heatmap(heatmap) => self.heatmap(heatmap, mistakes),
-            Kind::Report(report) => check_report(report, mistakes),
+            Kind::Report(report) => self.report(report, mistakes),
             Kind::Train(_) | Kind::Command(_) => {}
         }
     }
@@ -98,6 +98,45 @@ impl Checked {
         }
     }
 
+    fn report(&self, report: &Report, mistakes: &mut Vec<Draft>) {
+        for (index, claim) in report.claims.iter().enumerate() {
+            if report.claims[..index].contains(claim) {
+                mistakes.push(
+                    Draft::error(Mistake::ClaimTwice, "the same claim twice")
+                        .at(claim.span, "again here"),
+                );
+            }
+        }
+        let Some(methods) = self.methods() else {
+            return;
+        };
+        for name in report.claims.iter().flat_map(|claim| claim.choice()) {
+            if let Some(place) = name.place()
+                && !methods.contains(&name.as_str())
+            {
+                mistakes.push(no_such_method(name, place, &methods));
+            }
+        }
+    }
+
+    /// The methods of all runs of the study, each once, sorted; none where a stage of runs has a mistake.
+    fn methods(&self) -> Option<Vec<&str>> {
+        let mut methods = Vec::new();
+        for (name, Decoded { stage, .. }) in &self.stages {
+            let trains = match &stage.kind {
+                Kind::Train(_) => true,
+                Kind::Command(command) => command.curves.is_some(),
+                _ => false,
+            };
+            if trains {
+                methods.extend(self.trainings.get(name)?.methods());
+            }
+        }
+        methods.sort_unstable();
+        methods.dedup();
+        Some(methods)
+    }
+
     /// A metric needs its part of the data.
     fn metric(
         &self,
@@ -113,15 +152,19 @@ impl Checked {
     }
 }
 
-fn check_report(report: &Report, mistakes: &mut Vec<Draft>) {
-    for (index, claim) in report.claims.iter().enumerate() {
-        if report.claims[..index].contains(claim) {
-            mistakes.push(
-                Draft::error(Mistake::ClaimTwice, "the same claim twice")
-                    .at(claim.span, "again here"),
-            );
-        }
-    }
+/// A method is named that none of the runs has, whose methods are these.
+fn no_such_method(method: &str, place: Span, methods: &[&str]) -> Draft {
+    let help = if Optimizer::METHODS.contains(&method) {
+        format!("the runs are of {}", methods.join(", "))
+    } else {
+        did_you_mean(method, methods.iter().copied())
+    };
+    Draft::error(
+        Mistake::NoSuchMethod,
+        format!("no run of method `{method}`"),
+    )
+    .at(place, "here")
+    .help(help)
 }
 
 fn check_axis(
@@ -139,19 +182,7 @@ fn check_axis(
     if let Axis::PerMethod(names) = &**axis {
         let unknown = |(method, _): &(&String, _)| !methods.contains(&method.as_str());
         for (method, name) in names.iter().filter(unknown) {
-            let help = if Optimizer::METHODS.contains(&method.as_str()) {
-                format!("the runs are of {}", methods.join(", "))
-            } else {
-                did_you_mean(method, methods.iter().copied())
-            };
-            mistakes.push(
-                Draft::error(
-                    Mistake::NoSuchMethod,
-                    format!("no run of method `{method}`"),
-                )
-                .at(name.span, "here")
-                .help(help),
-            );
+            mistakes.push(no_such_method(method, name.span, &methods));
         }
     }
     for (name, training) in trainings {

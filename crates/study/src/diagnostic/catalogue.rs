@@ -301,7 +301,7 @@ mistakes! {
             "There is no target to count steps to."
             "Give levels of a metric, such as `train_loss: [0.1]`.";
         NoSuchMethod "no-such-method"
-            "An axis is given for a method that no run has."
+            "An axis or a claim names a method that no run has."
             "Remove it, or compare the spelling.";
         AxisMissing "axis-missing"
             "An axis is not given for a method that some runs have."
