@@ -65,7 +65,7 @@ pub use manifest::{Change, Manifest};
 pub use pins::Pin;
 pub use plan::{Plan, Planned, Reason, Verdict, plan};
 pub use record::{Blob, Provenance, Record};
-pub use remote::Remote;
+pub use remote::{Moved, Objects, Remote};
 pub use run::{Options, Sharing, WorkerCommand, run};
 pub use so_far::{Absent, Partial, SoFar, so_far};
 pub use store::{Lookup, Problem, StageFailure, Store};
