@@ -17,13 +17,19 @@ use engine::Objects;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nobody knows what it begins with.
-    #[error("no object store is called `{0}://`; there are s3://, gs:// and az://, or a folder that all machines see")]
+    #[error(
+        "no object store is called `{0}://`; there are s3://, gs:// and az://, or a folder that all machines see"
+    )]
     UnknownScheme(String),
     /// The program was built without object stores.
-    #[error("this program was built without object stores; build it with `--features clouds` for `{0}://`")]
+    #[error(
+        "this program was built without object stores; build it with `--features clouds` for `{0}://`"
+    )]
     NotBuiltIn(String),
     /// It does not say where.
-    #[error("an address is `{0}://BUCKET/PREFIX`, and the prefix may be left out; this one names no bucket")]
+    #[error(
+        "an address is `{0}://BUCKET/PREFIX`, and the prefix may be left out; this one names no bucket"
+    )]
     NoBucket(String),
     /// It says who asks, and would be shown in messages and pages.
     #[error(

@@ -8,9 +8,16 @@ use std::path::PathBuf;
 pub(crate) fn settings() -> BTreeMap<String, String> {
     let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
     let read = |variable: &str, name: &str| {
-        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".aws").join(name));
+        let home = || {
+            Some(
+                PathBuf::from(std::env::var_os("HOME")?)
+                    .join(".aws")
+                    .join(name),
+            )
+        };
         let path = std::env::var_os(variable).map(PathBuf::from).or_else(home);
-        path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+        path.and_then(|path| std::fs::read_to_string(path).ok())
+            .unwrap_or_default()
     };
     let config = read("AWS_CONFIG_FILE", "config");
     let credentials = read("AWS_SHARED_CREDENTIALS_FILE", "credentials");

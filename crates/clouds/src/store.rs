@@ -108,7 +108,9 @@ impl Store {
             match piece(rest) {
                 Ok(piece) if piece.is_empty() => break,
                 Ok(piece) => written = send(piece),
-                Err(error) => written = Err(Error::io("read what goes to", &self.shown(name))(error)),
+                Err(error) => {
+                    written = Err(Error::io("read what goes to", &self.shown(name))(error))
+                }
             }
         }
         let completed = written.and_then(|()| {
@@ -141,7 +143,9 @@ impl Objects for Store {
             return self.write_large(name, first, contents);
         }
         let at = self.at(name);
-        let put = self.inner.put_opts(&at, first.into(), PutMode::Overwrite.into());
+        let put = self
+            .inner
+            .put_opts(&at, first.into(), PutMode::Overwrite.into());
         let put = self.runtime.block_on(put);
         put.map(drop).map_err(self.failed("write", name))
     }
@@ -149,7 +153,10 @@ impl Objects for Store {
     fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, Error> {
         let at = self.at(name);
         let got = self.runtime.block_on(async {
-            let got = self.inner.get_opts(&at, object_store::GetOptions::default()).await?;
+            let got = self
+                .inner
+                .get_opts(&at, object_store::GetOptions::default())
+                .await?;
             let bytes = got.meta.size;
             // What is large is asked for in pieces, so that no request takes long.
             if bytes > PIECE as u64 {
@@ -237,7 +244,10 @@ impl Read for Pieces {
         let end = self.next.end.min(self.next.start + PIECE as u64);
         let range = self.next.start..end;
         let got = self.inner.get_range(&self.at, range);
-        let got = self.runtime.block_on(got).map_err(|error| said::error(&error))?;
+        let got = self
+            .runtime
+            .block_on(got)
+            .map_err(|error| said::error(&error))?;
         if got.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -279,9 +289,11 @@ fn inner(address: &Address) -> object_store::Result<Arc<dyn ObjectStore>> {
         }
         _ => {
             let profile = profile::settings();
-            let of_environment = |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok());
-            let endpoint = of_environment(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
-                .or_else(|| profile.get("endpoint_url").cloned());
+            let of_environment =
+                |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok());
+            let endpoint =
+                of_environment(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+                    .or_else(|| profile.get("endpoint_url").cloned());
             let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
             if of_environment(&["AWS_REGION", "AWS_DEFAULT_REGION"]).is_none()
                 && let Some(region) = profile.get("region")
@@ -294,7 +306,9 @@ fn inner(address: &Address) -> object_store::Result<Arc<dyn ObjectStore>> {
                     profile.get("aws_secret_access_key"),
                 )
             {
-                builder = builder.with_access_key_id(id).with_secret_access_key(secret);
+                builder = builder
+                    .with_access_key_id(id)
+                    .with_secret_access_key(secret);
                 if let Some(token) = profile.get("aws_session_token") {
                     builder = builder.with_token(token);
                 }
@@ -303,7 +317,12 @@ fn inner(address: &Address) -> object_store::Result<Arc<dyn ObjectStore>> {
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
             }
-            Arc::new(builder.with_client_options(options).with_retry(retry).build()?)
+            Arc::new(
+                builder
+                    .with_client_options(options)
+                    .with_retry(retry)
+                    .build()?,
+            )
         }
     })
 }

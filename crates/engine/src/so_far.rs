@@ -16,8 +16,8 @@ use crate::job::{Contents, Execute, Inputs, Job, lock};
 use crate::resolve::Resolver;
 use crate::worker::{Wire, with_sources};
 use crate::{
-    CheckpointPolicy, Digest, Error, Graph, Kinds, Manifest, Plan, Record, Site, Source, Stage, StageId,
-    Store, plan,
+    CheckpointPolicy, Digest, Error, Graph, Kinds, Manifest, Plan, Record, Site, Source, Stage,
+    StageId, Store, plan,
 };
 
 /// What there is of a study.

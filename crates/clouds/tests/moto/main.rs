@@ -24,13 +24,22 @@ const SECRET: &str = "dontshowthis";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.first().is_some_and(|first| role::ROLES.contains(&first.as_str())) {
+    if args
+        .first()
+        .is_some_and(|first| role::ROLES.contains(&first.as_str()))
+    {
         return role::play(&args);
     }
     let tests: &[(&str, fn(&Lab))] = &[
         ("a_store_keeps_what_it_is_given_small_or_large", objects),
-        ("three_copies_come_to_what_a_machine_alone_does", three_copies),
-        ("a_store_that_goes_away_and_comes_back_loses_nothing", outage),
+        (
+            "three_copies_come_to_what_a_machine_alone_does",
+            three_copies,
+        ),
+        (
+            "a_store_that_goes_away_and_comes_back_loses_nothing",
+            outage,
+        ),
         ("a_store_that_lets_several_win_is_refused", race),
         ("what_is_wrong_with_a_store_is_said_once", mistakes),
     ];
@@ -111,7 +120,10 @@ impl Lab {
         command
             .args(args)
             .current_dir(self.folder.path())
-            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}/", self.proxy.port))
+            .env(
+                "AWS_ENDPOINT_URL",
+                format!("http://127.0.0.1:{}/", self.proxy.port),
+            )
             .env("AWS_ACCESS_KEY_ID", "AKIANOBODY")
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
             .env("HOME", self.folder.path())
@@ -132,7 +144,13 @@ impl Lab {
         if !study.exists() {
             fs::write(&study, serde_json::to_vec(toys).unwrap()).unwrap();
         }
-        let args = ["run", "study.json", machine, "log", "s3://lab/cache/of mine"];
+        let args = [
+            "run",
+            "study.json",
+            machine,
+            "log",
+            "s3://lab/cache/of mine",
+        ];
         self.command(&args).spawn().unwrap()
     }
 
@@ -151,7 +169,11 @@ impl Lab {
         let results = store.results_of("toy study").unwrap();
         for (name, (bytes, _)) in &twin {
             let record = store.lookup(results[name]).unwrap().record.unwrap();
-            assert_eq!(record.outputs["out"].digest, engine::Digest::of(bytes), "{name}");
+            assert_eq!(
+                record.outputs["out"].digest,
+                engine::Digest::of(bytes),
+                "{name}"
+            );
         }
     }
 }
@@ -162,7 +184,10 @@ fn counts(copy: Child) -> (usize, usize, usize) {
     let said = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{errors}");
-    let counts: Vec<usize> = said.split_whitespace().map(|it| it.parse().unwrap()).collect();
+    let counts: Vec<usize> = said
+        .split_whitespace()
+        .map(|it| it.parse().unwrap())
+        .collect();
     (counts[0], counts[1], counts[2])
 }
 
@@ -171,7 +196,11 @@ fn study(runs: u64, beats: u64) -> Vec<Toy> {
     let mut study = vec![Toy::sum("data", 1, &[]).with("bytes", 100_000)];
     for number in 0..runs {
         let run = Toy::sum(&format!("run/{number}"), number, &["data"]).with("beats", beats);
-        study.push(if number % 4 == 0 { run.with("bytes", 20_000) } else { run });
+        study.push(if number % 4 == 0 {
+            run.with("bytes", 20_000)
+        } else {
+            run
+        });
     }
     let reads = study[1..].iter().map(|toy| toy.name.clone()).collect();
     study.push(Toy {
@@ -219,7 +248,10 @@ fn outage(lab: &Lab) {
 fn race(lab: &Lab) {
     lab.proxy.lies();
     let said = lab.said(&["open", "cache", "s3://lab/x"]);
-    assert!(said.contains("the remote s3://lab/x cannot be shared: 8 of 8"), "{said}");
+    assert!(
+        said.contains("the remote s3://lab/x cannot be shared: 8 of 8"),
+        "{said}"
+    );
 }
 
 fn mistakes(lab: &Lab) {
@@ -231,11 +263,17 @@ fn mistakes(lab: &Lab) {
     let strict = Lab::new(&strict).expect("moto is there");
     let said = strict.said(&["open", "cache", "s3://lab/x"]);
     assert_eq!(said.matches("InvalidAccessKeyId").count(), 1, "{said}");
-    assert!(!said.contains("AKIANOBODY") && !said.contains(SECRET), "{said}");
+    assert!(
+        !said.contains("AKIANOBODY") && !said.contains(SECRET),
+        "{said}"
+    );
     // Nobody is there.
     lab.proxy.is_away(true);
     let said = lab.said(&["open", "cache", "s3://lab/x"]);
     assert!(said.contains("s3://lab/x/v1/"), "{said}");
-    assert!(!said.contains("AKIANOBODY") && !said.contains("127.0.0.1"), "{said}");
+    assert!(
+        !said.contains("AKIANOBODY") && !said.contains("127.0.0.1"),
+        "{said}"
+    );
     assert!(Path::new(&lab.path("cache")).exists());
 }

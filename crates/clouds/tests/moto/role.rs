@@ -69,7 +69,9 @@ fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     let piece = 8 << 20;
     for bytes in [1, piece - 1, piece, piece + 1, 2 * piece, 20_000_000] {
         let name = format!("cas/of {bytes}%");
-        let contents: Vec<u8> = (0..bytes).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let contents: Vec<u8> = (0..bytes)
+            .map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
         assert_eq!((store.length(&name)?, read(&name)?), (None, None));
         assert!(store.create(&name, &mut &contents[..])?);
         assert!(!store.create(&name, &mut &b"other"[..])?);

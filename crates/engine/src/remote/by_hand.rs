@@ -91,7 +91,9 @@ impl Remote {
             };
             for (name, blob) in &taken.record.outputs {
                 if !cache.holds(blob) && !self.fetch(cache, blob.digest)? {
-                    return Ok(One::Left(format!("the remote has lost its output `{name}`")));
+                    return Ok(One::Left(format!(
+                        "the remote has lost its output `{name}`"
+                    )));
                 }
             }
             Ok(if taken.mismatch { One::Other } else { One::New })
@@ -149,7 +151,10 @@ impl Remote {
                 let mut hasher = blake3::Hasher::new();
                 let name = blob_name(blob.digest);
                 let read = io::copy(&mut contents, &mut hasher);
-                count(&verified, read.map_err(Error::io("read", &self.path_of(&name)))?);
+                count(
+                    &verified,
+                    read.map_err(Error::io("read", &self.path_of(&name)))?,
+                );
                 if Digest::from(hasher.finalize()) != blob.digest {
                     lock(&verified).flaws.push(self.damaged("output", &name));
                 }

@@ -32,9 +32,9 @@ fn in_remote(store: &Store, remote: &Remote, as_json: bool) -> Result<u8, Failur
         rows.push((study, results.len(), held));
     }
     if as_json {
-        let studies = rows.iter().map(
-            |(study, all, held)| json!({"study": study, "results": all, "in_remote": held}),
-        );
+        let studies = rows
+            .iter()
+            .map(|(study, all, held)| json!({"study": study, "results": all, "in_remote": held}));
         return print_json(&json!({
             "remote": remote.shown(), "results": there.len(), "studies": studies.collect::<Vec<_>>(),
         }));
@@ -43,7 +43,11 @@ fn in_remote(store: &Store, remote: &Remote, as_json: bool) -> Result<u8, Failur
     for (study, all, held) in &rows {
         outln!("{study:width$}  {held} of {}", counted(*all, "result"));
     }
-    outln!("{} holds {}", remote.shown(), counted(there.len(), "result"));
+    outln!(
+        "{} holds {}",
+        remote.shown(),
+        counted(there.len(), "result")
+    );
     Ok(DONE)
 }
 

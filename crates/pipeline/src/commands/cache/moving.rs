@@ -1,6 +1,6 @@
 //! `pipeline cache push` and `pipeline cache pull`: results brought to a remote and from it by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +24,9 @@ pub(super) fn push(store: &Store, site: &Site, arguments: &Moving) -> Result<u8,
     let remote = remote(store, site, Use::Run)?;
     if let Some(why) = remote.read_only() {
         let shown = remote.shown();
-        return Err(Failure::Usage(format!("the remote {shown} cannot be written: {why}")));
+        return Err(Failure::Usage(format!(
+            "the remote {shown} cannot be written: {why}"
+        )));
     }
     let moved = remote.push(store, &results)?;
     say(&moved, "brought to", remote.shown(), arguments)
@@ -32,6 +34,8 @@ pub(super) fn push(store: &Store, site: &Site, arguments: &Moving) -> Result<u8,
 
 pub(super) fn pull(mut store: Store, site: &Site, arguments: &Moving) -> Result<u8, Failure> {
     let remote = remote(&store, site, Use::Read)?;
+    // Looking for a study's results brings those that are small.
+    let before: HashSet<Digest> = store.all_results()?.into_values().collect();
     let by_key = |&key: &Digest| (key.to_string()[..12].to_owned(), key);
     let all: BTreeMap<String, Digest> = remote.results().iter().map(by_key).collect();
     store.put_before(remote);
@@ -43,7 +47,15 @@ pub(super) fn pull(mut store: Store, site: &Site, arguments: &Moving) -> Result<
         },
     };
     let remote = Arc::clone(store.remote().expect("it was put there"));
-    let moved = remote.pull(&store, &found.there)?;
+    let mut moved = remote.pull(&store, &found.there)?;
+    let left_out = |stage: &String| moved.left.contains_key(stage);
+    let new = found
+        .there
+        .iter()
+        .filter(|(stage, key)| !before.contains(key) && !left_out(stage));
+    let (new, all) = (new.count(), moved.new + moved.there);
+    moved.new = moved.new.max(new);
+    moved.there = all - moved.new;
     let code = say(&moved, "brought from", remote.shown(), arguments)?;
     if found.missing > 0 && !arguments.format.json {
         let stages = counted(found.missing, "stage");
@@ -97,7 +109,7 @@ fn say(moved: &Moved, how: &str, remote: &str, arguments: &Moving) -> Result<u8,
     for stage in &moved.other {
         outln!("{stage} has another result in the remote, which counts from now on");
     }
-    let new = counted(moved.new + moved.other.len(), "result");
+    let new = counted(moved.new, "result");
     outln!("{new} {how} {remote}, {} there already", moved.there);
     Ok(code)
 }
