@@ -34,8 +34,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// What is behind the cache and other machines see, too: a folder, or an object store such as s3://BUCKET/PREFIX. What
-    /// it holds is not computed again, and results go there [default: the site file's, or none]
+    /// What is behind the cache and other machines see, too: a folder, or an object store such as `s3://BUCKET/PREFIX`.
+    /// What it holds is not computed again, and results go there [default: the site file's, or none]
     #[arg(long, global = true, value_name = "DIR|URL")]
     pub(crate) remote: Option<PathBuf>,
 

@@ -66,10 +66,8 @@ impl Remote {
                 return Ok(One::New);
             }
             let taken = self.take(cache, key)?;
-            Ok(match taken.is_some_and(|taken| taken.mismatch) {
-                true => One::Other,
-                false => One::There,
-            })
+            let is_other = taken.is_some_and(|taken| taken.mismatch);
+            Ok(if is_other { One::Other } else { One::There })
         })
     }
 

@@ -182,6 +182,12 @@ fn a_laptop_pulls_what_a_cluster_pushed_and_draws_the_page_without_it() {
     let pull = [&["cache", "pull", "study.yaml"], &laptop[..]].concat();
     assert!(said(&pull, 0).starts_with(&format!("{all} results brought from ")));
     assert!(said(&pull, 0).starts_with("0 results brought from "));
+    // A page so far needs no pull.
+    let far = ["report", "study.yaml", "--so-far", "--reports", "far"];
+    let far = [&far[..], &["--cache", "third", "--remote", "remote"]].concat();
+    said(&far, 0);
+    let page = without_provenance(&lab.path("far").join("tiny.html"));
+    assert_eq!(page, results(&lab, "reports").1);
     fs::rename(lab.path("remote"), lab.path("away")).expect("it goes");
     let run = [
         "run",
