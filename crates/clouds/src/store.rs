@@ -24,7 +24,7 @@ use crate::{Address, profile, said};
 /// which is named by its contents, or a checkpoint, which its owner overwrites.
 const PIECE: usize = 8 << 20;
 /// Until a connection stands, and until a request has its answer: one piece at most, so that slow networks have the time.
-const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 /// How long a request is repeated, where that may help. Who asks notices an outage after that.
 const REPEATED: (usize, Duration) = (3, Duration::from_secs(20));
 /// How often an object is created anew while somebody else creates it, and how long before the first time again.
@@ -109,7 +109,7 @@ impl Store {
                 Ok(piece) if piece.is_empty() => break,
                 Ok(piece) => written = send(piece),
                 Err(error) => {
-                    written = Err(Error::io("read what goes to", &self.shown(name))(error))
+                    written = Err(Error::io("read what goes to", &self.shown(name))(error));
                 }
             }
         }
