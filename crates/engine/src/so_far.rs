@@ -16,8 +16,8 @@ use crate::job::{Contents, Execute, Inputs, Job, lock};
 use crate::resolve::Resolver;
 use crate::worker::{Wire, with_sources};
 use crate::{
-    CheckpointPolicy, Digest, Error, Graph, Kinds, Manifest, Plan, Site, Source, Stage, StageId,
-    Store, plan,
+    CheckpointPolicy, Digest, Error, Graph, Kinds, Manifest, Plan, Record, Site, Source, Stage,
+    StageId, Store, plan,
 };
 
 /// What there is of a study.
@@ -117,7 +117,11 @@ impl Making<'_> {
     /// Whether a stage has its result, with its outputs.
     fn is_there(&self, id: StageId) -> bool {
         let record = self.plan.stage(id).record.as_ref();
-        record.is_some_and(|record| record.outputs.values().all(|blob| self.store.holds(blob)))
+        let has = |record: &Arc<Record>| {
+            let mut outputs = record.outputs.values();
+            outputs.all(|blob| self.store.can_have(record.key, blob))
+        };
+        record.is_some_and(has)
     }
 
     fn make(&mut self, stage: &Stage, settings: &Map<String, Value>) -> Partial {
@@ -197,7 +201,8 @@ impl Making<'_> {
         }
         let record = self.plan.stage(from).record.as_ref()?;
         let blob = record.outputs.get(output)?;
-        (self.store.holds(blob) && !self.lost.contains(&blob.digest)).then_some(blob.digest)
+        let is_there = self.store.can_have(record.key, blob) && !self.lost.contains(&blob.digest);
+        is_there.then_some(blob.digest)
     }
 
     /// Keeps outputs in memory, where those that read them find them.

@@ -35,9 +35,9 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Folder behind the cache that other machines see, too: what it holds is not computed again, and results go there
-    /// [default: the site file's, or none]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// What is behind the cache and other machines see, too: a folder, or an object store such as `s3://BUCKET/PREFIX`.
+    /// What it holds is not computed again, and results go there [default: the site file's, or none]
+    #[arg(long, global = true, value_name = "DIR|URL")]
     pub(crate) remote: Option<PathBuf>,
 
     /// Site file: settings of this machine, such as jobs and devices [default: site.yaml beside the study, else in this

@@ -36,6 +36,7 @@ struct Order<'a> {
     of: &'a Quoted,
     graph: &'a Graph,
     cache: OsString,
+    remote: Option<OsString>,
     command: &'a str,
     reload: u64,
 }
@@ -46,6 +47,7 @@ pub(crate) struct Ordered {
     pub(crate) of: Quoted,
     pub(crate) graph: Graph,
     pub(crate) cache: OsString,
+    pub(crate) remote: Option<OsString>,
     pub(crate) command: String,
     pub(crate) reload: u64,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) of: &'a Quoted,
     pub(crate) graph: &'a Graph,
     pub(crate) cache: &'a Path,
+    /// What is behind the cache.
+    pub(crate) remote: Option<&'a Path>,
     /// The folder of the pages.
     pub(crate) folder: &'a Path,
 }
@@ -270,6 +274,7 @@ fn draw(
         of: subject.of,
         graph: subject.graph,
         cache: subject.cache.as_os_str().to_owned(),
+        remote: subject.remote.map(|remote| remote.as_os_str().to_owned()),
         command: &command,
         reload,
     };

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use clouds::Address;
 use engine::{CheckpointPolicy, Keep, Remote, Sharing, Store};
 use study::{Device, Size};
 
@@ -27,7 +28,7 @@ pub(crate) struct Site {
     pub(crate) file: Option<study::Site>,
     /// The folder of the cache.
     pub(crate) cache: PathBuf,
-    /// The folder behind it that other machines see, too.
+    /// What is behind it and other machines see, too: a folder, or the address of an object store.
     pub(crate) remote: Option<PathBuf>,
 }
 
@@ -131,17 +132,9 @@ impl Site {
     /// The cache, with what is behind it; to be run on, or only to be read.
     pub(crate) fn store(&self, use_of: Use) -> Result<Store, Failure> {
         let mut store = Store::open(&self.cache)?;
-        if let Some(path) = &self.remote {
-            if let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) {
-                return Err(Failure::Usage(format!(
-                    "a remote is a folder that all machines see; object stores (`{scheme}://`) are not known yet"
-                )));
-            }
-            let remote = match use_of {
-                Use::Run => Remote::open(path, &store),
-                Use::Read => Remote::open_to_read(path, &store),
-            };
-            store.put_before(remote?);
+        if let Some(remote) = &self.remote {
+            let remote = open_remote(remote, &store, use_of)?;
+            store.put_before(remote);
         }
         Ok(store)
     }
@@ -181,6 +174,21 @@ impl Site {
             space: space.or(file.space).unwrap_or(default.space),
         }
     }
+}
+
+/// The remote of this name, behind this cache.
+pub(crate) fn open_remote(name: &Path, cache: &Store, use_of: Use) -> Result<Remote, Failure> {
+    let usage = |error: clouds::Error| Failure::Usage(error.to_string());
+    let Some(address) = name.to_str().and_then(Address::parse) else {
+        return Ok(match use_of {
+            Use::Run => Remote::open(name, cache),
+            Use::Read => Remote::open_to_read(name, cache),
+        }?);
+    };
+    let address = address.map_err(usage)?;
+    let objects = address.open().map_err(usage)?;
+    let to_write = use_of == Use::Run;
+    Ok(Remote::on(objects, &address.to_string(), cache, to_write)?)
 }
 
 #[cfg(test)]

@@ -74,8 +74,9 @@ inline_schema!(Keep, { "enum": engine::Keep::ALL.map(engine::Keep::name) });
 struct Cache {
     /// The folder, relative to that of the site file (`--cache`). Default: `cache` in the working folder.
     path: Option<PathBuf>,
-    /// A folder behind it that other machines see, too, relative to that of the site file (`--remote`): what it holds is
-    /// not computed again, and results go there. Default: none.
+    /// What is behind it and other machines see, too (`--remote`): a folder, relative to that of the site file, or an
+    /// object store, `s3://BUCKET/PREFIX`, `gs://` or `az://`. What it holds is not computed again, and results go there.
+    /// Default: none.
     remote: Option<PathBuf>,
 }
 

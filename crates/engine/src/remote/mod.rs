@@ -5,6 +5,7 @@
 //! what is read is checked as what is in the cache is. Nothing in a remote is ever deleted but the objects of the test
 //! at the start.
 
+mod by_hand;
 mod checkpoints;
 mod copies;
 pub(crate) mod io;
@@ -27,9 +28,11 @@ use crate::store::is_full;
 use crate::store::presence::cannot_write;
 use crate::worker::host;
 use crate::{Blob, Contents, Digest, Error, Record, Store, sealed};
+pub use by_hand::Moved;
 pub(crate) use copies::{About, AboutStage};
 pub use copies::{CopySeen, FailureSeen, HeldSeen};
-use objects::{Folder, Objects};
+use objects::Folder;
+pub use objects::Objects;
 use synced::Synced;
 
 /// How many create the same object at once, at the start, to see whether one of them wins.
@@ -89,9 +92,24 @@ impl Remote {
             return Err(Error::RemoteIsCache { path });
         }
         let shown = objects.path().display().to_string();
+        Self::on(Box::new(objects), &shown, cache, to_write)
+    }
+
+    /// The remote in a store of another kind, which is called so in messages; tried out as a folder is, unless it is only
+    /// to be read.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or lets several create one object.
+    pub fn on(
+        objects: Box<dyn Objects>,
+        shown: &str,
+        cache: &Store,
+        to_write: bool,
+    ) -> Result<Self, Error> {
         let mut remote = Self {
-            objects: Box::new(objects),
-            shown,
+            objects,
+            shown: shown.to_owned(),
             read_only: None,
             known: HashSet::new(),
             voids: Mutex::default(),

@@ -27,21 +27,57 @@ use crate::{Error, Store};
 /// A store of objects that all machines reach.
 ///
 /// Two of these carry everything: to create an object unless there is one of its name, and to let who owns an object
-/// overwrite it. Neither leaves half an object behind.
-pub(crate) trait Objects: Debug + Send + Sync {
+/// overwrite it. Neither leaves half an object behind. Names have slashes, and begin with none.
+pub trait Objects: Debug + Send + Sync {
     /// Creates an object unless there is one of this name: true if there was none.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known whether it was created. [`Error::Io`] with the kind of no permission or no space says that
+    /// nothing can be written at all.
     fn create(&self, name: &str, contents: &mut dyn Read) -> Result<bool, Error>;
+
     /// Writes an object of one's own.
+    ///
+    /// # Errors
+    ///
+    /// If it was not written, or nobody knows.
     fn overwrite(&self, name: &str, contents: &mut dyn Read) -> Result<(), Error>;
+
     /// An object's contents, to be read piece by piece; none if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say.
     fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, Error>;
-    /// An object's length in bytes.
+
+    /// An object's length in bytes; none if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say.
     fn length(&self, name: &str) -> Result<Option<u64>, Error>;
-    /// When an object was last written, by the clock of the store, if it says that.
+
+    /// When an object was last written, by the clock of the store; none if there is none of this name, or the store
+    /// does not say.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say whether there is one.
     fn modified(&self, name: &str) -> Result<Option<SystemTime>, Error>;
+
     /// The names that begin with this one and a slash.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say.
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
+
     /// Deletes an object that may have gone already.
+    ///
+    /// # Errors
+    ///
+    /// If it is still there, or nobody knows.
     fn delete(&self, name: &str) -> Result<(), Error>;
 }
 

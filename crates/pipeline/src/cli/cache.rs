@@ -15,7 +15,11 @@ pub(crate) enum Cache {
     /// Show what takes how much space in the cache
     Du(AsJson),
     /// Read the whole cache, and move damaged files aside
-    Verify(AsJson),
+    Verify(Verify),
+    /// Bring results from the cache to the remote: those of a study, or all
+    Push(Moving),
+    /// Bring results from the remote into the cache, with all their outputs: those of a study, or all
+    Pull(Moving),
     /// Show what can be deleted and why; `--delete` deletes it
     Gc(Gc),
     /// Protect the present results of a study from deletion, under a name
@@ -36,6 +40,32 @@ pub(crate) struct AsJson {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// A study: its name, or its file
+    #[arg(value_name = "STUDY")]
+    pub(crate) study: Option<String>,
+
+    /// Count what the remote holds, too
+    #[arg(long)]
+    pub(crate) in_remote: bool,
+
+    #[command(flatten)]
+    pub(crate) format: AsJson,
+}
+
+/// Arguments of `pipeline cache verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Read the remote instead, all of it, and change nothing there
+    #[arg(long)]
+    pub(crate) in_remote: bool,
+
+    #[command(flatten)]
+    pub(crate) format: AsJson,
+}
+
+/// Arguments of `pipeline cache push` and `pipeline cache pull`.
+#[derive(Debug, Args)]
+pub(crate) struct Moving {
+    /// A study: its file, or the name of one that ran on this cache [default: all results]
     #[arg(value_name = "STUDY")]
     pub(crate) study: Option<String>,
 

@@ -9,6 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::live::{Answer, Ordered};
 use crate::output::out;
+use crate::site::{Use, open_remote};
 use crate::{DONE, Failure, so_far};
 
 pub(crate) fn draw() -> Result<u8, Failure> {
@@ -16,7 +17,13 @@ pub(crate) fn draw() -> Result<u8, Failure> {
     let mut order = Vec::new();
     std::io::stdin().lock().read_to_end(&mut order)?;
     let order: Ordered = serde_json::from_slice(&order)?;
-    let store = Store::open(Path::new(&order.cache))?;
+    let mut store = Store::open(Path::new(&order.cache))?;
+    // A remote that is away now gives a page of what is here, and not none.
+    if let Some(remote) = &order.remote
+        && let Ok(remote) = open_remote(Path::new(remote), &store, Use::Read)
+    {
+        store.put_before(remote);
+    }
     let pages = so_far::draw(
         &order.of,
         &order.graph,

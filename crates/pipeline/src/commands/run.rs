@@ -90,6 +90,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         of: &pages.of,
         graph,
         cache: store.cache(),
+        remote: site.remote.as_deref(),
         folder: &pages.folder,
     };
     let mut progress = progress::renderer(Shown::of(arguments), graph, options.jobs);

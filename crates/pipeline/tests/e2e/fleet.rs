@@ -144,10 +144,8 @@ fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
     let plan = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(plan.contains(&format!("{stages} cached")), "{plan}");
     for (remote, says) in [
-        (
-            "s3://bucket/prefix",
-            "object stores (`s3://`) are not known yet",
-        ),
+        ("ftp://host/path", "no object store is called `ftp://`"),
+        ("s3://KEY@bucket", "credentials are looked for where"),
         ("nowhere", "`mkdir` makes one"),
         ("cache-other", "is the cache itself"),
     ] {
@@ -269,4 +267,81 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_what_to_do() {
     let said = stderr(&output);
     assert!(said.contains("was frozen by another build"), "{said}");
     assert!(said.contains("freeze the study anew"), "{said}");
+}
+
+#[test]
+fn a_laptop_pulls_what_a_cluster_pushed_and_draws_the_page_without_it() {
+    let lab = lab();
+    // Two that know nothing of each other but the remote.
+    let cluster = lab.run();
+    let said = |arguments: &[&str], code: i32| {
+        let output = lab.output(arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let push = ["cache", "push", "study.yaml", "--remote", "remote"];
+    let all = cluster.stages;
+    assert!(said(&push, 0).starts_with(&format!("{all} results brought to ")));
+    assert!(said(&push, 0).contains("0 results brought to "));
+    let list = said(&["cache", "list", "--in-remote", "--remote", "remote"], 0);
+    assert!(list.contains(&format!("{all} of {all} results")), "{list}");
+    let laptop = ["--cache", "laptop", "--remote", "remote"];
+    let pull = [&["cache", "pull", "study.yaml"], &laptop[..]].concat();
+    assert!(said(&pull, 0).starts_with(&format!("{all} results brought from ")));
+    assert!(said(&pull, 0).starts_with("0 results brought from "));
+    // A page so far needs no pull.
+    let far = ["report", "study.yaml", "--so-far", "--reports", "far"];
+    let far = [&far[..], &["--cache", "third", "--remote", "remote"]].concat();
+    said(&far, 0);
+    let page = without_provenance(&lab.path("far").join("tiny.html"));
+    assert_eq!(page, results(&lab, "reports").1);
+    fs::rename(lab.path("remote"), lab.path("away")).expect("it goes");
+    let run = [
+        "run",
+        "--verbose",
+        "study.yaml",
+        "--cache",
+        "laptop",
+        "--reports",
+        "pulled",
+    ];
+    let output = lab.output(&run);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        ran(&stderr(&output)).names.is_empty(),
+        "all of it was brought"
+    );
+    assert_eq!(results(&lab, "pulled"), results(&lab, "reports"));
+}
+
+#[test]
+fn what_lacks_an_output_is_not_pushed_and_what_is_damaged_in_the_remote_is_named() {
+    let lab = lab();
+    lab.run();
+    let blobs = fs::read_dir(lab.path("cache/v1/cas")).expect("blobs");
+    let folder = blobs.map(|it| it.expect("a folder").path()).next();
+    fs::remove_dir_all(folder.expect("there are some")).expect("lost");
+    let output = lab.output(&["cache", "push", "--remote", "remote"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stdout(&output);
+    assert!(said.contains("the cache has lost its output"), "{said}");
+    let verify = ["cache", "verify", "--in-remote", "--remote", "remote"];
+    let output = lab.output(&verify);
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
+    let record = fs::read_dir(lab.path("remote/v1/ac")).expect("records");
+    let record = record.map(|it| it.expect("a folder").path()).next();
+    let record = fs::read_dir(record.expect("one")).expect("a folder").next();
+    let record = record.expect("one").expect("a file").path();
+    fs::remove_file(&record).expect("it goes");
+    fs::write(&record, "something else").expect("it is damaged");
+    let output = lab.output(&verify);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).contains("damaged record"),
+        "{}",
+        stdout(&output)
+    );
 }

@@ -2,19 +2,53 @@
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Store, StudyUsage, utc};
+use engine::{Remote, Store, StudyUsage, utc};
 use serde_json::json;
 
-use super::{name_of, never_ran, print_json, size};
+use super::{name_of, never_ran, print_json, remote, size};
 use crate::cli::cache::{AsJson, List};
 use crate::commands::counted;
+use crate::site::{Site, Use};
 use crate::{DONE, Failure};
 
-pub(super) fn list(store: &Store, arguments: &List) -> Result<u8, Failure> {
+pub(super) fn list(store: &Store, site: &Site, arguments: &List) -> Result<u8, Failure> {
+    if arguments.in_remote {
+        let remote = remote(store, site, Use::Read)?;
+        return in_remote(store, &remote, arguments.format.json);
+    }
     match &arguments.study {
         Some(study) => results(store, &name_of(study)?, arguments.format.json),
         None => studies(store, arguments.format.json),
     }
+}
+
+/// How many results of each study the remote holds, and how many in all.
+fn in_remote(store: &Store, remote: &Remote, as_json: bool) -> Result<u8, Failure> {
+    let there = remote.results();
+    let mut rows = Vec::new();
+    for study in store.studies()?.into_iter().filter_map(|one| one.study) {
+        let results = store.results_of(&study)?;
+        let held = results.values().filter(|key| there.contains(key)).count();
+        rows.push((study, results.len(), held));
+    }
+    if as_json {
+        let studies = rows
+            .iter()
+            .map(|(study, all, held)| json!({"study": study, "results": all, "in_remote": held}));
+        return print_json(&json!({
+            "remote": remote.shown(), "results": there.len(), "studies": studies.collect::<Vec<_>>(),
+        }));
+    }
+    let width = rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
+    for (study, all, held) in &rows {
+        outln!("{study:width$}  {held} of {}", counted(*all, "result"));
+    }
+    outln!(
+        "{} holds {}",
+        remote.shown(),
+        counted(there.len(), "result")
+    );
+    Ok(DONE)
 }
 
 fn studies(store: &Store, as_json: bool) -> Result<u8, Failure> {

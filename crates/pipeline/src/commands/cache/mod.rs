@@ -2,30 +2,46 @@
 
 mod gc;
 mod list;
+mod moving;
 mod pin;
 mod verify;
 
 use std::path::Path;
 
-use engine::Store;
+use engine::{Remote, Store};
 use study::Study;
 
 use crate::cli::Cli;
 use crate::cli::cache::Cache;
-use crate::site::Site;
+use crate::site::{Site, Use, open_remote};
 use crate::{DONE, Failure, Usage};
 
 pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
-    let site = Site::find(cli, None)?;
+    let study = match command {
+        Cache::Push(moving) | Cache::Pull(moving) => moving.study.as_deref().map(Path::new),
+        _ => None,
+    };
+    let site = Site::find(cli, study.filter(|study| study.is_file()))?;
     let store = Store::open(&site.cache)?;
     match command {
-        Cache::List(arguments) => list::list(&store, arguments),
+        Cache::List(arguments) => list::list(&store, &site, arguments),
         Cache::Du(arguments) => list::du(&store, arguments),
-        Cache::Verify(arguments) => verify::verify(&store, arguments),
+        Cache::Verify(arguments) => verify::verify(&store, &site, arguments),
+        Cache::Push(arguments) => moving::push(&store, &site, arguments),
+        Cache::Pull(arguments) => moving::pull(store, &site, arguments),
         Cache::Gc(arguments) => gc::gc(&store, arguments),
         Cache::Pin(arguments) => pin::pin(&store, arguments),
         Cache::Unpin(arguments) => pin::unpin(&store, arguments),
     }
+}
+
+/// The remote, which must be named for this.
+fn remote(store: &Store, site: &Site, use_of: Use) -> Result<Remote, Failure> {
+    let name = site.remote.as_deref().ok_or_else(|| {
+        let message = "there is no remote: `--remote` or the site file names one";
+        Failure::Usage(message.to_owned())
+    })?;
+    open_remote(name, store, use_of)
 }
 
 /// A study by the name it has, or by its file.

@@ -4,15 +4,20 @@ use std::num::NonZero;
 
 use engine::{Flaw, Store};
 
-use super::{print_json, size};
-use crate::cli::cache::AsJson;
+use super::{print_json, remote, size};
+use crate::cli::cache::Verify;
 use crate::commands::counted;
+use crate::site::{Site, Use};
 use crate::{DONE, FAILED, Failure};
 
-pub(super) fn verify(store: &Store, arguments: &AsJson) -> Result<u8, Failure> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let verified = store.verify_all(threads)?;
-    if arguments.json {
+pub(super) fn verify(store: &Store, site: &Site, arguments: &Verify) -> Result<u8, Failure> {
+    let verified = if arguments.in_remote {
+        remote(store, site, Use::Read)?.verify_all()?
+    } else {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        store.verify_all(threads)?
+    };
+    if arguments.format.json {
         print_json(&verified)?;
     } else {
         verified
