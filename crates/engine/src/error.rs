@@ -151,8 +151,7 @@ pub enum Error {
     },
     /// A checkpoint does not fit beside those that unfinished stages go on from.
     #[error(
-        "a checkpoint of {bytes} bytes has no room in the {space} bytes that all may take (`--checkpoint-space`): \
-         unfinished runs need the others"
+        "there is no room for its {bytes} bytes in the {space} bytes for checkpoints: unfinished runs need the others"
     )]
     NoRoom {
         /// Its length.

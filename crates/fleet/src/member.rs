@@ -60,6 +60,8 @@ pub struct Member<K> {
     ending: bool,
     /// The pause before the next attempt to reach the store, while it does not answer.
     outage: Option<Duration>,
+    /// When that pause began to hold.
+    paused: Duration,
 }
 
 impl<K: Copy + Ord + Hash> Member<K> {
@@ -95,6 +97,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
             introduced: false,
             ending: false,
             outage: None,
+            paused: now,
         };
         member.write(now);
         member
@@ -300,6 +303,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
         let wrote = matches!(reply, Reply::Created | Reply::Exists);
         if wrote && self.outage.take().is_some() {
             self.verdict(Verdict::Reachable);
+            self.make_again(now);
         }
         match flying.request {
             Request::Beat(_) => {
@@ -326,7 +330,14 @@ impl<K: Copy + Ord + Hash> Member<K> {
         if self.outage.is_none() {
             self.verdict(Verdict::Unreachable);
         }
-        let pause = self.outage.map_or(AGAIN.0, |last| (last * 2).min(AGAIN.1));
+        // Of all that are lost in one pause, the first makes it longer.
+        let pause = match self.outage {
+            Some(last) if now < self.paused + last => last,
+            last => {
+                self.paused = now;
+                last.map_or(AGAIN.0, |last| (last * 2).min(AGAIN.1))
+            }
+        };
         self.outage = Some(pause);
         let flying = self.flying.get_mut(&ticket).expect("it was there just now");
         self.timers.remove(&(flying.until, ticket));
@@ -342,6 +353,19 @@ impl<K: Copy + Ord + Hash> Member<K> {
             flying.request
         {
             self.go_on_alone(stage);
+        }
+    }
+
+    /// The store answers again: what was to be asked later is asked now.
+    fn make_again(&mut self, now: Duration) {
+        let waits = |(&ticket, it): (&Ticket, &Flying<Request<K>>)| {
+            (!it.sent).then_some((it.until, ticket))
+        };
+        let mut waiting: Vec<(Duration, Ticket)> = self.flying.iter().filter_map(waits).collect();
+        waiting.sort_unstable();
+        for (until, ticket) in waiting {
+            self.timers.remove(&(until, ticket));
+            self.fly(now, ticket);
         }
     }
 

@@ -57,3 +57,32 @@ fn who_wants_a_stage_whose_record_is_lost_gets_to_run_it_however_late_the_beats_
         }))
     ));
 }
+
+#[test]
+fn many_replies_lost_at_once_make_one_pause_and_all_is_asked_again_once_the_store_answers() {
+    let mut member = member();
+    let (beat, _) = asked(&mut member);
+    for stage in 0..6 {
+        member.publish(NOW, stage);
+    }
+    let requests: Vec<(Ticket, Request<u32>)> = (0..6).map(|_| asked(&mut member)).collect();
+    for (ticket, _) in &requests {
+        reply(&mut member, *ticket, Reply::Lost);
+    }
+    assert!(matches!(
+        member.poll(),
+        Some(Out::Verdict(Verdict::Unreachable))
+    ));
+    assert_eq!(member.poll(), None);
+    assert_eq!(member.due(), Duration::from_secs(1), "the first pause");
+    let soon = Duration::from_millis(300);
+    member.reply::<Beat<u32>>(soon, beat, Reply::Created);
+    let again: Vec<Out<u32>> = std::iter::from_fn(|| member.poll()).collect();
+    assert_eq!(again[0], Out::Verdict(Verdict::Reachable));
+    for (stage, out) in again[1..7].iter().enumerate() {
+        let Out::Request(_, request) = out else {
+            panic!("a request is expected, not {out:?}")
+        };
+        assert_eq!(*request, Request::Publish(stage as u32));
+    }
+}

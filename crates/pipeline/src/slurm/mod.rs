@@ -23,9 +23,10 @@ mod tests {
 
     #[test]
     fn a_job_is_named_by_the_study_and_its_submission_in_plain_letters() {
-        assert_eq!(
-            job_name("K-FAC über %j, \"x\"", "7"),
-            "pipeline-K-FAC__ber__j___x_-7"
-        );
+        let plan = PlanId {
+            study: "K-FAC über %j, \"x\"".to_owned(),
+            id: "7".to_owned(),
+        };
+        assert_eq!(job_name(&plan), "pipeline-K-FAC__ber__j___x_-7");
     }
 }

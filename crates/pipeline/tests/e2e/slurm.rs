@@ -46,7 +46,9 @@ fn the_site_file_of_the_documentation_gives_scripts() {
     let page = include_str!("../../../../doc/cluster.md");
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| rest.split_once("```").map(|(block, _)| block));
-    let site = blocks.filter(|block| block.contains("\nslurm:")).collect::<String>();
+    let site = blocks
+        .filter(|block| block.contains("\nslurm:"))
+        .collect::<String>();
     let lab = Lab::new(TINY);
     let remote = lab.path("");
     let site = site.replace("/project/me/store", &remote.display().to_string());

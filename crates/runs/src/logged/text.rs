@@ -133,7 +133,7 @@ mod tests {
                 b"\x18\0\0\0\0\0\0\0\xa3\x7fK\"\x09\0\0\xc0)brain.Event:2",
                 "TensorBoard",
             ),
-            (b"\0\0\0\0\0", "no text"),
+            (b"\0\0\0\0\0", "it is not text"),
             (b"step,co\xfbt\n", "line 1 is not UTF-8"),
             (b"step,loss\n1,\xfb\n", "line 2 is not UTF-8"),
             (b"\xff\xfea", "UTF-16"),
