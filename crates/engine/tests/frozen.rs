@@ -499,6 +499,6 @@ fn what_cannot_be_frozen_is_refused_and_leaves_no_plan() {
     assert!(said.starts_with("there is no file"), "{said}");
     let unknown = [Toy::sum("one", 1, &[]).kind("unheard")];
     let said = refused(&store(&lab, "a"), &unknown);
-    assert!(said.contains("unknown kind"), "{said}");
+    assert!(said.contains("of the kind `unheard`"), "{said}");
     assert!(files(&lab.path("remote/v1/run")).is_empty());
 }

@@ -220,7 +220,7 @@ fn a_cache_that_cannot_be_written_serves_what_it_holds_and_says_so_when_it_must_
     );
     let error = run.unwrap_err().to_string();
     let expected = format!(
-        "the cache {} cannot be written, and not everything is in it; `--cache FOLDER` names another one",
+        "the cache `{}` cannot be written, and it does not have all results yet; `--cache FOLDER` names another one",
         fs::canonicalize(lab.path("cache")).unwrap().display()
     );
     assert_eq!(error, expected);

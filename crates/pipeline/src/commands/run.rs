@@ -10,6 +10,7 @@ use engine::{
 use study::Study;
 
 use super::report::Pages;
+use super::status::plan::tell_failures;
 use crate::cli::{self, Cli};
 use crate::commands::{build, counted, expand, failures, freeze, load, plan};
 use crate::live::{self, Live, News};
@@ -175,6 +176,13 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         Vec::new()
     };
     println_paths(&written);
+    // Who leaves the runs to others is done when they are; where they failed, nobody else says so.
+    let failed_elsewhere = match frozen {
+        Some(frozen) if arguments.part.no_train && summary.elsewhere() > 0 => {
+            tell_failures(frozen, &store)?
+        }
+        _ => false,
+    };
     let pages = [("report", written), ("the page so far", so_far)];
     errln!(
         "{}",
@@ -189,8 +197,8 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
             REQUEUED
         }
         (true, _) => INTERRUPTED,
-        (false, true) => DONE,
-        (false, false) => FAILED,
+        (false, true) if !failed_elsewhere => DONE,
+        (false, _) => FAILED,
     })
 }
 

@@ -369,3 +369,39 @@ fn what_slurm_refuses_is_said_in_its_words_and_nothing_is_frozen() {
     );
     assert!(!lab.path("remote/v1/run").exists());
 }
+
+#[test]
+fn what_failed_in_a_task_is_said_by_the_last_job_and_by_status() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let lab = lab("  tasks: 1\n");
+    lab.write(
+        "study: fails\nstages:\n  bad:\n    command: { run: \"echo what it was; exit 3\", outputs: { out: out.txt } }\n",
+    );
+    let output = cluster
+        .command(&lab, &["submit", "study.yaml"])
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    cluster.wait();
+    let failed = "failed: bad: the program ended with exit code 3\n  | what it was\n";
+    assert!(logs(&lab).contains(failed), "{}", logs(&lab));
+    let status = cluster
+        .command(&lab, &["status", "fails"])
+        .output()
+        .expect("it starts");
+    assert!(stdout(&status).contains(failed), "{}", stdout(&status));
+    let codes = cluster.says("scontrol", &["-o", "show", "jobs"]);
+    let codes: Vec<&str> = codes
+        .lines()
+        .map(|job| {
+            if job.contains("ExitCode=1:0") {
+                "1"
+            } else {
+                "?"
+            }
+        })
+        .collect();
+    assert_eq!(codes, ["1", "1"], "the task and the last job");
+}

@@ -11,7 +11,7 @@ fn init_writes_a_study_that_runs() {
     let lab = Lab::new(TINY);
     let output = lab.output(&["init"]);
     assert_eq!(output.status.code(), Some(2), "study.yaml is there");
-    assert!(stderr(&output).contains("study.yaml is there already"));
+    assert!(stderr(&output).contains("`study.yaml` is there already"));
     assert_eq!(
         fs::read_to_string(lab.path("study.yaml")).expect("it is left alone"),
         TINY
@@ -62,7 +62,7 @@ fn an_example_leaves_what_is_there_alone() {
     fs::write(lab.path("pytorch/train.py"), "mine").expect("written");
     let output = lab.output(&["init", "--example", "pytorch"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("pytorch/train.py is there already"));
+    assert!(stderr(&output).contains("train.py` is there already"));
     assert!(
         !lab.path("pytorch.yaml").exists(),
         "nothing is half written"

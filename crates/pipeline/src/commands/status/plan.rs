@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use console::Term;
-use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Verdict};
+use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Store, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
@@ -32,14 +32,15 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
     let name = study_name(study)?;
     let frozen = freeze::find(&site.store(Use::Read)?, &name)?;
     if arguments.json {
-        let seen = Seen::of(&frozen, &site)?;
+        let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
         outln!("{}", serde_json::to_string_pretty(&seen.as_json())?);
         return Ok(DONE);
     }
     let screen = Term::stdout();
     let clears = arguments.watch && std::io::stdout().is_terminal();
     loop {
-        let seen = Seen::of(&frozen, &site)?;
+        // Opened anew: what it knows of the remote is of the moment when it was opened.
+        let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
         let text = seen.in_words();
         if clears {
             screen.clear_screen()?;
@@ -60,6 +61,13 @@ pub(crate) fn study_name(given: &str) -> Result<String, Failure> {
     }
     let study = study::Study::load_with(path, &[]).map_err(Failure::Mistakes)?;
     Ok(study.name().to_owned())
+}
+
+/// Says which stages of a plan failed on other machines: whether there are such.
+pub(crate) fn tell_failures(frozen: &Frozen, store: &Store) -> Result<bool, Failure> {
+    let words = Seen::of(frozen, store)?.failures_in_words();
+    crate::output::err(&words);
+    Ok(!words.is_empty())
 }
 
 /// A plan at one moment.
@@ -83,9 +91,8 @@ struct Counts {
 }
 
 impl<'a> Seen<'a> {
-    fn of(frozen: &'a Frozen, site: &Site) -> Result<Self, Failure> {
-        let store = site.store(Use::Read)?;
-        let plan = frozen.plan(&store, &stages::kinds())?;
+    fn of(frozen: &'a Frozen, store: &Store) -> Result<Self, Failure> {
+        let plan = frozen.plan(store, &stages::kinds())?;
         let id = frozen.plan_id();
         let remote = store.remote().ok_or("the remote has gone")?;
         // Where there is no Slurm, nobody waits in its queue.
@@ -247,6 +254,15 @@ impl<'a> Seen<'a> {
                 line(format!("  and {} more", copy.holds.len() - SHOWN));
             }
         }
+        text + &self.failures_in_words()
+    }
+
+    fn failures_in_words(&self) -> String {
+        let mut text = String::new();
+        let mut line = |words: String| {
+            text += &words;
+            text.push('\n');
+        };
         let failed = self.failed();
         for (stage, failure) in failed.iter().take(SHOWN) {
             line(format!("failed: {}: {}", stage.name, failure.why));
