@@ -95,7 +95,10 @@ fn take_part(lab: &Lab, machine: &str, plan: &PlanId, options: Options) -> Resul
 /// A copy as a process. It knows the name of the plan alone.
 fn process(lab: &Lab, machine: &str, plan: &PlanId) -> Child {
     let nothing = lab.path("nothing.json");
-    fs::write(&nothing, "[]").unwrap();
+    // A copy that was started before may be reading it.
+    if !nothing.exists() {
+        fs::write(&nothing, "[]").unwrap();
+    }
     let mut command = Command::new(Lab::program());
     command.arg("run").arg(nothing);
     command.args([lab.path(machine), lab.path("log")]);

@@ -9,7 +9,7 @@ use crate::cli::slurm::Cancel;
 use crate::commands::status::plan::study_name;
 use crate::commands::{counted, freeze};
 use crate::site::{Site, Use};
-use crate::slurm::{Client, job_name};
+use crate::slurm::{self, job_name};
 use crate::{DONE, FAILED, Failure};
 
 /// How long tasks have to keep their checkpoints: a moment more than Slurm gives them before it kills them.
@@ -31,17 +31,17 @@ pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
         of_study
     };
     let names: Vec<String> = plans.iter().map(job_name).collect();
-    let queue = Client.queue(&names)?;
+    let queue = slurm::queue(&names)?;
     if queue.is_empty() {
         errln!("no job of {given} is in the queue");
         return Ok(DONE);
     }
     let jobs: BTreeSet<&str> = queue.iter().map(|task| job_of(&task.id)).collect();
     let jobs: Vec<String> = jobs.into_iter().map(str::to_owned).collect();
-    Client.cancel(&jobs)?;
+    slurm::cancel(&jobs)?;
     let end = Instant::now() + PATIENCE;
     loop {
-        let left = Client.queue(&names)?;
+        let left = slurm::queue(&names)?;
         if left.is_empty() {
             errln!(
                 "{} of {given} cancelled; what they had done is kept, and `pipeline submit` goes on from it",

@@ -14,7 +14,7 @@ use crate::cli::slurm::Submit;
 use crate::commands::{counted, expand, load};
 use crate::output::out;
 use crate::site::{Site, Use};
-use crate::slurm::{Client, Job, job_name, quoted};
+use crate::slurm::{self, Job, job_name, quoted};
 use crate::so_far::Quoted;
 use crate::{DONE, Failure, stages};
 
@@ -38,7 +38,6 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
                 .to_owned(),
         ));
     };
-    let client = Client;
     let store = site.store(if arguments.dry_run {
         Use::Read
     } else {
@@ -61,7 +60,7 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
     let plan = if arguments.dry_run {
         engine::plan(&graph, &store, &stages::kinds(), study.name())?
     } else {
-        submission.check(client)?;
+        submission.check()?;
         let of = Quoted::new(&study, &arguments.file.study);
         let frozen = freeze(&of, &graph, &store, tasks.device, true)?;
         submission.plan = frozen.plan_id();
@@ -91,12 +90,12 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
     for number in 0..=arrays {
         let script = if number < arrays { &each } else { &last };
         let after: Vec<String> = jobs.last().cloned().into_iter().collect();
-        match client.submit(script, &after) {
+        match slurm::submit(script, &after) {
             Ok(job) => jobs.push(job),
             Err(error) => {
                 // Half of a submission would wait for ever, or do half of it.
                 if !jobs.is_empty() {
-                    client.cancel(&jobs)?;
+                    slurm::cancel(&jobs)?;
                 }
                 return Err(error.into());
             }
@@ -284,15 +283,15 @@ struct Submission<'a> {
 
 impl Submission<'_> {
     /// Finds out what is wrong with it before anything is frozen.
-    fn check(&self, client: Client) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Failure> {
         let tasks = self.tasks.said.unwrap_or(1);
-        if let Some(largest) = client.largest_array()?.filter(|&largest| tasks > largest) {
+        if let Some(largest) = slurm::largest_array()?.filter(|&largest| tasks > largest) {
             return Err(Failure::Usage(format!(
                 "{tasks} tasks are more than this cluster takes in one array: at most {largest} (MaxArraySize)"
             )));
         }
-        client.would_take(&self.each(tasks)?)?;
-        Ok(client.would_take(&self.last()?)?)
+        slurm::would_take(&self.each(tasks)?)?;
+        Ok(slurm::would_take(&self.last()?)?)
     }
 
     /// The script of an array.

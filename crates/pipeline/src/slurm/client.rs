@@ -40,63 +40,57 @@ pub(crate) struct Task {
     pub(crate) name: String,
 }
 
-/// Slurm, as the user of this process sees it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Client;
-
-impl Client {
-    /// Submits a script, to begin once all jobs of `after` have ended, however they did: the number of its job.
-    pub(crate) fn submit(self, script: &str, after: &[String]) -> Result<String, Error> {
-        let mut arguments = vec!["--parsable".to_owned()];
-        if !after.is_empty() {
-            arguments.push(format!("--dependency=afterany:{}", after.join(":")));
-        }
-        let said = run("sbatch", &arguments, script)?;
-        // `17`, or `17;cluster`.
-        let id = said.trim().split(';').next().unwrap_or_default();
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::NotUnderstood {
-                program: "sbatch",
-                said,
-            });
-        }
-        Ok(id.to_owned())
+/// Submits a script, to begin once all jobs of `after` have ended, however they did: the number of its job.
+pub(crate) fn submit(script: &str, after: &[String]) -> Result<String, Error> {
+    let mut arguments = vec!["--parsable".to_owned()];
+    if !after.is_empty() {
+        arguments.push(format!("--dependency=afterany:{}", after.join(":")));
     }
-
-    /// Whether Slurm would take a script, without giving it one.
-    pub(crate) fn would_take(self, script: &str) -> Result<(), Error> {
-        run("sbatch", &["--test-only".to_owned()], script).map(drop)
-    }
-
-    /// How many tasks an array may have; none if Slurm does not say.
-    pub(crate) fn largest_array(self) -> Result<Option<usize>, Error> {
-        let arguments = ["show".to_owned(), "config".to_owned()];
-        let said = run("scontrol", &arguments, "")?;
-        let value = said.lines().find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (key.trim() == "MaxArraySize").then(|| value.trim())
+    let said = run("sbatch", &arguments, script)?;
+    // `17`, or `17;cluster`.
+    let id = said.trim().split(';').next().unwrap_or_default();
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::NotUnderstood {
+            program: "sbatch",
+            said,
         });
-        // The largest index is one less.
-        Ok(value.and_then(|value| value.parse().ok()))
     }
+    Ok(id.to_owned())
+}
 
-    /// The tasks of this user in the queue, of jobs of these names.
-    pub(crate) fn queue(self, names: &[String]) -> Result<Vec<Task>, Error> {
-        let user = rustix::process::getuid().as_raw().to_string();
-        let format = ["%i", "%T", "%r", "%j"].join("\t");
-        let arguments = ["-h", "-r", "-u", &user, "-o", &format].map(str::to_owned);
-        let said = run("squeue", &arguments, "")?;
-        let tasks = said.lines().filter(|line| !line.trim().is_empty());
-        let tasks: Result<Vec<Task>, Error> = tasks.map(task).collect();
-        let mut tasks = tasks?;
-        tasks.retain(|task| names.contains(&task.name));
-        Ok(tasks)
-    }
+/// Whether Slurm would take a script, without giving it one.
+pub(crate) fn would_take(script: &str) -> Result<(), Error> {
+    run("sbatch", &["--test-only".to_owned()], script).map(drop)
+}
 
-    /// Takes jobs out of the queue and ends those that run.
-    pub(crate) fn cancel(self, jobs: &[String]) -> Result<(), Error> {
-        run("scancel", jobs, "").map(drop)
-    }
+/// How many tasks an array may have; none if Slurm does not say.
+pub(crate) fn largest_array() -> Result<Option<usize>, Error> {
+    let arguments = ["show".to_owned(), "config".to_owned()];
+    let said = run("scontrol", &arguments, "")?;
+    let value = said.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "MaxArraySize").then(|| value.trim())
+    });
+    // The largest index is one less.
+    Ok(value.and_then(|value| value.parse().ok()))
+}
+
+/// The tasks of this user in the queue, of jobs of these names.
+pub(crate) fn queue(names: &[String]) -> Result<Vec<Task>, Error> {
+    let user = rustix::process::getuid().as_raw().to_string();
+    let format = ["%i", "%T", "%r", "%j"].join("\t");
+    let arguments = ["-h", "-r", "-u", &user, "-o", &format].map(str::to_owned);
+    let said = run("squeue", &arguments, "")?;
+    let tasks = said.lines().filter(|line| !line.trim().is_empty());
+    let tasks: Result<Vec<Task>, Error> = tasks.map(task).collect();
+    let mut tasks = tasks?;
+    tasks.retain(|task| names.contains(&task.name));
+    Ok(tasks)
+}
+
+/// Takes jobs out of the queue and ends those that run.
+pub(crate) fn cancel(jobs: &[String]) -> Result<(), Error> {
+    run("scancel", jobs, "").map(drop)
 }
 
 fn task(line: &str) -> Result<Task, Error> {

@@ -7,7 +7,7 @@ mod script;
 
 use engine::PlanId;
 
-pub(crate) use client::{Client, Task, requeue};
+pub(crate) use client::{Task, cancel, largest_array, queue, requeue, submit, would_take};
 pub(crate) use script::{Job, quoted};
 
 /// The name that all jobs of one submission have in the queue: by it they are found again, and by nothing else.

@@ -55,11 +55,7 @@ impl Job<'_> {
             text += self.prologue.trim_end();
             text += "\n";
         }
-        text += &format!("scratch={}\n", self.scratch);
-        text += "exec ";
-        text += &self.words.join(" ");
-        text += "\n";
-        text
+        text + &format!("scratch={}\nexec {}\n", self.scratch, self.words.join(" "))
     }
 }
 

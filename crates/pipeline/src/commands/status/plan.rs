@@ -17,7 +17,7 @@ use crate::commands::{counted, freeze};
 use crate::output::out;
 use crate::pace::Paces;
 use crate::site::{Site, Use};
-use crate::slurm::{Client, Task, job_name};
+use crate::slurm::{self, Task, job_name};
 use crate::{DONE, Failure, stages};
 
 /// How often `--watch` looks.
@@ -96,7 +96,7 @@ impl<'a> Seen<'a> {
         let id = frozen.plan_id();
         let remote = store.remote().ok_or("the remote has gone")?;
         // Where there is no Slurm, nobody waits in its queue.
-        let queue = Client.queue(&[job_name(&id)]);
+        let queue = slurm::queue(&[job_name(&id)]);
         Ok(Self {
             copies: remote.copies(&id)?,
             failures: remote.failures(&id)?,
