@@ -1,10 +1,10 @@
 //! How a frozen plan is, from its remote alone: whoever reaches that may ask, on any machine.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use console::Term;
 use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Store, Verdict};
@@ -22,6 +22,8 @@ use crate::{DONE, Failure, stages};
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(5);
+/// Between two signs of life of a copy lies a minute at most.
+const LONG: Duration = Duration::from_secs(90);
 /// Lines of a failed stage's log that are shown.
 const TAIL: usize = 5;
 /// Failures that are shown, and stages of a copy.
@@ -38,10 +40,12 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
     }
     let screen = Term::stdout();
     let clears = arguments.watch && std::io::stdout().is_terminal();
+    let mut silence = Silence::default();
     loop {
         // Opened anew: what it knows of the remote is of the moment when it was opened.
         let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
-        let text = seen.in_words();
+        silence.take_note(&seen.copies);
+        let text = seen.in_words(&silence);
         if clears {
             screen.clear_screen()?;
         }
@@ -68,6 +72,35 @@ pub(crate) fn tell_failures(frozen: &Frozen, store: &Store) -> Result<bool, Fail
     let words = Seen::of(frozen, store)?.failures_in_words();
     crate::output::err(&words);
     Ok(!words.is_empty())
+}
+
+/// How long nothing was heard of copies, as it was watched here: clocks of others are not compared.
+#[derive(Default)]
+struct Silence {
+    heard: HashMap<String, (u64, Instant)>,
+}
+
+impl Silence {
+    fn take_note(&mut self, copies: &[CopySeen]) {
+        for copy in copies {
+            let news = (copy.counter, Instant::now());
+            let heard = self.heard.entry(copy.name.clone()).or_insert(news);
+            if heard.0 != copy.counter {
+                *heard = news;
+            }
+        }
+    }
+
+    /// What to say of it: nothing, unless it is longer than between two signs of life.
+    fn of(&self, copy: &CopySeen) -> String {
+        let heard = self.heard.get(&copy.name);
+        match heard.map(|(_, at)| at.elapsed()) {
+            Some(long) if long > LONG => {
+                format!(", no sign of life for {}", duration(long.as_secs_f64()))
+            }
+            _ => String::new(),
+        }
+    }
 }
 
 /// A plan at one moment.
@@ -193,7 +226,7 @@ impl<'a> Seen<'a> {
         left.map(|left| left / counts.running as f64)
     }
 
-    fn in_words(&self) -> String {
+    fn in_words(&self, silence: &Silence) -> String {
         let counts = self.counts();
         let mut text = format!("{}, on {}\n", self.frozen.plan_id(), self.frozen.device);
         let mut line = |words: String| {
@@ -207,7 +240,10 @@ impl<'a> Seen<'a> {
         let mut parts = vec![format!(
             "{} of {} done{diverged}",
             grouped(counts.done as u64),
-            counted(counts.all, "run")
+            match counts.all {
+                1 => "1 run".to_owned(),
+                runs => format!("{} runs", grouped(runs as u64)),
+            }
         )];
         for (count, what) in [(counts.running, "running"), (counts.failed, "failed")] {
             if count > 0 {
@@ -228,17 +264,23 @@ impl<'a> Seen<'a> {
         if !self.queue.is_empty() {
             line(format!("in the queue: {}", self.tasks_in_words()));
         }
-        for copy in self.copies.iter().filter(|copy| !copy.ended) {
+        // What was not heard of any more has nothing that is still wanted.
+        let alive = self
+            .copies
+            .iter()
+            .filter(|copy| !copy.ended && !self.is_done());
+        for copy in alive {
             let job = copy
                 .job
                 .as_ref()
                 .map_or_else(String::new, |job| format!(", job {job}"));
             line(format!(
-                "{}{job}, since {}: {} running, {} published",
+                "{}{job}, since {}: {} running, {} published{}",
                 copy.host,
                 copy.started,
                 copy.holds.len(),
-                copy.settled
+                copy.settled,
+                silence.of(copy)
             ));
             for held in copy.holds.iter().take(SHOWN) {
                 let name = held.name.as_deref().unwrap_or("a stage about to begin");
