@@ -306,7 +306,8 @@ impl Submission<'_> {
         if let Some(jobs) = tasks.jobs_per_gpu {
             words.extend(["--jobs-per-gpu".to_owned(), jobs.to_string()]);
         }
-        if tasks.jobs.is_none() || tasks.jobs_per_gpu.is_some() {
+        if tasks.device != "cpu" {
+            // What Slurm gave the task, whatever the site file says of this machine.
             words.push("${CUDA_VISIBLE_DEVICES:+--gpus \"$CUDA_VISIBLE_DEVICES\"}".to_owned());
         }
         let linger = self.arguments.sharing.linger;
