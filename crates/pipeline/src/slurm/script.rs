@@ -55,7 +55,12 @@ impl Job<'_> {
             text += self.prologue.trim_end();
             text += "\n";
         }
-        text + &format!("scratch={}\nexec {}\n", self.scratch, self.words.join(" "))
+        // Variables are filled in within quotes too. One that is not set would put the cache at the root.
+        let scratch = self.scratch.replace('"', "\\\"");
+        writeln!(text, "set -u\nscratch=\"{scratch}\"\nset +u").expect("a String takes everything");
+        text += ": \"${scratch:?is empty on this node; see slurm.scratch in the site file}\"\n";
+        writeln!(text, "exec {}", self.words.join(" ")).expect("a String takes everything");
+        text
     }
 }
 
@@ -118,8 +123,41 @@ mod tests {
         # The notice before the time limit is for the program: until that runs it ends nothing.
         trap '' USR1
         module load cuda
-        scratch=${TMPDIR:-/tmp}
+        set -u
+        scratch="${TMPDIR:-/tmp}"
+        set +u
+        : "${scratch:?is empty on this node; see slurm.scratch in the site file}"
         exec pipeline run
         "#);
+    }
+
+    #[test]
+    fn a_cache_lies_where_the_node_has_its_scratch_and_nowhere_where_it_has_none() {
+        let run = |scratch| {
+            let job = Job {
+                name: "x",
+                output: "x",
+                array: None,
+                cpus: None,
+                options: &[],
+                notice: None,
+                prologue: "",
+                scratch,
+                words: ["echo", "\"$scratch\"/cache"].map(str::to_owned).to_vec(),
+            };
+            let mut bash = Command::new("bash");
+            let output = bash.args(["-c", &job.text()]).env("DISK", "/a b").output();
+            let output = output.unwrap();
+            (
+                output.status.success(),
+                String::from_utf8(output.stdout).unwrap(),
+            )
+        };
+        assert_eq!(run("$DISK/me"), (true, "/a b/me/cache\n".to_owned()));
+        assert_eq!(run("${NO_DISK:-/x y}"), (true, "/x y/cache\n".to_owned()));
+        assert_eq!(run("/a \"b\""), (true, "/a \"b\"/cache\n".to_owned()));
+        for none in ["$NO_DISK/me", "$NO_DISK", "${NO_DISK:-}"] {
+            assert_eq!(run(none), (false, String::new()), "{none}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::lab::{Lab, TINY, stderr, stdout, without_provenance};
 fn lab(slurm: &str) -> Lab {
     let lab = Lab::new(TINY);
     fs::create_dir(lab.path("remote")).expect("the remote");
-    let scratch = lab.path("scratch");
+    let scratch = lab.path("scratch disk");
     let site = format!(
         "jobs: 2\ncache: {{ remote: remote }}\nslurm:\n  scratch: {}/$SLURMD_NODENAME\n{slurm}",
         scratch.display()
@@ -60,7 +60,7 @@ fn the_site_file_of_the_documentation_gives_scripts() {
         "#SBATCH --gres=gpu:1\n",
         "#SBATCH --array=0-15%8\n",
         "module load cuda/12.4\n",
-        "scratch=$TMPDIR\n",
+        "scratch=\"$TMPDIR\"\n",
         "--device cuda --threads 1 --jobs-per-gpu 2 ${CUDA_VISIBLE_DEVICES:+--gpus \"$CUDA_VISIBLE_DEVICES\"} --requeue\n",
     ] {
         assert!(scripts.contains(line), "{line} is not in\n{scripts}");
