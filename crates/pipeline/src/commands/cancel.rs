@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Cli;
 use crate::cli::slurm::Cancel;
-use crate::commands::status::plan::study_name;
-use crate::commands::{counted, freeze};
+use crate::commands::{counted, freeze, name_of};
 use crate::site::{Site, Use};
 use crate::slurm::{self, job_name};
 use crate::{DONE, FAILED, Failure};
@@ -19,7 +18,7 @@ pub(crate) fn cancel(cli: &Cli, arguments: &Cancel) -> Result<u8, Failure> {
     let file = Some(Path::new(&arguments.study)).filter(|path| path.is_file());
     let site = Site::find(cli, file)?;
     let store = site.store(Use::Read)?;
-    let given = study_name(&arguments.study)?;
+    let given = name_of(&arguments.study)?;
     let of_study = match store.remote() {
         Some(remote) => remote.plans(Some(&given))?,
         None => Vec::new(),

@@ -22,6 +22,8 @@ pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod worker;
 
+use std::path::Path;
+
 use engine::{Build, Graph, Store};
 use study::Study;
 
@@ -34,6 +36,16 @@ fn load(file: &StudyFile) -> Result<Study, Failure> {
     let study = Study::load_with(&file.study, &file.set).map_err(Failure::Mistakes)?;
     print_diagnostics(study.warnings().iter());
     Ok(study)
+}
+
+/// A study by the name it has, or by its file.
+fn name_of(study: &str) -> Result<String, Failure> {
+    let path = Path::new(study);
+    if !path.is_file() {
+        return Ok(study.to_owned());
+    }
+    let study = Study::load(path).map_err(Failure::Mistakes)?;
+    Ok(study.name().to_owned())
 }
 
 /// The graph of a study beside what its earlier reports in the cache had seen.

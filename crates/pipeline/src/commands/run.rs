@@ -56,7 +56,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         keep_going: frozen.map_or(!arguments.fail_fast, |frozen| frozen.keep_going),
         sharing: Sharing {
             leave,
-            job: batch_job(),
+            job: slurm::own_task(),
             ..Site::sharing(&arguments.sharing)
         },
         frozen: frozen.cloned(),
@@ -190,7 +190,12 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     );
     Ok(match (summary.interrupted(), is_well(&summary)) {
         (true, _) if arguments.requeue && signals::time_is_up() => {
-            slurm::requeue()?;
+            if let Err(error) = slurm::requeue() {
+                errln!(
+                    "note: where nodes may not do this, `slurm: {{ waves: … }}` in the site file stands in for it"
+                );
+                return Err(error.into());
+            }
             errln!(
                 "the time limit is near: this task goes on once the cluster has a place for it again"
             );
@@ -272,14 +277,6 @@ fn leave(
     }
     let kinds = stages::TRAINS.iter().filter(|_| leaves);
     Ok(kinds.map(|&kind| kind.to_owned()).collect())
-}
-
-/// What Slurm calls this process, if it started it.
-fn batch_job() -> Option<String> {
-    let word = |name: &str| std::env::var(name).ok().filter(|word| !word.is_empty());
-    let array = word("SLURM_ARRAY_JOB_ID").zip(word("SLURM_ARRAY_TASK_ID"));
-    let array = array.map(|(job, task)| format!("{job}_{task}"));
-    array.or_else(|| word("SLURM_JOB_ID"))
 }
 
 /// Whether all that this copy of the program could do is done.

@@ -47,8 +47,9 @@ pub(crate) fn submit(script: &str, after: &[String]) -> Result<String, Error> {
         arguments.push(format!("--dependency=afterany:{}", after.join(":")));
     }
     let said = run("sbatch", &arguments, script)?;
-    // `17`, or `17;cluster`.
-    let id = said.trim().split(';').next().unwrap_or_default();
+    // `17`, or `17;cluster`; before it may stand what a site's own `sbatch` has to say.
+    let last = said.lines().last().unwrap_or_default();
+    let id = last.trim().split(';').next().unwrap_or_default();
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::NotUnderstood {
             program: "sbatch",
@@ -110,14 +111,18 @@ fn task(line: &str) -> Result<Task, Error> {
     }
 }
 
+/// What Slurm calls the task that this process is: `17_3`, or `18` of a job alone; none if Slurm did not start it.
+pub(crate) fn own_task() -> Option<String> {
+    let word = |name: &str| std::env::var(name).ok().filter(|word| !word.is_empty());
+    let array = word("SLURM_ARRAY_JOB_ID").zip(word("SLURM_ARRAY_TASK_ID"));
+    let array = array.map(|(job, task)| format!("{job}_{task}"));
+    array.or_else(|| word("SLURM_JOB_ID"))
+}
+
 /// Sends the task that this process is back to the queue: it alone, not the array that it is of.
 pub(crate) fn requeue() -> Result<(), Error> {
-    let of = |name: &str| std::env::var(name).ok();
-    let id = match (of("SLURM_ARRAY_JOB_ID"), of("SLURM_ARRAY_TASK_ID")) {
-        (Some(job), Some(task)) => format!("{job}_{task}"),
-        _ => of("SLURM_JOB_ID").ok_or(Error::NoJob)?,
-    };
-    run("scontrol", &["requeue".to_owned(), id], "").map(drop)
+    let task = own_task().ok_or(Error::NoJob)?;
+    run("scontrol", &["requeue".to_owned(), task], "").map(drop)
 }
 
 fn run(program: &'static str, arguments: &[String], input: &str) -> Result<String, Error> {

@@ -7,7 +7,9 @@ mod script;
 
 use engine::PlanId;
 
-pub(crate) use client::{Task, cancel, largest_array, queue, requeue, submit, would_take};
+pub(crate) use client::{
+    Error, Task, cancel, largest_array, own_task, queue, requeue, submit, would_take,
+};
 pub(crate) use script::{Job, quoted};
 
 /// The name that all jobs of one submission have in the queue: by it they are found again, and by nothing else.

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use engine::{Remote, Store, StudyUsage, utc};
 use serde_json::json;
 
-use super::{name_of, never_ran, print_json, remote, size};
+use super::{never_ran, print_json, remote, size};
 use crate::cli::cache::{AsJson, List};
-use crate::commands::counted;
+use crate::commands::{counted, name_of};
 use crate::site::{Site, Use};
 use crate::{DONE, Failure};
 

@@ -9,7 +9,6 @@ mod verify;
 use std::path::Path;
 
 use engine::{Remote, Store};
-use study::Study;
 
 use crate::cli::Cli;
 use crate::cli::cache::Cache;
@@ -42,18 +41,6 @@ fn remote(store: &Store, site: &Site, use_of: Use) -> Result<Remote, Failure> {
         Failure::Usage(message.to_owned())
     })?;
     open_remote(name, store, use_of)
-}
-
-/// A study by the name it has, or by its file.
-fn name_of(study: &str) -> Result<String, Failure> {
-    let path = Path::new(study);
-    if !path.is_file() {
-        return Ok(study.to_owned());
-    }
-    Ok(Study::load(path)
-        .map_err(Failure::Mistakes)?
-        .name()
-        .to_owned())
 }
 
 fn never_ran(study: &str) -> Failure {

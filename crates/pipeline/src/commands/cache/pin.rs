@@ -2,9 +2,9 @@
 
 use engine::Store;
 
-use super::{name_of, never_ran};
+use super::never_ran;
 use crate::cli::cache::{Pin, Unpin};
-use crate::commands::counted;
+use crate::commands::{counted, name_of};
 use crate::{DONE, Failure, Usage};
 
 pub(super) fn pin(store: &Store, arguments: &Pin) -> Result<u8, Failure> {

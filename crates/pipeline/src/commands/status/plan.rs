@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::Cli;
 use crate::cli::slurm::Status;
 use crate::commands::plan::{duration, grouped};
-use crate::commands::{counted, freeze};
+use crate::commands::{counted, freeze, name_of};
 use crate::output::out;
 use crate::pace::Paces;
 use crate::site::{Site, Use};
@@ -31,11 +31,14 @@ const SHOWN: usize = 10;
 
 pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, Failure> {
     let site = Site::find(cli, Some(Path::new(study)).filter(|path| path.is_file()))?;
-    let name = study_name(study)?;
+    let name = name_of(study)?;
     let frozen = freeze::find(&site.store(Use::Read)?, &name)?;
     if arguments.json {
         let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
-        outln!("{}", serde_json::to_string_pretty(&seen.as_json())?);
+        outln!(
+            "{}",
+            serde_json::to_string_pretty(&seen.as_json(&queue(&frozen)))?
+        );
         return Ok(DONE);
     }
     let screen = Term::stdout();
@@ -45,7 +48,7 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
         // Opened anew: what it knows of the remote is of the moment when it was opened.
         let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
         silence.take_note(&seen.copies);
-        let text = seen.in_words(&silence);
+        let text = seen.in_words(&silence, &queue(&frozen));
         if clears {
             screen.clear_screen()?;
         }
@@ -57,14 +60,40 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
     }
 }
 
-/// The name of a study, or of a plan, that is given by it or by the study's file.
-pub(crate) fn study_name(given: &str) -> Result<String, Failure> {
-    let path = Path::new(given);
-    if !path.is_file() {
-        return Ok(given.to_owned());
+/// The tasks of a plan in Slurm's queue, or why they are not known.
+type Queue = Result<Vec<Task>, slurm::Error>;
+
+/// Where there is no Slurm, nobody waits in its queue.
+fn queue(frozen: &Frozen) -> Queue {
+    match slurm::queue(&[job_name(&frozen.plan_id())]) {
+        Err(slurm::Error::Missing { .. }) => Ok(Vec::new()),
+        queue => queue,
     }
-    let study = study::Study::load_with(path, &[]).map_err(Failure::Mistakes)?;
-    Ok(study.name().to_owned())
+}
+
+/// `3 running, 12 pending (Resources)`.
+fn in_words(queue: &[Task]) -> String {
+    let mut by_state: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for task in queue {
+        let reason = if task.state == "PENDING" {
+            &*task.reason
+        } else {
+            ""
+        };
+        *by_state.entry((&task.state, reason)).or_default() += 1;
+    }
+    let mut text = String::new();
+    for ((state, reason), count) in by_state {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let state = state.to_lowercase();
+        let reason = match reason {
+            "" | "None" => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        write!(text, "{comma}{} {state}{reason}", counted(count, "task"))
+            .expect("a String takes everything");
+    }
+    text
 }
 
 /// Says which stages of a plan failed on other machines: whether there are such.
@@ -109,8 +138,6 @@ struct Seen<'a> {
     plan: Plan,
     copies: Vec<CopySeen>,
     failures: Vec<FailureSeen>,
-    /// Its tasks in the queue, where there is Slurm.
-    queue: Vec<Task>,
 }
 
 /// Runs by how they are.
@@ -128,12 +155,9 @@ impl<'a> Seen<'a> {
         let plan = frozen.plan(store, &stages::kinds())?;
         let id = frozen.plan_id();
         let remote = store.remote().ok_or("the remote has gone")?;
-        // Where there is no Slurm, nobody waits in its queue.
-        let queue = slurm::queue(&[job_name(&id)]);
         Ok(Self {
             copies: remote.copies(&id)?,
             failures: remote.failures(&id)?,
-            queue: queue.unwrap_or_default(),
             frozen,
             plan,
         })
@@ -226,7 +250,7 @@ impl<'a> Seen<'a> {
         left.map(|left| left / counts.running as f64)
     }
 
-    fn in_words(&self, silence: &Silence) -> String {
+    fn in_words(&self, silence: &Silence, queue: &Queue) -> String {
         let counts = self.counts();
         let mut text = format!("{}, on {}\n", self.frozen.plan_id(), self.frozen.device);
         let mut line = |words: String| {
@@ -261,8 +285,10 @@ impl<'a> Seen<'a> {
         if self.is_done() {
             line("all done, tables and report too".to_owned());
         }
-        if !self.queue.is_empty() {
-            line(format!("in the queue: {}", self.tasks_in_words()));
+        match queue {
+            Ok(queue) if queue.is_empty() => {}
+            Ok(queue) => line(format!("in the queue: {}", in_words(queue))),
+            Err(error) => line(format!("what is in the queue is not known: {error}")),
         }
         // What was not heard of any more has nothing that is still wanted.
         let alive = self
@@ -322,32 +348,7 @@ impl<'a> Seen<'a> {
         text
     }
 
-    /// `3 running, 12 pending (Resources)`.
-    fn tasks_in_words(&self) -> String {
-        let mut by_state: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for task in &self.queue {
-            let reason = if task.state == "PENDING" {
-                &*task.reason
-            } else {
-                ""
-            };
-            *by_state.entry((&task.state, reason)).or_default() += 1;
-        }
-        let mut text = String::new();
-        for ((state, reason), count) in by_state {
-            let comma = if text.is_empty() { "" } else { ", " };
-            let state = state.to_lowercase();
-            let reason = match reason {
-                "" | "None" => String::new(),
-                reason => format!(" ({reason})"),
-            };
-            write!(text, "{comma}{} {state}{reason}", counted(count, "task"))
-                .expect("a String takes everything");
-        }
-        text
-    }
-
-    fn as_json(&self) -> Value {
+    fn as_json(&self, queue: &Queue) -> Value {
         let counts = self.counts();
         let copies = self.copies.iter().map(|copy| {
             let holds = copy.holds.iter().map(|held| {
@@ -362,14 +363,15 @@ impl<'a> Seen<'a> {
         let failed = failed.iter().map(|(stage, failure)| {
             json!({"stage": stage.name, "copy": failure.copy, "why": failure.why, "log": failure.tail})
         });
-        let queue = self.queue.iter();
-        let queue = queue.map(|it| json!({"task": it.id, "state": it.state, "reason": it.reason}));
+        let task = |it: &Task| json!({"task": it.id, "state": it.state, "reason": it.reason});
+        let tasks = queue.as_ref().ok();
+        let tasks = tasks.map(|tasks| tasks.iter().map(task).collect::<Vec<_>>());
         json!({
             "plan": self.frozen.plan_id().to_string(), "study": self.frozen.study, "device": self.frozen.device,
             "runs": counts.all, "done": counts.done, "diverged": counts.diverged, "running": counts.running,
             "failed": counts.failed, "seconds_left": self.seconds_left(&counts), "complete": self.is_done(),
             "copies": copies.collect::<Vec<_>>(), "failures": failed.collect::<Vec<_>>(),
-            "queue": queue.collect::<Vec<_>>(),
+            "queue": tasks, "queue_error": queue.as_ref().err().map(ToString::to_string),
         })
     }
 }
