@@ -14,21 +14,6 @@ use engine::{Error, Event, Options, Outcome, Remote, Store, Summary};
 use lab::{Lab, files, flip};
 use toy::Toy;
 
-/// A lab with a remote in it.
-fn fleet() -> Lab {
-    let lab = Lab::new();
-    fs::create_dir(lab.path("remote")).unwrap();
-    lab
-}
-
-/// The store of a machine, before the remote.
-fn store(lab: &Lab, machine: &str) -> Store {
-    let mut store = Store::open(&lab.path(machine)).unwrap();
-    let remote = Remote::open(&lab.path("remote"), &store).unwrap();
-    store.put_before(remote);
-    store
-}
-
 /// A copy of the program on a machine, as a process. On a busy machine nobody takes it for gone.
 fn copy(lab: &Lab, machine: &str, toys: &[Toy]) -> Child {
     copy_with(lab, machine, toys, "600")
@@ -65,7 +50,7 @@ fn run(lab: &Lab, machine: &str, toys: &[Toy], options: &Options) -> (Summary, V
     let mut events = Vec::new();
     let summary = engine::run(
         &toy::graph(toys),
-        &store(lab, machine),
+        &lab.store_of(machine),
         &toy::kinds("1"),
         options,
         &mut |event| events.push(event),
@@ -108,7 +93,7 @@ fn check(lab: &Lab, machine: &str, toys: &[Toy]) {
 
 #[test]
 fn three_copies_execute_each_stage_once_and_a_fourth_finds_all_of_it() {
-    let (lab, study) = (fleet(), study(10));
+    let (lab, study) = (Lab::fleet(), study(10));
     let copies: Vec<Child> = ["a", "b", "c"]
         .map(|machine| copy(&lab, machine, &study))
         .into();
@@ -126,7 +111,7 @@ fn three_copies_execute_each_stage_once_and_a_fourth_finds_all_of_it() {
 
 #[test]
 fn what_one_copy_has_when_it_is_killed_another_takes_over() {
-    let (lab, study) = (fleet(), study(40));
+    let (lab, study) = (Lab::fleet(), study(40));
     let mut killed = copy_with(&lab, "a", &study, "2");
     Lab::wait_until(|| lab.begun() > 2);
     let other = copy_with(&lab, "b", &study, "2");
@@ -144,7 +129,7 @@ fn what_one_copy_has_when_it_is_killed_another_takes_over() {
 
 #[test]
 fn a_copy_that_stands_still_is_replaced_and_its_late_result_replaces_nothing() {
-    let (lab, study) = (fleet(), study(40));
+    let (lab, study) = (Lab::fleet(), study(40));
     let frozen = copy_with(&lab, "a", &study, "2");
     Lab::wait_until(|| lab.begun() > 2);
     let signal = |name: &str| {
@@ -181,7 +166,7 @@ fn a_copy_that_stands_still_is_replaced_and_its_late_result_replaces_nothing() {
 
 #[test]
 fn another_copy_goes_on_from_the_checkpoint_of_one_that_was_killed() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [Toy::sum("long", 7, &[]).with("steps", 300).with("pause", 5)];
     let made = || {
         fs::read_to_string(lab.path("log.steps"))
@@ -201,7 +186,7 @@ fn another_copy_goes_on_from_the_checkpoint_of_one_that_was_killed() {
 
 #[test]
 fn results_that_were_there_before_are_published_and_the_first_one_holds() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [
         Toy::sum("first", 1, &[]).with("random", 1),
         Toy::sum("second", 2, &["first"]),
@@ -237,7 +222,7 @@ fn results_that_were_there_before_are_published_and_the_first_one_holds() {
 
 #[test]
 fn large_outputs_are_fetched_before_they_are_read_and_made_again_where_the_remote_has_lost_them() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let mut study = vec![
         Toy::sum("data", 1, &[]).with("bytes", 40_000),
         Toy::sum("run", 2, &["data"]),
@@ -259,7 +244,7 @@ fn large_outputs_are_fetched_before_they_are_read_and_made_again_where_the_remot
 
 #[test]
 fn a_lost_output_is_made_again_by_who_hears_of_the_others_only_after_it_has_claimed_its_stage() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let mut study = vec![Toy::sum("data", 1, &[]).with("bytes", 40_000)];
     run(&lab, "a", &study, &lab.options());
     flip(&files(&lab.path("remote/v1/cas"))[0]);
@@ -288,7 +273,7 @@ fn a_lost_output_is_made_again_by_who_hears_of_the_others_only_after_it_has_clai
 
 #[test]
 fn failures_are_counted_over_all_copies() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let mut study = vec![
         Toy::sum("bad", 1, &[])
             .with("end", "fail")
@@ -317,7 +302,7 @@ fn failures_are_counted_over_all_copies() {
 
 #[test]
 fn a_copy_that_could_do_nothing_any_more_leaves_the_rest_to_the_one_that_has_it() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [
         Toy::sum("long", 1, &[]).with("beats", 600),
         Toy::sum("short", 2, &[]),
@@ -339,10 +324,10 @@ fn a_copy_that_could_do_nothing_any_more_leaves_the_rest_to_the_one_that_has_it(
 
 #[test]
 fn a_run_that_is_alone_goes_on_without_the_remote_and_catches_up() {
-    let (lab, study) = (fleet(), study(10));
+    let (lab, study) = (Lab::fleet(), study(10));
     let (remote, away) = (lab.path("remote"), lab.path("away"));
     let (options, graph) = (lab.options(), toy::graph(&study));
-    let store_of_a = store(&lab, "a");
+    let store_of_a = lab.store_of("a");
     let mut events = Vec::new();
     let summary = engine::run(
         &graph,
@@ -377,10 +362,10 @@ fn a_run_that_is_alone_goes_on_without_the_remote_and_catches_up() {
 
 #[test]
 fn a_remote_that_takes_nothing_any_more_is_said_once_and_nothing_is_lost() {
-    let (lab, study) = (fleet(), study(10));
+    let (lab, study) = (Lab::fleet(), study(10));
     let (tmp, away) = (lab.path("remote/v1/tmp"), lab.path("tmp-away"));
     let (options, graph) = (lab.options(), toy::graph(&study));
-    let store_of_a = store(&lab, "a");
+    let store_of_a = lab.store_of("a");
     let mut events = Vec::new();
     let mut is_full = false;
     let summary = engine::run(
@@ -417,7 +402,7 @@ fn a_remote_that_takes_nothing_any_more_is_said_once_and_nothing_is_lost() {
 
 #[test]
 fn a_remote_that_is_none_is_refused_with_what_to_do() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let store = Store::open(&lab.path("a")).unwrap();
     let missing = Remote::open(&lab.path("missing"), &store).unwrap_err();
     assert!(
@@ -433,7 +418,7 @@ fn a_remote_that_is_none_is_refused_with_what_to_do() {
 
 #[test]
 fn an_interrupted_copy_releases_what_it_has() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [Toy::sum("long", 7, &[]).with("steps", 400).with("pause", 5)];
     let mut options = lab.options();
     // Nobody waits for it to be gone.

@@ -19,21 +19,6 @@ use lab::{Lab, files, flip};
 use serde_json::json;
 use toy::Toy;
 
-/// A lab with a remote in it.
-fn fleet() -> Lab {
-    let lab = Lab::new();
-    fs::create_dir(lab.path("remote")).unwrap();
-    lab
-}
-
-/// The store of a machine, before the remote.
-fn store(lab: &Lab, machine: &str) -> Store {
-    let mut store = Store::open(&lab.path(machine)).unwrap();
-    let remote = Remote::open(&lab.path("remote"), &store).unwrap();
-    store.put_before(remote);
-    store
-}
-
 fn freeze_options() -> FreezeOptions {
     FreezeOptions {
         study: "toy study".to_owned(),
@@ -45,7 +30,7 @@ fn freeze_options() -> FreezeOptions {
 }
 
 fn freeze(lab: &Lab, toys: &[Toy]) -> Frozen {
-    let store = store(lab, "login");
+    let store = lab.store_of("login");
     engine::freeze(
         &toy::graph(toys),
         &store,
@@ -71,7 +56,7 @@ struct Copy {
 }
 
 fn take_part(lab: &Lab, machine: &str, plan: &PlanId, options: Options) -> Result<Copy, Error> {
-    let (store, frozen) = (store(lab, machine), thaw(lab, plan));
+    let (store, frozen) = (lab.store_of(machine), thaw(lab, plan));
     let options = Options {
         frozen: Some(Arc::clone(&frozen)),
         ..options
@@ -148,7 +133,7 @@ fn study(lab: &Lab) -> Vec<Toy> {
 
 #[test]
 fn three_copies_without_a_study_and_its_files_come_to_what_a_machine_alone_comes_to() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = study(&lab);
     let alone = lab.run(&study);
     assert!(alone.summary.complete(), "{:?}", alone.summary);
@@ -181,14 +166,14 @@ fn three_copies_without_a_study_and_its_files_come_to_what_a_machine_alone_comes
 
 #[test]
 fn plans_are_found_by_their_study_the_newest_last() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let toys = [Toy::sum("one", 1, &[])];
     let plans = [freeze(&lab, &toys).plan_id(), {
         // Names are in the order of time from one second to the next.
         std::thread::sleep(Duration::from_millis(1100));
         freeze(&lab, &toys).plan_id()
     }];
-    let store = store(&lab, "a");
+    let store = lab.store_of("a");
     let remote = store.remote().unwrap();
     assert_eq!(remote.plans(Some("toy study")).unwrap(), plans);
     assert_eq!(remote.plans(None).unwrap(), plans);
@@ -203,7 +188,7 @@ fn plans_are_found_by_their_study_the_newest_last() {
 
 #[test]
 fn another_build_is_refused_with_the_names_of_both() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let plan = freeze(&lab, &[Toy::sum("one", 1, &[])]).plan_id();
     let mut options = lab.options();
     options.build.id = "toy 2".to_owned();
@@ -215,12 +200,12 @@ fn another_build_is_refused_with_the_names_of_both() {
 
 #[test]
 fn a_plan_of_a_newer_format_and_one_that_is_damaged_are_refused() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let plan = freeze(&lab, &[Toy::sum("one", 1, &[])]).plan_id();
     let path = files(&lab.path("remote/v1/run")).remove(0);
     assert!(path.ends_with("plan"), "{}", path.display());
     let plan_now = || {
-        let store = store(&lab, "a");
+        let store = lab.store_of("a");
         store.remote().unwrap().plan(&plan)
     };
     let sealed = fs::read(&path).unwrap();
@@ -235,7 +220,7 @@ fn a_plan_of_a_newer_format_and_one_that_is_damaged_are_refused() {
 
 #[test]
 fn a_copy_that_leaves_a_kind_to_others_takes_nothing_of_it_and_does_the_rest() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let mut study: Vec<Toy> = (0..3)
         .map(|number| Toy::sum(&format!("run/{number}"), number, &[]))
         .collect();
@@ -262,7 +247,7 @@ fn a_copy_that_leaves_a_kind_to_others_takes_nothing_of_it_and_does_the_rest() {
 
 #[test]
 fn failures_count_for_all_copies_of_a_plan_and_not_for_the_next_one() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [
         Toy::sum("bad", 1, &[]).with("end", "fail"),
         Toy::sum("after", 1, &["bad"]),
@@ -283,7 +268,7 @@ fn failures_count_for_all_copies_of_a_plan_and_not_for_the_next_one() {
     assert_eq!((failed("a", &plan), lab.begun()), ((1, 1), 1));
     // The first one has ended long before.
     assert_eq!((failed("b", &plan), lab.begun()), ((1, 1), 1));
-    let store = store(&lab, "c");
+    let store = lab.store_of("c");
     let failures = store.remote().unwrap().failures(&plan).unwrap();
     assert_eq!(failures.len(), 1);
     assert_eq!(
@@ -297,13 +282,13 @@ fn failures_count_for_all_copies_of_a_plan_and_not_for_the_next_one() {
 
 #[test]
 fn a_beat_tells_what_a_copy_runs_and_how_far_that_is() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [
         Toy::sum("short", 1, &[]),
         Toy::sum("long", 2, &[]).with("beats", 400),
     ];
     let plan = freeze(&lab, &study).plan_id();
-    let store = store(&lab, "looker");
+    let store = lab.store_of("looker");
     let remote = store.remote().unwrap();
     let mut options = lab.options();
     options.sharing.job = Some("17_3".to_owned());
@@ -336,7 +321,7 @@ fn a_beat_tells_what_a_copy_runs_and_how_far_that_is() {
 
 #[test]
 fn what_a_copy_of_a_plan_has_when_it_is_killed_another_takes_over() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let runs =
         (0..4).map(|number| Toy::sum(&format!("run/{number}"), number, &[]).with("beats", 60));
     let study: Vec<Toy> = runs.collect();
@@ -365,7 +350,7 @@ fn wide(runs: u64) -> Vec<Toy> {
 
 #[test]
 fn a_copy_with_an_empty_cache_asks_for_what_was_there_in_a_handful_of_requests() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = wide(60);
     let (runs, table) = (60, study.len());
     let first = freeze(&lab, &study[..runs]).plan_id();
@@ -410,7 +395,7 @@ fn blob(lab: &Lab, digest: Digest) -> PathBuf {
 
 #[test]
 fn small_outputs_whose_pack_is_lost_are_read_from_their_records() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = wide(50);
     let first = freeze(&lab, &study[..50]).plan_id();
     take_part(&lab, "a", &first, lab.options()).unwrap();
@@ -432,7 +417,7 @@ fn small_outputs_whose_pack_is_lost_are_read_from_their_records() {
 
 #[test]
 fn results_that_only_the_cache_has_go_along_when_a_study_is_frozen() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = [Toy::sum("one", 1, &[]), Toy::sum("two", 2, &["one"])];
     let graph = toy::graph(&study);
     let alone = Store::open(&lab.path("login")).unwrap();
@@ -452,7 +437,7 @@ fn results_that_only_the_cache_has_go_along_when_a_study_is_frozen() {
 
 #[test]
 fn an_input_that_the_remote_has_lost_fails_its_stage_alone() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let study = study(&lab);
     let frozen = freeze(&lab, &study);
     let input = &frozen.inputs[&lab.path("in/file.csv")];
@@ -481,7 +466,7 @@ fn an_input_that_the_remote_has_lost_fails_its_stage_alone() {
 
 #[test]
 fn what_cannot_be_frozen_is_refused_and_leaves_no_plan() {
-    let lab = fleet();
+    let lab = Lab::fleet();
     let none = Store::open(&lab.path("alone")).unwrap();
     let refused = |store: &Store, toys: &[Toy]| {
         let graph = toy::graph(toys);
@@ -498,10 +483,10 @@ fn what_cannot_be_frozen_is_refused_and_leaves_no_plan() {
     let said = refused(&reader, &one);
     assert!(said.contains("cannot be written"), "{said}");
     let missing = [Toy::sum("one", 1, &[]).file(&lab.path("missing.csv"))];
-    let said = refused(&store(&lab, "a"), &missing);
+    let said = refused(&lab.store_of("a"), &missing);
     assert!(said.starts_with("there is no file"), "{said}");
     let unknown = [Toy::sum("one", 1, &[]).kind("unheard")];
-    let said = refused(&store(&lab, "a"), &unknown);
+    let said = refused(&lab.store_of("a"), &unknown);
     assert!(said.contains("of the kind `unheard`"), "{said}");
     assert!(files(&lab.path("remote/v1/run")).is_empty());
 }

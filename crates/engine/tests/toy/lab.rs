@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use engine::{Event, Plan, Store, Summary};
+use engine::{Event, Plan, Remote, Store, Summary};
 
 use super::toy::{self, Toy};
 
@@ -37,6 +37,21 @@ impl Lab {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// One with a remote, for several machines.
+    pub(crate) fn fleet() -> Self {
+        let lab = Self::new();
+        fs::create_dir(lab.path("remote")).unwrap();
+        lab
+    }
+
+    /// The store of a machine, before the remote.
+    pub(crate) fn store_of(&self, machine: &str) -> Store {
+        let mut store = Store::open(&self.path(machine)).unwrap();
+        let remote = Remote::open(&self.path("remote"), &store).unwrap();
+        store.put_before(remote);
+        store
     }
 
     pub(crate) fn store(&self) -> Store {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, TINY, stderr, stdout, without_provenance};
+use crate::lab::{Lab, TINY, stderr, stdout};
 
 /// A lab with a remote, and a site file with these lines on Slurm.
 fn lab(slurm: &str) -> Lab {
@@ -201,8 +201,22 @@ fn logs(lab: &Lab) -> String {
     logs.collect::<Vec<_>>().join("\n")
 }
 
-fn page(lab: &Lab) -> String {
-    without_provenance(&lab.path("reports/tiny.html"))
+/// The page is that of a machine alone.
+fn check_page(lab: &Lab) {
+    let of_fleet = lab.page();
+    fs::remove_dir_all(lab.path("reports")).expect("removed");
+    fs::remove_file(lab.path("site.yaml")).expect("removed");
+    lab.run();
+    assert_eq!(of_fleet, lab.page());
+}
+
+/// Waits until that many files or folders are there.
+fn wait_for(folder: &Path, entries: usize) {
+    let start = Instant::now();
+    while fs::read_dir(folder).map_or(0, Iterator::count) < entries {
+        assert!(start.elapsed() < Duration::from_mins(1), "they do not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -211,6 +225,7 @@ fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
         return;
     };
     let lab = lab("  tasks: 3\n");
+    lab.edit("iterations: 40 }", "iterations: 20000 }");
     let arguments = [
         "submit",
         "study.yaml",
@@ -225,6 +240,10 @@ fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
         .expect("it starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let plan = stdout(&output).trim().to_owned();
+    // A node has the cores of one task, and each task two runs.
+    wait_for(&lab.path("remote/v1/attempt"), 1 + 5);
+    let there = cluster.says("squeue", &["-h", "-w", "n2", "-t", "R", "-o", "%i"]);
+    assert!(!there.trim().is_empty(), "something runs on the node");
     cluster.node("kill", "n2");
     let status = cluster
         .command(&lab, &["status", "tiny"])
@@ -234,11 +253,16 @@ fn a_cluster_that_loses_a_node_comes_to_the_report_of_one_machine() {
     cluster.wait();
     let said = logs(&lab);
     assert!(lab.path("reports/tiny.html").exists(), "{said}");
-    let of_fleet = page(&lab);
-    fs::remove_dir_all(lab.path("reports")).expect("removed");
-    fs::remove_file(lab.path("site.yaml")).expect("removed");
-    lab.run();
-    assert_eq!(of_fleet, page(&lab));
+    let attempts = fs::read_dir(lab.path("remote/v1/attempt")).expect("attempts");
+    let again = attempts.filter(|it| {
+        let name = it.as_ref().expect("a file").file_name();
+        name.to_string_lossy().ends_with("-2")
+    });
+    assert!(
+        again.count() > 0,
+        "what the node had was taken over: {said}"
+    );
+    check_page(&lab);
     let status = lab.output(&["status", "tiny", "--remote", "remote"]);
     assert!(stdout(&status).contains("all done"), "{}", stdout(&status));
 }
@@ -263,12 +287,7 @@ fn a_task_whose_time_is_up_goes_back_to_the_queue_and_goes_on_from_its_checkpoin
         .output()
         .expect("it starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let attempts = || fs::read_dir(lab.path("remote/v1/attempt")).map_or(0, Iterator::count);
-    let start = Instant::now();
-    while attempts() < 3 {
-        assert!(start.elapsed() < Duration::from_mins(1), "it begins");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(&lab.path("remote/v1/attempt"), 3);
     // What Slurm sends when the limit is near.
     let task = cluster.says("squeue", &["-h", "-r", "-t", "R", "-o", "%i"]);
     cluster.says("scancel", &["--signal=USR1", "--batch", task.trim()]);
@@ -297,11 +316,7 @@ fn a_task_whose_time_is_up_goes_back_to_the_queue_and_goes_on_from_its_checkpoin
         1,
         "one stage ran, and was given up: {attempts:?}"
     );
-    let of_fleet = page(&lab);
-    fs::remove_dir_all(lab.path("reports")).expect("removed");
-    fs::remove_file(lab.path("site.yaml")).expect("removed");
-    lab.run();
-    assert_eq!(of_fleet, page(&lab));
+    check_page(&lab);
 }
 
 #[test]
@@ -328,15 +343,7 @@ fn a_cancelled_submission_is_gone_on_with_by_the_next_one() {
         "0.2",
     ];
     assert!(run(&submit).contains("20 runs to do"));
-    let records = || {
-        let folders = fs::read_dir(lab.path("remote/v1/ac"));
-        folders.map_or(0, Iterator::count)
-    };
-    let start = Instant::now();
-    while records() < 4 {
-        assert!(start.elapsed() < Duration::from_mins(1), "it begins");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(&lab.path("remote/v1/ac"), 4);
     let said = run(&["cancel", "study.yaml"]);
     assert!(said.contains("tasks of tiny cancelled"), "{said}");
     let left = run(&["status", "tiny"]);
