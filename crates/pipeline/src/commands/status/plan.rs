@@ -283,7 +283,7 @@ impl<'a> Seen<'a> {
         }
         line(parts.join(", "));
         if self.is_done() {
-            line("all done, tables and report too".to_owned());
+            line("all done".to_owned());
         }
         match queue {
             Ok(queue) if queue.is_empty() => {}
