@@ -1,11 +1,12 @@
 //! `pipeline doctor`: what a study would find here, each thing with what it means, for a person and for a bug report.
 //!
-//! It changes nothing, and names no user, host or home folder.
+//! It changes nothing but that a remote is tried out as by a run, and names no user, host or home folder.
 
 mod files;
 mod finding;
 mod machine;
 mod programs;
+mod remote;
 
 use serde_json::json;
 
@@ -27,6 +28,7 @@ pub(crate) fn doctor(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
     };
     findings.extend(machine::findings(&site));
     findings.extend(files::findings(&site.cache));
+    findings.push(remote::finding(&site));
     findings.extend(programs::findings());
 
     let problems = findings.iter().filter(|it| it.state == State::Problem);

@@ -118,6 +118,41 @@ fn a_site_file_with_mistakes_is_one_problem_and_the_rest_is_still_said() {
 }
 
 #[test]
+fn a_remote_is_tried_out_and_one_that_cannot_be_used_is_a_problem() {
+    let lab = Lab::new(TINY);
+    fs::create_dir(lab.path("shared")).expect("a folder");
+    let doctor = |remote: &str| findings(&lab.output(&["doctor", "--json", "--remote", remote]));
+    let before = doctor("shared");
+    let (state, words) = of(&before, "remote");
+    assert_eq!(state, "ok");
+    assert!(
+        words.starts_with("shared has 0 results and 0 plans"),
+        "{words}"
+    );
+    let output = lab.output(&["run", "--quiet", "--remote", "shared", "study.yaml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let there = fs::read_dir(lab.path("shared/v1/ac")).expect("records");
+    let records: usize = there
+        .map(|folder| fs::read_dir(folder.expect("a folder").path()).expect("records"))
+        .map(Iterator::count)
+        .sum();
+    let after = doctor("shared");
+    let words = of(&after, "remote").1;
+    assert!(
+        words.starts_with(&format!("shared has {records} results")),
+        "{words}"
+    );
+
+    let missing = doctor("elsewhere");
+    let (state, words) = of(&missing, "remote");
+    assert_eq!(state, "problem", "{words}");
+    assert!(
+        words.starts_with("cannot be used: there is no folder elsewhere"),
+        "{words}"
+    );
+}
+
+#[test]
 fn the_version_says_commit_devices_and_kernels_in_its_long_form() {
     let lab = Lab::new(TINY);
     let short = format!("pipeline {}\n", env!("CARGO_PKG_VERSION"));

@@ -17,19 +17,28 @@ try:
 except importlib.metadata.PackageNotFoundError:
     print(', no torch', end='')
 ";
+/// All in a line, the default one with a star.
+const PARTITIONS: &str = "sinfo --noheader --format=%P | sort -u | paste -s -d ' '";
 
 pub(super) fn findings() -> [Finding; 2] {
     [slurm(), python("python3")]
 }
 
 fn slurm() -> Finding {
-    match said("sbatch", &["--version"]) {
-        Some(version) => Finding::ok(
+    let Some(version) = said("sbatch", &["--version"]) else {
+        return Finding::ok("Slurm", "no sbatch", "studies run on this machine only");
+    };
+    match said("sh", &["-c", PARTITIONS]) {
+        Some(partitions) => Finding::ok(
             "Slurm",
-            version,
-            "jobs with the same cache folder share their results",
+            format!("{version}, partitions {partitions}"),
+            "`pipeline submit` has the cluster run a study (doc/cluster.md)",
         ),
-        None => Finding::ok("Slurm", "no sbatch", "studies run on this machine only"),
+        None => Finding::note(
+            "Slurm",
+            format!("{version}, but `sinfo` names no partition"),
+            "nothing can be submitted from here now",
+        ),
     }
 }
 
