@@ -1,7 +1,7 @@
 //! Curves and weights from other programs. Each function is a fuzz target, and the tests of `runs` replay its corpus:
 //! whatever the bytes are, what comes back is a value that can be written and read again, or an error.
 
-use runs::{Logged, Record, Run, weights};
+use runs::{LogError, Logged, Record, Run, weights};
 use serde_json::{Value, json};
 
 /// What studies say of a file, from the plainest to all that can be said.
@@ -12,7 +12,7 @@ fn sayings() -> Vec<Value> {
                "ignore": ["epoch"], "counted_from": 0}),
         json!({"columns": {"validation_loss": "eval_loss", "validation_accuracy": "eval_accuracy"},
                "ignore": ["epoch", "grad_norm", "eval_*", "*__M*N"]}),
-        json!({"columns": {"step": "epoch", "train_loss": "loss"}, "counted_in": "epochs", "counted_from": 0,
+        json!({"columns": {"step": "epoch", "train_loss": "loss", "loss": null}, "counted_in": "epochs", "counted_from": 0,
                "percent": true}),
         json!({"columns": {"step": "Step", "loss": "Value"}, "ignore": ["Wall time"], "counted_in": "examples"}),
         json!({"ignore": ["*"], "counted_in": "tokens", "tokens_per_example": 3}),
@@ -36,7 +36,7 @@ pub(crate) fn logged(bytes: &[u8]) {
         "settings": {"batch_size": 10, "learning_rate": 0.1, "seed": 0, "optimizer": {"sgd": {}}},
     }))
     .expect("what is said of a curve");
-    let contents = |_: &str| Ok::<_, String>(file.to_vec());
+    let contents = |_: &str| Ok::<_, LogError>(file.to_vec());
     let Ok(kept) = logged.read(contents) else {
         assert!(logged.preview(contents).is_err());
         return;

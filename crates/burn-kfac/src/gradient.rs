@@ -36,7 +36,7 @@ pub(crate) enum Kind {
 }
 
 /// Weight and bias gradients of one layer as burn keeps them.
-pub(crate) struct Taken {
+pub(crate) struct LayerGradient {
     weight: Weight,
     bias: Option<Tensor<1>>,
 }
@@ -71,7 +71,7 @@ impl Parameters {
     }
 
     /// Takes the gradients of the layer out of `gradients`.
-    pub(crate) fn take(&self, gradients: &mut GradientsParams) -> Result<Taken, Error> {
+    pub(crate) fn take(&self, gradients: &mut GradientsParams) -> Result<LayerGradient, Error> {
         let missing = |parameter| Error::NoGradient {
             layer: self.layer.clone(),
             parameter,
@@ -85,7 +85,7 @@ impl Parameters {
             None => None,
             Some(id) => Some(gradients.remove::<1>(id).ok_or_else(|| missing("bias"))?),
         };
-        Ok(Taken { weight, bias })
+        Ok(LayerGradient { weight, bias })
     }
 
     fn weights(&self) -> usize {
@@ -93,7 +93,7 @@ impl Parameters {
     }
 }
 
-impl Taken {
+impl LayerGradient {
     pub(crate) fn device(&self) -> Device {
         match &self.weight {
             Weight::Linear(weight) => weight.device(),
@@ -142,12 +142,12 @@ pub(crate) enum Ready {
 
 /// U of one layer.
 pub(crate) struct Preconditioned {
-    u: Where,
+    u: Placement,
     /// Of V; on a device, where looking would cost a transfer: assumed.
     pub(crate) gradient_was_finite: bool,
 }
 
-enum Where {
+enum Placement {
     /// U and <U, V>.
     Host(HostGradient, f64),
     /// U, and <U, V> of shape `[1]`.
@@ -162,7 +162,7 @@ impl Ready {
         }
     }
 
-    pub(crate) fn precondition(&self, of: &Parameters, taken: Taken) -> Preconditioned {
+    pub(crate) fn precondition(&self, of: &Parameters, taken: LayerGradient) -> Preconditioned {
         match self {
             Self::Host(inverse) => {
                 let v = HostGradient::new(of, taken);
@@ -170,14 +170,14 @@ impl Ready {
                 // Looked at only where something is wrong: U and V share the fate of <U, V>.
                 let gradient_was_finite = product.is_finite() || v.is_finite();
                 Preconditioned {
-                    u: Where::Host(u, product),
+                    u: Placement::Host(u, product),
                     gradient_was_finite,
                 }
             }
             Self::Device(inverse) => {
                 let both = DeviceGradient::new(of, taken).precondition(inverse);
                 Preconditioned {
-                    u: Where::Device(Box::new(both)),
+                    u: Placement::Device(Box::new(both)),
                     gradient_was_finite: true,
                 }
             }
@@ -190,16 +190,16 @@ impl Preconditioned {
     pub(crate) fn products(all: &[Self]) -> Vec<f64> {
         let on_device: Vec<Tensor<1>> = (all.iter())
             .filter_map(|one| match &one.u {
-                Where::Device(both) => Some(both.1.clone()),
-                Where::Host(..) => None,
+                Placement::Device(both) => Some(both.1.clone()),
+                Placement::Host(..) => None,
             })
             .collect();
         let read = (!on_device.is_empty()).then(|| host::data(Tensor::cat(on_device, 0)));
         let mut read = read.as_ref().map(host::values).unwrap_or_default().iter();
         all.iter()
             .map(|one| match &one.u {
-                Where::Host(_, product) => *product,
-                Where::Device(..) => {
+                Placement::Host(_, product) => *product,
+                Placement::Device(..) => {
                     f64::from(*read.next().expect("one product was read for each layer"))
                 }
             })
@@ -209,8 +209,8 @@ impl Preconditioned {
     /// Registers scale * U as the layer's gradients, for a scale of at most 1.
     pub(crate) fn put(self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
         match self.u {
-            Where::Host(u, _) => u.put(of, scale, gradients),
-            Where::Device(both) => both.0.put(of, scale, gradients),
+            Placement::Host(u, _) => u.put(of, scale, gradients),
+            Placement::Device(both) => both.0.put(of, scale, gradients),
         }
     }
 }
@@ -224,7 +224,7 @@ struct HostGradient {
 }
 
 impl HostGradient {
-    fn new(of: &Parameters, taken: Taken) -> Self {
+    fn new(of: &Parameters, taken: LayerGradient) -> Self {
         let device = taken.device();
         let bias = taken.bias.map(host::data);
         let bias = bias.as_ref().map(host::values);

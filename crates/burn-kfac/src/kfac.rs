@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::capture::{Arithmetic, Capture};
 use crate::error::Quantity;
-use crate::gradient::{Parameters, Preconditioned, Ready, Taken};
+use crate::gradient::{LayerGradient, Parameters, Preconditioned, Ready};
 use crate::settings::Settings;
 use crate::{Error, KroneckerFactors, Preconditioner, Symmetric, Tape};
 
@@ -238,7 +238,7 @@ impl Kfac {
         learning_rate: f64,
         gradients: &mut GradientsParams,
     ) -> Result<Step, Error> {
-        let taken: Vec<Taken> = self
+        let taken: Vec<LayerGradient> = self
             .layers
             .iter()
             .map(|layer| layer.parameters.take(gradients))
@@ -308,8 +308,8 @@ impl Kfac {
     }
 
     /// U of each layer.
-    fn multiply(&self, taken: Vec<Taken>) -> Vec<Preconditioned> {
-        let one = |(layer, taken): (&Layer, Taken)| {
+    fn multiply(&self, taken: Vec<LayerGradient>) -> Vec<Preconditioned> {
+        let one = |(layer, taken): (&Layer, LayerGradient)| {
             let inverse = layer
                 .inverse
                 .as_ref()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use crate::Error;
+use crate::error::{Error, Malformed};
 use crate::prepare::PARTS;
 
 /// A data set ready for training.
@@ -135,27 +135,25 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// [`Error::Format`] if the bytes are something else.
+    /// [`Error::NotADataSet`] if the bytes are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let wrong = |problem: String| Error::Format {
-            what: "data set",
-            problem,
-        };
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| wrong(error.to_string()))?;
+        Self::read(bytes).map_err(Error::NotADataSet)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        let tensors = SafeTensors::deserialize(bytes)?;
         let tensor = |name: &str, dtype: Dtype, rank: usize| {
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|error| wrong(error.to_string()))?;
+            let tensor = tensors.tensor(name)?;
             if tensor.dtype() != dtype || tensor.shape().len() != rank {
-                return Err(wrong(format!(
-                    "{name} is {:?} {:?}",
-                    tensor.dtype(),
-                    tensor.shape()
-                )));
+                return Err(Malformed::Array {
+                    name: name.to_owned(),
+                    numbers: tensor.dtype(),
+                    shape: tensor.shape().to_vec(),
+                });
             }
             Ok(tensor)
         };
-        let floats = |name: &str| -> Result<Vec<f32>, Error> {
+        let floats = |name: &str| -> Result<Vec<f32>, Malformed> {
             let tensor = tensor(name, Dtype::F32, 1)?;
             let (values, _) = tensor.data().as_chunks();
             Ok(values
@@ -168,17 +166,19 @@ impl Data {
             unreachable!("the rank was checked");
         };
         if mean.len() != channels || std.len() != channels || white.len() != 1 {
-            return Err(wrong(format!(
-                "mean, std and white do not fit {channels} channels"
-            )));
+            return Err(Malformed::Moments { channels });
         }
         let normalisation = Arc::new(Normalisation::new(&mean, &std, white[0]));
 
-        let part = |name: &str| -> Result<Part, Error> {
+        let part = |name: &str| -> Result<Part, Malformed> {
             let images = tensor(&format!("{name}.images"), Dtype::U8, 4)?;
             let labels = tensor(&format!("{name}.labels"), Dtype::U8, 1)?;
             if images.shape() != [labels.shape()[0], channels, height, width] {
-                return Err(wrong(format!("{name}.images is {:?}", images.shape())));
+                return Err(Malformed::Array {
+                    name: format!("{name}.images"),
+                    numbers: images.dtype(),
+                    shape: images.shape().to_vec(),
+                });
             }
             Ok(Part {
                 pixels: images.data().to_vec(),
@@ -192,10 +192,10 @@ impl Data {
             .flat_map(|part| &part.labels);
         let classes = labels.max().map_or(0, |highest| usize::from(*highest) + 1);
         if train.is_empty() || train.pixels.is_empty() || classes < 2 {
-            return Err(wrong(format!(
-                "{} training examples of {classes} classes are nothing to learn from",
-                train.len()
-            )));
+            return Err(Malformed::NothingToLearn {
+                examples: train.len(),
+                classes,
+            });
         }
         Ok(Self {
             channels,

@@ -3,6 +3,7 @@
 //! What has come in is kept in a partial file, so that a transfer that broke off, or was killed, goes on from there. The
 //! file is handed out only once it has the checksum; keeping it is the caller's business.
 
+mod unavailable;
 mod web;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use ureq::Body;
 use ureq::http::Response;
 
 use crate::Error;
+pub use unavailable::{Disconnected, Unavailable};
 use web::{NoAnswer, Web};
 
 /// Bytes of a file at most.
@@ -73,7 +75,6 @@ pub fn download(
     patience: Patience,
     observe: &mut dyn FnMut(Received),
 ) -> Result<File, Error> {
-    let failed = |problem: String| Error::download(url, problem);
     let disk = |error: io::Error| Error::Partial {
         file: partial.display().to_string(),
         error,
@@ -99,15 +100,15 @@ pub fn download(
             let length = file.metadata().map_err(disk)?.len();
             let read = file.take(PIECE as u64).read_to_end(&mut start);
             read.map_err(disk)?;
-            return Err(failed(match web_page(&start) {
-                Some(title) => format!(
-                    "the server sends a web page{title} and not the file; open the address in a browser to see what it \
-                     asks for"
-                ),
-                None => format!(
-                    "it is another file than the study means: {length} bytes with SHA-256 {found}, expected {sha256}"
-                ),
-            }));
+            let problem = match web_page(&start) {
+                Some(title) => Unavailable::WebPage { title },
+                None => Unavailable::Checksum {
+                    bytes: length,
+                    found,
+                    expected: sha256.to_owned(),
+                },
+            };
+            return Err(problem.at(url));
         }
     }
     unreachable!("the second time begins with nothing")
@@ -122,37 +123,33 @@ fn complete(
 ) -> Result<(), Error> {
     let (mut attempt, mut waited) = (0, Duration::ZERO);
     loop {
-        let problem = match fetch(web, url, partial, observe)? {
-            Came::Whole => return Ok(()),
-            Came::Broken(problem) => format!("the transfer breaks off again and again ({problem})"),
-            Came::Busy { status, after } => {
+        let came = fetch(web, url, partial, observe)?;
+        let kept = length(partial);
+        let problem = match came {
+            Transfer::Whole => return Ok(()),
+            Transfer::Broken(problem) => Unavailable::BreaksOff { problem, kept },
+            Transfer::Busy { status, after } => {
                 let wait = after.unwrap_or(Duration::from_secs(1 << attempt));
                 if wait > BUSY || waited + wait > BUSY_IN_ALL {
-                    return Err(Error::download(
-                        url,
-                        format!(
-                            "the server answers {status} and asks to come back in {} seconds",
-                            wait.as_secs()
-                        ),
-                    ));
+                    let later = Unavailable::ComeBack {
+                        status,
+                        seconds: wait.as_secs(),
+                    };
+                    return Err(later.at(url));
                 }
                 std::thread::sleep(wait);
                 waited += wait;
-                format!("the server answers {status} again and again")
+                Unavailable::Busy { status, kept }
             }
         };
         attempt += 1;
         if attempt > RESUMED {
-            let kept = match length(partial) {
-                0 => String::new(),
-                bytes => format!("; {bytes} bytes are kept, and a next run goes on from there"),
-            };
-            return Err(Error::download(url, problem + &kept));
+            return Err(problem.at(url));
         }
     }
 }
 
-/// The title of a web page, in brackets, if that is what begins so.
+/// The title of a web page, if that is what begins so; it may be empty.
 fn web_page(start: &[u8]) -> Option<String> {
     let start = String::from_utf8_lossy(start);
     let lower = start
@@ -178,14 +175,14 @@ fn web_page(start: &[u8]) -> Option<String> {
             .take(80)
             .collect()
     });
-    Some(title.map_or_else(String::new, |title| format!(" (\"{title}\")")))
+    Some(title.unwrap_or_default())
 }
 
 /// How one request came out, where it did not fail for good.
-enum Came {
+enum Transfer {
     Whole,
     /// It broke off, and may go on from there.
-    Broken(String),
+    Broken(Disconnected),
     /// The server asks to come back later; after so long, where it says so.
     Busy {
         status: String,
@@ -199,8 +196,7 @@ fn fetch(
     url: &str,
     partial: &Path,
     observe: &mut dyn FnMut(Received),
-) -> Result<Came, Error> {
-    let failed = |problem: String| Error::download(url, problem);
+) -> Result<Transfer, Error> {
     let disk = |error: io::Error| Error::Partial {
         file: partial.display().to_string(),
         error,
@@ -208,28 +204,32 @@ fn fetch(
     let there = length(partial);
     let response = match web.ask(url, there) {
         Ok(response) => response,
-        Err(NoAnswer::Broken(problem)) => return Ok(Came::Broken(problem)),
-        Err(NoAnswer::Final(problem)) => return Err(failed(problem)),
+        Err(NoAnswer::Broken(problem)) => return Ok(Transfer::Broken(problem)),
+        Err(NoAnswer::Final(problem)) => return Err(problem.at(url)),
     };
     let status = response.status();
     match status.as_u16() {
         200 | 206 => {}
         // All of it is there, or more than all: the checksum tells.
-        416 if there > 0 => return Ok(Came::Whole),
+        416 if there > 0 => return Ok(Transfer::Whole),
         429 | 502 | 503 | 504 => {
-            return Ok(Came::Busy {
+            return Ok(Transfer::Busy {
                 status: status.to_string(),
                 after: retry_after(&response),
             });
         }
-        _ => return Err(failed(format!("the server answers {status}"))),
+        _ => {
+            let status = status.to_string();
+            return Err(Unavailable::Answer { status }.at(url));
+        }
     }
     let goes_on = there > 0 && status == 206 && starts_at(&response) == Some(there);
     let begin = if goes_on { there } else { 0 };
     let length: Option<u64> = header(&response, "Content-Length").and_then(|n| n.parse().ok());
     let of = length.map(|length| begin.saturating_add(length));
+    let too_large = || Unavailable::TooLarge { limit: LIMIT }.at(url);
     if of.is_some_and(|of| of > LIMIT) {
-        return Err(failed(format!("larger than {LIMIT} bytes")));
+        return Err(too_large());
     }
     let mut file = File::options()
         .create(true)
@@ -242,17 +242,17 @@ fn fetch(
     loop {
         observe(Received { bytes, of });
         match reader.read(&mut piece) {
-            Ok(0) if of.is_none_or(|of| of == bytes) => return Ok(Came::Whole),
-            Ok(0) => return Ok(Came::Broken("the connection was closed".to_owned())),
+            Ok(0) if of.is_none_or(|of| of == bytes) => return Ok(Transfer::Whole),
+            Ok(0) => return Ok(Transfer::Broken(Disconnected::Closed)),
             Ok(read) => {
                 file.write_all(&piece[..read]).map_err(disk)?;
                 bytes += read as u64;
                 if bytes > LIMIT {
-                    return Err(failed(format!("larger than {LIMIT} bytes")));
+                    return Err(too_large());
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Ok(Came::Broken(web.in_words(&error))),
+            Err(error) => return Ok(Transfer::Broken(web.of_reading(&error))),
         }
     }
 }

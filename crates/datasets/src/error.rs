@@ -1,16 +1,16 @@
 //! What can go wrong in this crate.
 
+use safetensors::{Dtype, SafeTensorError};
+
+use crate::download::Unavailable;
+use crate::source::Unfit;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A setting has a value that means nothing.
-    #[error("{setting}: {problem}")]
-    Setting {
-        /// Dotted path of the setting.
-        setting: &'static str,
-        /// What is wrong with its value.
-        problem: String,
-    },
+    /// A data set of no training images.
+    #[error("train: must be at least 1")]
+    NothingToTrainOn,
     /// The parts of a split need more examples than there are.
     #[error("{parts}: {wanted} images are asked for, and the source has {available}")]
     SplitTooLarge {
@@ -38,8 +38,8 @@ pub enum Error {
     File {
         /// Its name.
         file: String,
-        /// What is wrong with it, and what was expected.
-        problem: String,
+        /// What is wrong with it.
+        problem: Unfit,
     },
     /// A file cannot be downloaded.
     #[error("{url}: {problem}")]
@@ -47,7 +47,7 @@ pub enum Error {
         /// Its address.
         url: String,
         /// What went wrong, and what to do.
-        problem: String,
+        problem: Unavailable,
     },
     /// What has come in of a download cannot be kept.
     #[error("cannot write `{file}`")]
@@ -58,28 +58,42 @@ pub enum Error {
         #[source]
         error: std::io::Error,
     },
-    /// Bytes that are not what they should be.
-    #[error("not a {what}: {problem}")]
-    Format {
-        /// What the bytes should have been.
-        what: &'static str,
-        /// What is wrong with them.
-        problem: String,
-    },
+    /// A source's test images have another size than those to train on.
+    #[error("test images have another size than those to train on")]
+    TwoSizes,
+    /// Bytes that are read as a data set are something else.
+    #[error("not a data set: {0}")]
+    NotADataSet(Malformed),
 }
 
-impl Error {
-    pub(crate) fn download(url: &str, problem: String) -> Self {
-        Self::Download {
-            url: url.to_owned(),
-            problem,
-        }
-    }
-
-    pub(crate) fn setting(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self::Setting {
-            setting,
-            problem: problem.into(),
-        }
-    }
+/// What is wrong with the bytes of a data set.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// They are no safetensors file, or an array of a data set is not in it.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// An array of a data set has another shape, or other numbers.
+    #[error("{name} is {numbers:?} {shape:?}")]
+    Array {
+        /// The array.
+        name: String,
+        /// Its numbers.
+        numbers: Dtype,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A data set does not say what the bytes of its images mean.
+    #[error("mean, std and white do not fit {channels} channels")]
+    Moments {
+        /// Channels of its images.
+        channels: usize,
+    },
+    /// A data set has no training images, or one class of them.
+    #[error("{examples} training examples of {classes} classes are nothing to learn from")]
+    NothingToLearn {
+        /// How many there are.
+        examples: usize,
+        /// Of how many classes.
+        classes: usize,
+    },
 }

@@ -12,7 +12,7 @@ mod source;
 mod split;
 
 pub use data::{Data, Normalisation, Part};
-pub use download::{Patience, Received, download};
-pub use error::Error;
+pub use download::{Disconnected, Patience, Received, Unavailable, download};
+pub use error::{Error, Malformed};
 pub use prepare::{DatasetSettings, prepare};
-pub use source::{Files, Source};
+pub use source::{Files, Source, Unfit, Unread};

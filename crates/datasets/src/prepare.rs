@@ -36,14 +36,14 @@ pub struct DatasetSettings {
 /// # Errors
 ///
 /// [`Error::NoFile`] and [`Error::File`] for files that are not what the source needs, [`Error::SplitTooLarge`] if it
-/// has too few images, [`Error::Setting`] and [`Error::OneClass`] if there is nothing to learn.
+/// has too few images, [`Error::NothingToTrainOn`] and [`Error::OneClass`] if there is nothing to learn.
 ///
 /// # Panics
 ///
 /// If the data that this crate holds is damaged.
 pub fn prepare(settings: &DatasetSettings, files: &Files) -> Result<Vec<u8>, Error> {
     if settings.train == 0 {
-        return Err(Error::setting("train", "must be at least 1"));
+        return Err(Error::NothingToTrainOn);
     }
     let pools = settings.source.read(files)?;
     let stream = |index| Stream::new(settings.split_seed, Purpose::Split, index);
@@ -70,10 +70,7 @@ pub fn prepare(settings: &DatasetSettings, files: &Files) -> Result<Vec<u8>, Err
                     == (images.channels, images.height, images.width)
             };
             if !same(own) {
-                return Err(Error::Format {
-                    what: "data set",
-                    problem: "test images have another size than those to train on".to_owned(),
-                });
+                return Err(Error::TwoSizes);
             }
             [
                 images.gather(&train),

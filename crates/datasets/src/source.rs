@@ -9,6 +9,7 @@ mod idx;
 mod mat;
 mod pickle;
 mod svhn;
+mod unfit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+pub use pickle::Unread;
+pub use unfit::Unfit;
 
 /// A source's files: contents by the names that their makers gave them.
 pub type Files = BTreeMap<String, Arc<Vec<u8>>>;
@@ -82,12 +85,4 @@ fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], Error> {
         file: name.to_owned(),
     })?;
     Ok(file)
-}
-
-/// What is wrong with a file.
-fn wrong(file: &str, problem: impl Into<String>) -> Error {
-    Error::File {
-        file: file.to_owned(),
-        problem: problem.into(),
-    }
 }

@@ -213,7 +213,7 @@ fn another_file_than_the_expected_one_is_refused_and_not_kept() {
     // From `printf hello | sha256sum`.
     let found = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     let expected = format!(
-        "{}: it is another file than the study means: 5 bytes with SHA-256 {found}, expected {SHA256}",
+        "{}: checksum mismatch: 5 bytes with SHA-256 {found}, expected {SHA256}",
         server.url
     );
     assert_eq!(error, expected);

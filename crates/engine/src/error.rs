@@ -108,7 +108,7 @@ pub enum Error {
     #[error("the study cannot be frozen: {why}")]
     CannotFreeze {
         /// Why not.
-        why: String,
+        why: Unfrozen,
     },
     /// A plan is carried out by the program that froze it and by no other.
     #[error(
@@ -177,7 +177,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// Why not.
-        why: &'static str,
+        why: UnfitInput,
     },
     /// An input file is not what it was when the run started.
     #[error("the input `{}` changed while the study ran; run it again", path.display())]
@@ -218,4 +218,49 @@ impl Error {
             source,
         }
     }
+}
+
+/// Why a study cannot be handed to other machines.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfrozen {
+    /// A frozen plan is for other machines, and there is no remote that they see.
+    #[error("there is no remote")]
+    NoRemote,
+    /// A frozen plan is put into the remote.
+    #[error("the remote {remote} cannot be written ({why})")]
+    ReadOnly {
+        /// The remote.
+        remote: String,
+        /// What it says.
+        why: String,
+    },
+    /// A plan is never replaced.
+    #[error("there is a plan {plan} already")]
+    Exists {
+        /// The plan.
+        plan: String,
+    },
+}
+
+/// Why what is at a path cannot be read as an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitInput {
+    /// The path of an input has a `*`, and there is no such file.
+    #[error("no file fits this pattern")]
+    NoFileFits,
+    /// A link in an input folder leads to a folder above it, so that the input has no end.
+    #[error("it links to a folder that it is in")]
+    LinksToItsFolder,
+    /// A link leads to what is not there.
+    #[error("it links to nothing")]
+    LinksToNothing,
+    /// A name in an input folder is not UTF-8.
+    #[error("its name is not UTF-8")]
+    NotUtf8,
+    /// An input folder has more files than is sensible.
+    #[error("an input has at most a million files")]
+    TooManyFiles,
+    /// An input is a socket, a device or the like.
+    #[error("it is neither a file nor a folder")]
+    NeitherFileNorFolder,
 }

@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::{Digest, Error, Store};
+use crate::{Digest, Error, Store, UnfitInput};
 
 /// What programs leave in folders and nobody means.
 const LEFT_OUT: [&str; 4] = [".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store"];
@@ -51,7 +51,7 @@ pub(crate) fn there(path: &Path) -> Result<There, Error> {
     if let Some(pattern) = pattern(path) {
         let found = fitting(path, &pattern)?;
         if found.is_empty() {
-            return Err(unfit(path, "no file fits this pattern"));
+            return Err(unfit(path, UnfitInput::NoFileFits));
         }
         return Ok(There::Folder(found));
     }
@@ -140,14 +140,14 @@ fn descend(
     let here = folder.join(path);
     let own = fs::canonicalize(&here).map_err(reading(&here))?;
     if above.contains(&own) {
-        return Err(unfit(&here, "it links to a folder that it is in"));
+        return Err(unfit(&here, UnfitInput::LinksToItsFolder));
     }
     above.push(own);
     for entry in fs::read_dir(&here).map_err(reading(&here))? {
         let name = entry.map_err(reading(&here))?.file_name();
         let inside = here.join(&name);
         let Some(name) = name.to_str() else {
-            return Err(unfit(&inside, "its name is not UTF-8"));
+            return Err(unfit(&inside, UnfitInput::NotUtf8));
         };
         if LEFT_OUT.contains(&name) {
             continue;
@@ -176,7 +176,7 @@ fn add(
 ) -> Result<(), Error> {
     regular(&path, metadata)?;
     if found.len() == MOST {
-        return Err(unfit(&path, "an input has at most a million files"));
+        return Err(unfit(&path, UnfitInput::TooManyFiles));
     }
     found.push(Entry {
         name,
@@ -191,7 +191,7 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     if metadata.is_file() {
         return Ok(());
     }
-    Err(unfit(path, "it is neither a file nor a folder"))
+    Err(unfit(path, UnfitInput::NeitherFileNorFolder))
 }
 
 /// The part of a path from its first `*` on, in words; none where there is no `*`, or a file is really called so.
@@ -266,7 +266,7 @@ fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| match source.kind() {
         ErrorKind::NotFound if path.symlink_metadata().is_ok() => {
-            unfit(&path, "it links to nothing")
+            unfit(&path, UnfitInput::LinksToNothing)
         }
         ErrorKind::NotFound => Error::NoInputFile { path },
         _ => Error::Io {
@@ -277,7 +277,7 @@ fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     }
 }
 
-fn unfit(path: &Path, why: &'static str) -> Error {
+fn unfit(path: &Path, why: UnfitInput) -> Error {
     Error::UnfitInput {
         path: path.to_owned(),
         why,

@@ -52,7 +52,7 @@ pub use address::mask_users;
 pub use checkpoints::{Checkpoint, CheckpointName, CheckpointPolicy, Interrupted, Keep};
 pub use clock::utc;
 pub use digest::{Digest, NotADigest};
-pub use error::Error;
+pub use error::{Error, UnfitInput, Unfrozen};
 pub use event::{Event, Progress};
 pub use folders::input_exists;
 pub use frozen::{FreezeOptions, Frozen, FrozenInput, Pack, PlanId, freeze};

@@ -21,6 +21,7 @@
 mod dispatch;
 mod elsewhere;
 mod node;
+mod outcomes;
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use std::time::{Duration, Instant};
 use elsewhere::Elsewhere;
 use node::{Need, Node, Ready, State};
 
-use crate::history::{Entry, History};
-use crate::journal::{Journal, Line};
+use crate::history::History;
+use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::pool::{Opening, Pool, Said, WorkerId};
 use crate::remote::io;
@@ -40,7 +41,7 @@ use crate::resolve::{self, Resolver, Unresolved};
 use crate::run::Known;
 use crate::{
     Digest, Error, Event, Graph, Options, Outcome, Record, StageId, Store, Summary, Verdict,
-    end_of_log, manifest,
+    manifest,
 };
 
 /// How often the interrupt flag is looked at, at least.
@@ -48,8 +49,6 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long stages that run may go on after an interrupt. One that keeps checkpoints may end the step that it is in,
 /// however long that takes: whoever cannot wait interrupts again.
 const LAST_MOMENT: Duration = Duration::from_secs(3);
-/// How often an output may get lost within one run before its stage counts as failed.
-const LOSSES: u8 = 3;
 
 /// What the scheduler is told.
 pub(crate) enum Heard {
@@ -378,156 +377,5 @@ impl<'a> Scheduler<'a> {
             }
         }
         Ok(true)
-    }
-
-    /// A stage has its result: cached, or it ran.
-    fn settle(&mut self, id: StageId, record: Arc<Record>, ran: bool) {
-        let event = if ran {
-            Event::Finished {
-                stage: id,
-                seconds: record.provenance.seconds,
-                notes: record.notes.clone(),
-            }
-        } else {
-            Event::Cached { stage: id }
-        };
-        self.journal_result(id, &record, ran);
-        let node = self.node(id);
-        // One that ran before is not cached because it was looked at again.
-        let news = ran || !node.ran;
-        let changed = node
-            .record
-            .as_ref()
-            .is_some_and(|old| old.outputs != record.outputs);
-        node.ran |= ran;
-        node.state = State::Settled;
-        node.record = Some(record);
-        if news {
-            self.emit(event);
-        }
-        for &reader in self.graph.readers(id) {
-            self.node(reader).unsettled -= 1;
-            self.todo.push_back(reader);
-            if changed {
-                self.node(reader).stale = true;
-                if self.node(reader).state == State::Settled {
-                    self.unsettle(reader);
-                }
-            }
-        }
-    }
-
-    fn journal_result(&mut self, id: StageId, record: &Record, ran: bool) {
-        let name = &self.graph.stage(id).name;
-        let known = |entry: &Entry| entry.key == record.key;
-        if !ran && self.history.get(name).is_some_and(known) {
-            return;
-        }
-        let (stage, key) = (name.clone(), record.key);
-        self.journal.note(&if ran {
-            Line::Ran {
-                stage,
-                key,
-                seconds: record.provenance.seconds,
-            }
-        } else {
-            Line::Cached { stage, key }
-        });
-    }
-
-    fn unsettle(&mut self, id: StageId) {
-        self.node(id).state = State::Waiting;
-        for &reader in self.graph.readers(id) {
-            self.node(reader).unsettled += 1;
-        }
-        self.todo.push_back(id);
-    }
-
-    /// The output of a settled stage is lost and something needs it.
-    fn make_again(&mut self, id: StageId) {
-        let node = self.node(id);
-        if node.state != State::Settled {
-            return;
-        }
-        node.need = node.need.max(Need::Contents);
-        node.losses += 1;
-        let lost_again = node.losses > LOSSES;
-        self.unsettle(id);
-        if lost_again {
-            self.fail(
-                id,
-                "its output is lost again each time that it is made".to_owned(),
-                None,
-            );
-        }
-    }
-
-    /// Takes a ready or running stage back to where its inputs are looked at anew.
-    fn wait_again(&mut self, id: StageId) {
-        self.node(id).state = State::Waiting;
-        self.todo.push_back(id);
-        self.dismiss_followers(id);
-    }
-
-    /// Those that followed a stage look for themselves.
-    fn dismiss_followers(&mut self, id: StageId) {
-        let Some((_, key)) = self.nodes[id.index()].manifest else {
-            return;
-        };
-        for follower in self.followers.remove(&key).unwrap_or_default() {
-            if self.node(follower).state == State::Ready {
-                self.node(follower).state = State::Waiting;
-                self.todo.push_back(follower);
-            }
-        }
-    }
-
-    fn fail(&mut self, id: StageId, error: String, key: Option<Digest>) {
-        let log = key.map(|key| self.store.log_path(key));
-        let tail = log.as_deref().map(end_of_log).unwrap_or_default();
-        let node = self.node(id);
-        node.state = State::Failed;
-        node.error = Some(error.clone());
-        self.journal.note(&Line::Failed {
-            stage: self.graph.stage(id).name.clone(),
-            error: error.clone(),
-        });
-        self.emit(Event::Failed {
-            stage: id,
-            error,
-            log,
-            tail,
-        });
-        self.stopping |= !self.options.keep_going;
-        let mut skipped = self.graph.readers(id).to_vec();
-        while let Some(reader) = skipped.pop() {
-            // One that is running has what it needs; one that is settled has its result.
-            if matches!(
-                self.node(reader).state,
-                State::Waiting | State::Ready | State::Fetching | State::Elsewhere | State::Left
-            ) {
-                if self.leads(reader) {
-                    self.dismiss_followers(reader);
-                }
-                self.node(reader).state = State::Skipped(id);
-                self.emit(Event::Skipped {
-                    stage: reader,
-                    because: id,
-                });
-                skipped.extend_from_slice(self.graph.readers(reader));
-            }
-        }
-    }
-
-    /// Whether a stage is the ready one of its key that others follow.
-    fn leads(&self, id: StageId) -> bool {
-        let node = &self.nodes[id.index()];
-        let leads = |key: &Digest| {
-            self.followers
-                .get(key)
-                .is_some_and(|followers| !followers.contains(&id))
-        };
-        matches!(node.state, State::Ready | State::Elsewhere | State::Left)
-            && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
     }
 }

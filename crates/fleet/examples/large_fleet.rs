@@ -4,6 +4,10 @@
 
 #[path = "../tests/simulation/chance.rs"]
 mod chance;
+#[path = "../tests/simulation/clock.rs"]
+mod clock;
+#[path = "../tests/simulation/faults.rs"]
+mod faults;
 #[path = "../tests/simulation/store.rs"]
 mod store;
 #[path = "../tests/simulation/world.rs"]
@@ -11,7 +15,8 @@ mod world;
 
 use std::time::Instant;
 
-use world::{Faults, World};
+use faults::Faults;
+use world::World;
 
 fn main() {
     let numbers: Vec<u32> = std::env::args()

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 pub use member::Member;
 pub use message::{Beat, Claim, CopyId, Failure, Fate, Held, Reply, Request};
-pub use verdict::{Out, Stand, Ticket, Verdict};
+pub use verdict::{Out, StageStatus, Ticket, Verdict};
 
 /// A beat must have been read so often, unchanged, before its copy counts as gone.
 pub const READS: u32 = 3;

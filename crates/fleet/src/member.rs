@@ -9,9 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::stage::{Flying, Stage, Step};
+use crate::stage::{InFlight, Stage, Step};
 use crate::watch::Watch;
-use crate::{Beat, CopyId, Failure, Held, Out, Reply, Request, Stand, Terms, Ticket, Verdict};
+use crate::{
+    Beat, CopyId, Failure, Held, Out, Reply, Request, StageStatus, Terms, Ticket, Verdict,
+};
 
 /// First and longest pause before a request is made again whose reply is lost.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -40,7 +42,7 @@ pub struct Member<K> {
     listed: HashMap<K, usize>,
     waiting: BTreeSet<K>,
     queued: Vec<K>,
-    flying: HashMap<Ticket, Flying<Request<K>>>,
+    in_flight: HashMap<Ticket, InFlight<Request<K>>>,
     timers: BTreeSet<(Duration, Ticket)>,
     tickets: u64,
     out: VecDeque<Out<K>>,
@@ -81,7 +83,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
             listed: HashMap::new(),
             waiting: BTreeSet::new(),
             queued: Vec::new(),
-            flying: HashMap::new(),
+            in_flight: HashMap::new(),
             timers: BTreeSet::new(),
             tickets: 0,
             out: VecDeque::new(),
@@ -109,13 +111,13 @@ impl<K: Copy + Ord + Hash> Member<K> {
     }
 
     /// How a stage stands. Asks nobody.
-    pub fn stand(&self, stage: K) -> Stand {
+    pub fn status(&self, stage: K) -> StageStatus {
         if self.known.contains(&stage) {
-            Stand::Done
+            StageStatus::Done
         } else if self.is_listed(stage) || self.waiting.contains(&stage) {
-            Stand::Busy
+            StageStatus::Busy
         } else {
-            Stand::Free
+            StageStatus::Free
         }
     }
 
@@ -233,7 +235,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
 
     /// Whether no request is under way.
     pub fn is_quiet(&self) -> bool {
-        self.flying.is_empty() && self.out.is_empty()
+        self.in_flight.is_empty() && self.out.is_empty()
     }
 
     /// Whether no other copy of the run was seen alive that may be so still. Of a lasting run there may always be one.
@@ -272,10 +274,10 @@ impl<K: Copy + Ord + Hash> Member<K> {
             && until <= now
         {
             self.timers.pop_first();
-            let Some(flying) = self.flying.get(&ticket) else {
+            let Some(in_flight) = self.in_flight.get(&ticket) else {
                 continue;
             };
-            if flying.sent {
+            if in_flight.sent {
                 self.lost(now, ticket);
             } else {
                 self.fly(now, ticket);
@@ -295,17 +297,17 @@ impl<K: Copy + Ord + Hash> Member<K> {
             self.lost(now, ticket);
             return;
         }
-        let Some(flying) = self.flying.remove(&ticket) else {
+        let Some(in_flight) = self.in_flight.remove(&ticket) else {
             return;
         };
-        self.timers.remove(&(flying.until, ticket));
+        self.timers.remove(&(in_flight.until, ticket));
         // A store that is full gives what it has: it is back once it takes something.
         let wrote = matches!(reply, Reply::Created | Reply::Exists);
         if wrote && self.outage.take().is_some() {
             self.verdict(Verdict::Reachable);
             self.make_again(now);
         }
-        match flying.request {
+        match in_flight.request {
             Request::Beat(_) => {
                 self.writing = false;
                 if !self.introduced && !self.reading {
@@ -324,7 +326,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
 
     /// The reply to a request is lost: it is made again after a pause.
     fn lost(&mut self, now: Duration, ticket: Ticket) {
-        if !self.flying.contains_key(&ticket) {
+        if !self.in_flight.contains_key(&ticket) {
             return;
         }
         if self.outage.is_none() {
@@ -339,18 +341,21 @@ impl<K: Copy + Ord + Hash> Member<K> {
             }
         };
         self.outage = Some(pause);
-        let flying = self.flying.get_mut(&ticket).expect("it was there just now");
-        self.timers.remove(&(flying.until, ticket));
-        flying.sent = false;
-        flying.until = now + pause;
-        self.timers.insert((flying.until, ticket));
-        if matches!(flying.request, Request::Beats(_)) {
+        let in_flight = self
+            .in_flight
+            .get_mut(&ticket)
+            .expect("it was there just now");
+        self.timers.remove(&(in_flight.until, ticket));
+        in_flight.sent = false;
+        in_flight.until = now + pause;
+        self.timers.insert((in_flight.until, ticket));
+        if matches!(in_flight.request, Request::Beats(_)) {
             for watch in &mut self.watches {
                 watch.interrupted(now);
             }
         }
         if let Request::Look(stage) | Request::Claim(stage, ..) | Request::ReadClaim(stage, _) =
-            flying.request
+            in_flight.request
         {
             self.go_on_alone(stage);
         }
@@ -358,10 +363,11 @@ impl<K: Copy + Ord + Hash> Member<K> {
 
     /// The store answers again: what was to be asked later is asked now.
     fn make_again(&mut self, now: Duration) {
-        let waits = |(&ticket, it): (&Ticket, &Flying<Request<K>>)| {
+        let waits = |(&ticket, it): (&Ticket, &InFlight<Request<K>>)| {
             (!it.sent).then_some((it.until, ticket))
         };
-        let mut waiting: Vec<(Duration, Ticket)> = self.flying.iter().filter_map(waits).collect();
+        let mut waiting: Vec<(Duration, Ticket)> =
+            self.in_flight.iter().filter_map(waits).collect();
         waiting.sort_unstable();
         for (until, ticket) in waiting {
             self.timers.remove(&(until, ticket));
@@ -419,28 +425,28 @@ impl<K: Copy + Ord + Hash> Member<K> {
     fn send(&mut self, now: Duration, request: Request<K>) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let flying = Flying {
+        let in_flight = InFlight {
             request,
             until: now,
             sent: false,
         };
-        self.flying.insert(ticket, flying);
+        self.in_flight.insert(ticket, in_flight);
         self.fly(now, ticket);
         ticket
     }
 
     fn fly(&mut self, now: Duration, ticket: Ticket) {
-        let Some(flying) = self.flying.get_mut(&ticket) else {
+        let Some(in_flight) = self.in_flight.get_mut(&ticket) else {
             return;
         };
-        let patience = match flying.request {
+        let patience = match in_flight.request {
             Request::Publish(_) => self.terms.patience * 10,
             _ => self.terms.patience,
         };
-        flying.sent = true;
-        flying.until = now + patience;
-        self.timers.insert((flying.until, ticket));
+        in_flight.sent = true;
+        in_flight.until = now + patience;
+        self.timers.insert((in_flight.until, ticket));
         self.out
-            .push_back(Out::Request(ticket, flying.request.clone()));
+            .push_back(Out::Request(ticket, in_flight.request.clone()));
     }
 }

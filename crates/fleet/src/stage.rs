@@ -75,7 +75,7 @@ pub(crate) struct Stage {
 
 /// A request on its way.
 #[derive(Debug)]
-pub(crate) struct Flying<R> {
+pub(crate) struct InFlight<R> {
     pub(crate) request: R,
     /// When it counts as lost; or, if it is not on its way, when it is made again.
     pub(crate) until: Duration,

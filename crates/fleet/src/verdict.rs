@@ -72,7 +72,7 @@ pub enum Verdict<K> {
 
 /// How a stage stands, as far as the beats say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stand {
+pub enum StageStatus {
     /// Nobody has it.
     Free,
     /// Another copy has it.

@@ -35,8 +35,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "PIPELINE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// What is behind the cache and other machines see, too: a folder, or an object store such as `s3://BUCKET/PREFIX`.
-    /// What it holds is not computed again, and results go there [default: the site file's, or none]
+    /// A store behind the cache that other machines use too: a folder, or an object store such as `s3://BUCKET/PREFIX`.
+    /// Results that it has are not computed again, and new results are copied to it [default: the site file's, or none]
     #[arg(long, global = true, value_name = "DIR|URL")]
     pub(crate) remote: Option<PathBuf>,
 
@@ -76,15 +76,15 @@ pub(crate) enum Command {
     Report(Report),
     /// Write curves and tables as CSV, Parquet or safetensors
     Export(Export),
-    /// Have a cluster run a study: as many tasks as it takes, all on one remote
+    /// Submit a study to a cluster with Slurm: as many tasks as it takes, all on one remote
     ///
-    /// The study is frozen in the remote, and an array of tasks is submitted to Slurm that carry it out together; then
-    /// one job that makes the tables and draws the report. What the tasks ask for is in the site file (`slurm`). Submit
+    /// The study is frozen in the remote. An array of tasks carries it out together, and one last job makes the tables and
+    /// draws the report. What the tasks ask for is in the site file (`slurm`). Submit
     /// again after an edit, or after failures: only what is missing is run.
     Submit(slurm::Submit),
     /// Take a submitted study out of the queue of the cluster, and end its tasks
     Cancel(slurm::Cancel),
-    /// Show which runs use the cache now, and how the last runs ended; or how a submitted study is
+    /// Show which runs use the cache now, and how the last runs ended; or how far a submitted study is
     Status(slurm::Status),
     /// Show the log of a stage
     Logs(cache::Logs),
@@ -213,7 +213,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(crate) reports: PathBuf,
 
-    /// Draw the page of what there is from the start of the run on, not after two minutes
+    /// Draw the page of what there is so far from the start of the run on, not only after two minutes
     #[arg(long, overrides_with = "no_live", conflicts_with = "plan")]
     pub(crate) live: bool,
 
@@ -277,7 +277,7 @@ pub(crate) struct Plan {
     #[arg(long, conflicts_with_all = ["json", "verbose"])]
     pub(crate) freeze: bool,
 
-    /// With --freeze: what is to train the study [default: the device of this machine or of its site file]
+    /// With --freeze: the device that is to train the study [default: the device of this machine or of its site file]
     #[arg(long, value_name = "DEVICE", requires = "freeze",
         value_parser = PossibleValuesParser::new(["cpu", "cuda", "wgpu"]))]
     pub(crate) device: Option<String>,

@@ -3,10 +3,10 @@
 //! takes of the processors.
 
 use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -74,7 +74,28 @@ pub(crate) enum News {
         cpu_seconds: f64,
     },
     /// No page is drawn any more in this run.
-    Failed { error: String },
+    Failed { error: NotDrawn },
+}
+
+/// Why the page of what there is so far is not drawn.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotDrawn {
+    /// The process that draws a page so far does not start, or cannot be read from.
+    #[error("no process for it: {0}")]
+    Process(#[from] io::Error),
+    /// The process that draws a page so far ends without one.
+    #[error("{said} ({status})")]
+    Ended {
+        /// What it wrote.
+        said: String,
+        status: ExitStatus,
+    },
+    /// The process that draws a page so far is of another build.
+    #[error("its process does not speak as this one: {0}")]
+    Protocol(#[from] serde_json::Error),
+    /// A page so far cannot be written.
+    #[error("cannot write `{}`: {error}", path.display())]
+    Page { path: PathBuf, error: io::Error },
 }
 
 /// What a run's pages are drawn of.
@@ -249,9 +270,8 @@ fn draw(
     subject: &Subject<'_>,
     control: &Control,
     reload: u64,
-) -> Result<Option<(Answer, Vec<PathBuf>)>, String> {
-    let in_words = |error: std::io::Error| error.to_string();
-    let mut child = Command::new(std::env::current_exe().map_err(in_words)?)
+) -> Result<Option<(Answer, Vec<PathBuf>)>, NotDrawn> {
+    let mut child = Command::new(std::env::current_exe()?)
         .arg("draw")
         .env("RAYON_NUM_THREADS", "1")
         .stdin(Stdio::piped())
@@ -259,8 +279,7 @@ fn draw(
         .stderr(Stdio::piped())
         // A Ctrl-C at the terminal is the engine's to handle.
         .process_group(0)
-        .spawn()
-        .map_err(in_words)?;
+        .spawn()?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let mut state = control.lock();
     if state.stopped {
@@ -278,14 +297,14 @@ fn draw(
         command: &command,
         reload,
     };
-    let order = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
+    let order = serde_json::to_vec(&order)?;
     if let Some(mut stdin) = stdin {
         // It reads all of it before it writes anything; if it is gone, its end says why.
         let _ = stdin.write_all(&order);
     }
     let (mut answer, mut wrote) = (Vec::new(), String::new());
     if let Some(mut stdout) = stdout {
-        stdout.read_to_end(&mut answer).map_err(in_words)?;
+        stdout.read_to_end(&mut answer)?;
     }
     if let Some(mut stderr) = stderr {
         let _ = stderr.read_to_string(&mut wrote);
@@ -298,15 +317,20 @@ fn draw(
     drop(state);
     match ended {
         Some(Ok(status)) if status.success() => {}
-        Some(Ok(status)) => return Err(format!("{} ({status})", wrote.trim_end())),
-        Some(Err(error)) => return Err(error.to_string()),
+        Some(Ok(status)) => {
+            let said = wrote.trim_end().to_owned();
+            return Err(NotDrawn::Ended { said, status });
+        }
+        Some(Err(error)) => return Err(error.into()),
         None => return Ok(None),
     }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+    let answer: Answer = serde_json::from_slice(&answer)?;
     let mut paths = Vec::new();
     for page in &answer.pages {
         let path = subject.folder.join(format!("{}.html", page.name));
-        replace(&path, page.html.as_bytes())?;
+        if let Err(error) = replace(&path, page.html.as_bytes()) {
+            return Err(NotDrawn::Page { path, error });
+        }
         paths.push(path);
     }
     Ok(Some((answer, paths)))

@@ -25,7 +25,7 @@ pub mod weights;
 pub use curve::{Columns, Correct, Curvature, Curve, GradientNoise, Updates};
 pub use error::{Error, Malformed};
 pub use keys::keys_of;
-pub use logged::{Kept, Logged};
+pub use logged::{Kept, LogError, LogProblem, Logged};
 pub use metric::{Evaluation, Metric, Part};
 pub use moment::{Moment, epochs_to_steps};
 pub use outcome::Outcome;

@@ -3,6 +3,7 @@
 //! The columns are those of the study file's reference (`curves` of `command`); the bytes are those that a `train`
 //! stage would give for such a run (doc/design.md).
 
+mod error;
 mod json;
 mod number;
 mod separated;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{Curve, Evaluation, Metric, Outcome, Record, Updates};
+pub use error::{LogError, LogProblem};
 use table::{File, Pace, Row, Rows};
 
 /// A rate that falls below this share of the one before fell by a step of a schedule, not by a slow decay.
@@ -49,7 +51,7 @@ impl Logged {
     /// # Errors
     ///
     /// With the file and the line, if one is not of the format; and those of `contents`.
-    pub fn read<E: From<String>>(
+    pub fn read<E: From<LogError>>(
         &self,
         contents: impl Fn(&str) -> Result<Vec<u8>, E>,
     ) -> Result<Kept, E> {
@@ -61,7 +63,7 @@ impl Logged {
     /// # Errors
     ///
     /// As of [`read`](Self::read).
-    pub fn preview<E: From<String>>(
+    pub fn preview<E: From<LogError>>(
         &self,
         contents: impl Fn(&str) -> Result<Vec<u8>, E>,
     ) -> Result<Vec<String>, E> {
@@ -86,7 +88,7 @@ impl Logged {
         Ok(lines)
     }
 
-    fn rows<E: From<String>>(
+    fn rows<E: From<LogError>>(
         &self,
         contents: impl Fn(&str) -> Result<Vec<u8>, E>,
     ) -> Result<Rows, E> {
@@ -111,19 +113,23 @@ impl Logged {
         }
     }
 
-    fn curve(&self, rows: &Rows) -> Result<Kept, String> {
-        let path = self.paths().collect::<Vec<_>>().join(", ");
+    fn curve(&self, rows: &Rows) -> Result<Kept, LogError> {
+        let wrong = |problem| LogError {
+            path: self.paths().collect::<Vec<_>>().join(", "),
+            line: None,
+            problem,
+        };
         let steps = rows
             .keys()
             .last()
             .copied()
-            .ok_or_else(|| format!("{path} has no row"))?;
+            .ok_or_else(|| wrong(LogProblem::NoRow))?;
         if steps > self.budget_steps {
-            return Err(format!(
-                "{path} goes on to step {steps}; the budget is {} steps, an epoch {} (`last_batch: keep` counts a last \
-                 batch that is not full; `counted_in` and `counted_from` say how the file counts)",
-                self.budget_steps, self.steps_per_epoch
-            ));
+            return Err(wrong(LogProblem::BeyondBudget {
+                step: steps,
+                budget: self.budget_steps,
+                epoch: self.steps_per_epoch,
+            }));
         }
         let (updates, rate_drops) = self.updates(rows);
         let mut curve = Curve {
@@ -132,8 +138,7 @@ impl Logged {
             ..Curve::default()
         };
         if curve.evaluations.is_empty() {
-            let metrics = Metric::ALL.map(Metric::name).join(", ");
-            return Err(format!("{path} has no evaluation: none of {metrics}"));
+            return Err(wrong(LogProblem::NoEvaluation));
         }
         let outcome = curve.end(steps, self.budget_steps);
         let record = Record {
@@ -218,7 +223,7 @@ mod tests {
         .expect("settings")
     }
 
-    fn read(settings: &Logged, text: &str) -> Result<Kept, String> {
+    fn read(settings: &Logged, text: &str) -> Result<Kept, LogError> {
         settings.read(|_| Ok(text.as_bytes().to_vec()))
     }
 
@@ -330,7 +335,7 @@ mod tests {
     fn what_is_no_curve_of_the_run_is_refused() {
         let error = |text: &str| {
             let read = read(&settings("c.csv"), text);
-            read.err().expect("refused")
+            read.err().expect("refused").to_string()
         };
         assert!(error("step,train_loss\n4,1\n").contains("the budget is 3 steps"));
         assert!(error("step,loss\n1,1\n").contains("no evaluation"));

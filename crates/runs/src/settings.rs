@@ -34,7 +34,7 @@ use crate::number::{Count, Positive};
 pub struct Settings {
     /// The network.
     pub model: Model,
-    /// Examples a step.
+    /// Examples per step.
     pub batch_size: Count,
     /// The rate that the schedule starts from.
     pub learning_rate: Positive,
@@ -57,7 +57,7 @@ pub struct Settings {
     /// Which statistics BatchNorm evaluates with.
     #[serde(default)]
     pub batch_norm: BatchNorm,
-    /// How many examples BatchNorm normalises by themselves in training; none: the whole batch.
+    /// How many examples BatchNorm normalises together in training; none: the whole batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ghost_batch: Option<Count>,
     /// How the gradient noise scale is measured at each evaluation, if it is.

@@ -3,6 +3,7 @@
 //! `PyTorch`'s `num_batches_tracked` is neither written nor read: it is a counter that no result depends on, and
 //! `load_state_dict` does without.
 
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 const COUNTER: &str = "num_batches_tracked";
@@ -16,6 +17,22 @@ pub struct Weight {
     pub shape: Vec<usize>,
     /// Row by row.
     pub values: Vec<f32>,
+}
+
+/// What is wrong with the bytes of weights.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWeights {
+    /// Weights are no safetensors file.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// Weights are stored in other numbers than 32-bit floats.
+    #[error("`{name}` is {numbers:?}, not F32; save the weights as 32-bit floats")]
+    Numbers {
+        /// The weight.
+        name: String,
+        /// Its numbers.
+        numbers: Dtype,
+    },
 }
 
 /// Weights as a safetensors file; equal weights give equal bytes.
@@ -47,18 +64,18 @@ pub fn to_bytes(weights: &[Weight]) -> Vec<u8> {
 /// # Errors
 ///
 /// What is wrong with the bytes, or which tensor is not of 32-bit floats.
-pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Weight>, String> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Weight>, NotWeights> {
+    let tensors = SafeTensors::deserialize(bytes)?;
     let mut weights = Vec::new();
     for (name, tensor) in tensors.iter() {
         if name.rsplit('.').next() == Some(COUNTER) {
             continue;
         }
         if tensor.dtype() != Dtype::F32 {
-            return Err(format!(
-                "`{name}` is {:?}, not F32; save the weights as 32-bit floats",
-                tensor.dtype()
-            ));
+            return Err(NotWeights::Numbers {
+                name: name.to_owned(),
+                numbers: tensor.dtype(),
+            });
         }
         let values = tensor.data().as_chunks().0;
         weights.push(Weight {

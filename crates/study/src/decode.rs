@@ -1,12 +1,12 @@
 //! From the tree to serde types, with every mistake noted and not only the first.
 //!
-//! serde stops at the first error. So each error is noted with the place to blame, that place is from then
-//! on read as a harmless value of whatever type is asked for (a [`Hole`]), and the tree is decoded again,
-//! until nothing new is found. A tree with mistakes yields no value; the holes never leave this module.
+//! serde stops at the first error. So each error is noted with its place, a [`Substitute`] is read there from then on, a
+//! harmless value of whatever type is asked for, and the tree is decoded again, until nothing new is found. A tree with
+//! mistakes yields no value; substitutes never leave this module.
 
 mod choice;
 mod fault;
-mod hole;
+mod substitute;
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,8 +20,8 @@ use serde::de::{
 use crate::diagnostic::{Draft, Span, nearest};
 use crate::yaml::{Entry, Node, Value};
 use choice::Choice;
-use fault::{Blame, Fault, Kind};
-use hole::Hole;
+use fault::{Fault, Kind, Location};
+use substitute::Substitute;
 
 /// Mistakes noted in one tree before giving up on finding more.
 const MOST_MISTAKES: usize = 200;
@@ -43,11 +43,11 @@ pub(crate) fn decode<T: DeserializeOwned>(
         }) {
             Ok(value) => return (pass == 0).then_some(value),
             Err(fault) => {
-                let Some(blame) = &fault.blame else {
+                let Some(location) = &fault.location else {
                     return None;
                 };
-                let known = marks.explains(&fault.kind, blame);
-                let new = marks.note(&fault.kind, blame);
+                let known = marks.explains(&fault.kind, location);
+                let new = marks.note(&fault.kind, location);
                 if !known {
                     mistakes.extend(fault.draft());
                 }
@@ -63,7 +63,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
 /// What was found wrong so far.
 #[derive(Default)]
 struct Marks {
-    /// Values to read as holes, and how often each of these was out of range.
+    /// Values to read as substitutes, and how often each of these was out of range.
     replaced: HashMap<Span, usize>,
     /// Keys to pass over.
     skipped: HashSet<Span>,
@@ -76,19 +76,19 @@ struct Marks {
 impl Marks {
     /// Whether a mistake of a mapping as a whole (what it lacks, what does not go together) may come of a key that was
     /// passed over.
-    fn explains(&self, kind: &Kind, blame: &Blame) -> bool {
-        matches!((kind, blame), (Kind::Other { .. }, Blame::Value { span, .. }) if self.partial.contains(span))
+    fn explains(&self, kind: &Kind, location: &Location) -> bool {
+        matches!((kind, location), (Kind::Other { .. }, Location::Value { span, .. }) if self.partial.contains(span))
     }
 
     /// Whether that was news.
-    fn note(&mut self, kind: &Kind, blame: &Blame) -> bool {
-        if let Blame::Key { mapping, .. } = blame {
+    fn note(&mut self, kind: &Kind, location: &Location) -> bool {
+        if let Location::Key { mapping, .. } = location {
             self.partial.insert(*mapping);
         }
-        match (kind, blame) {
+        match (kind, location) {
             (
                 Kind::UnknownKey { key, known },
-                Blame::Key {
+                Location::Key {
                     mapping,
                     span,
                     present,
@@ -103,18 +103,18 @@ impl Marks {
                 }
                 self.skipped.insert(*span)
             }
-            (Kind::Missing(field), Blame::Value { span, .. }) => {
+            (Kind::Missing(field), Location::Value { span, .. }) => {
                 let added = self.added.entry(*span).or_default();
                 let new = !added.contains(field);
                 added.push(field);
                 new
             }
-            (_, Blame::Key { span, .. }) => self.skipped.insert(*span),
-            (Kind::Hollow, Blame::Value { span, .. }) => {
+            (_, Location::Key { span, .. }) => self.skipped.insert(*span),
+            (Kind::Consequence, Location::Value { span, .. }) => {
                 let misses = self.replaced.entry(*span).and_modify(|misses| *misses += 1);
-                *misses.or_insert(0) < Hole::WAYS
+                *misses.or_insert(0) < Substitute::WAYS
             }
-            (_, Blame::Value { span, .. }) => self.replaced.insert(*span, 0).is_none(),
+            (_, Location::Value { span, .. }) => self.replaced.insert(*span, 0).is_none(),
         }
     }
 }
@@ -139,32 +139,32 @@ impl<'a> At<'a> {
         }
     }
 
-    fn blame(self, fault: Fault) -> Fault {
+    fn locate(self, fault: Fault) -> Fault {
         // A whole mapping is a poor thing to underline: its key says as much.
         let label = match self.node.value {
             Value::Mapping(_) | Value::Null => self.key,
             _ => self.node.span,
         };
-        fault.or_blame(|| Blame::Value {
+        fault.or_at(|| Location::Value {
             span: self.place(),
             label,
             name: self.name.to_owned(),
         })
     }
 
-    /// Decodes, and takes the blame also for what is found wrong after reading (a range, a combination).
+    /// Decodes, and gives its place also to what is found wrong after reading (a range, a combination).
     fn feed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Fault> {
         if let Some(&misses) = self.marks.replaced.get(&self.place()) {
-            return seed.deserialize(Hole::given(misses)).map_err(|_| {
-                // Read otherwise the next time; in the end, what it is in is a hole.
-                if misses + 1 < Hole::WAYS {
-                    self.blame(Fault::hollow())
+            return seed.deserialize(Substitute::given(misses)).map_err(|_| {
+                // Read otherwise the next time; in the end, what it is in is substituted.
+                if misses + 1 < Substitute::WAYS {
+                    self.locate(Fault::consequence())
                 } else {
-                    Fault::hollow()
+                    Fault::consequence()
                 }
             });
         }
-        seed.deserialize(self).map_err(|fault| self.blame(fault))
+        seed.deserialize(self).map_err(|fault| self.locate(fault))
     }
 
     fn unexpected(self, visitor: &dyn serde::de::Expected) -> Fault {
@@ -276,9 +276,9 @@ macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*) => $to:ident;)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Fault> {
             if let Some(&misses) = self.marks.replaced.get(&self.node.span) {
-                return Hole::given(misses).$method($($arg,)* visitor);
+                return Substitute::given(misses).$method($($arg,)* visitor);
             }
-            self.$to(visitor).map_err(|fault| self.blame(fault))
+            self.$to(visitor).map_err(|fault| self.locate(fault))
         }
     )*};
 }
@@ -332,7 +332,7 @@ impl<'de> Deserializer<'de> for At<'de> {
         }
         visitor
             .visit_newtype_struct(self)
-            .map_err(|fault| self.blame(fault))
+            .map_err(|fault| self.locate(fault))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -342,10 +342,10 @@ impl<'de> Deserializer<'de> for At<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         if let Some(&misses) = self.marks.replaced.get(&self.node.span) {
-            return Hole::given(misses).deserialize_enum(name, variants, visitor);
+            return Substitute::given(misses).deserialize_enum(name, variants, visitor);
         }
         self.choice(variants, visitor)
-            .map_err(|fault| self.blame(fault))
+            .map_err(|fault| self.locate(fault))
     }
 }
 
@@ -407,7 +407,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             self.value = Some(entry);
             let key: StrDeserializer<'_, Fault> = StrDeserializer::new(&entry.key);
             return seed.deserialize(key).map(Some).map_err(|fault| {
-                fault.or_blame(|| Blame::Key {
+                fault.or_at(|| Location::Key {
                     mapping: self.at.place(),
                     span: entry.key_span,
                     name: self.at.name.to_owned(),
@@ -433,8 +433,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             }
             .feed(seed),
             None => seed
-                .deserialize(Hole::given(0))
-                .map_err(|_| Fault::hollow()),
+                .deserialize(Substitute::given(0))
+                .map_err(|_| Fault::consequence()),
         }
     }
 

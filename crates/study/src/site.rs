@@ -8,7 +8,7 @@ mod slurm;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runs::number::{Count, NonNegative};
+use runs::number::Count;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
@@ -50,17 +50,40 @@ pub(crate) struct File {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Checkpoints")]
 struct CheckpointKeys {
-    /// Which (`--keep-checkpoints`): none; the newest of each run while it is `running`; also its `last`; also those
-    /// before drops of the learning rate, `segments`. Default: `segments`.
+    /// Which are kept (`--keep-checkpoints`): `none`; `running`, the newest one of each run while it runs; `last`, also its
+    /// last one; `segments`, also those before drops of the learning rate. Default: `segments`.
     keep: Option<Keep>,
     /// Seconds between checkpoints, which a crash costs at most (`--checkpoint-every`). Default: 60.
-    every: Option<NonNegative>,
+    every: Option<Seconds>,
     /// No checkpoint is kept that saves less than this many seconds of training (`--checkpoint-worth`). Default: 5.
-    worth: Option<NonNegative>,
+    worth: Option<Seconds>,
     /// Space for checkpoints in the cache, such as `50G` or `500M` (`--checkpoint-space`). Beyond it, those of finished
     /// runs are deleted, the oldest first. Default: `20G`.
     space: Option<Size>,
 }
+
+/// A length of time, in seconds.
+#[derive(Clone, Copy)]
+struct Seconds(Duration);
+
+by_shape!(Seconds);
+
+impl Shape<'_> for Seconds {
+    const WANTED: &'static str = "a number of seconds, 0 or more";
+
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        match scalar.number() {
+            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => {
+                // More seconds than a duration holds are for ever.
+                let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+                Ok(Self(time))
+            }
+            _ => Err(scalar.unfit(Self::WANTED)),
+        }
+    }
+}
+
+inline_schema!(Seconds, { "type": "number", "minimum": 0 });
 
 /// Which checkpoints are kept.
 #[derive(Clone, Copy, Deserialize)]
@@ -74,8 +97,9 @@ inline_schema!(Keep, { "enum": engine::Keep::ALL.map(engine::Keep::name) });
 struct Cache {
     /// The folder, relative to that of the site file (`--cache`). Default: `cache` in the working folder.
     path: Option<PathBuf>,
-    /// What is behind it and other machines see, too (`--remote`): a folder, relative to that of the site file, or an
-    /// object store, `s3://BUCKET/PREFIX`, `gs://` or `az://`. What it holds is not computed again, and results go there.
+    /// A store behind the cache that other machines use too (`--remote`): a folder, relative to that of the site file, or
+    /// an object store, `s3://BUCKET/PREFIX`, `gs://` or `az://`. Results that it has are not computed again, and new
+    /// results are copied to it.
     /// Default: none.
     remote: Option<PathBuf>,
 }
@@ -218,10 +242,7 @@ impl Site {
         let Some(file) = file.filter(|_| !drafts.iter().any(Draft::is_error)) else {
             return Err(Diagnostics::new(&name, &sources, drafts));
         };
-        // More seconds than a duration holds are for ever.
-        let seconds = |seconds: NonNegative| {
-            Duration::try_from_secs_f64(seconds.get()).unwrap_or(Duration::MAX)
-        };
+        let seconds = |Seconds(time)| time;
         let count = |count: Count| usize::try_from(count.get()).unwrap_or(usize::MAX);
         Ok(Self {
             path: path.to_owned(),

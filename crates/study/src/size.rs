@@ -49,7 +49,7 @@ impl FromStr for Size {
 by_shape!(Size);
 
 impl Shape<'_> for Size {
-    const WANTED: &'static str = "a size such as `50G`";
+    const WANTED: &'static str = "a size with its unit, such as `50G`";
 
     fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
         match scalar {

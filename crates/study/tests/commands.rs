@@ -198,6 +198,7 @@ snapshots! {
     bad_names_are_shown: &[("DEBUG: 1", "1DEBUG: 1"), ("list: list.txt", "my list: list.txt"), ("train.py: ./Cargo.toml", ".train: ./Cargo.toml"), ("{ fold: [0, 1] }", "{ fold: [0, 1], a.b: [1] }")];
     winners_of_a_command_cannot_be_trained: &[("  targets:\n", "  best: { select: { runs: [torch], by: train_loss } }\n  again: { train: { configuration: best } }\n  targets:\n")];
     times_without_a_unit_are_shown: &[("timeout: 1.5 min", "timeout: '90'")];
+    numbers_without_a_unit_are_shown: &[("timeout: 1.5 min", "timeout: 5")];
     nothing_to_run_is_shown: &[("run: [cat, curves]", "run: []")];
 }
 
@@ -240,6 +241,31 @@ fn curves_are_described_in_the_settings_of_the_stage() {
     assert_eq!(torch.settings["discard"], json!(["logs/"]));
     // 1280 = 41 * 31 + 9.
     assert_eq!(torch.settings["curve"]["steps_per_epoch"], 42);
+}
+
+#[test]
+fn a_column_of_the_file_that_is_named_for_another_is_not_one_of_its_own_name() {
+    for (columns, settings) in [
+        (
+            "{ train_loss: loss, step: examples }",
+            json!({ "train_loss": "loss", "step": "examples", "loss": null }),
+        ),
+        // Where the study names both, both are meant.
+        (
+            "{ train_loss: loss, loss: loss }",
+            json!({ "train_loss": "loss", "loss": "loss" }),
+        ),
+        (
+            "{ train_loss: train_loss_epoch }",
+            json!({ "train_loss": "train_loss_epoch" }),
+        ),
+    ] {
+        let curves = format!("curves: {{ path: curves.csv, columns: {columns} }}");
+        let graph = expand(&broken(&[("curves: curves.csv", &curves)]));
+        let run = graph.find("torch/fold=0,learning_rate=0.1,seed=0");
+        let torch = graph.stage(run.expect("a run"));
+        assert_eq!(torch.settings["curve"]["files"][0]["columns"], settings);
+    }
 }
 
 snapshots! {

@@ -58,6 +58,34 @@ fn the_space_of_checkpoints_is_a_size_with_its_unit() {
 }
 
 #[test]
+fn seconds_and_sizes_say_in_what_they_are() {
+    for (text, told) in [
+        (
+            "every: 5m",
+            "`every`: expected a number of seconds, 0 or more, found the text `5m`",
+        ),
+        (
+            "worth: -1",
+            "`worth`: expected a number of seconds, 0 or more, found the number -1",
+        ),
+        (
+            "space: 1.5",
+            "`space`: expected a size with its unit, such as `50G`, found the number 1.5",
+        ),
+    ] {
+        let (_, site) = load(&format!("checkpoints: {{ {text} }}"));
+        let mistakes = site.unwrap_err();
+        let first = mistakes.iter().next().map(|mistake| mistake.message());
+        assert_eq!(first, Some(told));
+    }
+    let (_, site) = load("checkpoints: { every: 1e300 }");
+    assert_eq!(
+        site.unwrap().checkpoints.every,
+        Some(std::time::Duration::MAX)
+    );
+}
+
+#[test]
 fn an_absolute_cache_is_where_it_says() {
     let site = load("cache: { path: /data/cache }\n").1.unwrap();
     assert_eq!(site.cache, Some(PathBuf::from("/data/cache")));

@@ -9,6 +9,8 @@
 //! only where the next step does not compute it anew), `batch_norm.I.mean` and `.variance` (running averages, if the
 //! run keeps them), and the curve so far as `curve.COLUMN`. Metadata entry `state`: format, step and counts.
 
+mod unusable;
+
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -18,6 +20,7 @@ use crate::memory::{Array, Memory};
 use crate::models::Weight;
 use crate::{Curve, Error};
 use runs::sorted;
+pub use unusable::Unusable;
 
 const FORMAT: u32 = 1;
 const CURVE: &str = "curve.";
@@ -100,32 +103,36 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::Format`] if the bytes are something else.
+    /// [`Error::NotACheckpoint`] if the bytes are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Self::read(bytes).map_err(wrong)
+        Self::read(bytes).map_err(Error::NotACheckpoint)
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, String> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    fn read(bytes: &[u8]) -> Result<Self, Unusable> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
         let text = header
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get("state"))
-            .ok_or("no metadata entry `state`")?;
-        let description: Description =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
+            .ok_or(Unusable::NoMetadata)?;
+        let description: Description = serde_json::from_str(text)?;
         if description.format != FORMAT {
-            return Err(format!("format {}, not {FORMAT}", description.format));
+            return Err(Unusable::OtherFormat {
+                found: description.format,
+            });
         }
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        let curve = Curve::from_columns(&tensors, CURVE).map_err(|error| error.to_string())?;
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let curve = Curve::from_columns(&tensors, CURVE)?;
         let mut arrays = BTreeMap::new();
         for (name, tensor) in tensors.iter() {
             if name.starts_with(CURVE) {
                 continue;
             }
             if tensor.dtype() != Dtype::F32 {
-                return Err(format!("{name} is {:?}", tensor.dtype()));
+                return Err(Unusable::Numbers {
+                    name: name.to_owned(),
+                    numbers: tensor.dtype(),
+                });
             }
             let values = tensor.data().as_chunks().0;
             let array = Array {
@@ -136,10 +143,10 @@ impl Checkpoint {
         }
         let step = description.step;
         if curve.updates.len() as u64 != step || curve.updates.last_step() != step {
-            return Err(format!("the curve has not {step} updates"));
+            return Err(Unusable::Updates { step });
         }
         if curve.evaluations.iter().any(|row| row.step >= step) {
-            return Err(format!("an evaluation at or after step {step}"));
+            return Err(Unusable::Evaluation { step });
         }
         Ok(Self {
             step,
@@ -149,12 +156,5 @@ impl Checkpoint {
                 counts: description.counts,
             },
         })
-    }
-}
-
-pub(crate) fn wrong(problem: String) -> Error {
-    Error::Format {
-        what: "checkpoint",
-        problem,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use runs::settings::NoiseScale;
 
+use crate::checkpoint::Unusable;
 use crate::{Curve, Error, Settings};
 
 /// What a run does at which step.
@@ -81,12 +82,12 @@ impl Course {
 
     /// Whether a curve up to `step`, before an evaluation there, is the beginning of this course, or goes beyond its
     /// end. The error says why not.
-    pub(crate) fn check(&self, step: u64, curve: &Curve) -> Result<(), String> {
+    pub(crate) fn check(&self, step: u64, curve: &Curve) -> Result<(), Unusable> {
         let steps = step.min(self.steps()) as usize;
         let bits =
             |rates: &[f64]| -> Vec<u64> { rates[..steps].iter().map(|x| x.to_bits()).collect() };
         if bits(&self.rates) != bits(&curve.updates.learning_rate) {
-            return Err("it comes from other learning rates".to_owned());
+            return Err(Unusable::OtherRates);
         }
         let known = |point: &u64| *point < step && *point <= self.steps();
         let rows = curve.evaluations.iter().map(|row| row.step);
@@ -94,7 +95,7 @@ impl Course {
             .filter(known)
             .eq(self.points.iter().copied().filter(known))
         {
-            return Err("it comes from other evaluations".to_owned());
+            return Err(Unusable::OtherEvaluations);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use burn_kfac::{KroneckerFactors, LayerState, State, Symmetric};
 
+use crate::checkpoint::Unusable;
 use crate::memory::Memory;
 use crate::optimizer::Named;
 
@@ -43,7 +44,7 @@ pub(crate) fn save(state: State, parameters: &[Named], memory: &mut Memory) {
 }
 
 /// Takes what [`save`] put. The error says what is wrong with it.
-pub(crate) fn restore(parameters: &[Named], memory: &mut Memory) -> Result<State, String> {
+pub(crate) fn restore(parameters: &[Named], memory: &mut Memory) -> Result<State, Unusable> {
     let step = memory.take_count("kfac.step")?;
     let mut layers = Vec::new();
     for weight in parameters {
@@ -66,7 +67,7 @@ fn restore_layer(
     weight: &Named,
     parameters: &[Named],
     memory: &mut Memory,
-) -> Result<LayerState, String> {
+) -> Result<LayerState, Unusable> {
     let bias = parameters
         .iter()
         .find(|it| it.name == format!("{layer}.bias"));
@@ -77,21 +78,27 @@ fn restore_layer(
             outputs,
             Some([outputs, channels, height, width]),
         ),
-        _ => return Err(format!("{layer} is no linear layer and no convolution")),
+        _ => {
+            let layer = layer.to_owned();
+            return Err(Unusable::NotALayer { layer });
+        }
     };
     let cols = inputs + usize::from(bias.is_some());
     let mut count = |what: &str| memory.take_count(&format!("kfac.{layer}.{what}"));
     let positions = count("positions")? as usize;
-    let updates = u32::try_from(count("updates")?).map_err(|error| error.to_string())?;
-    let examples = count("examples")?;
+    let (updates, examples) = (count("updates")?, count("examples")?);
+    let updates = u32::try_from(updates).map_err(|_| Unusable::TooMany {
+        name: format!("kfac.{layer}.updates"),
+        count: updates,
+    })?;
     let has_inverted = memory.has(&format!("kfac.{layer}.inverted.a"));
-    let mut factors = |of: &str| -> Result<KroneckerFactors, String> {
+    let mut factors = |of: &str| -> Result<KroneckerFactors, Unusable> {
         let mut factor = |factor: &str, dim: usize| {
             let name = format!("kfac.{layer}.{of}{factor}");
             let triangle = memory.take(&name)?.values;
             Symmetric::from_triangle(&triangle)
                 .filter(|matrix| matrix.dim() == dim)
-                .ok_or_else(|| format!("{name} is no triangle of {dim} rows"))
+                .ok_or(Unusable::Factor { name, rows: dim })
         };
         Ok(KroneckerFactors {
             layer: layer.to_owned(),

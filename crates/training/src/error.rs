@@ -1,5 +1,7 @@
 //! What can go wrong in this crate.
 
+use crate::checkpoint::Unusable;
+
 /// An error of this crate. A run that diverges is no error but an [`Outcome`](crate::Outcome).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -70,14 +72,12 @@ pub enum Error {
         /// How many the network has.
         used: usize,
     },
-    /// Bytes that are not what they should be.
-    #[error("not a {what}: {problem}")]
-    Format {
-        /// What the bytes should have been.
-        what: &'static str,
-        /// What is wrong with them.
-        problem: String,
-    },
+    /// Weights to load are no file that PyTorch would write.
+    #[error("not a safetensors file of weights: {0}")]
+    NotWeights(runs::weights::NotWeights),
+    /// A run cannot go on from a checkpoint.
+    #[error("not a checkpoint: {0}")]
+    NotACheckpoint(Unusable),
     /// K-FAC does not fit the network.
     #[error("K-FAC: {0}")]
     Kfac(burn_kfac::Error),

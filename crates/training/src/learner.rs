@@ -9,7 +9,7 @@ use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
 use runs::settings::{BatchNorm, Optimizer};
 
 use crate::batches::Batch;
-use crate::checkpoint::WEIGHTS;
+use crate::checkpoint::{Unusable, WEIGHTS};
 use crate::curvature;
 use crate::evaluate::{self, images};
 use crate::loss::Logits;
@@ -275,7 +275,7 @@ impl Learner {
     }
 
     /// Takes [`memory`](Self::memory) back. The error says what is wrong with it.
-    pub(crate) fn restore(&mut self, mut memory: Memory) -> Result<(), String> {
+    pub(crate) fn restore(&mut self, mut memory: Memory) -> Result<(), Unusable> {
         let weights: Vec<Weight> = memory
             .take_all(WEIGHTS)
             .into_iter()
@@ -289,7 +289,7 @@ impl Learner {
             .network
             .clone()
             .with_weights(&weights)
-            .map_err(|error| error.to_string())?
+            .map_err(|error| Unusable::Weights(Box::new(error)))?
             .map(&mut RowByRow);
         let device = self.device.clone().inner();
         for (at, moments) in self.running.iter_mut().enumerate() {
@@ -300,7 +300,10 @@ impl Learner {
                 let name = format!("batch_norm.{at}.{name}");
                 let array = memory.take(&name)?;
                 if array.shape != tensor.dims() {
-                    return Err(format!("{name} is {:?}", array.shape));
+                    return Err(Unusable::Shape {
+                        name,
+                        found: array.shape,
+                    });
                 }
                 let data = TensorData::new(array.values, array.shape);
                 *tensor = Tensor::from_data(data, &device);

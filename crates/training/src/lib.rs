@@ -23,7 +23,7 @@ mod optimizer;
 mod stopping;
 mod train;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Unusable};
 pub use course::Course;
 pub use datasets::Data;
 pub use error::{Error, NoDevice};

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::Unusable;
+
 /// Numbers row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
@@ -35,15 +37,15 @@ impl Memory {
     }
 
     /// The error says what is missing.
-    pub(crate) fn take(&mut self, name: &str) -> Result<Array, String> {
+    pub(crate) fn take(&mut self, name: &str) -> Result<Array, Unusable> {
         let taken = self.arrays.remove(name);
-        taken.ok_or_else(|| format!("{name} is missing"))
+        taken.ok_or_else(|| missing(name))
     }
 
     /// The error says what is missing.
-    pub(crate) fn take_count(&mut self, name: &str) -> Result<u64, String> {
+    pub(crate) fn take_count(&mut self, name: &str) -> Result<u64, Unusable> {
         let taken = self.counts.remove(name);
-        taken.ok_or_else(|| format!("{name} is missing"))
+        taken.ok_or_else(|| missing(name))
     }
 
     /// Arrays whose names begin with `prefix`, under the rest of their names.
@@ -57,11 +59,17 @@ impl Memory {
     }
 
     /// The error names what nobody took.
-    pub(crate) fn finish(self) -> Result<(), String> {
+    pub(crate) fn finish(self) -> Result<(), Unusable> {
         match self.arrays.keys().chain(self.counts.keys()).next() {
             None => Ok(()),
-            Some(name) => Err(format!("{name} does not belong to it")),
+            Some(name) => Err(Unusable::Surplus { name: name.clone() }),
         }
+    }
+}
+
+fn missing(name: &str) -> Unusable {
+    Unusable::Missing {
+        name: name.to_owned(),
     }
 }
 

@@ -4,7 +4,6 @@
 use burn::tensor::Device;
 
 use crate::batches::Batches;
-use crate::checkpoint::wrong;
 use crate::learner::Learner;
 use crate::models::Weight;
 use crate::stopping::Stopping;
@@ -113,7 +112,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Format`] if the checkpoint is not one of this run: the rates or the evaluations before it are others, or
+    /// [`Error::NotACheckpoint`] if the checkpoint is not one of this run: the rates or the evaluations before it are others, or
     /// it holds what the network or the update rule does not have. Else as [`new`](Self::new).
     pub fn resume(
         settings: &'a Settings,
@@ -127,9 +126,10 @@ impl<'a> Training<'a> {
             curve,
             memory,
         } = checkpoint;
-        course.check(step, &curve).map_err(wrong)?;
+        let unusable = Error::NotACheckpoint;
+        course.check(step, &curve).map_err(unusable)?;
         let mut run = Self::new(settings, course, data, device)?;
-        run.learner.restore(memory).map_err(wrong)?;
+        run.learner.restore(memory).map_err(unusable)?;
         let steps = run.course.steps();
         let stopped = run.stopping.as_mut().and_then(|stopping| {
             let rows = curve.evaluations.iter();

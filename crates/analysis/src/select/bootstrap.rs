@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Contender, Select, Standing, compare};
+use super::{Contender, Merit, Select, compare};
 use crate::Run;
 use crate::configuration::compare_parameters;
 
@@ -44,7 +44,7 @@ pub(super) fn stability(settings: &Select, contenders: &[Contender<'_>]) -> Opti
                     .flatten()
                     .copied()
                     .collect();
-                (!runs.is_empty()).then(|| Standing::of(settings, &runs))
+                (!runs.is_empty()).then(|| Merit::of(settings, &runs))
             })
             .collect();
         let best = (0..contenders.len()).min_by(|&a, &b| match (&standings[a], &standings[b]) {

@@ -95,11 +95,11 @@ fn group_value(run: &Run, name: &str) -> Result<Value, Error> {
 struct Contender<'a> {
     runs: Vec<&'a Run>,
     parameters: BTreeMap<String, Value>,
-    standing: Standing,
+    merit: Merit,
 }
 
 /// How a configuration did with some seeds.
-struct Standing {
+struct Merit {
     score: Score,
     /// Runs that reached the target of the selection and were short of it again.
     fell_back: usize,
@@ -114,7 +114,7 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
             .or_insert_with(|| Contender {
                 runs: Vec::new(),
                 parameters,
-                standing: Standing {
+                merit: Merit {
                     score: Score::NotEvaluated,
                     fell_back: 0,
                 },
@@ -124,10 +124,10 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
     }
     let mut contenders: Vec<Contender<'_>> = by_key.into_values().collect();
     for contender in &mut contenders {
-        contender.standing = Standing::of(settings, &contender.runs);
+        contender.merit = Merit::of(settings, &contender.runs);
     }
     contenders.sort_by(|a, b| {
-        compare(*settings.by, &a.standing, &b.standing)
+        compare(*settings.by, &a.merit, &b.merit)
             .then_with(|| compare_parameters(&a.parameters, &b.parameters))
     });
     let best = &contenders[0];
@@ -155,25 +155,25 @@ fn winner(settings: &Select, values: &[Value], members: &[&Run]) -> Winner {
         stage: first.stage.clone(),
         settings: without_seed(&first.settings.all),
         parameters: best.parameters.clone(),
-        score: best.standing.score,
+        score: best.merit.score,
         seeds: seeds.into_iter().collect(),
         on_grid_edge: edges(best, &contenders),
-        fell_back: best.standing.fell_back,
+        fell_back: best.merit.fell_back,
         stability: bootstrap::stability(settings, &contenders),
         runner_up: contenders.get(1).map(|second| Candidate {
             parameters: second.parameters.clone(),
-            score: second.standing.score,
+            score: second.merit.score,
         }),
         candidates: contenders.len(),
         diverged: contenders
             .iter()
-            .filter(|c| matches!(c.standing.score, Score::Diverged { .. }))
+            .filter(|c| matches!(c.merit.score, Score::Diverged { .. }))
             .count(),
         expected_best: expected_best(*settings.by, &contenders),
     }
 }
 
-impl Standing {
+impl Merit {
     fn of(settings: &Select, runs: &[&Run]) -> Self {
         Self {
             score: score(settings, runs),
@@ -245,15 +245,13 @@ fn mean_at(runs: &[&Run], at: Moment, metric: Metric) -> Option<f64> {
 }
 
 /// The order of configurations, better first.
-fn compare(by: By, a: &Standing, b: &Standing) -> Ordering {
+fn compare(by: By, a: &Merit, b: &Merit) -> Ordering {
     let metric = by.metric();
     let worst_if_none =
         |value: Option<f64>| value.map_or(f64::INFINITY, |value| -metric.goodness(value));
-    let rank = |standing: &Standing| match standing.score {
+    let rank = |merit: &Merit| match merit.score {
         Score::Value(value) => (0, -metric.goodness(value), 0.0),
-        Score::Steps { after, by } => {
-            (usize::from(standing.fell_back > 0), by as f64, after as f64)
-        }
+        Score::Steps { after, by } => (usize::from(merit.fell_back > 0), by as f64, after as f64),
         Score::NotReached { value } => (2, worst_if_none(value), 0.0),
         Score::NotEvaluated => (3, 0.0, 0.0),
         Score::Diverged { seeds } => (4, seeds as f64, 0.0),
@@ -293,7 +291,7 @@ fn expected_best(by: By, contenders: &[Contender<'_>]) -> Vec<ExpectedBest> {
     let By::Metric(metric) = by else {
         return Vec::new();
     };
-    let value_of = |contender: &Contender<'_>| match contender.standing.score {
+    let value_of = |contender: &Contender<'_>| match contender.merit.score {
         Score::Value(value) => Some(value),
         _ => None,
     };

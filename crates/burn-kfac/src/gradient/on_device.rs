@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::Mat;
 
-use super::{Kind, Parameters, Taken, Weight};
+use super::{Kind, LayerGradient, Parameters, Weight};
 use crate::Preconditioner;
 use crate::preconditioner::Inverse;
 
@@ -56,7 +56,7 @@ impl DeviceInverse {
 }
 
 impl DeviceGradient {
-    pub(super) fn new(of: &Parameters, taken: Taken) -> Self {
+    pub(super) fn new(of: &Parameters, taken: LayerGradient) -> Self {
         let v = match taken.weight {
             Weight::Linear(weight) => weight.transpose(),
             Weight::Conv2d(weight) => weight.reshape([of.rows, of.weights() / of.rows]),

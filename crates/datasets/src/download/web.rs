@@ -18,7 +18,7 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Body, Proxy, ProxyProtocol, Timeout};
 
-use super::{Patience, header};
+use super::{Disconnected, Patience, Unavailable, header};
 
 /// Redirects that are followed.
 const REDIRECTS: u32 = 10;
@@ -32,8 +32,8 @@ pub(super) struct Web {
 /// Why there is no answer.
 pub(super) enum NoAnswer {
     /// There was a server, which did not answer as it should: worth another attempt.
-    Broken(String),
-    Final(String),
+    Broken(Disconnected),
+    Final(Unavailable),
 }
 
 impl Web {
@@ -64,31 +64,37 @@ impl Web {
                 .iter()
                 .any(|start| next.starts_with(start))
             {
-                let problem =
-                    format!("the server sends on to {place}, which is nothing on the web");
-                return Err(NoAnswer::Final(problem));
+                let place = place.to_owned();
+                return Err(NoAnswer::Final(Unavailable::SentOff { place }));
             }
             at = next;
         }
-        Err(NoAnswer::Final(format!("more than {REDIRECTS} redirects")))
+        Err(NoAnswer::Final(Unavailable::Redirects { limit: REDIRECTS }))
     }
 
     /// What went wrong while an answer was read.
-    pub(super) fn in_words(&self, error: &io::Error) -> String {
+    pub(super) fn of_reading(&self, error: &io::Error) -> Disconnected {
         let own = error.get_ref().and_then(|error| error.downcast_ref());
-        own.map_or_else(|| error.to_string(), |error| self.problem(error))
+        let other = || Disconnected::Other {
+            said: error.to_string(),
+        };
+        own.map_or_else(other, |error| self.problem(error))
     }
 
-    fn problem(&self, error: &ureq::Error) -> String {
+    fn problem(&self, error: &ureq::Error) -> Disconnected {
         let Patience { connect, read } = self.patience;
         match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-                format!("no connection within {} s", connect.as_secs_f64())
+                let seconds = connect.as_secs_f64();
+                Disconnected::NoConnection { seconds }
             }
             ureq::Error::Timeout(_) => {
-                format!("the server said nothing for {} s", read.as_secs_f64())
+                let seconds = read.as_secs_f64();
+                Disconnected::Silent { seconds }
             }
-            error => error.to_string(),
+            error => Disconnected::Other {
+                said: error.to_string(),
+            },
         }
     }
 
@@ -127,23 +133,15 @@ impl Web {
             request = request.header("Proxy-Authorization", credentials);
         }
         request.call().map_err(|error| {
-            let said = self.problem(&error);
+            let problem = self.problem(&error);
             if is_broken(&error) {
-                return NoAnswer::Broken(said);
+                return NoAnswer::Broken(problem);
             }
-            NoAnswer::Final(if said.contains("certificate") {
-                format!(
-                    "its certificate is not trusted ({said}); the authorities are those of the system, or those of the \
-                     file that SSL_CERT_FILE names"
-                )
+            NoAnswer::Final(if problem.to_string().contains("certificate") {
+                Unavailable::Certificate { problem }
             } else {
-                let through = through.map_or_else(String::new, |(host, port)| {
-                    format!(" through the proxy {host}:{port} of the environment")
-                });
-                format!(
-                    "cannot be reached{through} ({said}); without a connection, get the file by other means and name \
-                     it under `path:`"
-                )
+                let through = through.map(|(host, port)| format!("{host}:{port}"));
+                Unavailable::Unreachable { through, problem }
             })
         })
     }
@@ -199,7 +197,7 @@ fn joined(at: &str, place: &str) -> String {
 /// # Errors
 ///
 /// Which variable is no address of a proxy.
-fn proxy(url: &str) -> Result<Option<Proxy>, String> {
+fn proxy(url: &str) -> Result<Option<Proxy>, Unavailable> {
     let Ok(uri) = url.parse::<Uri>() else {
         return Ok(None);
     };
@@ -221,8 +219,7 @@ fn proxy(url: &str) -> Result<Option<Proxy>, String> {
         return Ok(None);
     };
     let proxy = value.to_str().and_then(|value| Proxy::new(value).ok());
-    let wrong = || format!("the environment variable {name} is not the address of a proxy");
-    proxy.map(Some).ok_or_else(wrong)
+    proxy.map(Some).ok_or(Unavailable::Proxy { variable: name })
 }
 
 /// Connections that would go anywhere go to a proxy.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::pickle::{self, Value};
-use super::{CLASSES, Files, Images, Pools, archive, wrong};
+use super::{CLASSES, Files, Images, Pools, Unfit, archive};
 use crate::Error;
 
 const ARCHIVES: [&str; 2] = ["cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"];
@@ -35,17 +35,15 @@ pub(super) fn read(files: &Files) -> Result<Pools, Error> {
         if let Some(batch) = batch(name)
             && batches.insert(batch, (name, bytes)).is_some()
         {
-            return Err(wrong(
-                name,
-                "this batch is there twice, as in the binary and the Python version",
-            ));
+            return Err(Unfit::BatchTwice.of(name));
         }
     }
     let read = |images: &mut Images, batch: &str| {
         let (name, bytes) = batches.get(batch).ok_or_else(|| Error::NoFile {
             file: batch.to_owned(),
         })?;
-        images.extend(name, &archive::gunzip(name, bytes)?)
+        let added = images.extend(&archive::gunzip(name, bytes)?);
+        added.map_err(|problem| problem.of(name))
     };
     let (mut train, mut test) = (Images::of_32x32(), Images::of_32x32());
     for batch in TRAIN {
@@ -80,27 +78,20 @@ impl Images {
         }
     }
 
-    fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
         if pickle::is_pickle(bytes) {
-            return self.extend_from_pickle(name, bytes);
+            return self.extend_from_pickle(bytes);
         }
         let (records, rest) = bytes.as_chunks::<{ 1 + SIZE }>();
         if records.is_empty() || !rest.is_empty() {
-            return Err(wrong(
-                name,
-                format!(
-                    "{} bytes are not a whole number of CIFAR-10's records of {} bytes (binary version)",
-                    bytes.len(),
-                    1 + SIZE
-                ),
-            ));
+            return Err(Unfit::Records {
+                bytes: bytes.len(),
+                record: 1 + SIZE,
+            });
         }
         for (number, [label, image @ ..]) in records.iter().enumerate() {
             if *label >= CLASSES {
-                return Err(wrong(
-                    name,
-                    format!("record {number} has label {label}, not 0 to 9"),
-                ));
+                return Err(no_label(number, label));
             }
             self.labels.push(*label);
             self.pixels.extend_from_slice(image);
@@ -108,35 +99,40 @@ impl Images {
         Ok(())
     }
 
-    fn extend_from_pickle(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let entries = pickle::entries(bytes)
-            .map_err(|problem| wrong(name, format!("not CIFAR-10's Python version: {problem}")))?;
+    fn extend_from_pickle(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
+        let entries = pickle::entries(bytes)?;
         let (Some(Value::List(labels)), Some(Value::Array(images))) =
             (entries.get("labels"), entries.get("data"))
         else {
-            let names: Vec<&str> = entries.keys().map(String::as_str).take(10).collect();
-            return Err(wrong(
-                name,
-                format!("it has {names:?}, not CIFAR-10's labels (a list) and data (an array)"),
-            ));
+            return Err(Unfit::Entries {
+                found: entries.into_keys().take(10).collect(),
+            });
         };
-        if images.shape != [labels.len(), SIZE] {
-            return Err(wrong(
-                name,
-                format!("data is {:?} for {} labels", images.shape, labels.len()),
-            ));
+        let wanted = [labels.len(), SIZE];
+        if images.shape != wanted {
+            return Err(Unfit::Shape {
+                name: "data",
+                found: images.shape.clone(),
+                wanted: format!("{wanted:?}"),
+            });
         }
         for (number, label) in labels.iter().enumerate() {
-            let Value::Number(label @ 0..10) = label else {
-                return Err(wrong(
-                    name,
-                    format!("label {number} is {label:?}, not 0 to 9"),
-                ));
-            };
-            self.labels.push(*label as u8);
+            match label {
+                Value::Number(label @ 0..10) => self.labels.push(*label as u8),
+                Value::Number(label) => return Err(no_label(number, label)),
+                _ => return Err(no_label(number, "no number")),
+            }
         }
         self.pixels.extend_from_slice(images.values);
         Ok(())
+    }
+}
+
+fn no_label(number: usize, label: impl ToString) -> Unfit {
+    Unfit::Label {
+        number,
+        label: label.to_string(),
+        wanted: "0 to 9",
     }
 }
 
@@ -315,7 +311,7 @@ mod tests {
         );
         assert_eq!(
             problem(&|files| set(files, TRAIN[0], [record(1, 0), record(10, 0)].concat())),
-            "data_batch_1.bin: record 1 has label 10, not 0 to 9"
+            "data_batch_1.bin: label 1 is 10, not 0 to 9"
         );
         let mut files = folder();
         files.remove("test_batch.bin");

@@ -3,7 +3,7 @@
 //! IDX: two zero bytes, the type (8: unsigned bytes), the number of dimensions, each dimension in four bytes, highest
 //! first, then the values. Source: `LeCun`, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>.
 
-use super::{CLASSES, Files, Images, Pools, archive, file, wrong};
+use super::{CLASSES, Files, Images, Pools, Unfit, archive, file};
 use crate::Error;
 
 pub(super) fn read(files: &Files) -> Result<Pools, Error> {
@@ -20,25 +20,27 @@ fn images(files: &Files, part: &str) -> Result<Images, Error> {
     );
     let images = archive::gunzip(&images_name, file(files, &images_name)?)?;
     let labels = archive::gunzip(&labels_name, file(files, &labels_name)?)?;
-    let ([n, height, width], pixels) = values::<3>(&images_name, &images)?;
-    let ([m], labels) = values::<1>(&labels_name, &labels)?;
+    let read = values::<3>(&images).map_err(|problem| problem.of(&images_name))?;
+    let ([n, height, width], pixels) = read;
+    let ([m], labels) = values::<1>(&labels).map_err(|problem| problem.of(&labels_name))?;
     if height == 0 || width == 0 {
-        return Err(wrong(
-            &images_name,
-            format!("images of {height}x{width} pixels"),
-        ));
+        return Err(Unfit::NoPixels { height, width }.of(&images_name));
     }
     if n != m {
-        return Err(wrong(
-            &labels_name,
-            format!("{m} labels for the {n} images of {images_name}"),
-        ));
+        let counts = Unfit::Counts {
+            labels: m,
+            images: n,
+            of: images_name,
+        };
+        return Err(counts.of(&labels_name));
     }
-    if let Some(at) = labels.iter().position(|label| *label >= CLASSES) {
-        return Err(wrong(
-            &labels_name,
-            format!("label {at} is {}, not 0 to 9", labels[at]),
-        ));
+    if let Some(number) = labels.iter().position(|label| *label >= CLASSES) {
+        let label = Unfit::Label {
+            number,
+            label: labels[number].to_string(),
+            wanted: "0 to 9",
+        };
+        return Err(label.of(&labels_name));
     }
     Ok(Images {
         pixels: pixels.to_vec(),
@@ -51,20 +53,20 @@ fn images(files: &Files, part: &str) -> Result<Images, Error> {
 }
 
 /// The dimensions and the values of a file.
-fn values<'a, const D: usize>(
-    name: &str,
-    bytes: &'a [u8],
-) -> Result<([usize; D], &'a [u8]), Error> {
+fn values<const D: usize>(bytes: &[u8]) -> Result<([usize; D], &[u8]), Unfit> {
     let Some((&[0, 0, 8, dimensions], mut rest)) = bytes.split_first_chunk::<4>() else {
-        return Err(wrong(name, "not an IDX file of bytes"));
+        return Err(Unfit::NotIdx);
     };
     if usize::from(dimensions) != D {
-        return Err(wrong(name, format!("{dimensions} dimensions, not {D}")));
+        return Err(Unfit::Dimensions {
+            found: dimensions,
+            wanted: D,
+        });
     }
     let mut shape = [0; D];
     for size in &mut shape {
         let Some((bytes, after)) = rest.split_first_chunk::<4>() else {
-            return Err(wrong(name, "ends within its header"));
+            return Err(Unfit::CutShort);
         };
         *size = u32::from_be_bytes(*bytes) as usize;
         rest = after;
@@ -73,13 +75,10 @@ fn values<'a, const D: usize>(
         .iter()
         .try_fold(1_usize, |n, size| n.checked_mul(*size));
     if count != Some(rest.len()) {
-        return Err(wrong(
-            name,
-            format!(
-                "{} bytes of values where the header says {shape:?}",
-                rest.len()
-            ),
-        ));
+        return Err(Unfit::Values {
+            bytes: rest.len(),
+            shape: shape.to_vec(),
+        });
     }
     Ok((shape, rest))
 }
@@ -159,7 +158,7 @@ mod tests {
         );
         assert_eq!(
             problem(images, vec![0, 0, 8, 3, 0, 0]),
-            "train-images-idx3-ubyte: ends within its header"
+            "train-images-idx3-ubyte: cut short"
         );
         assert_eq!(
             problem(images, b"<html>".to_vec()),

@@ -46,7 +46,7 @@ pub(super) enum Name {
 
 /// Why bytes are not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unread {
+pub enum Unread {
     /// A pickle ends early.
     #[error("cut short")]
     CutShort,
@@ -106,7 +106,12 @@ pub(super) enum Unread {
     ShapeNotNumbers,
     /// A numpy array in a pickle has more or less bytes than its shape says.
     #[error("an array is {shape:?} but has {bytes} bytes")]
-    OtherSize { shape: Vec<usize>, bytes: usize },
+    OtherSize {
+        /// What it says.
+        shape: Vec<usize>,
+        /// What it has.
+        bytes: usize,
+    },
 }
 
 /// Values that are made in all: those of 100,000 images with their file names, and some.

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::history::{Durations, History};
 use crate::remote::token;
 use crate::resolve::Resolver;
-use crate::{Build, Error, Graph, Kinds, Plan, Remote, Store, clock, plan};
+use crate::{Build, Error, Graph, Kinds, Plan, Remote, Store, Unfrozen, clock, plan};
 
 pub use inputs::FrozenInput;
 pub(crate) use inputs::unpack;
@@ -159,10 +159,13 @@ pub fn freeze(
     options: FreezeOptions,
 ) -> Result<Frozen, Error> {
     let remote = store.remote().ok_or_else(|| Error::CannotFreeze {
-        why: "there is no remote".to_owned(),
+        why: Unfrozen::NoRemote,
     })?;
     if let Some(why) = remote.read_only() {
-        let why = format!("the remote {} cannot be written ({why})", remote.shown());
+        let why = Unfrozen::ReadOnly {
+            remote: remote.shown().to_owned(),
+            why: why.to_owned(),
+        };
         return Err(Error::CannotFreeze { why });
     }
     let inputs = inputs::store(graph, store, remote)?;

@@ -240,7 +240,7 @@ impl Remote {
 
     /// The remote's record of a stage, kept in the cache from now on; none if there is none, or if it names what the
     /// remote has lost. Says whether the cache had promised something else.
-    pub(crate) fn take(&self, cache: &Store, key: Digest) -> Result<Option<Taken>, Error> {
+    pub(crate) fn take(&self, cache: &Store, key: Digest) -> Result<Option<Fetched>, Error> {
         let Some((_, record)) = self.record(cache, key)? else {
             return Ok(None);
         };
@@ -263,7 +263,7 @@ impl Remote {
             record.provenance,
         )?;
         self.mark(cache, key)?;
-        Ok(Some(Taken { record, mismatch }))
+        Ok(Some(Fetched { record, mismatch }))
     }
 
     /// The record of a stage that was packed, where the cache has none: it is not kept there.
@@ -413,7 +413,7 @@ impl Remote {
 }
 
 /// A record that was taken.
-pub(crate) struct Taken {
+pub(crate) struct Fetched {
     pub(crate) record: Arc<Record>,
     /// Whether the cache had another result.
     pub(crate) mismatch: bool,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::{Remote, blob_name, lock, record};
 use crate::frozen::pack::Line;
 use crate::frozen::{Frozen, Pack, PlanId};
-use crate::{Blob, Digest, Error, Record, Store, history, sealed};
+use crate::{Blob, Digest, Error, Record, Store, Unfrozen, history, sealed};
 
 const SEAL: &str = "plan";
 const SEAL_OF_PACK: &str = "known";
@@ -80,7 +80,9 @@ impl Remote {
         if self.create(&name, &sealed::seal(SEAL, &body))? {
             return Ok(());
         }
-        let why = format!("there is a plan {} already", frozen.plan_id());
+        let why = Unfrozen::Exists {
+            plan: frozen.plan_id().to_string(),
+        };
         Err(Error::CannotFreeze { why })
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use fleet::{CopyId, Member, Stand, Terms};
+use fleet::{CopyId, Member, StageStatus, Terms};
 
 use super::node::{Node, Ready, State};
 use super::{Heard, Scheduler};
@@ -292,14 +292,14 @@ impl Scheduler<'_> {
             return !is_left;
         };
         let key = self.nodes[id.index()].resolved().1;
-        let state = match others.member.stand(key) {
-            Stand::Free | Stand::Busy if is_left => State::Left,
-            Stand::Free => return true,
-            Stand::Busy => {
+        let state = match others.member.status(key) {
+            StageStatus::Free | StageStatus::Busy if is_left => State::Left,
+            StageStatus::Free => return true,
+            StageStatus::Busy => {
                 others.member.wait_for(key);
                 State::Elsewhere
             }
-            Stand::Done => {
+            StageStatus::Done => {
                 others.member.look(others.now(), key);
                 State::Fetching
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Member;
 use crate::stage::{Owner, Step};
-use crate::{Claim, Fate, Reply, Request, Stand, Ticket, Verdict};
+use crate::{Claim, Fate, Reply, Request, StageStatus, Ticket, Verdict};
 
 impl<K: Copy + Ord + Hash> Member<K> {
     /// Takes up a stage that the program wants to execute.
@@ -13,7 +13,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
         let has_owner = self.stages[&stage].owner.is_some();
         if has_owner || self.is_known(stage) {
             self.ask(now, stage, Step::LookingFirst, Request::Look(stage));
-        } else if self.stand(stage) == Stand::Busy {
+        } else if self.status(stage) == StageStatus::Busy {
             self.busy(stage);
         } else {
             self.claim(now, stage);

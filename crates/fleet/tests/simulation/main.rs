@@ -1,10 +1,13 @@
 //! The protocol over a store, a network and machines that misbehave: what must hold on every seed.
 
 mod chance;
+mod clock;
+mod faults;
 mod store;
 mod world;
 
-use world::{Ended, Faults, World};
+use faults::{Ended, Faults};
+use world::World;
 
 const COPIES: u32 = 20;
 const STAGES: u32 = 200;

@@ -3,63 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;
-use std::time::Duration;
 
-use fleet::{Beat, CopyId, LAPSES, Member, Out, Reply, Request, Stand, Terms, Ticket, Verdict};
+use fleet::{
+    Beat, CopyId, LAPSES, Member, Out, Reply, Request, StageStatus, Terms, Ticket, Verdict,
+};
 
 use super::chance::Chance;
-use super::store::{Asked, Stage, Store};
-
-/// Microseconds.
-type Time = u64;
-const SECOND: Time = 1_000_000;
-
-/// What goes wrong, and how often.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Faults {
-    /// Of requests, and of replies: never arrives.
-    pub(crate) lost: f64,
-    /// Of requests, and of replies: takes up to ten minutes.
-    pub(crate) late: f64,
-    /// Of executions: its copy is gone in the midst of it, and another comes.
-    pub(crate) crash: f64,
-    /// Of executions: its copy stands still for up to fifteen minutes.
-    pub(crate) freeze: f64,
-    /// Of executions: fails.
-    pub(crate) fails: f64,
-    /// Whether the store is away twice, for up to eight minutes.
-    pub(crate) outages: bool,
-    /// Stages that kill every copy that executes them.
-    pub(crate) killers: u32,
-}
-
-impl Faults {
-    pub(crate) const NONE: Self = Self {
-        lost: 0.0,
-        late: 0.0,
-        crash: 0.0,
-        freeze: 0.0,
-        fails: 0.0,
-        outages: false,
-        killers: 0,
-    };
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub(crate) struct Ended {
-    pub(crate) asked: Asked,
-    /// Executions that began.
-    pub(crate) executed: u64,
-    /// Those that began while another copy had the stage, or after its result was there.
-    pub(crate) doubled: u64,
-    /// Attempts lost to another copy that the beats had not told of.
-    pub(crate) met: u64,
-    pub(crate) results: usize,
-    pub(crate) failed: usize,
-    /// Seconds until the last copy had left.
-    pub(crate) seconds: u64,
-}
+use super::clock::{Clock, SECOND, Time};
+use super::faults::{Ended, Faults};
+use super::store::{Stage, Store};
 
 enum Event {
     /// A request arrives at the store.
@@ -78,9 +30,7 @@ enum Event {
 struct Copy {
     id: CopyId,
     member: Member<Stage>,
-    /// Its clock: what it shows at time 0, and how fast it goes.
-    offset: Time,
-    rate: f64,
+    clock: Clock,
     dead: bool,
     gone: bool,
     frozen: Option<Vec<Event>>,
@@ -208,15 +158,16 @@ impl World {
     fn start_copy(&mut self) {
         let number = self.copies.len();
         let id = CopyId::from(format!("run/{number}"));
-        let offset = self.chance.between(0, 1_000_000) * SECOND;
-        let rate = 0.97 + self.chance.between(0, 60) as f64 / 1000.0;
-        let now = clock(self.now, offset, rate);
+        let clock = Clock {
+            offset: self.chance.between(0, 1_000_000) * SECOND,
+            rate: 0.97 + self.chance.between(0, 60) as f64 / 1000.0,
+        };
+        let now = clock.shows(self.now);
         let strides = [7, 11, 13, 17, 19, 23, 29, 31];
         let copy = Copy {
             member: Member::new(id.clone(), "run".to_owned(), self.terms, now),
             id,
-            offset,
-            rate,
+            clock,
             dead: false,
             gone: false,
             frozen: None,
@@ -272,7 +223,7 @@ impl World {
             return;
         }
         let copy = &mut self.copies[of];
-        let now = clock(self.now, copy.offset, copy.rate);
+        let now = copy.clock.shows(self.now);
         match event {
             Event::Reply(_, ticket, reply) => copy.member.reply(now, ticket, reply),
             Event::Timer(_) => {
@@ -357,7 +308,7 @@ impl World {
         if copy.gone && copy.member.is_quiet() {
             return;
         }
-        let due = time(copy.member.due(), copy.offset, copy.rate).max(self.now);
+        let due = copy.clock.when(copy.member.due()).max(self.now);
         if due < copy.timer {
             copy.timer = due;
             self.at(due, Event::Timer(of));
@@ -408,7 +359,7 @@ impl World {
         if copy.gone || copy.pursues || copy.executes.is_some() {
             return false;
         }
-        let now = clock(self.now, copy.offset, copy.rate);
+        let now = copy.clock.shows(self.now);
         // A copy that does not reach the store claims nothing, unless it is alone.
         let may_claim = copy.member.is_reachable() || copy.member.is_alone();
         loop {
@@ -427,10 +378,10 @@ impl World {
             if copy.settled.contains(&stage) || copy.failed.contains(&stage) {
                 continue;
             }
-            match copy.member.stand(stage) {
-                Stand::Done => drop(copy.settled.insert(stage)),
-                Stand::Busy => copy.member.wait_for(stage),
-                Stand::Free => {
+            match copy.member.status(stage) {
+                StageStatus::Done => drop(copy.settled.insert(stage)),
+                StageStatus::Busy => copy.member.wait_for(stage),
+                StageStatus::Free => {
                     copy.pursues = true;
                     copy.member.hungry(now, false);
                     copy.member.pursue(now, stage, self.retries);
@@ -514,7 +465,7 @@ impl World {
     fn end_execution(&mut self, of: usize, stage: Stage) {
         let copy = &mut self.copies[of];
         copy.executes = None;
-        let now = clock(self.now, copy.offset, copy.rate);
+        let now = copy.clock.shows(self.now);
         if self.chance.happens(self.faults.fails) {
             let failures = copy.member.failed(now, stage, "told to", "");
             if failures > self.retries {
@@ -533,17 +484,6 @@ impl World {
             having.retain(|it| it.copy != of);
         }
     }
-}
-
-/// What a copy's clock shows.
-fn clock(now: Time, offset: Time, rate: f64) -> Duration {
-    Duration::from_micros(offset + (now as f64 * rate) as Time)
-}
-
-/// When a copy's clock shows that.
-fn time(shown: Duration, offset: Time, rate: f64) -> Time {
-    let micros = u64::try_from(shown.as_micros()).unwrap_or(Time::MAX / 2);
-    ((micros + 1).saturating_sub(offset) as f64 / rate) as Time + 2
 }
 
 /// As many as the crate says: the simulation counts on it.

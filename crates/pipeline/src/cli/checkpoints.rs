@@ -11,8 +11,9 @@ use study::Size;
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_field_names, reason = "the names of the options")]
 pub(crate) struct Checkpoints {
-    /// Which checkpoints of training runs to keep, for crashes and longer budgets: none; the newest of a running run; also
-    /// the last of a finished run; also those before drops of the learning rate [default: segments]
+    /// Which checkpoints of training runs to keep, for crashes and longer budgets: `none`; `running`, the newest one of a
+    /// run while it runs; `last`, also its last one; `segments`, also those before drops of the learning rate [default:
+    /// segments]
     #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(Keep::ALL.map(Keep::name)))]
     pub(crate) keep_checkpoints: Option<String>,
 

@@ -18,7 +18,7 @@ pub(crate) struct Part {
     #[arg(long)]
     pub(crate) no_train: bool,
 
-    /// Train also where the device is not of the class that the plan was frozen for, so that devices are mixed
+    /// Train even if the device here is of another class than the plan was frozen for; devices are then mixed
     #[arg(long, requires = "plan", conflicts_with = "no_train")]
     pub(crate) any_device: bool,
 }
@@ -26,8 +26,8 @@ pub(crate) struct Part {
 /// Other copies of the program, on other machines, that run the same study on one remote.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Sharing {
-    /// With a remote: seconds for which a copy that has nothing to do waits for runs of other copies, if they may open
-    /// further runs; and for which it waits for a remote that does not answer [default: 600]
+    /// With a remote: how many seconds a copy with nothing to do waits for runs of other copies that may lead to further
+    /// runs, and for a remote that does not answer [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) linger: Option<Duration>,
 

@@ -23,7 +23,7 @@ pub(crate) struct Submit {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
-    /// How many tasks there are [default: the site file's, else by the work that is predicted]
+    /// How many tasks there are [default: the site file's, else as many as the predicted work needs]
     #[arg(long, value_name = "N")]
     pub(crate) tasks: Option<NonZero<usize>>,
 

@@ -92,7 +92,7 @@ impl Pages {
                 self.of.study.clone()
             };
             let path = self.folder.join(format!("{name}.html"));
-            replace(&path, page.html().as_bytes())?;
+            write(&path, page.html().as_bytes())?;
             written.push(path);
             self.write_beside(&name, &page, &text, &provenance)?;
         }
@@ -111,7 +111,7 @@ impl Pages {
         let mut written = Vec::new();
         for page in pages.drawn.iter().filter(|page| !page.finished) {
             let path = self.folder.join(format!("{}.html", page.name));
-            replace(&path, page.html.as_bytes())?;
+            write(&path, page.html.as_bytes())?;
             written.push(path);
         }
         Ok(written)
@@ -128,15 +128,15 @@ impl Pages {
     ) -> Result<(), Failure> {
         let folder = self.folder.join(name);
         if !folder.is_dir() {
-            fs::create_dir_all(&folder).map_err(not_written(&folder))?;
-            share(&folder, 0o7777).map_err(not_written(&folder))?;
+            fs::create_dir_all(&folder).map_err(Failed::file("make", &folder))?;
+            share(&folder, 0o7777).map_err(Failed::file("make", &folder))?;
         }
         let mut kept = BTreeSet::from([TABLE.to_owned()]);
-        replace(&folder.join(TABLE), table)?;
+        write(&folder.join(TABLE), table)?;
         let devices: Vec<&String> = provenance.devices.iter().map(|share| &share.name).collect();
-        replace(&folder.join(DEVICES), &serde_json::to_vec(&devices)?)?;
+        write(&folder.join(DEVICES), &serde_json::to_vec(&devices)?)?;
         for file in page.files() {
-            replace(&folder.join(&file.name), file.text.as_bytes())?;
+            write(&folder.join(&file.name), file.text.as_bytes())?;
             kept.insert(file.name);
         }
         for entry in fs::read_dir(&folder)? {
@@ -164,25 +164,23 @@ const TABLE: &str = "report.json";
 const DEVICES: &str = "devices.json";
 
 /// Writes a file whole or not at all; one that holds the same is left alone.
-pub(crate) fn replace(path: &Path, contents: &[u8]) -> Result<(), String> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == contents) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        let mut staged = tempfile::Builder::new()
-            .permissions(read_by_all())
-            .tempfile_in(folder)?;
-        share(staged.path(), 0o644)?;
-        staged.write_all(contents)?;
-        staged.persist(path)?;
-        Ok(())
-    };
-    write().map_err(not_written(path))
+    let mut staged = tempfile::Builder::new()
+        .permissions(read_by_all())
+        .tempfile_in(folder)?;
+    share(staged.path(), 0o644)?;
+    staged.write_all(contents)?;
+    staged.persist(path)?;
+    Ok(())
 }
 
-fn not_written(path: &Path) -> impl FnOnce(io::Error) -> String {
-    move |error| format!("cannot write {}: {}", path.display(), reason(&error))
+/// The same for a command that does nothing else.
+fn write(path: &Path, contents: &[u8]) -> Result<(), Failed> {
+    replace(path, contents).map_err(Failed::file("write", path))
 }
 
 /// Where others may write to the folder that something lies in, they may do with it what the folder says, whatever the

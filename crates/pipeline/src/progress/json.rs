@@ -78,7 +78,7 @@ impl Renderer for Json<'_> {
                     "event": "page", "paths": paths, "done": done, "runs": runs, "cpu_seconds": cpu_seconds,
                 })
             }
-            News::Failed { error } => json!({"event": "page_failed", "error": error}),
+            News::Failed { error } => json!({"event": "page_failed", "error": error.to_string()}),
         };
         errln!("{line}");
     }

@@ -137,8 +137,7 @@ fn in_folder(
             .process_group(0),
     )?;
     if !status.success() {
-        let said = program::in_words(&settings.run, status);
-        return Err(Error::Ended { said }.into());
+        return Err(program::ended(&settings.run, status).into());
     }
     let mut output = collect(job, settings, work)?;
     output

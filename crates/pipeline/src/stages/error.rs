@@ -35,19 +35,23 @@ pub(crate) enum Error {
     NoProgram,
     /// The system does not start the program.
     #[error("cannot start `{program}`: {why}")]
-    NotStarted {
-        program: String,
-        /// With what to do.
-        why: String,
-    },
+    NotStarted { program: String, why: NotStarted },
     /// The shell that watches over programs does not start.
     #[error("cannot start /bin/sh, which every command needs: {0}")]
     NoShell(std::io::Error),
-    /// The program ended with another exit code than 0, or was killed.
-    #[error("{said}")]
+    /// The program ended with another exit code than 0.
+    #[error("the program ended with exit code {code}{hint}")]
     Ended {
-        /// How it ended, and what that often means.
-        said: String,
+        code: i32,
+        /// What that often means.
+        hint: &'static str,
+    },
+    /// The program was killed.
+    #[error("the program was killed by signal {signal}{hint}")]
+    Killed {
+        signal: i32,
+        /// What that often means.
+        hint: &'static str,
     },
     /// `from_env` names a variable that is not set.
     #[error(
@@ -99,4 +103,37 @@ pub(crate) enum Error {
     /// The record of a training run lacks what every run has.
     #[error("the result is not that of a training run: it has no {lacks}")]
     NotARun { lacks: &'static str },
+}
+
+/// Why a program does not start, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStarted {
+    /// A script among the inputs names a program in its first line that is not there.
+    #[error("{0}; it is there, but what its first line (`#!`) names is not")]
+    NoInterpreter(std::io::Error),
+    /// A path from the root of the file system leads to nothing.
+    #[error("{0}; there is no such file on this machine")]
+    NotOnMachine(std::io::Error),
+    /// A path in the working folder leads to nothing.
+    #[error("{0}; there is no such file among the inputs of the stage")]
+    NotAnInput(std::io::Error),
+    /// An input is named without a path, and programs without one are looked for on PATH.
+    #[error("there is no such program on PATH; the input of that name is `./{program}`")]
+    InputWithoutPath { program: String },
+    /// A program is nowhere.
+    #[error(
+        "there is no such program on PATH; to run a script, name it under `inputs` and write `./{program}`"
+    )]
+    NotOnPath { program: String },
+    /// A file lacks the permission to be executed.
+    #[error("{0}; it is not a program, or may not be executed here")]
+    NotExecutable(std::io::Error),
+    /// A script does not say what runs it.
+    #[error(
+        "{0}; give it a first line such as `#!/usr/bin/env python3`, or write `[python3, SCRIPT]`"
+    )]
+    NoFirstLine(std::io::Error),
+    /// The system refuses for another reason.
+    #[error("{0}")]
+    Other(std::io::Error),
 }

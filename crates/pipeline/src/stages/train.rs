@@ -15,7 +15,7 @@ use training::models::state_dict;
 use training::{Checkpoint, Course, Data, Outcome, Training};
 
 use super::{Error, Failure, settings};
-use heart::Heart;
+use heart::Heartbeat;
 use keeper::Keeper;
 use prefix::Prefix;
 
@@ -61,7 +61,7 @@ impl Trainer {
 
         let first = training.step();
         let mut keeper = Keeper::new(job, &prefix, from.as_ref());
-        let heart = Heart::new(&settings, &course, &data, first);
+        let heart = Heartbeat::new(&settings, &course, &data, first);
         heart.beat_during(job, || -> Result<(), Failure> {
             while let Some(at) = training.advance()? {
                 heart.after_update(job, at);
@@ -111,7 +111,7 @@ fn from_given_weights<'a>(training: Training<'a>, job: &Job<'_>) -> Result<Train
     if !job.manifest().inputs().contains_key(INPUT) {
         return Ok(training);
     }
-    let weights = state_dict::from_bytes(&job.read(INPUT)?)?;
+    let weights = state_dict::from_bytes(&job.read(INPUT)?).map_err(Error::InitialWeights)?;
     let training = training.with_initial_weights(&weights);
     Ok(training.map_err(Error::InitialWeights)?)
 }
@@ -156,8 +156,8 @@ impl<'a> Resumable<'a> {
                     let own = kept.stage == self.job.manifest().key();
                     return Ok(Some((training, From { name, own })));
                 }
-                Err(training::Error::Format { .. }) if beyond => {}
-                Err(error @ training::Error::Format { .. }) => {
+                Err(training::Error::NotACheckpoint(_)) if beyond => {}
+                Err(error @ training::Error::NotACheckpoint(_)) => {
                     errln!("the checkpoint of step {} is set aside: {error}", name.step);
                     self.job.refuse_checkpoint(name)?;
                 }

@@ -151,6 +151,9 @@ fn what_keras_logs_after_each_epoch_stands_after_its_steps() {
     );
     // 250 examples an epoch, not 8 times 32.
     assert_eq!(cells(&evaluations, 8, "examples"), ["250"; 3]);
+    // A mean over an epoch, which the study takes for the loss on the training set, is no loss of a mini-batch.
+    let losses = fs::read_to_string(lab.path("out/losses.csv")).expect("losses");
+    assert_eq!(losses.lines().count(), 1, "{losses}");
 }
 
 #[test]

@@ -136,7 +136,7 @@ pub(super) fn look(look: Look, n: usize) -> String {
 /// How exactly the test set can tell.
 pub(super) fn test_set(of: &TestSet) -> String {
     format!(
-        "With {} other test images the difference would come out differently, by {} (one standard error), however many seeds there are.",
+        "Another test set of {} images would change the difference by about {} (one standard error), whatever the number of seeds.",
         grouped(of.images as u64),
         points(of.error)
     )
@@ -159,7 +159,7 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
             };
             let wanted = match Equal::of(&claim.claim) {
                 Some(_) => "if there is no difference".into(),
-                None => format!("for an effect of {}", smallest_in_words(*smallest, claim)),
+                None => format!("if the effect is {}", smallest_in_words(*smallest, claim)),
             };
             let advice = match high {
                 Some(high) => {
@@ -178,24 +178,30 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
                 }
                 None => String::new(),
             };
+            let seeds = match (likely, high) {
+                (None, _) => "More than a million seeds".into(),
+                (Some(_), None) => format!("{} seeds or many more", number(*likely)),
+                (Some(_), Some(_)) => format!("About {} seeds", number(*likely)),
+            };
             let range = match (likely, high) {
-                (None, _) => "by more than a million seeds".into(),
-                (Some(_), None) => format!("by {} seeds or many more", number(*likely)),
                 (Some(_), Some(_)) => format!(
-                    "by about {} seeds (between {} and {}: from {} it is known only roughly how far seeds scatter)",
-                    number(*likely),
+                    " The number is uncertain (between {} and {}), because {} only roughly how much seeds scatter.",
                     number(*low),
                     number(*high),
-                    count(claim.n, "seed")
+                    match claim.n {
+                        1 => "1 seed shows".into(),
+                        n => format!("{n} seeds show"),
+                    }
                 ),
+                _ => String::new(),
             };
-            format!("It would be decided with a probability of 80\u{a0}%, {wanted}, {range}.{advice}")
+            format!("{seeds} would decide it with a probability of 80\u{a0}%, {wanted}.{range}{advice}")
         }
         Need::Smallest => {
             "The study declares no smallest effect that matters (`smallest`), so no number of seeds can be advised.".into()
         }
         Need::Evaluations => {
-            "More seeds would not decide it: steps are known between two evaluations only, and those lie further apart than the smallest effect that matters. A smaller `spacing` of evaluations would.".into()
+            "More seeds would not decide it: steps are only known to lie between two evaluations, and these are further apart than the smallest effect that matters. A smaller `spacing` of evaluations would decide it.".into()
         }
         Need::Budget { parts } => {
             let places: Vec<String> = parts.iter().map(super::claims::part).collect();
@@ -230,7 +236,7 @@ fn smallest_in_words(smallest: f64, claim: &ClaimVerdict) -> String {
 pub(crate) fn by_chance(claims: usize) -> String {
     let expected = claims as f64 * LEVEL;
     format!(
-        "{} tested so that, where there is nothing to find, a wrong verdict comes in {}\u{a0}% of cases, all looks together: with nothing to find anywhere, {} wrong {} would be expected.",
+        "{} tested so that, if there is no effect, {}\u{a0}% of studies find one, all looks together. With no effect in any claim, {} wrong {} would be expected.",
         match claims {
             1 => "1 claim is".into(),
             claims => format!("Each of {claims} claims is"),
@@ -328,7 +334,7 @@ pub(super) fn remark(remark: &Remark) -> String {
             "There is no effect over all parts, because no seed has a number at every part.".into()
         }
         Remark::NoOverallEffect => {
-            "There is no effect over all parts, because some run ended before it could tell.".into()
+            "There is no effect over all parts, because some runs ended too early to give a number.".into()
         }
         Remark::NotReached { runs, of } => format!(
             "{runs} of {} did not reach the target; {} needs at least its budget.",
@@ -341,7 +347,7 @@ pub(super) fn remark(remark: &Remark) -> String {
             if *runs == 1 { "it" } else { "each" }
         ),
         Remark::OfThisGrid { sides: touched } => format!(
-            "The good region touches the edge of the grid ({}): this is said of this grid.",
+            "The good region touches the edge of the grid ({}) and may go on outside: the verdict is about this grid only.",
             sides(touched)
         ),
         Remark::LevelTellsLittle { share } => format!(
@@ -388,7 +394,7 @@ pub(super) fn remark(remark: &Remark) -> String {
             count(*cells, "cell")
         ),
         Remark::OneDiverged { seeds } => format!(
-            "With {} one method diverged and the other did not: that difference is not known.",
+            "With {} one method diverged and the other did not: their difference is not known.",
             count(*seeds, "seed")
         ),
         Remark::LargestDampingTaken => {

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::table::Reader;
+use super::{LogError, LogProblem};
 
 /// Nesting that a record may have.
 const DEEPEST: usize = 32;
@@ -26,7 +27,7 @@ enum Of<'a> {
 }
 
 /// Reads one value after another.
-pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), LogError> {
     let mut parser = Parser {
         text,
         at: 0,
@@ -39,7 +40,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
         }
         let value = parser
             .value(0)
-            .map_err(|message| reader.file.at(parser.line, &message))?;
+            .map_err(|problem| reader.file.at(parser.line, problem))?;
         match value.of {
             Of::Object(mut entries) => {
                 let history = entries.iter().position(|(key, _)| key == "log_history");
@@ -49,28 +50,28 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
                 }
             }
             Of::List(_) => list(value, reader)?,
-            Of::Scalar(text) => return Err(reader.file.at(value.line, &no_record(&text))),
+            Of::Scalar(text) => return Err(reader.file.at(value.line, no_record(&text))),
         }
     }
 }
 
-fn no_record(text: &str) -> String {
-    format!(
-        "`{text}` is not a record; write one object on each line, such as `{{\"step\": 1, \"loss\": 2.3}}`"
-    )
+fn no_record(text: &str) -> LogProblem {
+    LogProblem::NotARecord {
+        text: text.to_owned(),
+    }
 }
 
-fn list(value: Value<'_>, reader: &mut Reader<'_>) -> Result<(), String> {
+fn list(value: Value<'_>, reader: &mut Reader<'_>) -> Result<(), LogError> {
     let Of::List(items) = value.of else {
-        return Err(reader.file.at(value.line, "`log_history` is not a list"));
+        return Err(reader.file.at(value.line, LogProblem::HistoryNotAList));
     };
     for item in items {
         match item.of {
             // What Hugging Face adds at the end sums up the whole run: its `train_loss` is no evaluation.
             Of::Object(entries) if entries.iter().any(|(key, _)| key == "train_runtime") => {}
             Of::Object(entries) => record(item.line, &entries, reader)?,
-            Of::Scalar(text) => return Err(reader.file.at(item.line, &no_record(&text))),
-            Of::List(_) => return Err(reader.file.at(item.line, &no_record("[…]"))),
+            Of::Scalar(text) => return Err(reader.file.at(item.line, no_record(&text))),
+            Of::List(_) => return Err(reader.file.at(item.line, no_record("[…]"))),
         }
     }
     Ok(())
@@ -80,7 +81,7 @@ fn record(
     line: usize,
     entries: &[(Cow<'_, str>, Value<'_>)],
     reader: &mut Reader<'_>,
-) -> Result<(), String> {
+) -> Result<(), LogError> {
     let mut cells = Vec::new();
     flatten("", entries, &mut cells);
     let cells = cells.iter().map(|(name, cell)| (name.as_str(), *cell));
@@ -130,21 +131,24 @@ impl<'a> Parser<'a> {
         is
     }
 
-    fn wants(&mut self, mark: char) -> Result<(), String> {
+    fn wants(&mut self, mark: char) -> Result<(), LogProblem> {
         if self.takes(mark) {
             return Ok(());
         }
-        let found = self.rest().chars().next();
-        Err(match found {
-            Some(found) => format!("`{found}` stands where JSON has `{mark}`"),
-            None => format!("the file ends where JSON has `{mark}`"),
-        })
+        Err(self.not_json(format!("`{mark}`")))
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, String> {
+    fn not_json(&self, wanted: impl Into<String>) -> LogProblem {
+        LogProblem::NotJson {
+            found: self.rest().chars().next(),
+            wanted: wanted.into(),
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, LogProblem> {
         self.space();
         if depth == DEEPEST {
-            return Err(format!("nested more than {DEEPEST} deep"));
+            return Err(LogProblem::TooDeep { limit: DEEPEST });
         }
         let line = self.line;
         let of = if self.takes('{') {
@@ -159,7 +163,7 @@ impl<'a> Parser<'a> {
         Ok(Value { line, of })
     }
 
-    fn object(&mut self, depth: usize) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, String> {
+    fn object(&mut self, depth: usize) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, LogProblem> {
         let mut entries: Vec<(Cow<'a, str>, Value<'a>)> = Vec::new();
         if self.takes('}') {
             return Ok(entries);
@@ -170,7 +174,9 @@ impl<'a> Parser<'a> {
             self.wants(':')?;
             let value = self.value(depth + 1)?;
             if entries.iter().any(|(known, _)| *known == key) {
-                return Err(format!("`{key}` twice in one record"));
+                return Err(LogProblem::KeyTwice {
+                    key: key.into_owned(),
+                });
             }
             entries.push((key, value));
             if !self.takes(',') {
@@ -180,7 +186,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Value<'a>>, String> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Value<'a>>, LogProblem> {
         let mut items = Vec::new();
         if self.takes(']') {
             return Ok(items);
@@ -195,7 +201,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A number, or one of the words of JSON and of Python.
-    fn word(&mut self) -> Result<&'a str, String> {
+    fn word(&mut self) -> Result<&'a str, LogProblem> {
         let rest = self.rest();
         let length = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
@@ -214,19 +220,16 @@ impl<'a> Parser<'a> {
         ];
         let number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-');
         if !(known.contains(&word) || number && word.parse::<f64>().is_ok()) {
-            return Err(match rest.chars().next() {
-                Some(found) => format!("`{found}` stands where JSON has a value"),
-                None => "the file ends where JSON has a value".to_owned(),
-            });
+            return Err(self.not_json("a value"));
         }
         self.at += length;
         Ok(word)
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, String> {
+    fn string(&mut self) -> Result<Cow<'a, str>, LogProblem> {
         self.wants('"')?;
         let rest = self.rest();
-        let end = rest.find(['"', '\\']).ok_or("a text is not closed")?;
+        let end = rest.find(['"', '\\']).ok_or(LogProblem::OpenText)?;
         if rest.as_bytes()[end] == b'"' {
             self.at += end + 1;
             return Ok(Cow::Borrowed(&rest[..end]));
@@ -238,9 +241,9 @@ impl<'a> Parser<'a> {
             escaped = c == '\\' && !escaped;
             closes
         });
-        let close = close.ok_or("a text is not closed")?;
+        let close = close.ok_or(LogProblem::OpenText)?;
         let text = serde_json::from_str(&self.text[self.at - 1..=self.at + close])
-            .map_err(|error| format!("a text is not JSON: {error}"))?;
+            .map_err(LogProblem::Text)?;
         self.at += close + 1;
         Ok(Cow::Owned(text))
     }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::table::{Reader, quoted};
+use super::table::Reader;
+use super::{LogError, LogProblem};
 
 /// Reads a header and the lines below it.
-pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
+pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), LogError> {
     let file = reader.file;
     let mut first = text.lines().filter(|line| !line.trim().is_empty());
     let first = first.next().unwrap_or_default();
@@ -31,7 +32,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
     let mut header: Option<Vec<String>> = None;
     while lines
         .read_record(&mut record)
-        .map_err(|error| format!("{}: {error}", file.path))?
+        .map_err(|error| file.wrong(LogProblem::Csv(error)))?
     {
         let line = record.position().map_or(0, |at| at.line() as usize);
         if record.iter().all(str::is_empty) {
@@ -49,7 +50,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
             {
                 *first = first.trim_start_matches(['#', ' ']).to_owned();
             }
-            check_header(&names).map_err(|error| file.at(line, &error))?;
+            check_header(&names).map_err(|problem| file.at(line, problem))?;
             for name in &names {
                 reader.meet(name);
             }
@@ -57,13 +58,11 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
             continue;
         };
         if record.iter().map(bare).eq(names.iter().map(String::as_str)) {
-            let message = "the header again: two runs wrote to one file, or a run went on in it; write each run's \
-                           curve to a new file";
-            return Err(file.at(line, message));
+            return Err(file.at(line, LogProblem::HeaderAgain));
         }
         if record.len() != names.len() {
-            let (found, wanted) = (record.len(), names.len());
-            return Err(file.at(line, &format!("{found} cells under {wanted} columns")));
+            let (found, columns) = (record.len(), names.len());
+            return Err(file.at(line, LogProblem::Cells { found, columns }));
         }
         let cells = names
             .iter()
@@ -87,7 +86,7 @@ fn is_of_mlflow(line: &str) -> bool {
 }
 
 /// Reads such a file, as columns `timestamp`, `value` and `step`.
-fn mlflow(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
+fn mlflow(text: &str, reader: &mut Reader<'_>) -> Result<(), LogError> {
     let names = ["timestamp", "value", "step"];
     for name in names {
         reader.meet(name);
@@ -98,9 +97,8 @@ fn mlflow(text: &str, reader: &mut Reader<'_>) -> Result<(), String> {
             0 => {}
             3 => reader.record(line, false, names.into_iter().zip(cells))?,
             found => {
-                return Err(reader
-                    .file
-                    .at(line, &format!("{found} cells under 3 columns")));
+                let columns = names.len();
+                return Err(reader.file.at(line, LogProblem::Cells { found, columns }));
             }
         }
     }
@@ -122,30 +120,26 @@ fn separator(header: &str) -> u8 {
         .unwrap_or(b',')
 }
 
-fn check_header(names: &[String]) -> Result<(), String> {
+fn check_header(names: &[String]) -> Result<(), LogProblem> {
     if let Some(number) = names.iter().find(|name| name.parse::<f64>().is_ok()) {
-        return Err(format!(
-            "`{number}` stands where the first line names the columns, such as `step,train_loss`"
-        ));
+        return Err(LogProblem::NoHeader {
+            number: number.clone(),
+        });
     }
     if let [one] = names
         && one.contains([' ', '|'])
     {
-        return Err(format!(
-            "one column, `{one}`; separate columns by commas, semicolons or tabs"
-        ));
+        return Err(LogProblem::OneColumn { name: one.clone() });
     }
     let mut seen = BTreeSet::new();
-    let twice: BTreeSet<&str> = names
+    let twice: BTreeSet<&String> = names
         .iter()
         .filter(|name| !name.is_empty() && !seen.insert(name.as_str()))
-        .map(String::as_str)
         .collect();
     if twice.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "more than one column is called {}: which one is meant?",
-        quoted(&twice.into_iter().collect::<Vec<_>>())
-    ))
+    Err(LogProblem::ColumnTwice {
+        names: twice.into_iter().cloned().collect(),
+    })
 }

@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use super::number::number;
 use super::text::text;
-use super::{json, separated};
+use super::{LogError, LogProblem, json, separated};
 use crate::Metric;
 
 /// The columns that a curve has beside its `step`.
-fn columns() -> impl Iterator<Item = &'static str> {
+pub(super) fn columns() -> impl Iterator<Item = &'static str> {
     let metrics = Metric::ALL.map(Metric::name);
     ["loss", "learning_rate", "examples"]
         .into_iter()
@@ -28,9 +28,9 @@ const ROUNDING: f64 = 1e-5;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) path: String,
-    /// What a column is called in the file.
+    /// What a column is called in the file, where that is not its name; none if the file does not have it.
     #[serde(default)]
-    columns: BTreeMap<String, String>,
+    columns: BTreeMap<String, Option<String>>,
     /// Columns of no use; `*` stands for any text.
     #[serde(default)]
     ignore: Vec<String>,
@@ -109,8 +109,8 @@ impl File {
     ///
     /// # Errors
     /// What is wrong, with the line.
-    pub(super) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), String> {
-        let text = text(bytes).map_err(|error| format!("{}: {error}", self.path))?;
+    pub(super) fn read(&self, bytes: &[u8], pace: Pace, rows: &mut Rows) -> Result<(), LogError> {
+        let text = text(bytes).map_err(|problem| self.wrong(problem))?;
         let text = text.as_ref();
         let mut reader = Reader {
             file: self,
@@ -127,13 +127,24 @@ impl File {
         reader.check_columns()
     }
 
-    pub(super) fn at(&self, line: usize, message: &str) -> String {
-        format!("{}, line {line}: {message}", self.path)
+    pub(super) fn wrong(&self, problem: LogProblem) -> LogError {
+        LogError {
+            path: self.path.clone(),
+            line: None,
+            problem,
+        }
+    }
+
+    pub(super) fn at(&self, line: usize, problem: LogProblem) -> LogError {
+        LogError {
+            line: Some(line),
+            ..self.wrong(problem)
+        }
     }
 
     fn use_of(&self, name: &str) -> Use {
         let is = |column: &&str| match self.columns.get(*column) {
-            Some(mapped) => mapped == name,
+            Some(called) => called.as_deref() == Some(name),
             None => *column == name,
         };
         if is(&"step") {
@@ -159,7 +170,8 @@ impl File {
 
     /// What the file calls the step.
     fn step_name(&self) -> &str {
-        self.columns.get("step").map_or("step", String::as_str)
+        let called = self.columns.get("step").and_then(Option::as_deref);
+        called.unwrap_or("step")
     }
 
     /// The number of updates made, of what the file says.
@@ -214,7 +226,7 @@ impl Reader<'_> {
         line: usize,
         decimal_comma: bool,
         cells: impl Iterator<Item = (&'c str, &'c str)>,
-    ) -> Result<(), String> {
+    ) -> Result<(), LogError> {
         let file = self.file;
         let mut step = None;
         let mut row = Row::new();
@@ -225,25 +237,28 @@ impl Reader<'_> {
                 Use::Step => &[][..],
                 Use::Is(columns) => columns,
             };
-            let Some(value) = number(cell, decimal_comma).map_err(|help| {
-                file.at(
-                    line,
-                    &format!("`{cell}` is not a number, under `{name}`{help}"),
-                )
-            })?
+            let no_number = |help| LogProblem::NotANumber {
+                cell: cell.to_owned(),
+                column: name.to_owned(),
+                help,
+            };
+            let Some(value) =
+                number(cell, decimal_comma).map_err(|help| file.at(line, no_number(help)))?
             else {
                 continue;
             };
             if columns.is_empty() {
                 let made = file.step(value, self.pace);
-                step = Some(made.ok_or_else(|| file.at(line, &no_step(value, file)))?);
+                step = Some(made.ok_or_else(|| file.at(line, no_step(value, file)))?);
             }
             for column in columns {
-                let value = file.fitting(column, value).map_err(|error| {
-                    file.at(
-                        line,
-                        &format!("{value} cannot be a value of `{column}`{error}"),
-                    )
+                let value = file.fitting(column, value).map_err(|help| {
+                    let problem = LogProblem::OutOfRange {
+                        value,
+                        column,
+                        help,
+                    };
+                    file.at(line, problem)
                 })?;
                 row.insert(column, value);
             }
@@ -252,69 +267,50 @@ impl Reader<'_> {
             return Ok(());
         }
         let step = step.ok_or_else(|| {
-            let name = file.step_name();
-            file.at(
-                line,
-                &format!(
-                    "no `{name}` beside `{}`",
-                    row.keys().next().unwrap_or(&"loss")
-                ),
-            )
+            let problem = LogProblem::NoStep {
+                step: file.step_name().to_owned(),
+                column: row.keys().next().unwrap_or(&"loss"),
+            };
+            file.at(line, problem)
         })?;
         let known = self.rows.entry(step).or_default();
         for (column, value) in row {
             if step == 0 && matches!(column, "loss" | "learning_rate") {
-                let counted = match file.counted_from {
+                let help = match file.counted_from {
                     1 => "; where the file calls that one 0, say `counted_from: 0`",
                     _ => "",
                 };
-                let message = format!("`{column}` at step 0; the first update is step 1{counted}");
-                return Err(file.at(line, &message));
+                return Err(file.at(line, LogProblem::UpdateAtZero { column, help }));
             }
             if known.insert(column, value).is_some() {
-                let message = format!(
-                    "`{column}` of step {step} for the second time; did two runs write to one file, or did one go on in it?"
-                );
-                return Err(file.at(line, &message));
+                return Err(file.at(line, LogProblem::ValueTwice { column, step }));
             }
         }
         Ok(())
     }
 
     /// Every column of the file is one that the study knows, and every one that it names is there.
-    fn check_columns(&self) -> Result<(), String> {
-        let path = &self.file.path;
-        let names = |keep: fn(&Use) -> bool| -> Vec<&str> {
-            let uses = self.uses.iter().filter(|(_, of)| keep(of));
-            uses.map(|(name, _)| name.as_str()).collect()
-        };
-        let missing: BTreeSet<&str> = self
+    fn check_columns(&self) -> Result<(), LogError> {
+        let missing: BTreeSet<&String> = self
             .file
             .columns
             .values()
-            .map(String::as_str)
+            .flatten()
             .filter(|name| !self.uses.contains_key(*name))
             .collect();
         if !missing.is_empty() {
-            let known: Vec<&str> = self.uses.keys().map(String::as_str).collect();
-            return Err(format!(
-                "{path} has no column {}, which `columns` names; it has {}",
-                quoted(&missing.into_iter().collect::<Vec<_>>()),
-                quoted(&known)
-            ));
+            return Err(self.file.wrong(LogProblem::NoColumn {
+                missing: missing.into_iter().cloned().collect(),
+                known: self.uses.keys().cloned().collect(),
+            }));
         }
-        let unknown = names(|of| matches!(of, Use::Unknown));
+        let unknown = self.uses.iter();
+        let unknown = unknown.filter(|(_, of)| matches!(of, Use::Unknown));
+        let unknown: Vec<String> = unknown.map(|(name, _)| name.clone()).collect();
         if unknown.is_empty() {
             return Ok(());
         }
-        Err(format!(
-            "{path} has columns that are not known: {}; say which of step, {} they are (`columns: {{ validation_loss: \
-             {} }}`), or leave them out (`ignore: [{}]`)",
-            quoted(&unknown),
-            columns().collect::<Vec<_>>().join(", "),
-            unknown[0],
-            unknown.join(", ")
-        ))
+        Err(self.file.wrong(LogProblem::UnknownColumns { unknown }))
     }
 }
 
@@ -341,19 +337,20 @@ impl File {
     }
 }
 
-fn no_step(value: f64, file: &File) -> String {
-    let name = file.step_name();
-    match file.counted_in {
-        Unit::Steps if value.fract() != 0.0 => {
-            format!(
-                "{value} is not a step, under `{name}`; where it counts epochs, say `counted_in: epochs`"
-            )
-        }
-        _ => format!("{value} is not a step, under `{name}`"),
+fn no_step(value: f64, file: &File) -> LogProblem {
+    LogProblem::NotAStep {
+        value,
+        column: file.step_name().to_owned(),
+        help: match file.counted_in {
+            Unit::Steps if value.fract() != 0.0 => {
+                "; where it counts epochs, say `counted_in: epochs`"
+            }
+            _ => "",
+        },
     }
 }
 
-pub(super) fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[String]) -> String {
     names
         .iter()
         .map(|name| format!("`{name}`"))

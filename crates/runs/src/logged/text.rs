@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::LogProblem;
+
 /// What files begin with that are no text, and what becomes of them.
 const OTHERS: [(&[u8], &str); 7] = [
     (b"\x1f\x8b", "compressed (gzip); `gunzip` it in `run`"),
@@ -28,28 +30,29 @@ const START: usize = 512;
 /// # Errors
 ///
 /// What it is instead, and what to do.
-pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, LogProblem> {
+    let other = |what| Err(LogProblem::OtherFormat { what });
     let start = &bytes[..bytes.len().min(START)];
     if let Some((_, what)) = OTHERS.iter().find(|(begin, _)| start.starts_with(begin)) {
-        return Err(format!("it is {what}"));
+        return other(what);
     }
     if start.windows(EVENTS.len()).any(|at| at == EVENTS) {
-        return Err("it is TensorBoard's own log; save its scalars as CSV".to_owned());
+        return other("TensorBoard's own log; save its scalars as CSV");
     }
     let text = match wide(bytes) {
         Some(swapped) => Cow::Owned(of_wide(bytes, swapped)?),
-        None if start.contains(&0) => return Err("it is not text".to_owned()),
+        None if start.contains(&0) => return Err(LogProblem::NotText),
         None => Cow::Borrowed(of_bytes(bytes)?),
     };
     if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(LogProblem::Empty);
     }
     let begins = |page: &&str| {
         let first = text.trim_start().get(..page.len());
         first.is_some_and(|first| first.eq_ignore_ascii_case(page))
     };
     if ["<!doctype", "<html", "<?xml"].iter().any(begins) {
-        return Err("it is a web page, or XML".to_owned());
+        return other("a web page, or XML");
     }
     Ok(text)
 }
@@ -66,7 +69,7 @@ fn wide(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-fn of_wide(bytes: &[u8], swapped: bool) -> Result<String, String> {
+fn of_wide(bytes: &[u8], swapped: bool) -> Result<String, LogProblem> {
     let (units, rest) = bytes.as_chunks();
     let units = units.iter().map(|unit| {
         if swapped {
@@ -78,17 +81,17 @@ fn of_wide(bytes: &[u8], swapped: bool) -> Result<String, String> {
     let text: Result<String, _> = char::decode_utf16(units).collect();
     match text {
         Ok(text) if rest.is_empty() => Ok(text.trim_start_matches('\u{feff}').to_owned()),
-        _ => Err("it is UTF-16 that breaks off or is damaged; write UTF-8".to_owned()),
+        _ => Err(LogProblem::Utf16),
     }
 }
 
-fn of_bytes(bytes: &[u8]) -> Result<&str, String> {
+fn of_bytes(bytes: &[u8]) -> Result<&str, LogProblem> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()]
             .split(|byte| *byte == b'\n')
             .count();
-        format!("line {line} is not UTF-8; spreadsheets write that as \"CSV UTF-8\"")
+        LogProblem::NotUtf8 { line }
     })
 }
 
@@ -119,7 +122,7 @@ mod tests {
             units(false, ""),
             units(true, ""),
         ] {
-            assert_eq!(text(&bytes).as_deref(), Ok(plain), "{bytes:?}");
+            assert_eq!(text(&bytes).expect("a text"), plain, "{bytes:?}");
         }
     }
 
@@ -140,7 +143,7 @@ mod tests {
             (b" \n", "it is empty"),
             (b"<!DOCTYPE html>", "a web page"),
         ] {
-            let error = text(bytes).expect_err("no text");
+            let error = text(bytes).expect_err("no text").to_string();
             assert!(error.contains(told), "{error}");
         }
     }

@@ -12,12 +12,12 @@ use super::AsInputs;
 use crate::number::{Finite, Positive, not_empty};
 use crate::{Metric, Moment, Spanned};
 
-/// A metric over two swept settings: one panel for each method, batch size and point of time.
+/// A metric over two swept settings: one panel for each method, batch size and point in time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Heatmap")]
 pub struct Heatmap<R = AsInputs> {
-    /// The `train` stages.
+    /// The stages whose runs are shown: `train`, and `command` with `curves`.
     pub runs: R,
     /// The horizontal setting.
     pub x: Spanned<Axis>,

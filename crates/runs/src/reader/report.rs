@@ -17,18 +17,19 @@ pub struct Report<R = AsInputs, M: Default = R> {
     pub title: Option<String>,
     /// The `select`, `steps_to_target` and `heatmap` stages to show.
     pub include: R,
-    /// More `train` stages to show, beside those that the included stages read. Default: none.
+    /// More stages whose runs are shown (`train`, and `command` with `curves`), beside those that the included stages
+    /// read. Default: none.
     #[serde(default)]
     pub runs: M,
     /// Claims to decide, each by its name or as `{name: {settings}}`.
     #[serde(default)]
     pub claims: Vec<Spanned<Claim>>,
     /// The numbers of seeds at which verdicts are given, declared beforehand: `[5, 20]` tests the first five seeds at
-    /// 1 %, and all twenty at 4 % once they are there. It is said of the fresh seeds of confirmed runs; claims on grids
+    /// 1 %, and all twenty at 4 % once they are there. It applies to the fresh seeds of confirmed runs; claims on grids
     /// have one look. Default: one look at all seeds, at 5 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looks: Option<Looks>,
-    /// Seeds that an earlier report of the study had used: they have been seen, and where there are others, only those
+    /// Seeds that an earlier report of the study used. They have been seen: where there are other seeds, only those
     /// decide. Default: what the cache knows of the study's last report.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub seen_seeds: BTreeSet<u64>,

@@ -11,7 +11,7 @@ use crate::{Metric, Moment, Spanned, Target};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Select")]
 pub struct Select<R = AsInputs> {
-    /// The `train` stages to choose from.
+    /// The stages whose runs are chosen from: `train`, and `command` with `curves`.
     pub runs: R,
     /// What is best: a metric, or the fewest steps to a target, as `{steps_to: {train_loss: 0.03}}`.
     pub by: Spanned<By>,

@@ -35,7 +35,7 @@ macro_rules! levels {
         #[serde(deny_unknown_fields)]
         #[schemars(rename = "StepsToTarget")]
         struct Fields<R> {
-            /// The `train` stages.
+            /// The stages whose runs are timed: `train`, and `command` with `curves`.
             runs: R,
             $(
                 #[doc = to_reach!($quantity $words)]

@@ -23,8 +23,8 @@ pub struct Evaluation {
     /// How many training examples give the statistics that BatchNorm evaluates with.
     /// Default 1024.
     pub statistics_examples: Count,
-    /// Whether to keep, at each evaluation, which test images were right: what tells how exactly the test set can
-    /// compare two methods. For runs whose performance is quoted.
+    /// Whether to keep, at each evaluation, which test images were classified correctly: from this the report computes
+    /// how exactly the test set can compare two methods. For runs whose performance is quoted.
     #[serde(skip_serializing_if = "is_off")]
     pub test_predictions: bool,
 }
@@ -87,8 +87,8 @@ pub enum BatchNorm {
     Running,
 }
 
-/// The two batch sizes of an estimate of the gradient noise scale: small batches, and the big one that they are
-/// together. It is measured on training examples drawn for it, whatever the batch size of the run.
+/// The two batch sizes of an estimate of the gradient noise scale: small batches, and the one large batch that is made of
+/// all of them. It is measured on training examples drawn for it, whatever the batch size of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoiseScale {

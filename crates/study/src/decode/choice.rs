@@ -4,7 +4,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, VariantAccess, Visitor};
 
 use super::At;
-use super::fault::{Blame, Fault};
+use super::fault::{Fault, Location};
 use crate::diagnostic::Span;
 use crate::yaml::{Entry, Node, Value};
 
@@ -26,7 +26,7 @@ impl<'de> EnumAccess<'de> for Choice<'de> {
     ) -> Result<(V::Value, Content<'de>), Fault> {
         let word: StrDeserializer<'_, Fault> = StrDeserializer::new(self.word);
         let variant = seed.deserialize(word).map_err(|fault| {
-            fault.or_blame(|| Blame::Value {
+            fault.or_at(|| Location::Value {
                 span: self.at.node.span,
                 label: self.word_span,
                 name: self.at.name.to_owned(),
@@ -87,7 +87,7 @@ impl<'de> VariantAccess<'de> for Content<'de> {
             Some(Entry { node, .. })
                 if !known && !matches!(node.value, Value::Null) && !is_empty(node) =>
             {
-                Err(inner.blame(Fault::custom("takes no settings")))
+                Err(inner.locate(Fault::custom("takes no settings")))
             }
             _ => Ok(()),
         }

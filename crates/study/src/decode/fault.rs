@@ -10,8 +10,8 @@ use crate::diagnostic::{Draft, Mistake, Span, did_you_mean, nearest};
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) kind: Kind,
-    /// `None` until the nearest node has taken the blame.
-    pub(super) blame: Option<Box<Blame>>,
+    /// `None` until the nearest node has said where it is.
+    pub(super) location: Option<Box<Location>>,
 }
 
 #[derive(Debug)]
@@ -29,12 +29,12 @@ pub(super) enum Kind {
         message: String,
         help: Option<String>,
     },
-    /// Caused by a hole: the mistake behind it has been noted.
-    Hollow,
+    /// A substitute did not fit: the mistake behind it has been noted.
+    Consequence,
 }
 
 #[derive(Debug)]
-pub(super) enum Blame {
+pub(super) enum Location {
     /// The value at `span`; `label` is what to underline, `name` the key it stands under.
     Value {
         span: Span,
@@ -51,24 +51,24 @@ pub(super) enum Blame {
 }
 
 impl Fault {
-    pub(super) fn hollow() -> Self {
+    pub(super) fn consequence() -> Self {
         Self {
-            kind: Kind::Hollow,
-            blame: None,
+            kind: Kind::Consequence,
+            location: None,
         }
     }
 
-    pub(super) fn or_blame(mut self, blame: impl FnOnce() -> Blame) -> Self {
-        self.blame.get_or_insert_with(|| Box::new(blame()));
+    pub(super) fn or_at(mut self, location: impl FnOnce() -> Location) -> Self {
+        self.location.get_or_insert_with(|| Box::new(location()));
         self
     }
 
-    /// The mistake in words; none for what a hole caused.
+    /// The mistake in words; none for a consequence of a substitute.
     pub(super) fn draft(self) -> Option<Draft> {
-        let blame = self.blame?;
-        let (span, name) = match &*blame {
-            Blame::Value { label, name, .. } => (*label, name),
-            Blame::Key { span, name, .. } => (*span, name),
+        let location = self.location?;
+        let (span, name) = match &*location {
+            Location::Value { label, name, .. } => (*label, name),
+            Location::Key { span, name, .. } => (*span, name),
         };
         Some(match self.kind {
             Kind::UnknownKey { key, known } => {
@@ -112,7 +112,7 @@ impl Fault {
                     None => draft,
                 }
             }
-            Kind::Hollow => return None,
+            Kind::Consequence => return None,
         })
     }
 }
@@ -132,7 +132,7 @@ impl Error for Fault {
                 message: message.to_string(),
                 help: None,
             },
-            blame: None,
+            location: None,
         }
     }
 
@@ -147,7 +147,7 @@ impl Error for Fault {
                 message,
                 help: hint(found, &expected.to_string()),
             },
-            blame: None,
+            location: None,
         }
     }
 
@@ -161,7 +161,7 @@ impl Error for Fault {
                 word: word.to_owned(),
                 known,
             },
-            blame: None,
+            location: None,
         }
     }
 
@@ -171,14 +171,14 @@ impl Error for Fault {
                 key: key.to_owned(),
                 known,
             },
-            blame: None,
+            location: None,
         }
     }
 
     fn missing_field(field: &'static str) -> Self {
         Self {
             kind: Kind::Missing(field),
-            blame: None,
+            location: None,
         }
     }
 }

@@ -19,7 +19,7 @@ An unknown key is a mistake, and every mistake is reported at once. Comments, th
 `0.001`, anchors (`&a`, `*a`, `<<`) instead of copies, and the order of a sweep's values change no result.
 
 Where something is one of several (`optimizer: {kfac: {damping: 0.01}}`), a bare word is short for the choice \
-with all its defaults (`optimizer: sgd`). Files are relative to the study's folder.
+with all its defaults (`optimizer: sgd`). Paths of files are relative to the study's folder.
 ";
 
 const SITE: &str = "\

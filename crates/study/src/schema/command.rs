@@ -83,7 +83,7 @@ pub(crate) struct CurveOf {
     pub(crate) method: Option<Name>,
     /// The network's name. Default: none.
     pub(crate) model: Option<Name>,
-    /// Examples a step. Required here or in the sweep.
+    /// Examples per step. Required here or in the sweep.
     pub(crate) batch_size: Option<Count>,
     /// The rate that the schedule starts from. Required here or in the sweep.
     pub(crate) learning_rate: Option<Positive>,

@@ -8,7 +8,7 @@ use runs::{Metric, Spanned};
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::shape::{Shape, by_shape};
 use super::{Scalar, not_empty};
@@ -42,9 +42,14 @@ pub(crate) struct Curves(Vec<CurveFile>);
 pub(crate) struct CurveFile {
     /// The path in the working folder.
     pub(crate) path: Spanned<String>,
-    /// What the file calls a column, where that is not its name: `{ validation_loss: val_loss, step: epoch }`.
+    /// What the file calls a column, where that is not its name: `{ validation_loss: val_loss, step: epoch }`. A column
+    /// of the file that is named here is that and nothing else: with `{ train_loss: loss }` there is no mini-batch `loss`.
     /// In JSON, what is in an object has a name with a dot: `eval.loss`. Default: none.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "with_those_not_there"
+    )]
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(crate) columns: BTreeMap<Column, String>,
     /// Columns of the file to ignore; `*` stands for any text. Default: none, so that a misspelt column is a
@@ -101,6 +106,26 @@ const NAMES: [&str; OTHERS.len() + Metric::ALL.len()] = {
     names
 };
 
+/// What a file calls each column: those that are given, and `null` for a column whose own name the file has for another
+/// one. (The name of the steps is never read as anything else.)
+fn with_those_not_there<S: Serializer>(
+    given: &BTreeMap<Column, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut all: BTreeMap<Column, Option<&String>> = given
+        .iter()
+        .map(|(column, name)| (*column, Some(name)))
+        .collect();
+    for (column, name) in given {
+        if let Some(taken) = Column::named(name)
+            && column.0 != "step"
+        {
+            all.entry(taken).or_default();
+        }
+    }
+    all.serialize(serializer)
+}
+
 fn one() -> u64 {
     1
 }
@@ -120,6 +145,10 @@ impl CountedIn {
 impl Column {
     /// The names of all.
     pub(crate) const NAMES: &'static [&'static str] = &NAMES;
+
+    fn named(name: &str) -> Option<Self> {
+        NAMES.into_iter().find(|known| *known == name).map(Self)
+    }
 }
 
 impl Curves {
@@ -150,10 +179,7 @@ impl<'de> Deserialize<'de> for Column {
             }
 
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Column, E> {
-                let known = NAMES.into_iter().find(|name| *name == word);
-                known
-                    .map(Column)
-                    .ok_or_else(|| E::unknown_field(word, Column::NAMES))
+                Column::named(word).ok_or_else(|| E::unknown_field(word, Column::NAMES))
             }
         }
 

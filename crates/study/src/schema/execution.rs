@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+
+use super::Scalar;
+use super::shape::{Shape, by_shape};
 
 /// What happens to a stage that fails or takes too long.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -26,16 +29,22 @@ impl Time {
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+by_shape!(Time);
+
+impl Shape<'_> for Time {
+    const WANTED: &'static str = "a time with its unit, such as `90 s`, `15 min` or `2 h`";
+
+    fn scalar<E: Error>(scalar: Scalar) -> Result<Self, E> {
+        let Scalar::Word(text) = scalar else {
+            return Err(scalar.unfit(Self::WANTED));
+        };
         let unit_at = text
             .find(|c: char| c.is_ascii_alphabetic())
             .unwrap_or(text.len());
         let (number, unit) = text.split_at(unit_at);
         let seconds = match unit {
             "s" => 1.0,
-            "min" => 60.0,
+            "m" | "min" => 60.0,
             "h" => 3600.0,
             _ => 0.0,
         };
@@ -46,11 +55,9 @@ impl<'de> Deserialize<'de> for Time {
         if time.is_finite() && time > 0.0 && time < 1e9 {
             Ok(Self(Duration::from_secs_f64(time)))
         } else {
-            Err(D::Error::custom(format!(
-                "must be a time with its unit, such as `90 s`, `15 min` or `2 h`, not `{text}`"
-            )))
+            Err(E::custom(format!("must be {}, not `{text}`", Self::WANTED)))
         }
     }
 }
 
-inline_schema!(Time, { "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|min|h)$" });
+inline_schema!(Time, { "type": "string", "format": "time with its unit", "pattern": "^ *[0-9.]+ *(s|m|min|h)$" });

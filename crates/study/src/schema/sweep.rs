@@ -87,11 +87,11 @@ pub(crate) enum Values {
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Progression {
-    /// `[from, to]`: from, twice that, ... up to and with to.
+    /// `[from, to]`: `from`, twice that, and so on, up to and including `to`.
     PowersOfTwo(Spanned<[Count; 2]>),
-    /// Each the `ratio` times the one before.
+    /// Each is `ratio` times the one before.
     Geometric(Geometric),
-    /// Each the `step` more than the one before.
+    /// Each is `step` more than the one before.
     Linear(Linear),
 }
 

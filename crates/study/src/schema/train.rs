@@ -23,7 +23,7 @@ pub(crate) struct Train {
     pub(crate) configuration: Option<Spanned<Name>>,
     /// The network. Required without `configuration`.
     pub(crate) model: Option<Spanned<Model>>,
-    /// Examples a step. Required here or in the sweep, without `configuration`.
+    /// Examples per step. Required here or in the sweep, without `configuration`.
     pub(crate) batch_size: Option<Spanned<Count>>,
     /// The rate that the schedule starts from. Required here or in the sweep, without `configuration`.
     pub(crate) learning_rate: Option<Positive>,
@@ -48,7 +48,7 @@ pub(crate) struct Train {
     pub(crate) evaluation: Option<Evaluation>,
     /// Which statistics BatchNorm evaluates with. Default `recompute`.
     pub(crate) batch_norm: Option<BatchNorm>,
-    /// How many examples BatchNorm normalises by themselves in training (Hoffer et al. 2017). Default: the whole batch.
+    /// How many examples BatchNorm normalises together in training (Hoffer et al. 2017). Default: the whole batch.
     pub(crate) ghost_batch: Option<Spanned<Count>>,
     /// Measure the gradient noise scale at each evaluation (McCandlish et al. 2018, appendix A.1). Default: not measured.
     pub(crate) noise_scale: Option<NoiseScale>,

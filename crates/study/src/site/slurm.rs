@@ -31,8 +31,8 @@ pub(super) struct Keys {
     /// Time limit of each task (`--time`), such as `4:00:00`. Runs may take longer: a task that has to end keeps its
     /// checkpoints and goes back to the queue.
     time: Option<Line>,
-    /// How many tasks there are; `auto` is one for each hour of work that is predicted, at most 64, and 16 where nothing
-    /// is. Default: `auto`.
+    /// How many tasks there are; `auto` is one for each predicted hour of work, at most 64, or 16 if no duration is
+    /// known. Default: `auto`.
     tasks: Option<Tasks>,
     /// How many of them run at the same time, at most (`--array=…%N`). Default: all.
     at_once: Option<Count>,

@@ -112,6 +112,8 @@ fn message(attribute: &str) -> String {
             // A text goes on in the next line, without the space before it.
             '\\' => match letters.next() {
                 Some('\n') | None => {}
+                // A message of several lines is one cell.
+                Some('n') => text.push(' '),
                 Some(escaped) => text.push(escaped),
             },
             '{' => {
@@ -152,7 +154,7 @@ pub enum Error {
     /// A file,
     /// or [`two`].
     #[error(
-        \"cannot {doing} `{}`: \\
+        \"cannot {doing} `{}`:\\n\\
          \\\"no\\\"\",
         path.display()
     )]

@@ -149,12 +149,9 @@ impl Network {
 ///
 /// # Errors
 ///
-/// [`Error::Format`] if the bytes are something else, or a tensor is not of 32-bit floats.
+/// [`Error::NotWeights`] if the bytes are something else, or a tensor is not of 32-bit floats.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Weight>, Error> {
-    runs::weights::from_bytes(bytes).map_err(|problem| Error::Format {
-        what: "safetensors file of weights",
-        problem,
-    })
+    runs::weights::from_bytes(bytes).map_err(Error::NotWeights)
 }
 
 fn host(tensor: &Tensor<1>) -> Vec<f32> {

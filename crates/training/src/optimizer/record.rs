@@ -11,6 +11,7 @@ use burn::tensor::{Bytes, DType};
 use burn_pack::{Reader, Scalar, Writer};
 
 use super::{Named, Updates, parameters};
+use crate::checkpoint::Unusable;
 use crate::memory::{Array, Memory};
 use crate::models::Network;
 
@@ -54,7 +55,11 @@ impl Updates {
     }
 
     /// Takes what [`save`](Self::save) put. The error says what is wrong with it.
-    pub(crate) fn restore(&mut self, network: &Network, memory: &mut Memory) -> Result<(), String> {
+    pub(crate) fn restore(
+        &mut self,
+        network: &Network,
+        memory: &mut Memory,
+    ) -> Result<(), Unusable> {
         let (mut tensors, mut scalars, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for Named {
             id,
@@ -89,15 +94,21 @@ impl Updates {
         for (name, path) in paths {
             writer = writer.with_metadata(&name, &path);
         }
-        let packed = writer.into_bytes().map_err(|error| error.to_string())?;
-        let record = OptimizerRecord::from_bytes(packed).map_err(|error| error.to_string())?;
+        let packed = writer.into_bytes().map_err(unread)?;
+        let record = OptimizerRecord::from_bytes(packed).map_err(unread)?;
         self.rule = self.rule.clone().load_record(record);
         // What it does not know, it leaves out.
         let taken = self.rule.to_record().len();
         if taken != given || taken == 0 {
-            return Err(format!("the optimizer takes {taken} of {given} arrays"));
+            return Err(Unusable::OptimizerArrays { taken, given });
         }
         Ok(())
+    }
+}
+
+fn unread(error: impl std::fmt::Display) -> Unusable {
+    Unusable::Optimizer {
+        said: error.to_string(),
     }
 }
 

@@ -111,7 +111,7 @@ impl Guard {
             let _ = writeln!(self.stdin);
             let program = command.get_program().to_string_lossy();
             let work = command.get_current_dir().unwrap_or(Path::new(""));
-            program::not_started(&program, work, &error)
+            program::not_started(&program, work, error)
         })?;
         writeln!(self.stdin, "{}", child.id())?;
         let status = child.wait()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use super::{Error, Run};
+use crate::stages::error::NotStarted;
 
 /// Where a shell is that knows `pipefail`.
 const BASH: [&str; 4] = [
@@ -46,35 +47,25 @@ fn has_pipe(line: &str) -> bool {
     line.replace("||", "").contains('|')
 }
 
-/// Why a program does not start, and what to do.
-pub(super) fn not_started(program: &str, work: &Path, error: &io::Error) -> Error {
+/// Why a program does not start.
+pub(super) fn not_started(program: &str, work: &Path, error: io::Error) -> Error {
     let is_input = work.join(program).is_file();
-    let missing = "there is no such program on PATH";
+    let is_path = program.contains('/');
     let why = match error.kind() {
-        ErrorKind::NotFound if program.contains('/') && is_input => {
-            format!("{error}; it is there, but what its first line (`#!`) names is not")
-        }
-        ErrorKind::NotFound if program.contains('/') && program.starts_with('/') => {
-            format!("{error}; there is no such file on this machine")
-        }
-        ErrorKind::NotFound if program.contains('/') => {
-            format!("{error}; there is no such file among the inputs of the stage")
-        }
-        ErrorKind::NotFound if is_input => {
-            format!("{missing}; the input of that name is `./{program}`")
-        }
-        ErrorKind::NotFound => {
-            format!("{missing}; to run a script, name it under `inputs` and write `./{program}`")
-        }
-        ErrorKind::PermissionDenied => {
-            format!("{error}; it is not a program, or may not be executed here")
-        }
+        ErrorKind::NotFound if is_path && is_input => NotStarted::NoInterpreter(error),
+        ErrorKind::NotFound if program.starts_with('/') => NotStarted::NotOnMachine(error),
+        ErrorKind::NotFound if is_path => NotStarted::NotAnInput(error),
+        ErrorKind::NotFound if is_input => NotStarted::InputWithoutPath {
+            program: program.to_owned(),
+        },
+        ErrorKind::NotFound => NotStarted::NotOnPath {
+            program: program.to_owned(),
+        },
+        ErrorKind::PermissionDenied => NotStarted::NotExecutable(error),
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            format!(
-                "{error}; give it a first line such as `#!/usr/bin/env python3`, or write `[python3, SCRIPT]`"
-            )
+            NotStarted::NoFirstLine(error)
         }
-        _ => error.to_string(),
+        _ => NotStarted::Other(error),
     };
     Error::NotStarted {
         program: program.to_owned(),
@@ -83,26 +74,33 @@ pub(super) fn not_started(program: &str, work: &Path, error: &io::Error) -> Erro
 }
 
 /// How a program ended that did not end well.
-pub(super) fn in_words(run: &Run, status: ExitStatus) -> String {
-    let (code, signal) = (status.code(), status.signal());
-    let mut said = match (code, signal) {
-        (Some(code), _) => format!("the program ended with exit code {code}"),
-        (None, Some(signal)) => format!("the program was killed by signal {signal}"),
-        (None, None) => format!("the program ended: {status}"),
-    };
-    let line = matches!(run, Run::Shell(_));
-    let piped = matches!(run, Run::Shell(line) if has_pipe(line));
-    said.push_str(match (code, signal) {
-        (Some(127), _) if line => {
-            " (the shell found no such program; one among the inputs is written `./NAME`)"
+pub(super) fn ended(run: &Run, status: ExitStatus) -> Error {
+    const KILLED: &str = " (killed: often there was too little memory)";
+    let is_line = matches!(run, Run::Shell(_));
+    let is_piped = matches!(run, Run::Shell(line) if has_pipe(line));
+    match status.code() {
+        Some(code) => Error::Ended {
+            code,
+            hint: match code {
+                127 if is_line => {
+                    " (the shell found no such program; one among the inputs is written `./NAME`)"
+                }
+                141 if is_piped => {
+                    " (what stands behind a pipe stopped reading, as `head` does; where that is fine write `(PROGRAM || true) | head`)"
+                }
+                137 => KILLED,
+                _ => "",
+            },
+        },
+        // A program that has not exited was killed.
+        None => {
+            let signal = status.signal().unwrap_or_default();
+            Error::Killed {
+                signal,
+                hint: if signal == 9 { KILLED } else { "" },
+            }
         }
-        (Some(141), _) if piped => {
-            " (what stands behind a pipe stopped reading, as `head` does; where that is fine write `(PROGRAM || true) | head`)"
-        }
-        (Some(137), _) | (_, Some(9)) => " (killed: often there was too little memory)",
-        _ => "",
-    });
-    said
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SMALL: u64 = 1024;
 
 /// The progress of one run.
-pub(super) struct Heart {
+pub(super) struct Heartbeat {
     last: Mutex<Last>,
     total: u64,
     /// Steps from one inversion to the next, and the side of the largest factor, where that takes its time.
@@ -31,7 +31,7 @@ struct Last {
     at: Instant,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Of a run after `done` updates.
     pub(super) fn new(settings: &Settings, course: &Course, data: &Data, done: u64) -> Self {
         let image = [data.channels, data.height, data.width].map(|size| size as u64);
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_step_that_takes_long_is_spoken_of_with_what_takes_long_in_it() {
         let start = Instant::now();
-        let heart = |done, loss| Heart {
+        let heart = |done, loss| Heartbeat {
             last: Mutex::new(Last {
                 done,
                 loss,
@@ -125,7 +125,7 @@ mod tests {
             total: 40,
             inversions: Some((10, 4097)),
         };
-        let after = |heart: Heart, seconds| {
+        let after = |heart: Heartbeat, seconds| {
             let life = heart.sign_of_life(start + Duration::from_secs(seconds));
             life.map(|life| format!("{}/{} {}", life.done, life.total, life.text))
         };

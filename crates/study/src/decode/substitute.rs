@@ -1,4 +1,4 @@
-//! A stand-in for a value that was found wrong: harmless, of whatever type is asked for.
+//! What is read in place of a value that was found wrong: harmless, of whatever type is asked for.
 
 use runs::spanned::{self, Parts};
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
@@ -9,17 +9,17 @@ use serde::de::{
 use super::fault::Fault;
 use crate::diagnostic::Span;
 
-/// Reads as 0.5, 1, a name, a list of one hole, the first choice, a struct of holes; as something else where that is
-/// out of the range of what is asked for.
+/// Reads as 0.5, 1, a name, a list of one substitute, the first choice, a struct of substitutes; as something else where
+/// that is out of the range of what is asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Hole {
+pub(super) struct Substitute {
     /// How often it was out of range: what it reads as is another each time.
     misses: usize,
     /// Whether the study says something here, be it wrong: what is optional is there then.
     given: bool,
 }
 
-impl Hole {
+impl Substitute {
     /// How many ways it can be read.
     pub(super) const WAYS: usize = 3;
 
@@ -40,12 +40,12 @@ impl Hole {
     }
 }
 
-/// An error inside a hole is no news.
+/// An error inside a substitute is no news.
 fn quiet<T>(result: Result<T, Fault>) -> Result<T, Fault> {
-    result.map_err(|_| Fault::hollow())
+    result.map_err(|_| Fault::consequence())
 }
 
-impl<'de> Deserializer<'de> for Hole {
+impl<'de> Deserializer<'de> for Substitute {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -70,7 +70,7 @@ impl<'de> Deserializer<'de> for Hole {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        quiet(visitor.visit_str("hole"))
+        quiet(visitor.visit_str("substitute"))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -148,7 +148,7 @@ impl<'de> Deserializer<'de> for Hole {
     }
 }
 
-impl IntoDeserializer<'_, Fault> for Hole {
+impl IntoDeserializer<'_, Fault> for Substitute {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -156,7 +156,7 @@ impl IntoDeserializer<'_, Fault> for Hole {
     }
 }
 
-struct Fields(std::slice::Iter<'static, &'static str>, Hole);
+struct Fields(std::slice::Iter<'static, &'static str>, Substitute);
 
 impl<'de> MapAccess<'de> for Fields {
     type Error = Fault;
@@ -176,14 +176,14 @@ impl<'de> MapAccess<'de> for Fields {
     }
 }
 
-struct FirstOf(&'static [&'static str], Hole);
+struct FirstOf(&'static [&'static str], Substitute);
 
 impl<'de> EnumAccess<'de> for FirstOf {
     type Error = Fault;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
-        let first = self.0.first().ok_or_else(Fault::hollow)?;
+        let first = self.0.first().ok_or_else(Fault::consequence)?;
         Ok((
             seed.deserialize(StrDeserializer::<Fault>::new(first))?,
             self,
