@@ -348,8 +348,10 @@ impl Remote {
             }
         }
         let bytes = record::to_bytes(&record, cache)?;
-        for number in 1.. {
+        let mut number = 1;
+        loop {
             if lock(&self.voids).contains(&(key, number)) {
+                number += 1;
                 continue;
             }
             // An earlier try may have created it, and have got no further.
@@ -363,6 +365,7 @@ impl Remote {
                 self.mark(cache, key)?;
                 return Ok(true);
             }
+            // One that a gc has just deleted leaves its number free: nobody looks behind a number that is not there.
             let Some((number, there)) = self.record(cache, key)? else {
                 continue;
             };
@@ -372,7 +375,6 @@ impl Remote {
             }
             self.void(key, number)?;
         }
-        Ok(false)
     }
 
     /// Sees to it that a blob is there: true if it was not.
