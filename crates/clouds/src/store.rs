@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use engine::{Error, Objects};
+use engine::{Error, Listed, Objects};
 use futures_util::TryStreamExt as _;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -195,17 +195,12 @@ impl Objects for Store {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let from = self.at(prefix);
-        let listed: Result<Vec<_>, _> = self
-            .runtime
-            .block_on(self.inner.list(Some(&from)).try_collect());
-        let listed = listed.map_err(self.failed("list", prefix))?;
-        let own = format!("{}/", path(&self.prefix));
-        let names = listed.iter().filter_map(|meta| {
-            let name = meta.location.as_ref().strip_prefix(&own)?;
-            Some(name.to_owned())
-        });
-        Ok(names.collect())
+        let listed = self.below(self.at(prefix), prefix)?;
+        Ok(listed.into_iter().map(|it| it.name).collect())
+    }
+
+    fn all(&self) -> Result<Vec<Listed>, Error> {
+        self.below(path(&self.prefix), "")
     }
 
     fn delete(&self, name: &str) -> Result<(), Error> {
@@ -217,6 +212,24 @@ impl Objects for Store {
 }
 
 impl Store {
+    fn below(&self, from: Path, shown: &str) -> Result<Vec<Listed>, Error> {
+        let listed: Result<Vec<_>, _> = self
+            .runtime
+            .block_on(self.inner.list(Some(&from)).try_collect());
+        let listed = listed.map_err(self.failed("list", shown))?;
+        let own = format!("{}/", path(&self.prefix));
+        let named = listed.into_iter().filter_map(|meta| {
+            let name = meta.location.as_ref().strip_prefix(&own)?.to_owned();
+            let (bytes, modified) = (meta.size, meta.last_modified.into());
+            Some(Listed {
+                name,
+                bytes,
+                modified,
+            })
+        });
+        Ok(named.collect())
+    }
+
     fn first(&self, name: &str, contents: &mut dyn Read) -> Result<Bytes, Error> {
         piece(contents).map_err(Error::io("read what goes to", &self.shown(name)))
     }

@@ -141,6 +141,36 @@ pub enum Error {
         /// The cache folder.
         cache: PathBuf,
     },
+    /// Two gcs of a remote would delete what the other one counts on.
+    #[error(
+        "another gc is at work in the remote {remote}, on {host}; one that was killed is forgotten after an hour"
+    )]
+    GcAtWork {
+        /// The remote.
+        remote: String,
+        /// Where it was started.
+        host: String,
+    },
+    /// A gc of a remote that does not go on is taken for one that was killed, by those who wait for its end.
+    #[error(
+        "this gc of the remote {remote} stood still for minutes, and deletes nothing more; run it again"
+    )]
+    GcStoodStill {
+        /// The remote.
+        remote: String,
+    },
+    /// Nobody knows what may be deleted.
+    #[error(
+        "nothing is deleted, because nobody knows what the {by} keeps: `{}` is lost or damaged; `--forget STUDY` gives up \
+         what the study had, and removing the file does",
+        path.display()
+    )]
+    KeepsUnknown {
+        /// Who keeps results.
+        by: String,
+        /// What cannot be read.
+        path: PathBuf,
+    },
     /// A blob is not in the store.
     #[error(
         "a result names contents that the cache does not have ({digest}); `pipeline run` makes them again"
@@ -240,6 +270,11 @@ pub enum Unfrozen {
         /// The plan.
         plan: String,
     },
+    /// A gc of the remote deleted results while a plan that counts on them was frozen.
+    #[error(
+        "a gc of the remote has just deleted results that it was to begin with; freeze it again"
+    )]
+    Collected,
 }
 
 /// Why what is at a path cannot be read as an input.

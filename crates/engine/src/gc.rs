@@ -57,19 +57,28 @@ pub enum DeletionReason {
     Unasked,
     /// The study was named to be forgotten.
     Forgotten,
+    /// It is an old plan or copy, and not what its study had when it last ran.
+    Superseded,
+    /// The stage of this attempt has its result.
+    Finished,
+    /// This record can no longer be served.
+    Void,
 }
 
 impl fmt::Display for DeletionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Old => "old, and of no study or pin",
-            Self::TooLarge => "the cache is too large, and it is of no study or pin",
+            Self::TooLarge => "there is more than the size allowed, and it is of no study or pin",
             Self::Done => "a checkpoint of a stage that is done",
             Self::NoResult => "an output of no result",
             Self::LeftOver => "left by a process that ended early",
             Self::SetAside => "damaged and set aside",
             Self::Unasked => "the digest of an input file that nobody asked for lately",
             Self::Forgotten => "what the runs of a forgotten study did",
+            Self::Superseded => "an old plan or copy, and not its study's last",
+            Self::Finished => "attempts at stages that have their results",
+            Self::Void => "records that can no longer be served",
         })
     }
 }

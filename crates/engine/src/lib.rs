@@ -67,7 +67,7 @@ pub use manifest::{Change, Manifest};
 pub use pins::Pin;
 pub use plan::{Plan, Planned, Reason, Verdict, plan};
 pub use record::{Blob, Provenance, Record};
-pub use remote::{CopySeen, FailureSeen, HeldSeen, Moved, Objects, Remote};
+pub use remote::{CopySeen, FailureSeen, GRACE, HeldSeen, Listed, Moved, Objects, Remote};
 pub use run::{Options, Sharing, WorkerCommand, run};
 pub use so_far::{Absent, Partial, SoFar, so_far};
 pub use store::{Lookup, Problem, StageFailure, Store};

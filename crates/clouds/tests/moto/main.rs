@@ -46,6 +46,7 @@ fn main() {
         ("a_store_that_lets_several_win_is_refused", race),
         ("what_is_wrong_with_a_store_is_said_once", mistakes),
         ("a_stage_takes_few_requests", requests),
+        ("gc_deletes_what_is_old_and_nothing_else", gc),
     ];
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
     for (name, test) in tests {
@@ -274,6 +275,22 @@ fn requests(lab: &Lab) {
     measure("an empty cache", &["b"], 2.0);
     lab.empty();
     measure("three copies", &["c", "d", "e"], 30.0);
+}
+
+fn gc(lab: &Lab) {
+    let study = study(8, 0);
+    let address = "s3://lab/cache/of mine";
+    let (ran, _, _) = counts(lab.copy("a", &study));
+    assert_eq!(lab.said(&["gc", "6", address]).split(' ').next(), Some("0"));
+    lab.check(&study);
+    // Two copies have run, and the store gives its name again to who asks for it.
+    let said = lab.said(&["gc", "8", address]);
+    let (deleted, left) = said.trim().split_once(' ').unwrap();
+    assert!(deleted.parse::<usize>().unwrap() >= 2 * ran + 2, "{said}");
+    assert!(left.parse::<u64>().unwrap() < 200, "{said}");
+    assert_eq!(lab.said(&["gc", "8", address]), format!("0 {left}\n"));
+    let (ran_again, _, _) = counts(lab.copy("b", &study));
+    assert_eq!(ran_again, ran, "nothing was left");
 }
 
 fn race(lab: &Lab) {

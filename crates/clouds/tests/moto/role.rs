@@ -1,16 +1,16 @@
 //! What this program does when a test starts it again.
 
 use std::error::Error;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clouds::Address;
-use engine::{Remote, Store};
+use engine::{Listed, Objects, Policy, Remote, Store};
 
 use crate::toy;
 
-pub(crate) const ROLES: [&str; 4] = ["worker", "run", "open", "objects"];
+pub(crate) const ROLES: [&str; 5] = ["worker", "run", "open", "objects", "gc"];
 
 pub(crate) fn play(args: &[String]) {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -19,6 +19,7 @@ pub(crate) fn play(args: &[String]) {
         ["run", study, cache, log, address] => run(study, cache, log, address),
         ["open", cache, address] => open(cache, address).map(drop),
         ["objects", address] => objects(address),
+        ["gc", days, address] => gc(days, address),
         _ => Err("what is to be done?".into()),
     };
     if let Err(error) = played {
@@ -54,6 +55,73 @@ fn run(study: &str, cache: &str, log: &str, address: &str) -> Result<(), Box<dyn
     Ok(())
 }
 
+/// A store that says of all that lies there that it is so much older than it is.
+#[derive(Debug)]
+struct Older(Box<dyn Objects>, Duration);
+
+impl Older {
+    fn time(&self, name: &str, modified: SystemTime) -> SystemTime {
+        let is_of_now = name.starts_with("gc/") || name.starts_with("probe/");
+        modified - if is_of_now { Duration::ZERO } else { self.1 }
+    }
+}
+
+impl Objects for Older {
+    fn create(&self, name: &str, contents: &mut dyn Read) -> Result<bool, engine::Error> {
+        self.0.create(name, contents)
+    }
+
+    fn overwrite(&self, name: &str, contents: &mut dyn Read) -> Result<(), engine::Error> {
+        self.0.overwrite(name, contents)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Box<dyn Read>>, engine::Error> {
+        self.0.read(name)
+    }
+
+    fn length(&self, name: &str) -> Result<Option<u64>, engine::Error> {
+        self.0.length(name)
+    }
+
+    fn modified(&self, name: &str) -> Result<Option<SystemTime>, engine::Error> {
+        let modified = self.0.modified(name)?;
+        Ok(modified.map(|modified| self.time(name, modified)))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, engine::Error> {
+        self.0.list(prefix)
+    }
+
+    fn all(&self) -> Result<Vec<Listed>, engine::Error> {
+        let mut all = self.0.all()?;
+        for object in &mut all {
+            object.modified = self.time(&object.name, object.modified);
+        }
+        Ok(all)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), engine::Error> {
+        self.0.delete(name)
+    }
+}
+
+/// Deletes what may go of what is so many days older than it is, and says how much that was and how much is left.
+fn gc(days: &str, address: &str) -> Result<(), Box<dyn Error>> {
+    let store = Store::open(Path::new("somebody"))?;
+    let age = Duration::from_hours(24 * days.parse::<u64>()?);
+    let address = Address::parse(address).ok_or("no address")??;
+    let objects = Box::new(Older(address.open()?, age));
+    let remote = Remote::on(objects, &address.to_string(), &store, true)?;
+    let policy = Policy {
+        older_than: Some(Duration::ZERO),
+        forget: vec!["toy study".to_owned()],
+        ..Policy::default()
+    };
+    let report = remote.gc(&store, &policy, engine::GRACE, true)?;
+    println!("{} {}", report.deletions.len(), report.after);
+    Ok(())
+}
+
 fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     let store = Address::parse(address).ok_or("no address")??.open()?;
     let read = |name: &str| -> Result<Option<Vec<u8>>, Box<dyn Error>> {
@@ -84,6 +152,20 @@ fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     store.create("castle", &mut &b"is not below cas/"[..])?;
     let mut names = store.list("cas")?;
     assert_eq!(names.len(), 6);
+    let mut all = store.all()?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    let listed: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+    names.sort();
+    assert_eq!(
+        listed[..6],
+        names[..],
+        "the names of lists are those of objects"
+    );
+    assert_eq!(listed[6..], ["castle"]);
+    for object in &all {
+        assert_eq!(store.length(&object.name)?, Some(object.bytes));
+        assert_eq!(store.modified(&object.name)?, Some(object.modified));
+    }
     for name in names.drain(..) {
         store.delete(&name)?;
         store.delete(&name)?;

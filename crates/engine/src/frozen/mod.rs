@@ -7,6 +7,7 @@
 //! v1/run/<study>/<id>/plan        the plan
 //! v1/run/<study>/<id>/known/<n>   where the records lie that were packed together later
 //! v1/run/<study>/<id>/beat/<copy> the copies that carry it out
+//! v1/run/<study>/<id>/results/... what it came to
 //! v1/cas/...                      what input files held; records and small outputs, packed
 //! ```
 
@@ -190,7 +191,11 @@ pub fn freeze(
     };
     frozen.known = pack_known(&frozen, store, kinds, remote)?;
     remote.put_plan(&frozen)?;
-    Ok(frozen)
+    if remote.is_whole(store, &frozen)? {
+        return Ok(frozen);
+    }
+    let why = Unfrozen::Collected;
+    Err(Error::CannotFreeze { why })
 }
 
 /// Sees to it that the remote has the results of the cache, and packs those that it has.

@@ -78,6 +78,13 @@ impl Packed {
         Ok(())
     }
 
+    /// The stages that have a record, and the numbers of the records' objects.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (Digest, u32)> {
+        self.records
+            .iter()
+            .map(|(key, (number, _))| (*key, *number))
+    }
+
     /// The record of a stage, with the number of its object.
     pub(crate) fn record(&self, key: Digest) -> Option<(u32, Arc<Record>)> {
         self.records.get(&key).cloned()

@@ -164,7 +164,7 @@ impl Remote {
         Ok(verified)
     }
 
-    fn path_of(&self, name: &str) -> PathBuf {
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
         Path::new(&self.shown).join("v1").join(name)
     }
 
@@ -227,7 +227,7 @@ fn move_all(
 }
 
 /// Does something with each of these, [`AT_ONCE`] at a time, and ends with the first error.
-fn in_parallel<T: Sync>(
+pub(super) fn in_parallel<T: Sync>(
     items: &[T],
     one: impl Fn(&T) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {

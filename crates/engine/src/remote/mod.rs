@@ -2,17 +2,18 @@
 //!
 //! The cache stays what it is, on a local disk. A result counts as settled once the remote holds its record, and the
 //! first record is the one that holds. Blobs and records never change, so that copying them is right by construction;
-//! what is read is checked as what is in the cache is. Nothing in a remote is ever deleted but the objects of the test
-//! at the start.
+//! what is read is checked as what is in the cache is. What may be deleted is in `gc`; runs delete nothing.
 
 mod by_hand;
 mod checkpoints;
 mod copies;
+mod gc;
 pub(crate) mod io;
 mod objects;
 pub(crate) mod plans;
 mod record;
 mod requests;
+mod results;
 mod synced;
 
 use std::collections::{BTreeMap, HashSet};
@@ -21,7 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread::ScopedJoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::frozen::pack::Packed;
 use crate::store::is_full;
@@ -31,8 +32,9 @@ use crate::{Blob, Contents, Digest, Error, Record, Store, sealed};
 pub use by_hand::Moved;
 pub(crate) use copies::{About, AboutStage};
 pub use copies::{CopySeen, FailureSeen, HeldSeen};
+pub use gc::GRACE;
 use objects::Folder;
-pub use objects::Objects;
+pub use objects::{Listed, Objects};
 use synced::Synced;
 
 /// How many create the same object at once, at the start, to see whether one of them wins.
@@ -61,6 +63,11 @@ pub struct Remote {
     singles: AtomicUsize,
     /// Copies that have said their last: their beats are not read again.
     ended: Mutex<HashSet<String>>,
+    /// Stages whose record names what lay there before, while it is not sure that no gc deletes that.
+    unsure: Mutex<HashSet<Digest>>,
+    /// Marks of gcs that were killed, and how long one stands still before it counts as such.
+    killed: Mutex<HashSet<String>>,
+    patience: Duration,
     /// How often it was asked for something.
     asked: AtomicUsize,
 }
@@ -120,6 +127,9 @@ impl Remote {
             unpacking: Mutex::default(),
             singles: AtomicUsize::new(0),
             ended: Mutex::default(),
+            unsure: Mutex::default(),
+            killed: Mutex::default(),
+            patience: gc::KILLED,
             asked: AtomicUsize::new(0),
         };
         if to_write {
@@ -141,9 +151,17 @@ impl Remote {
             .filter_map(|name| numbered(name))
             .map(|it| it.0)
             .collect();
+        // What was noted of records that a gc has deleted since holds no longer.
+        lock(&remote.synced).keep(&remote.known);
         let voids = remote.objects().list("void")?;
         *lock(&remote.voids) = voids.iter().filter_map(|name| numbered(name)).collect();
         Ok(remote)
+    }
+
+    /// As it is, but that a gc whose mark stands still for so long counts as killed: ten minutes unless told otherwise.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// How it is called in messages.
@@ -323,22 +341,31 @@ impl Remote {
             // Then somebody has deleted it: there is nothing to say.
             return Ok(false);
         };
-        for blob in record
-            .outputs
-            .values()
-            .filter(|blob| !record::is_inside(blob))
-        {
-            self.put(cache, blob)?;
+        let mut found = Vec::new();
+        for &blob in record.outputs.values().filter(|it| !record::is_inside(it)) {
+            if !self.put(cache, &blob)? {
+                found.push(blob);
+            }
         }
         let bytes = record::to_bytes(&record, cache)?;
-        for number in 1.. {
+        let mut number = 1;
+        loop {
             if lock(&self.voids).contains(&(key, number)) {
+                number += 1;
                 continue;
             }
-            if self.create(&record_name("ac", key, number), &bytes)? {
+            // An earlier try may have created it, and have got no further.
+            let again = !found.is_empty() && !lock(&self.unsure).insert(key);
+            let created = self.create(&record_name("ac", key, number), &bytes)?;
+            if !found.is_empty() && (created || again) {
+                self.outlast_gc(cache, &found)?;
+            }
+            lock(&self.unsure).remove(&key);
+            if created {
                 self.mark(cache, key)?;
                 return Ok(true);
             }
+            // One that a gc has just deleted leaves its number free: nobody looks behind a number that is not there.
             let Some((number, there)) = self.record(cache, key)? else {
                 continue;
             };
@@ -348,23 +375,24 @@ impl Remote {
             }
             self.void(key, number)?;
         }
-        Ok(false)
     }
 
-    fn put(&self, cache: &Store, blob: &Blob) -> Result<(), Error> {
+    /// Sees to it that a blob is there: true if it was not.
+    fn put(&self, cache: &Store, blob: &Blob) -> Result<bool, Error> {
         let name = blob_name(blob.digest);
         let mut contents = cache.open_blob(blob.digest)?;
         let sound = self.objects().length(&name)? == Some(blob.bytes);
         if sound && !lock(&self.lost).contains(&blob.digest) {
-            return Ok(());
+            return Ok(false);
         }
         // What its name says is right whoever writes it, over what is torn or damaged too.
-        if sound || !self.objects().create(&name, &mut contents)? {
+        let is_new = !sound && self.objects().create(&name, &mut contents)?;
+        if !is_new {
             let mut contents = cache.open_blob(blob.digest)?;
             self.objects().overwrite(&name, &mut contents)?;
         }
         lock(&self.lost).remove(&blob.digest);
-        Ok(())
+        Ok(is_new)
     }
 
     /// Brings a blob into the cache, checked: false if the remote does not have it.

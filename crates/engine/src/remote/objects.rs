@@ -13,6 +13,8 @@
 //! run/<study>/<run>/plan         a frozen plan; created only
 //! run/<study>/<run>/known/<copy> where records lie packed; created only
 //! run/<study>/<run>/beat/<copy>  a copy's sign of life; overwritten by its owner
+//! run/<study>/<run>/results/<blake3>  the keys of all results that a copy of the run had when it left
+//! gc/<n>                         a gc is at work; overwritten by it, and deleted at its end
 //! remote                         which remote this is
 //! ```
 
@@ -23,6 +25,17 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::{Error, Store};
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// When it was last written, by the clock of the store.
+    pub modified: SystemTime,
+}
 
 /// A store of objects that all machines reach.
 ///
@@ -72,6 +85,13 @@ pub trait Objects: Debug + Send + Sync {
     ///
     /// If the store does not say.
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
+
+    /// Everything that lies there. What was there before the call and is not deleted is in it.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say.
+    fn all(&self) -> Result<Vec<Listed>, Error>;
 
     /// Deletes an object that may have gone already.
     ///
@@ -142,8 +162,49 @@ impl Objects for Folder {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let files = self.walk(&self.at(prefix))?;
+        Ok(files.iter().filter_map(|file| self.name(file)).collect())
+    }
+
+    fn all(&self) -> Result<Vec<Listed>, Error> {
+        let mut listed = Vec::new();
+        for path in self.walk(self.files.root())? {
+            let Some(name) = self.name(&path) else {
+                continue;
+            };
+            let file = match fs::metadata(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                file => file.map_err(Error::io("read", &path))?,
+            };
+            listed.push(Listed {
+                name,
+                bytes: file.len(),
+                modified: file.modified().map_err(Error::io("read", &path))?,
+            });
+        }
+        Ok(listed)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Error> {
+        let path = self.at(name);
+        crate::store::remove(&path)?;
+        // The folders of a run are of its own; the others are few, and used again.
+        if name.starts_with("run/") {
+            let runs = self.at("run");
+            let folders = path.ancestors().skip(1);
+            let mut below = folders.take_while(|&folder| folder != runs);
+            // One that is not empty stays. Who creates an object in it at this moment makes it again.
+            below.find(|folder| fs::remove_dir(folder).is_err());
+        }
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// The files below a folder.
+    fn walk(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         self.check()?;
-        let (mut names, mut folders) = (Vec::new(), vec![self.at(prefix)]);
+        let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
         while let Some(folder) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -153,27 +214,22 @@ impl Objects for Folder {
                 let entry = entry.map_err(Error::io("read", &folder))?;
                 // Not asked of each file: over a network that would be a request each.
                 let kind = entry.file_type().map_err(Error::io("read", &folder))?;
-                let path = entry.path();
                 if kind.is_dir() {
-                    folders.push(path);
-                } else if let Some(name) = path
-                    .strip_prefix(self.files.root())
-                    .ok()
-                    .and_then(Path::to_str)
-                {
-                    names.push(name.to_owned());
+                    folders.push(entry.path());
+                } else {
+                    files.push(entry.path());
                 }
             }
         }
-        Ok(names)
+        Ok(files)
     }
 
-    fn delete(&self, name: &str) -> Result<(), Error> {
-        crate::store::remove(&self.at(name))
+    /// The name of the object in a file.
+    fn name(&self, file: &Path) -> Option<String> {
+        let below = file.strip_prefix(self.files.root()).ok()?;
+        below.to_str().map(str::to_owned)
     }
-}
 
-impl Folder {
     /// That a file is not there means something only while the folder is: it may have been unmounted.
     fn check(&self) -> Result<(), Error> {
         let root = self.files.root();

@@ -1,21 +1,24 @@
 //! Frozen plans in a remote, and the records that are packed for those who carry them out.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Remote, blob_name, lock, record};
-use crate::frozen::pack::Line;
-use crate::frozen::{Frozen, Pack, PlanId};
+use super::{Remote, blob_name, lock, record, record_name};
+use crate::frozen::pack::{Line, Packed};
+use crate::frozen::{Frozen, FrozenInput, Pack, PlanId};
 use crate::{Blob, Digest, Error, Record, Store, Unfrozen, history, sealed};
 
-const SEAL: &str = "plan";
-const SEAL_OF_PACK: &str = "known";
+pub(super) const SEAL_OF_PLAN: &str = "plan";
+pub(super) const SEAL_OF_PACK: &str = "known";
 /// So many small outputs are taken from their records, before all are fetched at once.
 const SINGLE: usize = 32;
 /// Fewer records than this are not worth a pack.
 const FEW: usize = 16;
+/// The run that copies are of which were started by hand, each with the study's file.
+pub(crate) const BY_HAND: &str = "open";
 
 impl Remote {
     /// The frozen plans, of one study or of all; the newest last.
@@ -53,6 +56,18 @@ impl Remote {
         Ok(plans)
     }
 
+    /// Whether a study has run on this remote, as far as that is remembered.
+    ///
+    /// # Errors
+    ///
+    /// If the remote cannot be read.
+    pub fn has_run(&self, study: &str) -> Result<bool, Error> {
+        let names = self
+            .objects()
+            .list(&format!("run/{}", history::escape(study)))?;
+        Ok(!names.is_empty())
+    }
+
     /// A frozen plan; none if there is none of this name.
     ///
     /// # Errors
@@ -67,7 +82,7 @@ impl Remote {
             return Ok(None);
         };
         let path = Path::new(&self.shown).join("v1").join(name);
-        let body = sealed::open(SEAL, &object, &path)?;
+        let body = sealed::open(SEAL_OF_PLAN, &object, &path)?;
         match serde_json::from_slice(body) {
             Ok(frozen) => Ok(Some(frozen)),
             Err(_) => Err(Error::Damaged { path }),
@@ -77,13 +92,40 @@ impl Remote {
     pub(crate) fn put_plan(&self, frozen: &Frozen) -> Result<(), Error> {
         let body = serde_json::to_vec(frozen).expect("a plan has string keys only");
         let name = format!("{}/plan", folder(&frozen.plan_id()));
-        if self.create(&name, &sealed::seal(SEAL, &body))? {
+        if self.create(&name, &sealed::seal(SEAL_OF_PLAN, &body))? {
             return Ok(());
         }
         let why = Unfrozen::Exists {
             plan: frozen.plan_id().to_string(),
         };
         Err(Error::CannotFreeze { why })
+    }
+
+    /// Whether a plan that has just been stored names nothing that a gc has deleted meanwhile. If so, it is taken back.
+    pub(crate) fn is_whole(&self, cache: &Store, frozen: &Frozen) -> Result<bool, Error> {
+        self.wait_for_gc()?;
+        let mut blobs: Vec<Blob> = frozen.inputs.values().map(FrozenInput::blob).collect();
+        let mut records = Vec::new();
+        if let Some(pack) = frozen.known {
+            blobs.extend([pack.records, pack.contents]);
+            let mut packed = Packed::default();
+            packed.add(cache, &pack)?;
+            records = packed.names().collect();
+        }
+        let there: HashSet<String> = self.objects().list("ac")?.into_iter().collect();
+        let mut is_whole = records.iter().all(|&(key, number)| {
+            let name = record_name("ac", key, number);
+            there.contains(&name)
+        });
+        for blob in blobs {
+            let length = self.objects().length(&blob_name(blob.digest))?;
+            is_whole &= length == Some(blob.bytes);
+        }
+        if !is_whole {
+            let name = format!("{}/plan", folder(&frozen.plan_id()));
+            self.objects().delete(&name)?;
+        }
+        Ok(is_whole)
     }
 
     /// Stores contents that are no part of the cache: false if they are not what their name says.
@@ -186,7 +228,8 @@ impl Remote {
             return Ok(());
         };
         let name = format!("{}/known/{copy}", folder(plan));
-        self.say(&name, SEAL_OF_PACK, &pack).map(drop)
+        self.say(&name, SEAL_OF_PACK, &pack)?;
+        self.outlast_gc(cache, &[pack.records, pack.contents])
     }
 
     /// Takes note of the records that are packed for a plan. A pack that is lost or damaged is as none.

@@ -38,6 +38,11 @@ impl Synced {
         self.keys.contains(&key) || self.noted.contains(&key)
     }
 
+    /// Believes it of these alone.
+    pub(crate) fn keep(&mut self, there: &HashSet<Digest>) {
+        self.keys.retain(|key| there.contains(key));
+    }
+
     /// Notes it for this process alone.
     pub(crate) fn note(&mut self, key: Digest) {
         self.noted.insert(key);

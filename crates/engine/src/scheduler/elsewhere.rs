@@ -18,6 +18,7 @@ use super::node::{Node, Ready, State};
 use super::{Heard, Scheduler};
 use crate::pool::WorkerId;
 use crate::protocol::Request;
+use crate::remote::plans::BY_HAND;
 use crate::remote::{self, About, AboutStage, io};
 use crate::resolve;
 use crate::worker::host;
@@ -25,9 +26,6 @@ use crate::{
     Blob, CheckpointName, Digest, Error, Options, PlanId, Progress, Record, Remote, StageId, Store,
     clock, history,
 };
-
-/// The run that copies are of which were started by hand, each with the study's file.
-const BY_HAND: &str = "open";
 
 /// This copy among the others.
 pub(super) struct Elsewhere {

@@ -58,7 +58,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 older_than: Some(Duration::ZERO),
                 ..engine::Policy::default()
             };
-            engine::Store::open(Path::new(cache))?.gc(&policy, true)?;
+            let store = engine::Store::open(Path::new(cache))?;
+            if let Some(remote) = std::env::var_os("TOY_REMOTE") {
+                let remote = engine::Remote::open(Path::new(&remote), &store)?;
+                remote.gc(&store, &policy, engine::GRACE, true)?;
+            } else {
+                store.gc(&policy, true)?;
+            }
             Ok(())
         }
         _ => Err("expected `worker` or `run STUDY CACHE LOG`".into()),

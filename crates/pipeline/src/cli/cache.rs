@@ -78,6 +78,15 @@ pub(crate) struct Moving {
 /// What a study had when it last ran, and what a pin names, is never deleted.
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
+    /// Look at the remote instead. There plans, and what copies had when they left, keep results, too; so do the studies
+    /// and pins of this cache
+    #[arg(long)]
+    pub(crate) in_remote: bool,
+
+    /// Delete nothing in the remote that was written within this time, because a copy may be about to use it [default: 7d]
+    #[arg(long, value_name = "AGE", value_parser = grace, requires = "in_remote")]
+    pub(crate) grace: Option<Duration>,
+
     /// Delete results that no study uses and that are older than this: 30d, 12h, 2w [default: 30d, unless --max-size is
     /// given]
     #[arg(long, value_name = "AGE", value_parser = age)]
@@ -91,8 +100,9 @@ pub(crate) struct Gc {
     #[arg(long, value_name = "NAME")]
     pub(crate) forget: Vec<String>,
 
-    /// Delete the checkpoints of finished training runs too; longer budgets then train from the beginning
-    #[arg(long)]
+    /// Delete the checkpoints of finished training runs too; longer budgets then train from the beginning. In a remote they
+    /// go in any case
+    #[arg(long, conflicts_with = "in_remote")]
     pub(crate) checkpoints: bool,
 
     /// Delete, instead of only showing what would be deleted
@@ -151,6 +161,15 @@ fn age(text: &str) -> Result<Duration, String> {
         .parse::<f64>()
         .map_err(|_| "expected a number and a unit, as in 30d".to_owned())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
+/// An age that no copy at work reaches between two signs of life.
+fn grace(text: &str) -> Result<Duration, String> {
+    let grace = age(text)?;
+    if grace < Duration::from_hours(1) {
+        return Err("an hour is the least, because copies may be at work".to_owned());
+    }
+    Ok(grace)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod messages;
 mod pipes;
 mod prefix;
 mod programs;
+mod remote_gc;
 mod reports;
 mod site;
 mod slurm;

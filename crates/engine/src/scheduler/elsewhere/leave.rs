@@ -1,5 +1,6 @@
 //! When a copy has nothing to wait for, and how it leaves.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::node::State;
@@ -94,13 +95,20 @@ impl Scheduler<'_> {
             .elsewhere
             .as_ref()
             .filter(|it| it.member.is_reachable())
-            && let Some(plan) = &others.plan
         {
-            let copy = others.copy.as_str().rsplit('/').next().unwrap_or_default();
-            // Those that begin later ask for each record then.
-            let _ = others
-                .remote
-                .put_known(self.store, plan, copy, &others.published);
+            let (run, copy) = others.copy.as_str().rsplit_once('/').unwrap_or_default();
+            if let Some(plan) = &others.plan {
+                // Those that begin later ask for each record then.
+                let _ = others
+                    .remote
+                    .put_known(self.store, plan, copy, &others.published);
+            }
+            let settled = self.nodes.iter().filter(|it| it.state == State::Settled);
+            let keys: BTreeSet<Digest> = settled.map(|it| it.settled().key).collect();
+            if !self.stopping && !keys.is_empty() {
+                // gc knows then what copies have published, and not what they found.
+                let _ = others.remote.put_results(run, &keys);
+            }
         }
         let unpublished = self.elsewhere.as_ref().map_or(0, |it| it.publishing.len());
         if unpublished > 0 {

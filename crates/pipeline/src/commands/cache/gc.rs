@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::{Deletion, DeletionReason, GcReport, Policy, Store};
+use engine::{Deletion, DeletionReason, GRACE, GcReport, Policy, Store};
 use study::Size;
 
-use super::{never_ran, print_json, size};
+use super::{never_ran, print_json, remote_to_write, size};
 use crate::cli::cache::Gc;
 use crate::commands::counted;
 use crate::commands::plan::duration;
+use crate::site::Site;
 use crate::{DONE, Failure};
 
 /// Without a word on what may go: what nobody asked for in a month.
 const OLD: Duration = Duration::from_hours(30 * 24);
 
-pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
+pub(super) fn gc(store: &Store, site: &Site, arguments: &Gc) -> Result<u8, Failure> {
+    let remote = arguments.in_remote.then(|| remote_to_write(store, site));
+    let remote = remote.transpose()?;
     for study in &arguments.forget {
-        if store.results_of(study)?.is_empty() {
+        let is_there = match &remote {
+            Some(remote) => remote.has_run(study)?,
+            None => false,
+        };
+        if !is_there && store.results_of(study)?.is_empty() {
             return Err(never_ran(study));
         }
     }
@@ -28,21 +35,32 @@ pub(super) fn gc(store: &Store, arguments: &Gc) -> Result<u8, Failure> {
         forget: arguments.forget.clone(),
         checkpoints: arguments.checkpoints,
     };
-    let report = store.gc(&policy, arguments.delete)?;
+    let report = match &remote {
+        Some(remote) => {
+            let grace = arguments.grace.unwrap_or(GRACE);
+            remote.gc(store, &policy, grace, arguments.delete)?
+        }
+        None => store.gc(&policy, arguments.delete)?,
+    };
     if arguments.format.json {
         return print_json(&report);
     }
-    print(&report, &policy, arguments.verbose);
+    print(&report, &policy, arguments);
     Ok(DONE)
 }
 
-fn print(report: &GcReport, policy: &Policy, every_file: bool) {
+fn print(report: &GcReport, policy: &Policy, arguments: &Gc) {
+    let place = if arguments.in_remote {
+        "remote"
+    } else {
+        "cache"
+    };
     let verb = if report.deleted {
         "deleted"
     } else {
         "would delete"
     };
-    if every_file {
+    if arguments.verbose {
         for one in &report.deletions {
             let (bytes, age) = (size(one.bytes), duration(one.age as f64));
             outln!(
@@ -70,7 +88,7 @@ fn print(report: &GcReport, policy: &Policy, every_file: bool) {
     }
     if policy.max_bytes.is_some_and(|limit| report.after > limit) {
         outln!(
-            "the cache stays larger than that, because studies and pins use the rest (see `--forget` and `unpin`)"
+            "the {place} stays larger than that, because studies and pins use the rest (see `--forget` and `unpin`)"
         );
     }
     let (before, after) = (size(report.before), size(report.after));

@@ -28,7 +28,7 @@ pub(crate) fn cache(cli: &Cli, command: &Cache) -> Result<u8, Failure> {
         Cache::Verify(arguments) => verify::verify(&store, &site, arguments),
         Cache::Push(arguments) => moving::push(&store, &site, arguments),
         Cache::Pull(arguments) => moving::pull(store, &site, arguments),
-        Cache::Gc(arguments) => gc::gc(&store, arguments),
+        Cache::Gc(arguments) => gc::gc(&store, &site, arguments),
         Cache::Pin(arguments) => pin::pin(&store, arguments),
         Cache::Unpin(arguments) => pin::unpin(&store, arguments),
     }
@@ -41,6 +41,19 @@ fn remote(store: &Store, site: &Site, use_of: Use) -> Result<Remote, Failure> {
         Failure::Usage(message.to_owned())
     })?;
     open_remote(name, store, use_of)
+}
+
+/// The same, to be changed.
+fn remote_to_write(store: &Store, site: &Site) -> Result<Remote, Failure> {
+    let remote = remote(store, site, Use::Run)?;
+    match remote.read_only() {
+        None => Ok(remote),
+        Some(why) => {
+            let shown = remote.shown();
+            let message = format!("the remote {shown} cannot be written: {why}");
+            Err(Failure::Usage(message))
+        }
+    }
 }
 
 fn never_ran(study: &str) -> Failure {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use engine::{Digest, Moved, Store};
 use study::Study;
 
-use super::{never_ran, print_json, remote};
+use super::{never_ran, print_json, remote, remote_to_write};
 use crate::cli::cache::Moving;
 use crate::commands::{counted, expand};
 use crate::site::{Site, Use};
@@ -21,13 +21,7 @@ pub(super) fn push(store: &Store, site: &Site, arguments: &Moving) -> Result<u8,
         Some(study) => of_study(store, study)?.there,
         None => store.all_results()?,
     };
-    let remote = remote(store, site, Use::Run)?;
-    if let Some(why) = remote.read_only() {
-        let shown = remote.shown();
-        return Err(Failure::Usage(format!(
-            "the remote {shown} cannot be written: {why}"
-        )));
-    }
+    let remote = remote_to_write(store, site)?;
     let moved = remote.push(store, &results)?;
     say(&moved, "brought to", remote.shown(), arguments)
 }
