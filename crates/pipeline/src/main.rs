@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints what went wrong, and gives the exit code for it.
-fn tell(failure: &Failure) -> u8 {
+pub(crate) fn tell(failure: &Failure) -> u8 {
     match failure {
         Failure::Mistakes(diagnostics) => {
             commands::print_diagnostics(diagnostics.iter());

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Store, Verdict};
+use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Sharing, Store, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
@@ -44,17 +44,33 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
     let screen = Term::stdout();
     let clears = arguments.watch && std::io::stdout().is_terminal();
     let mut silence = Silence::default();
+    let mut is_away = false;
+    // Opened anew: what it knows of the remote is of the moment when it was opened.
+    let look = || Seen::of(&frozen, &site.store(Use::Read)?);
     loop {
-        // Opened anew: what it knows of the remote is of the moment when it was opened.
-        let seen = Seen::of(&frozen, &site.store(Use::Read)?)?;
-        silence.take_note(&seen.copies);
-        let text = seen.in_words(&silence, &queue(&frozen));
-        if clears {
-            screen.clear_screen()?;
-        }
-        out(&text);
-        if !arguments.watch || seen.is_done() {
-            return Ok(DONE);
+        match look() {
+            Ok(mut seen) => {
+                is_away = false;
+                silence.take_note(&seen.copies);
+                // As the other copies see it: what such a one had is no longer its own.
+                seen.copies.retain(|copy| !silence.is_for_good(copy));
+                let text = seen.in_words(&silence, &queue(&frozen));
+                if clears {
+                    screen.clear_screen()?;
+                }
+                out(&text);
+                if !arguments.watch || seen.is_done() {
+                    return Ok(DONE);
+                }
+            }
+            // It was there a moment ago. Copies that cannot be heard are not silent.
+            Err(failure) if arguments.watch => {
+                if !std::mem::replace(&mut is_away, true) {
+                    crate::tell(&failure);
+                }
+                silence = Silence::default();
+            }
+            Err(failure) => return Err(failure),
         }
         std::thread::sleep(EVERY);
     }
@@ -122,13 +138,21 @@ impl Silence {
 
     /// What to say of it: nothing, unless it is longer than between two signs of life.
     fn of(&self, copy: &CopySeen) -> String {
-        let heard = self.heard.get(&copy.name);
-        match heard.map(|(_, at)| at.elapsed()) {
-            Some(long) if long > LONG => {
-                format!(", no sign of life for {}", duration(long.as_secs_f64()))
-            }
-            _ => String::new(),
+        let long = self.lasts(copy);
+        if long <= LONG {
+            return String::new();
         }
+        format!(", no sign of life for {}", duration(long.as_secs_f64()))
+    }
+
+    /// Whether it has lasted so long that the copy counts as gone.
+    fn is_for_good(&self, copy: &CopySeen) -> bool {
+        self.lasts(copy) > Sharing::default().ttl
+    }
+
+    fn lasts(&self, copy: &CopySeen) -> Duration {
+        let heard = self.heard.get(&copy.name);
+        heard.map_or(Duration::ZERO, |(_, at)| at.elapsed())
     }
 }
 
