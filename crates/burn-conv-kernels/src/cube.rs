@@ -3,6 +3,7 @@
 mod images;
 mod kernels;
 mod normalisation;
+pub(crate) mod update;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
