@@ -1,9 +1,8 @@
 //! Stochastic gradient descent with momentum for many parameters in one launch.
 
-use std::cmp::Reverse;
-
 use burn::backend::{Cube, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::cubecl::zspace::metadata::Metadata;
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -30,10 +29,11 @@ pub struct Descent {
     pub weight_decay: f64,
 }
 
-/// A parameter and where its update goes; all of the same size, and with the same order of dimensions in memory.
+/// A parameter and where its update goes, with their dimensions in the order of memory.
 #[derive(Debug)]
 struct Waiting {
     parameter: CubeTensor,
+    /// With any strides.
     gradient: CubeTensor,
     velocity: Option<CubeTensor>,
     /// Of parameter and velocity.
@@ -49,38 +49,40 @@ impl Updates {
     /// The parameter after `w - rate v`, and its velocity, `v = momentum v + g + weight_decay w`; without a velocity yet
     /// `v = g + weight_decay w`. `None` where no kernel does it: on a CPU, and for other types than `f32`.
     ///
-    /// In memory both have the gradient's order of dimensions. That of a convolution's is the one that convolutions
-    /// read weights in, so that they need no copy.
+    /// Both are laid out in memory as convolutions read their weights, which then need no copy.
     pub fn add<const D: usize>(
         &mut self,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
         velocity: Option<Tensor<D>>,
     ) -> Option<[Tensor<D>; 2]> {
-        let on_device = |tensor: Tensor<D>| {
+        let in_order = |tensor: Tensor<D>| {
             let tensor = tensor.try_into_primitive::<Cube>().ok()?;
-            (tensor.dtype() == DType::F32 && !tensor.meta.is_tiled()).then_some(tensor)
+            let fits = D <= 4 && tensor.dtype() == DType::F32 && !tensor.meta.is_tiled();
+            fits.then(|| permute(tensor, &order::<D>()))
         };
-        let gradient = on_device(gradient)?;
-        let gradient = if is_dense(&gradient) {
-            gradient
-        } else {
-            into_contiguous(gradient)
-        };
-        let like = |tensor: Tensor<D>| Some(laid_out_as(&gradient, on_device(tensor)?));
-        let parameter = like(parameter)?;
+        let parameter = into_contiguous(in_order(parameter)?);
+        let gradient = in_four_dimensions(in_order(gradient)?);
         let velocity = match velocity {
-            Some(velocity) => Some(like(velocity)?),
+            Some(velocity) => Some(into_contiguous(in_order(velocity)?)),
             None => None,
         };
-        let updated = [empty_like(&gradient), empty_like(&gradient)];
+        let updated = [(); 2].map(|()| {
+            let Metadata { shape, .. } = (*parameter.meta).clone();
+            let (client, device) = (parameter.client.clone(), parameter.device.clone());
+            empty_device_contiguous_dtype(client, device, shape, parameter.dtype)
+        });
         self.0.push(Waiting {
             parameter,
             gradient,
             velocity,
             updated: updated.clone(),
         });
-        Some(updated.map(Tensor::from_primitive::<Cube>))
+        let mut back = order::<D>();
+        for (at, axis) in order::<D>().into_iter().enumerate() {
+            back[axis] = at;
+        }
+        Some(updated.map(|tensor| Tensor::from_primitive::<Cube>(permute(tensor, &back))))
     }
 
     /// Computes what was added, in as few launches as the device's number of bindings allows.
@@ -99,42 +101,25 @@ impl Updates {
     }
 }
 
-/// The tensor with the order of dimensions in memory that a dense one has.
-fn laid_out_as(dense: &CubeTensor, tensor: CubeTensor) -> CubeTensor {
-    if tensor.meta.strides() == dense.meta.strides() {
-        return tensor;
-    }
-    let strides = dense.meta.strides();
-    let mut axes: Vec<usize> = (0..strides.len()).collect();
-    axes.sort_by_key(|axis| Reverse(strides[*axis]));
-    let mut laid_out = into_contiguous(permute(tensor, &axes));
-    *laid_out.meta = (*dense.meta).clone();
-    laid_out
+/// The dimensions in the order of memory: channels last in the weights of a convolution, `[out, in, rows, columns]`.
+fn order<const D: usize>() -> [usize; D] {
+    let last = |at: usize| match at {
+        0 => 0,
+        3 => 1,
+        _ => at + 1,
+    };
+    std::array::from_fn(|at| if D == 4 { last(at) } else { at })
 }
 
-/// Memory for as many values.
-fn empty_like(dense: &CubeTensor) -> CubeTensor {
-    let mut empty = empty_device_contiguous_dtype(
-        dense.client.clone(),
-        dense.device.clone(),
-        dense.shape(),
-        dense.dtype,
-    );
-    *empty.meta = (*dense.meta).clone();
-    empty
-}
-
-/// Whether there are no gaps between its values, in whatever order of dimensions, and none is there twice.
-fn is_dense(tensor: &CubeTensor) -> bool {
-    let (shape, strides) = (tensor.meta.shape().iter(), tensor.meta.strides().iter());
-    let mut axes: Vec<_> = strides.zip(shape).filter(|(_, size)| **size > 1).collect();
-    axes.sort_unstable();
-    let mut values = 1;
-    axes.into_iter().all(|(stride, size)| {
-        let follows = *stride == values;
-        values *= size;
-        follows
-    })
+/// With dimensions of length 1 before its own.
+fn in_four_dimensions(mut tensor: CubeTensor) -> CubeTensor {
+    let missing = 4 - tensor.meta.shape().num_dims();
+    let padded = |given: &[usize]| -> [usize; 4] {
+        std::array::from_fn(|at| at.checked_sub(missing).map_or(1, |at| given[at]))
+    };
+    let (shape, strides) = (padded(tensor.meta.shape()), padded(tensor.meta.strides()));
+    *tensor.meta = Metadata::new(shape, strides);
+    tensor
 }
 
 fn launch(client: &Client, updates: &[Waiting], by: Descent) {
@@ -178,6 +163,20 @@ fn launch(client: &Client, updates: &[Waiting], by: Descent) {
     );
 }
 
+/// Where the value at a place in the order of the dimensions is.
+#[cube]
+fn offset(tensor: &OwnedTensor<f32>, place: usize) -> usize {
+    let mut rest = place;
+    let mut offset = 0usize.runtime();
+    #[unroll]
+    for back in 0..4usize {
+        let axis = comptime!(3 - back);
+        offset += rest % tensor.shape(axis) * tensor.stride(axis);
+        rest /= tensor.shape(axis);
+    }
+    offset
+}
+
 /// The cubes up to `ends[i]` work on parameter i.
 #[allow(
     clippy::needless_pass_by_value,
@@ -208,7 +207,7 @@ fn descend(
             let mut place = ((cube - begin) * CUBE_DIM + UNIT_POS) as usize;
             while place < parameter.len() {
                 let w = parameter[place];
-                let mut v = gradient[place] + weight_decay * w;
+                let mut v = gradient[offset(gradient, place)] + weight_decay * w;
                 if comptime!(has_velocity) {
                     v += momentum * velocities.index(at)[place];
                 }
