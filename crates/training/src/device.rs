@@ -1,5 +1,8 @@
 //! Which device to train on.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod launches;
+
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -7,6 +10,8 @@ use burn::tensor::Device;
 use burn::tensor::DeviceType;
 
 use crate::{Error, NoDevice};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub use launches::{Launches, launches};
 
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
 /// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
