@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod launches;
+pub mod trial;
 
 use std::path::Path;
 
@@ -71,6 +72,19 @@ pub fn train_on_this_thread() {
         .use_current_thread()
         .build_global()
         .expect("nothing has computed yet");
+}
+
+/// The part behind a GPU device as it names itself, and what kernels are compiled for.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub fn part(device: &Device) -> Option<String> {
+    let identity = device.identity()?;
+    Some(format!("{}, {}", identity.name, identity.fingerprint))
+}
+
+/// The part behind a GPU device: this program has none.
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+pub fn part(_device: &Device) -> Option<String> {
+    None
 }
 
 /// The feature that would build a device in, if it is not.
