@@ -1,14 +1,18 @@
-//! Convolution and batch normalisation on burn tensors, with [`conv_kernels`] on the CPU.
+//! Convolution and batch normalisation on burn tensors, with kernels of their own: [`conv_kernels`] on the CPU, and for
+//! normalisation also on GPUs.
 //!
 //! The functions here compute what burn's `conv2d`, `batch_norm_train`, `batch_norm` and `relu` do,
 //! as one node of the autodiff graph each. On burn's CPU backend (flex) forward and backward pass
-//! are the kernels'; on every other backend, and for what the kernels do not do (other types than
-//! `f32`), burn's own operations are called.
+//! are the kernels'. On its GPU backends (features `wgpu` and `cuda`) those of the normalisation are, in `CubeCL`; there
+//! is also `Updates`, which is SGD for all parameters at once. For the rest, and for what the kernels do not do (other
+//! types than `f32`), burn's own operations are called.
 //!
 //! How it is bound: [`Ops`] is a backend extension. Its methods have burn's operations as default,
-//! which is all that other backends need; `Flex` and `Autodiff<Flex>` have their own. Tensors of
-//! flex are read in place, without a copy, where they are contiguous.
+//! which is all that other backends need; `Flex`, `Cube` and both with `Autodiff` have their own. Tensors are read in
+//! place, without a copy: on the CPU where they are contiguous, on GPUs in any order of dimensions.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
 mod flex;
 mod ops;
 
@@ -18,6 +22,8 @@ use burn::tensor::activation::relu;
 
 pub use conv_kernels::Level;
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use crate::cube::update::{Descent, Updates};
 pub use crate::ops::{Maybe, Ops, Then};
 
 /// What follows a normalisation in the same pass.

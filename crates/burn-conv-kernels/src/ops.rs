@@ -133,12 +133,3 @@ pub(crate) fn normalise_with<B: Backend>(
 ) -> FloatTensor<B> {
     then.apply(B::batch_norm(x, scale, shift, mean, variance, epsilon))
 }
-
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod cube {
-    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-    use burn::backend::{Autodiff, Cube};
-
-    impl super::Ops for Cube {}
-    impl<C: CheckpointStrategy> super::Ops for Autodiff<Cube, C> {}
-}

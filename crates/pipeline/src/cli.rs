@@ -100,7 +100,10 @@ pub(crate) enum Command {
     /// Each line is marked `ok`; `note`, if studies run slower or less safely than they could; or `PROBLEM`, if no study
     /// can run. The exit code is 1 if there is a problem, else 0. Nothing is changed, and the output contains no name of
     /// a user, host or home folder.
-    Doctor(cache::AsJson),
+    ///
+    /// With `--device` it compares that device with the CPU instead: each network is trained for a few updates on both,
+    /// and a table says how far the losses came apart, how long an update takes, and how many kernels it launches.
+    Doctor(Doctor),
     /// Print the JSON Schema of study files or of site files
     Schema(Schema),
     /// Print a script for a shell that completes commands and options
@@ -125,6 +128,22 @@ pub(crate) struct StudyFile {
     /// Replace a value of the study, as in `kfac.train.budget.epochs=5`; `null` removes a key. May be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+/// Arguments of `pipeline doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Compare this device with the CPU
+    #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
+    pub(crate) device: Option<String>,
+
+    /// Examples in a batch of the comparison
+    #[arg(long, value_name = "N", default_value = "128", requires = "device")]
+    pub(crate) batch_size: NonZero<usize>,
 }
 
 /// Where and how stages run; never part of a result's key. What is not said here the site file may say.

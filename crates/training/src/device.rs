@@ -1,5 +1,9 @@
 //! Which device to train on.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod launches;
+pub mod trial;
+
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -7,6 +11,8 @@ use burn::tensor::Device;
 use burn::tensor::DeviceType;
 
 use crate::{Error, NoDevice};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub use launches::{Launches, launches};
 
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
 /// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
@@ -66,6 +72,19 @@ pub fn train_on_this_thread() {
         .use_current_thread()
         .build_global()
         .expect("nothing has computed yet");
+}
+
+/// The part behind a GPU device as it names itself, and what kernels are compiled for.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub fn part(device: &Device) -> Option<String> {
+    let identity = device.identity()?;
+    Some(format!("{}, {}", identity.name, identity.fingerprint))
+}
+
+/// The part behind a GPU device: this program has none.
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+pub fn part(_device: &Device) -> Option<String> {
+    None
 }
 
 /// The feature that would build a device in, if it is not.

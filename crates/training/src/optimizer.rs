@@ -1,5 +1,7 @@
 //! Update rules, from burn-optim, and what they remember of each parameter.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod descent;
 mod muon;
 mod record;
 
@@ -11,6 +13,8 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
     AdamWConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer, SgdConfig,
 };
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn_kfac::{FactorDecay, KlClip, Pi};
 use runs::number::{Decay, Interval, NonNegative};
@@ -61,19 +65,42 @@ pub(crate) fn parameters(network: &Network) -> Vec<Named> {
 /// An update rule with what it remembers.
 pub(crate) struct Updates {
     rule: ModuleOptimizer,
+    /// What the rule leaves to be computed for all parameters at once.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    descent: Option<descent::Descent>,
 }
 
 impl Updates {
     pub(crate) fn new(settings: &Optimizer, network: &Network) -> Self {
-        let rule = match settings {
-            Optimizer::Sgd(it) => sgd(it.momentum, it.weight_decay),
-            Optimizer::Kfac(it) => sgd(it.momentum, it.weight_decay),
-            Optimizer::AdamW(it) => adamw(it).init(),
-            Optimizer::Lamb(it) => lamb(it),
-            Optimizer::Lion(it) => lion(it),
-            Optimizer::Muon(it) => muon::init(it, &parameters(network)),
-        };
-        Self { rule }
+        match settings {
+            Optimizer::Sgd(it) => Self::sgd(it.momentum, it.weight_decay, network),
+            Optimizer::Kfac(it) => Self::sgd(it.momentum, it.weight_decay, network),
+            Optimizer::AdamW(it) => adamw(it).init().into(),
+            Optimizer::Lamb(it) => lamb(it).into(),
+            Optimizer::Lion(it) => lion(it).into(),
+            Optimizer::Muon(it) => muon::init(it, &parameters(network)).into(),
+        }
+    }
+
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    fn sgd(momentum: Decay, weight_decay: NonNegative, network: &Network) -> Self {
+        if network
+            .devices()
+            .into_iter()
+            .all(|it| it.inner() == Device::flex())
+        {
+            return sgd(momentum, weight_decay).into();
+        }
+        let (descent, rule) = descent::Descent::new(momentum, weight_decay);
+        Self {
+            rule,
+            descent: Some(descent),
+        }
+    }
+
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    fn sgd(momentum: Decay, weight_decay: NonNegative, _network: &Network) -> Self {
+        sgd(momentum, weight_decay).into()
     }
 
     pub(crate) fn step(
@@ -82,7 +109,22 @@ impl Updates {
         network: Network,
         directions: GradientsParams,
     ) -> Network {
-        self.rule.step(rate, network, directions)
+        let network = self.rule.step(rate, network, directions);
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        if let Some(descent) = &self.descent {
+            descent.launch(rate);
+        }
+        network
+    }
+}
+
+impl From<ModuleOptimizer> for Updates {
+    fn from(rule: ModuleOptimizer) -> Self {
+        Self {
+            rule,
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            descent: None,
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 use burn::tensor::Device;
 use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
-use training::{Error, Run, Settings, train};
+use training::device::trial::Trial;
+use training::{Course, Error, Run, Settings, Training, train};
 
 fn software() -> Option<Device> {
     match training::device::open("wgpu-software") {
@@ -25,7 +26,7 @@ fn software() -> Option<Device> {
     }
 }
 
-fn run(device: &Device, optimizer: &Value) -> Run {
+fn inputs(optimizer: &Value) -> (Settings, Data) {
     let split = json!({"source": "digits", "train": 256, "test": 64});
     let split = serde_json::from_value(split).unwrap();
     let data = Data::from_bytes(&prepare(&split, &Files::new()).unwrap()).unwrap();
@@ -35,6 +36,11 @@ fn run(device: &Device, optimizer: &Value) -> Run {
         "augment": {"pad_crop": 1}, "noise_scale": {"small": 16, "batches": 4},
     }))
     .unwrap();
+    (settings, data)
+}
+
+fn run(device: &Device, optimizer: &Value) -> Run {
+    let (settings, data) = inputs(optimizer);
     train(&settings, &data, device, &mut |_| ()).unwrap()
 }
 
@@ -57,7 +63,11 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
     let (cpu, _) = training::device::open("cpu").unwrap();
     assert_ne!(wgpu, cpu);
     for (name, optimizer, tolerance) in [
-        ("SGD", json!({"sgd": {}}), 1e-4),
+        (
+            "SGD",
+            json!({"sgd": {"momentum": 0.8, "weight_decay": 0.01}}),
+            1e-4,
+        ),
         (
             "K-FAC",
             json!({"kfac": {"damping": 0.1, "inverse_every": 2}}),
@@ -97,6 +107,37 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
         assert!(evaluations < tolerance, "{name}: {evaluations}");
         assert!(noise < 10.0 * tolerance, "{name}: {noise}");
     }
+}
+
+#[test]
+fn a_run_that_goes_on_from_a_checkpoint_has_the_same_bits() {
+    let Some(wgpu) = software() else { return };
+    let optimizer = json!({"sgd": {"momentum": 0.8, "weight_decay": 0.01}});
+    let whole = run(&wgpu, &optimizer);
+    let (settings, data) = inputs(&optimizer);
+    let course = Course::new(&settings, data.train.len()).unwrap();
+    let mut first = Training::new(&settings, &course, &data, &wgpu).unwrap();
+    for _ in 0..3 {
+        first.advance().unwrap().expect("the run goes on");
+    }
+    let checkpoint = first.checkpoint().expect("the run has not diverged");
+    let mut second = Training::resume(&settings, &course, &data, &wgpu, checkpoint).unwrap();
+    while second.advance().unwrap().is_some() {}
+    assert_eq!(second.into_run().curve, whole.curve);
+}
+
+#[test]
+fn trials_of_a_device_are_in_line_with_the_cpu_and_count_its_launches() {
+    let Some(wgpu) = software() else { return };
+    let quick = |trial: &Trial| ["MLP, SGD", "CNN, SGD"].contains(&trial.name);
+    let trials: Vec<Trial> = Trial::all().into_iter().filter(quick).collect();
+    let compared = trials.iter().map(|trial| {
+        let compared = trial.run(&wgpu, 2).unwrap();
+        eprintln!("{}: {compared:?}", trial.name);
+        assert!(compared.apart <= trial.tolerance, "{}", trial.name);
+        compared.launches.expect("launches were counted")
+    });
+    assert_eq!(compared.collect::<Vec<_>>(), [21, 33]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing but that a remote is tried out as by a run, and names no user, host or home folder.
 
+mod beside;
 mod files;
 mod finding;
 mod machine;
@@ -10,14 +11,16 @@ mod remote;
 
 use serde_json::json;
 
-use crate::cli::Cli;
-use crate::cli::cache::AsJson;
+use crate::cli::{Cli, Doctor};
 use crate::commands::counted;
 use crate::site::Site;
 use crate::{DONE, FAILED, Failure};
 use finding::State;
 
-pub(crate) fn doctor(cli: &Cli, arguments: &AsJson) -> Result<u8, Failure> {
+pub(crate) fn doctor(cli: &Cli, arguments: &Doctor) -> Result<u8, Failure> {
+    if let Some(device) = &arguments.device {
+        return beside::beside_the_cpu(device, arguments);
+    }
     let mut findings = vec![machine::program()];
     let site = Site::find(cli, None);
     findings.push(machine::site_file(site.as_ref()));

@@ -174,3 +174,22 @@ fn the_version_says_commit_devices_and_kernels_in_its_long_form() {
         "{commit}"
     );
 }
+
+#[test]
+fn a_device_beside_the_cpu_is_in_line_if_it_is_the_cpu() {
+    let lab = Lab::new(TINY);
+    let output = lab.output(&["doctor", "--device", "cpu", "--batch-size", "4", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(said["in_line"], true);
+    let trials = said["trials"].as_array().expect("a list");
+    assert_eq!(trials.len(), 7);
+    for trial in trials {
+        assert_eq!(trial["apart"], 0.0, "{trial}");
+        assert!(trial["launches"].is_null(), "{trial}");
+        assert!(
+            trial["update_seconds"].as_f64().expect("seconds") > 0.0,
+            "{trial}"
+        );
+    }
+}

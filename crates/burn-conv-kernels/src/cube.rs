@@ -1,0 +1,150 @@
+//! The extension on burn's GPU backends: batch normalisation by kernels of ours, for every runtime of `CubeCL`.
+
+mod images;
+mod kernels;
+mod normalisation;
+pub(crate) mod update;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops as Node, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, AutodiffBackend as _, Cube, TensorMetadata as _};
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+
+use crate::ops::{self, Ops, Then};
+use images::Images;
+use normalisation::{Follows, Normalisation, Statistics};
+
+fn follows(then: &Then<Cube>) -> Follows {
+    match then {
+        Then::Nothing => Follows::Nothing,
+        Then::Relu => Follows::Relu,
+        Then::AddRelu(shortcut) => Follows::AddRelu(Images::new(shortcut.clone())),
+    }
+}
+
+/// `None` if the kernels do not do it.
+fn normalisation(
+    x: &CubeTensor,
+    scale: &CubeTensor,
+    shift: &CubeTensor,
+    then: &Then<Cube>,
+    epsilon: f64,
+) -> Option<Normalisation> {
+    let shortcut = match then {
+        Then::AddRelu(shortcut) => shortcut,
+        Then::Nothing | Then::Relu => x,
+    };
+    let are_done = [x, scale, shift, shortcut].map(|tensor| tensor.dtype() == DType::F32);
+    (are_done == [true; 4] && x.shape().num_elements() > 0).then(|| Normalisation {
+        x: Images::new(x.clone()),
+        scale: scale.clone(),
+        shift: shift.clone(),
+        epsilon: epsilon as f32,
+    })
+}
+
+impl Ops for Cube {
+    fn normalise(
+        x: CubeTensor,
+        scale: CubeTensor,
+        shift: CubeTensor,
+        epsilon: f64,
+        then: Then<Self>,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let Some(normalisation) = normalisation(&x, &scale, &shift, &then, epsilon) else {
+            return ops::normalise::<Self>(x, scale, shift, epsilon, then);
+        };
+        let (output, Statistics { mean, variance }) = normalisation.forward(&follows(&then));
+        (output.into_tensor(), mean, variance)
+    }
+
+    fn normalise_with(
+        x: CubeTensor,
+        scale: CubeTensor,
+        shift: CubeTensor,
+        mean: CubeTensor,
+        variance: CubeTensor,
+        epsilon: f64,
+        then: Then<Self>,
+    ) -> CubeTensor {
+        let are_f32 = [&mean, &variance].map(|tensor| tensor.dtype() == DType::F32);
+        match normalisation(&x, &scale, &shift, &then, epsilon) {
+            Some(normalisation) if are_f32 == [true; 2] => normalisation
+                .with(&Statistics { mean, variance }, &follows(&then))
+                .into_tensor(),
+            _ => ops::normalise_with::<Self>(x, scale, shift, mean, variance, epsilon, then),
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> Ops for Autodiff<Cube, C> {
+    fn normalise(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        epsilon: f64,
+        then: Then<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let inner = match &then {
+            Then::Nothing => Then::Nothing,
+            Then::Relu => Then::Relu,
+            Then::AddRelu(shortcut) => Then::AddRelu(shortcut.primitive().clone()),
+        };
+        let [x_inner, scale_inner, shift_inner] =
+            [x.primitive(), scale.primitive(), shift.primitive()];
+        let normalisation = normalisation(x_inner, scale_inner, shift_inner, &inner, epsilon);
+        let Some(normalisation) = normalisation else {
+            return ops::normalise::<Self>(x, scale, shift, epsilon, then);
+        };
+        let (output, statistics) = normalisation.forward(&follows(&inner));
+        let [mean, variance] =
+            [&statistics.mean, &statistics.variance].map(|it| Self::from_inner(it.clone()));
+        let (through, shortcut) = match then {
+            Then::Nothing => (Follows::Nothing, None),
+            Then::Relu => (Follows::Relu, None),
+            Then::AddRelu(shortcut) => (Follows::AddRelu(output.clone()), Some(shortcut)),
+        };
+        // A constant stands in for a shortcut that is not there.
+        let shortcut = shortcut.unwrap_or_else(|| mean.clone());
+        let nodes = [x.node(), scale.node(), shift.node(), shortcut.node()];
+        let output = output.into_tensor();
+        let output = match NormalisationStep
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(node) => node.finish((normalisation, statistics, through), output),
+            OpsKind::UnTracked(node) => node.finish(output),
+        };
+        (output, mean, variance)
+    }
+}
+
+#[derive(Debug)]
+struct NormalisationStep;
+
+/// Parents: x, scale, shift, shortcut.
+impl Backward<Cube, 4> for NormalisationStep {
+    type State = (Normalisation, Statistics, Follows);
+
+    fn backward(self, node: Node<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = Images::new(grads.consume::<Cube>(&node.node));
+        let (normalisation, statistics, through) = node.state;
+        let results = normalisation.gradients(&statistics, &through, &gradient);
+        let results = [
+            Some(results.x.into_tensor()),
+            Some(results.scale),
+            Some(results.shift),
+            results.shortcut.map(Images::into_tensor),
+        ];
+        for (parent, result) in node.parents.into_iter().zip(results) {
+            if let (Some(parent), Some(result)) = (parent, result) {
+                grads.register::<Cube>(parent.id, result);
+            }
+        }
+    }
+}

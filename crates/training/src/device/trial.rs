@@ -1,0 +1,192 @@
+//! A device beside the CPU: whether it computes the same, how long an update takes, and how many kernels it launches.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use datasets::{Data, Normalisation, Part};
+use runs::settings::Settings;
+use serde_json::{Value, json};
+
+use crate::{Course, Error, Training};
+
+/// Updates of each network.
+pub const UPDATES: usize = 6;
+
+/// The first ones, in which kernels are compiled and memory is found, are not timed.
+const UNTIMED: usize = 2;
+
+/// A network with an update rule.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What is trained by what: `ResNet20, SGD`.
+    pub name: &'static str,
+    /// How far losses may be apart, relative.
+    pub tolerance: f64,
+    model: Value,
+    optimizer: Value,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The largest relative difference of a loss from the CPU's; NaN if one of the two diverged.
+    pub apart: f64,
+    /// The least time of an update.
+    pub update: Duration,
+    /// The same on the CPU.
+    pub on_cpu: Duration,
+    /// Kernels that an update launches; none on a CPU.
+    pub launches: Option<u64>,
+}
+
+impl Trial {
+    /// Every network, and SGD, K-FAC and another rule.
+    pub fn all() -> Vec<Self> {
+        let trial = |name, tolerance, model, optimizer| Self {
+            name,
+            tolerance,
+            model,
+            optimizer,
+        };
+        let sgd = || json!({"sgd": {"weight_decay": 5e-4}});
+        let kfac = |factors: u64, inverses: u64| json!({"kfac": {"damping": 0.1, "factor_every": factors, "inverse_every": inverses}});
+        let cnn = || json!({"cnn": {"channels": [16, 32]}});
+        vec![
+            trial("MLP, SGD", 1e-4, json!({"mlp": {"hidden": [64]}}), sgd()),
+            trial("CNN, SGD", 1e-4, cnn(), sgd()),
+            trial("CNN, AdamW", 1e-3, cnn(), json!({"adamw": {}})),
+            trial("CNN, K-FAC at each step", 1e-3, cnn(), kfac(1, 1)),
+            trial("ResNet20, SGD", 1e-4, json!("resnet20"), sgd()),
+            trial(
+                "ResNet20, K-FAC (10, 100)",
+                1e-3,
+                json!("resnet20"),
+                kfac(10, 100),
+            ),
+            trial("AlexNet, SGD", 1e-4, json!("alexnet"), sgd()),
+        ]
+    }
+
+    /// Makes [`UPDATES`] on either device with batches of so many examples, images of noise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Training::new`] and [`Training::advance`].
+    ///
+    /// # Panics
+    ///
+    /// Without examples.
+    pub fn run(&self, device: &Device, examples: usize) -> Result<Compared, Error> {
+        let settings = self.settings(examples);
+        let data = noise(examples);
+        let cpu = updates(&settings, &data, &Device::flex())?;
+        let there = updates(&settings, &data, device)?;
+        let apart = cpu.losses.iter().zip(&there.losses);
+        Ok(Compared {
+            // A difference that is no number must not vanish in a maximum.
+            apart: apart
+                .map(|(a, b)| (a / b - 1.0).abs())
+                .fold(0.0, |worst, now| {
+                    if now > worst || now.is_nan() {
+                        now
+                    } else {
+                        worst
+                    }
+                }),
+            update: there.least,
+            on_cpu: cpu.least,
+            launches: there.launches,
+        })
+    }
+
+    fn settings(&self, examples: usize) -> Settings {
+        let settings = json!({
+            "model": self.model, "optimizer": self.optimizer,
+            "batch_size": examples, "learning_rate": 0.002, "seed": 1,
+            "budget": {"iterations": 10 * UPDATES}, "evaluation": {"spacing": 1000.0},
+        });
+        serde_json::from_value(settings).expect("settings of a run")
+    }
+}
+
+/// So many labelled images of the size of CIFAR-10's.
+fn noise(examples: usize) -> Data {
+    let [channels, height, width] = [3, 32, 32];
+    let normalisation = Normalisation::new(&[0.5; 3], &[0.3; 3], 255.0);
+    let normalisation = Arc::new(normalisation);
+    let part = |examples: usize| Part {
+        pixels: (0..(examples * channels * height * width) as u64)
+            .map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
+            .collect(),
+        labels: (0..examples).map(|at| (at % 10) as u8).collect(),
+        normalisation: Arc::clone(&normalisation),
+    };
+    Data {
+        channels,
+        height,
+        width,
+        classes: 10,
+        train: part(examples),
+        validation: part(0),
+        test: part(0),
+    }
+}
+
+struct Updates {
+    /// NaN after a divergence.
+    losses: [f64; UPDATES],
+    least: Duration,
+    launches: Option<u64>,
+}
+
+fn updates(settings: &Settings, data: &Data, device: &Device) -> Result<Updates, Error> {
+    let course = Course::new(settings, data.train.len())?;
+    let mut training = Training::new(settings, &course, data, device)?;
+    let mut made = Updates {
+        losses: [f64::NAN; UPDATES],
+        least: Duration::MAX,
+        launches: None,
+    };
+    for (step, loss) in made.losses.iter_mut().enumerate() {
+        let begin = Instant::now();
+        let (progress, launches) = counted(|| training.advance());
+        let Some(progress) = progress? else { break };
+        *loss = progress.loss;
+        if step >= UNTIMED {
+            made.least = made.least.min(begin.elapsed());
+            made.launches = launches;
+        }
+    }
+    Ok(made)
+}
+
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn counted<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
+    let (result, launches) = super::launches(work);
+    (result, Some(launches.total()).filter(|total| *total > 0))
+}
+
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+fn counted<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
+    (work(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_is_as_the_cpu_is() {
+        for trial in Trial::all() {
+            let compared = trial.run(&Device::flex(), 4).unwrap();
+            assert!(
+                compared.apart.abs() < f64::MIN_POSITIVE,
+                "{}: {compared:?}",
+                trial.name
+            );
+            assert_eq!(compared.launches, None, "{}", trial.name);
+            assert!(compared.update < Duration::MAX, "{}", trial.name);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How many kernels an update launches on a GPU: what a step costs beside what it computes.
+//!
+//! Counted where launches are issued, so that a software adapter counts as a GPU does. Built with the feature `wgpu`
+//! only; without an adapter (Debian: `mesa-vulkan-drivers`) the test is left out, and says so, unless `CI=true`.
+#![cfg(feature = "wgpu")]
+
+use std::sync::Arc;
+
+use datasets::{Data, Normalisation, Part};
+use serde_json::{Value, json};
+use training::device::{self, Launches};
+use training::{Course, Error, Settings, Training};
+
+/// Images of noise, as many as a few batches take.
+fn noise([channels, height, width]: [usize; 3]) -> Data {
+    let moments = vec![0.5; channels];
+    let normalisation = Arc::new(Normalisation::new(&moments, &moments, 255.0));
+    let part = |examples: usize| Part {
+        pixels: (0..examples * channels * height * width)
+            .map(|at| (at * 2_654_435_761 >> 7) as u8)
+            .collect(),
+        labels: (0..examples).map(|at| (at % 10) as u8).collect(),
+        normalisation: Arc::clone(&normalisation),
+    };
+    Data {
+        channels,
+        height,
+        width,
+        classes: 10,
+        train: part(16),
+        validation: part(0),
+        test: part(0),
+    }
+}
+
+/// Launches of an update that is neither the first nor followed by an evaluation.
+fn of_a_step(device: &burn::tensor::Device, model: &Value, optimizer: &Value) -> Launches {
+    let settings: Settings = serde_json::from_value(json!({
+        "model": model, "batch_size": 2, "learning_rate": 0.01, "seed": 3,
+        "budget": {"iterations": 8}, "optimizer": optimizer, "evaluation": {"spacing": 100.0},
+    }))
+    .unwrap();
+    let data = noise([3, 8, 8]);
+    let course = Course::new(&settings, data.train.len()).unwrap();
+    let mut training = Training::new(&settings, &course, &data, device).unwrap();
+    for _ in 0..3 {
+        training.advance().unwrap().expect("the run goes on");
+    }
+    let (progress, launches) = device::launches(|| training.advance().unwrap());
+    assert_eq!(progress.expect("the run goes on").step, 4);
+    launches
+}
+
+#[test]
+fn an_update_launches_no_more_kernels_than_it_needs() {
+    let device = match device::open("wgpu-software") {
+        Ok((device, _)) => device,
+        Err(error @ Error::Device { .. }) => {
+            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!required, "{error}");
+            eprintln!("left out: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    // Small layers for K-FAC: decompositions without optimisation take long.
+    let resnet = of_a_step(&device, &json!("resnet20"), &json!({"sgd": {}}));
+    eprintln!("ResNet20, SGD:\n{resnet}");
+    let kfac = json!({"kfac": {"damping": 0.1, "inverse_every": 1}});
+    let cnn = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
+    eprintln!("CNN, K-FAC:\n{cnn}");
+    assert_eq!((resnet.total(), cnn.total()), (222, 154));
+}
