@@ -127,7 +127,7 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
             }
             "pattern" => must(value.as_str().is_none_or(|text| match rule.as_str() {
                 Some("^[A-Za-z0-9_-]+$") => crate::schema::Name::is_name(text),
-                Some("^ *[0-9.]+ *(s|min|h)$") => ["s", "min", "h"].iter().any(|unit| {
+                Some("^ *[0-9.]+ *(s|m|min|h)$") => ["s", "m", "min", "h"].iter().any(|unit| {
                     let number = text.strip_suffix(unit).unwrap_or_default().trim();
                     !number.is_empty() && number.bytes().all(|byte| b"0123456789.".contains(&byte))
                 }),

@@ -100,11 +100,12 @@ fn of(text: &str) -> Vec<Error> {
 
 /// The text of a format: an argument with a name is the name in capitals, any other is `…`.
 fn message(attribute: &str) -> String {
-    let mut letters = attribute
+    let letters = attribute
         .trim_start()
         .strip_prefix('"')
         .expect("a text")
         .chars();
+    let mut letters = letters.peekable();
     let mut text = String::new();
     while let Some(letter) = letters.next() {
         match letter {
@@ -116,10 +117,17 @@ fn message(attribute: &str) -> String {
                 Some('n') => text.push(' '),
                 Some(escaped) => text.push(escaped),
             },
+            // A brace that is none of a format.
+            '{' | '}' if letters.peek() == Some(&letter) => {
+                text.push(letter);
+                letters.next();
+            }
             '{' => {
                 let argument: String = letters.by_ref().take_while(|it| *it != '}').collect();
                 let name = argument.split(':').next().unwrap_or_default();
-                let is_name = name.starts_with(char::is_alphabetic);
+                // What is not in every message, and begins with a space where it is there, has no name either.
+                let is_name =
+                    name.starts_with(char::is_alphabetic) && !["hint", "help"].contains(&name);
                 text += &if is_name {
                     name.to_uppercase()
                 } else {
@@ -160,7 +168,7 @@ pub enum Error {
     )]
     Io { doing: u8 },
     /// No field.
-    #[error(\"nothing\")]
+    #[error(\"nothing{help}, as in `{{}}`\")]
     Nothing,
 }
 /// Alone.
@@ -176,7 +184,7 @@ pub struct NotADigest(pub String);
         read,
         [
             "Io: cannot DOING `…`: \"no\": A file, or `two`.",
-            "Nothing: nothing: No field.",
+            "Nothing: nothing…, as in `{}`: No field.",
             "NotADigest: not a digest: …: Alone.",
         ]
     );
