@@ -240,6 +240,10 @@ pub(crate) struct Run {
     #[arg(long, overrides_with = "live")]
     pub(crate) no_live: bool,
 
+    /// Draw no page at all, because another copy does so
+    #[arg(long, conflicts_with = "live")]
+    pub(crate) no_report: bool,
+
     /// How progress is shown on stderr
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) message_format: MessageFormat,

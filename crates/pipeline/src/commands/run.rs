@@ -49,7 +49,9 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         frozen.check_build(&build()?)?;
     }
     let pages = Pages::of(subject.of.clone(), &arguments.reports);
-    pages.check_folder()?;
+    if !arguments.no_report {
+        pages.check_folder()?;
+    }
     let resources = site.resources(&arguments.site, cores())?;
     let leave = leave(arguments, frozen.map(|it| &**it), &resources.device)?;
     let options = Options {
@@ -81,7 +83,8 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         );
     }
 
-    let after = match (arguments.live, arguments.no_live || frozen.is_some()) {
+    let no_live = arguments.no_live || arguments.no_report || frozen.is_some();
+    let after = match (arguments.live, no_live) {
         (true, _) => Some(Duration::ZERO),
         (_, true) => None,
         _ => Some(live::LONG),
@@ -168,7 +171,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
         begun,
         site: site.file.as_ref(),
     };
-    let written = pages.write(graph, &store, &summary, Some(&ran))?;
+    let written = if arguments.no_report {
+        Vec::new()
+    } else {
+        pages.write(graph, &store, &summary, Some(&ran))?
+    };
     // Else a page so far would go on saying what runs. Where that takes its time, whoever ended the run does not wait.
     let so_far = if !summary.complete() && drawn.is_some_and(|seconds| seconds < LAST_PAGE) {
         pages.write_so_far(graph, &store, None)?

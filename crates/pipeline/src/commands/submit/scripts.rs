@@ -41,8 +41,9 @@ impl Submission<'_> {
     /// The script of an array.
     pub(super) fn each(&self, count: usize) -> Result<String, Failure> {
         let tasks = self.tasks;
-        let mut words = self.words("\"$scratch\"/pipeline-reports")?;
-        words.extend(["--no-live", "--device", tasks.device, "--threads"].map(str::to_owned));
+        let mut words = self.words()?;
+        // A page in the scratch of a node would be read by nobody.
+        words.extend(["--no-report", "--device", tasks.device, "--threads"].map(str::to_owned));
         words.push(tasks.threads.to_string());
         if let Some(jobs) = tasks.jobs {
             words.extend(["--jobs".to_owned(), jobs.to_string()]);
@@ -78,8 +79,8 @@ impl Submission<'_> {
     /// The script of the last job.
     pub(super) fn last(&self) -> Result<String, Failure> {
         let reports = quoted(&self.reports.to_string_lossy());
-        let mut words = self.words(&reports)?;
-        words.push("--no-train".to_owned());
+        let mut words = self.words()?;
+        words.extend(["--reports".to_owned(), reports, "--no-train".to_owned()]);
         Ok(Job {
             name: &job_name(&self.plan),
             output: &self.output("%j.log"),
@@ -101,7 +102,7 @@ impl Submission<'_> {
     }
 
     /// The command of any copy.
-    fn words(&self, reports: &str) -> Result<Vec<String>, Failure> {
+    fn words(&self) -> Result<Vec<String>, Failure> {
         let program = std::env::current_exe()?;
         let mut words = vec![
             quoted(&program.to_string_lossy()),
@@ -112,8 +113,6 @@ impl Submission<'_> {
             quoted(&self.remote),
             "--cache".to_owned(),
             "\"$scratch\"/pipeline-cache".to_owned(),
-            "--reports".to_owned(),
-            reports.to_owned(),
         ];
         if let Some(site) = self.site {
             let site = std::path::absolute(site)?;
