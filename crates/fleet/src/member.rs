@@ -51,6 +51,8 @@ pub struct Member<K> {
     writing: bool,
     /// Whether its next beat says something new.
     news: bool,
+    /// When it was made.
+    began: Duration,
     read: Duration,
     reading: bool,
     reads_begun: u64,
@@ -91,6 +93,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
             wrote: now,
             writing: false,
             news: false,
+            began: now,
             read: now,
             reading: false,
             reads_begun: 0,

@@ -86,3 +86,47 @@ fn many_replies_lost_at_once_make_one_pause_and_all_is_asked_again_once_the_stor
         assert_eq!(*request, Request::Publish(stage as u32));
     }
 }
+
+#[test]
+fn who_begins_alone_soon_sees_another_and_tells_it_at_once_what_is_published() {
+    let mut member = member();
+    let (beat, _) = asked(&mut member);
+    reply(&mut member, beat, Reply::Created);
+    let (mut now, mut looks) = (NOW, 0);
+    while now < Duration::from_secs(10) {
+        let (beats, request) = asked(&mut member);
+        assert!(matches!(request, Request::Beats(_)), "{request:?}");
+        member.reply::<Beat<u32>>(now, beats, Reply::Beats(Vec::new()));
+        looks += 1;
+        let next = member.due();
+        assert!(next <= now * 2 + Duration::from_secs(1), "{next:?}");
+        now = next;
+        member.tick(now);
+    }
+    assert!(looks <= 12, "{looks} looks");
+    let (beats, _) = asked(&mut member);
+    let other = Beat {
+        run: "study/run".to_owned(),
+        counter: 1,
+        holds: Vec::new(),
+        settled: Vec::new(),
+        ended: false,
+    };
+    let other = (CopyId::from("study/run/other".to_owned()), other);
+    member.reply(now, beats, Reply::Beats(vec![other]));
+    member.publish(now, 7);
+    let (publish, _) = asked(&mut member);
+    member.reply::<Beat<u32>>(now, publish, Reply::Created);
+    assert!(matches!(
+        member.poll(),
+        Some(Out::Verdict(Verdict::Settled { stage: 7, .. }))
+    ));
+    let soon = member.due();
+    assert!(soon < now + Duration::from_secs(1), "{soon:?}");
+    member.tick(soon);
+    let (_, request) = asked(&mut member);
+    assert!(
+        matches!(&request, Request::Beat(beat) if beat.settled == [7]),
+        "{request:?}"
+    );
+}

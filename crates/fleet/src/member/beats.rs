@@ -224,6 +224,11 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 waited.clamp(closest.min(longest), longest)
             }
             None if self.stale => closest.min(longest),
+            // Who believes to be alone tells nobody of what it publishes, and others may wait for just that.
+            None if self.watches.is_empty() => {
+                let there = self.read.saturating_sub(self.began) / 2;
+                there.clamp(closest.min(longest), longest)
+            }
             // Who has enough to do need not know what others do.
             None => closest.max(longest),
         };
