@@ -183,7 +183,7 @@ fn a_device_beside_the_cpu_is_in_line_if_it_is_the_cpu() {
     let said: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     assert_eq!(said["in_line"], true);
     let trials = said["trials"].as_array().expect("a list");
-    assert_eq!(trials.len(), 7);
+    assert_eq!(trials.len(), 6);
     for trial in trials {
         assert_eq!(trial["apart"], 0.0, "{trial}");
         assert!(trial["launches"].is_null(), "{trial}");

@@ -50,20 +50,14 @@ impl Trial {
             optimizer,
         };
         let sgd = || json!({"sgd": {"weight_decay": 5e-4}});
-        let kfac = |factors: u64, inverses: u64| json!({"kfac": {"damping": 0.1, "factor_every": factors, "inverse_every": inverses}});
+        let kfac = json!({"kfac": {"damping": 0.1, "factor_every": 10, "inverse_every": 100}});
         let cnn = || json!({"cnn": {"channels": [16, 32]}});
         vec![
             trial("MLP, SGD", 1e-4, json!({"mlp": {"hidden": [64]}}), sgd()),
             trial("CNN, SGD", 1e-4, cnn(), sgd()),
             trial("CNN, AdamW", 1e-3, cnn(), json!({"adamw": {}})),
-            trial("CNN, K-FAC at each step", 1e-3, cnn(), kfac(1, 1)),
             trial("ResNet20, SGD", 1e-4, json!("resnet20"), sgd()),
-            trial(
-                "ResNet20, K-FAC (10, 100)",
-                1e-3,
-                json!("resnet20"),
-                kfac(10, 100),
-            ),
+            trial("ResNet20, K-FAC (10, 100)", 1e-3, json!("resnet20"), kfac),
             trial("AlexNet, SGD", 1e-4, json!("alexnet"), sgd()),
         ]
     }
