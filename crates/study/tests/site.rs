@@ -75,7 +75,7 @@ fn seconds_and_sizes_say_in_what_they_are() {
     ] {
         let (_, site) = load(&format!("checkpoints: {{ {text} }}"));
         let mistakes = site.unwrap_err();
-        let first = mistakes.iter().next().map(|mistake| mistake.message());
+        let first = mistakes.iter().next().map(study::Diagnostic::message);
         assert_eq!(first, Some(told));
     }
     let (_, site) = load("checkpoints: { every: 1e300 }");

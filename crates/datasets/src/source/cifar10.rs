@@ -120,7 +120,7 @@ impl Images {
             match label {
                 Value::Number(label @ 0..10) => self.labels.push(*label as u8),
                 Value::Number(label) => return Err(no_label(number, label)),
-                _ => return Err(no_label(number, "no number")),
+                _ => return Err(no_label(number, &"no number")),
             }
         }
         self.pixels.extend_from_slice(images.values);
@@ -128,7 +128,7 @@ impl Images {
     }
 }
 
-fn no_label(number: usize, label: impl ToString) -> Unfit {
+fn no_label(number: usize, label: &dyn ToString) -> Unfit {
     Unfit::Label {
         number,
         label: label.to_string(),

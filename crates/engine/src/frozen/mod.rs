@@ -159,7 +159,7 @@ pub fn freeze(
     kinds: &Kinds,
     options: FreezeOptions,
 ) -> Result<Frozen, Error> {
-    let remote = store.remote().ok_or_else(|| Error::CannotFreeze {
+    let remote = store.remote().ok_or(Error::CannotFreeze {
         why: Unfrozen::NoRemote,
     })?;
     if let Some(why) = remote.read_only() {

@@ -181,21 +181,14 @@ pub(super) fn need(need: &Need, claim: &ClaimVerdict) -> String {
             let seeds = match (likely, high) {
                 (None, _) => "More than a million seeds".into(),
                 (Some(_), None) => format!("{} seeds or many more", number(*likely)),
-                (Some(_), Some(_)) => format!("About {} seeds", number(*likely)),
-            };
-            let range = match (likely, high) {
                 (Some(_), Some(_)) => format!(
-                    " The number is uncertain (between {} and {}), because {} only roughly how much seeds scatter.",
+                    "About {} seeds (between {} and {})",
+                    number(*likely),
                     number(*low),
-                    number(*high),
-                    match claim.n {
-                        1 => "1 seed shows".into(),
-                        n => format!("{n} seeds show"),
-                    }
+                    number(*high)
                 ),
-                _ => String::new(),
             };
-            format!("{seeds} would decide it with a probability of 80\u{a0}%, {wanted}.{range}{advice}")
+            format!("{seeds} would decide it with a probability of 80\u{a0}%, {wanted}.{advice}")
         }
         Need::Smallest => {
             "The study declares no smallest effect that matters (`smallest`), so no number of seeds can be advised.".into()
