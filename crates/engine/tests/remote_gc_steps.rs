@@ -57,7 +57,7 @@ impl Memory {
             return;
         };
         let is_for_the_moment = name.starts_with("gc/") || name.starts_with("probe/");
-        if !is_for_the_moment && self.now - written < GRACE {
+        if !is_for_the_moment && self.now < written + GRACE {
             self.young.push(name.to_owned());
         }
     }
@@ -76,8 +76,9 @@ impl Memory {
 struct Turns {
     memory: Memory,
     parties: Vec<Party>,
-    /// Whose turn it is; while nobody's order is of interest, none.
-    turn: Option<Option<usize>>,
+    /// Whether turns are given, and whose it is.
+    deals: bool,
+    turn: Option<usize>,
     /// The longest time from one request to the next.
     step: Duration,
     chance: Option<Chance>,
@@ -108,19 +109,17 @@ impl Table {
         request: impl FnOnce(&mut Memory) -> T,
     ) -> Result<T, Error> {
         let mut turns = self.turns.lock().unwrap();
-        if turns.turn.is_some() {
+        if turns.deals {
             turns.parties[party].waiting += 1;
             self.changed.notify_all();
             turns = self
                 .changed
-                .wait_while(turns, |it| it.turn.is_some_and(|turn| turn != Some(party)))
+                .wait_while(turns, |it| it.deals && it.turn != Some(party))
                 .unwrap();
             turns.parties[party].waiting -= 1;
             turns.parties[party].looks = name.starts_with("gc");
         }
-        if turns.turn.is_some() {
-            turns.turn = Some(None);
-        }
+        turns.turn = None;
         self.changed.notify_all();
         if let Some(left) = &mut turns.parties[party].left {
             if *left == 0 {
@@ -149,7 +148,7 @@ impl Table {
                     .collect();
             }
             if next.is_empty() {
-                turns.turn = None;
+                turns.deals = false;
                 return;
             }
             let party = next[draw as usize % next.len()];
@@ -161,11 +160,11 @@ impl Table {
             }
             let most = turns.step.as_secs() + 1;
             turns.memory.now += Duration::from_secs(step % most);
-            turns.turn = Some(Some(party));
+            turns.turn = Some(party);
             self.changed.notify_all();
             turns = self
                 .changed
-                .wait_while(turns, |it| it.turn == Some(Some(party)))
+                .wait_while(turns, |it| it.turn == Some(party))
                 .unwrap();
         }
     }
@@ -174,7 +173,7 @@ impl Table {
     fn play(&self, parts: Vec<Box<dyn FnOnce() + Send + '_>>) {
         {
             let mut turns = self.turns.lock().unwrap();
-            turns.turn = Some(None);
+            turns.deals = true;
             for absent in turns.parties.iter_mut().skip(parts.len()) {
                 absent.has_ended = true;
             }
@@ -287,7 +286,7 @@ impl Lab {
         };
         for number in 0..6 {
             let text = format!("pipeline manifest 1\nkind: toy\ncode: 1\nnumber: {number}\n");
-            let which: Vec<u8> = (0..1 + chance.below(2))
+            let which: Vec<u8> = (0..=chance.below(2))
                 .map(|_| chance.below(4) as u8)
                 .collect();
             let key = lab.publish("all", &text, &which);

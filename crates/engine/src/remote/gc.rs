@@ -50,6 +50,10 @@ impl Remote {
     ///
     /// [`Error::KeepsUnknown`] if something that keeps results is lost or damaged, [`Error::Damaged`] if a history or a pin
     /// of the cache is; [`Error::GcAtWork`]; else if the remote cannot be read or written.
+    ///
+    /// # Panics
+    ///
+    /// Never: what stays after all was among what was to go.
     pub fn gc(
         &self,
         cache: &Store,
@@ -192,7 +196,7 @@ impl<'r> Chooser<'r> {
         self.attempts();
         for holder in std::mem::take(&mut self.holders) {
             match self.why_at_once(&holder, policy) {
-                Some(why) => self.holder_goes(holder, &why),
+                Some(why) => self.holder_goes(&holder, &why),
                 None => self.holders.push(holder),
             }
         }
@@ -209,7 +213,7 @@ impl<'r> Chooser<'r> {
                 break;
             };
             let holder = self.holders.remove(at);
-            self.holder_goes(holder, &DeletionReason::TooLarge);
+            self.holder_goes(&holder, &DeletionReason::TooLarge);
         }
         self.count_kept();
         let mut report = self.report;
@@ -286,7 +290,7 @@ impl<'r> Chooser<'r> {
         }
     }
 
-    fn holder_goes(&mut self, holder: Holder, why: &DeletionReason) {
+    fn holder_goes(&mut self, holder: &Holder, why: &DeletionReason) {
         self.go(0, &holder.objects, None, why);
         for (counts, keys) in [
             (&mut self.kept, &holder.keys),

@@ -63,7 +63,7 @@ impl<'r> Mark<'r> {
                 at: (Instant::now(), SystemTime::now()),
             }),
         };
-        let said = mark.said(0);
+        let said = Self::said(0);
         remote.create(&mark.name, &said)?;
         let now = remote.written(&mark.name)?;
         for other in remote.objects().list("gc")? {
@@ -104,7 +104,7 @@ impl<'r> Mark<'r> {
         if ago > RENEWED.0 {
             let at = (Instant::now(), SystemTime::now());
             let counter = renewed.counter + 1;
-            let said = self.said(counter);
+            let said = Self::said(counter);
             let objects = self.remote.objects();
             objects.overwrite(&self.name, &mut &said[..])?;
             *renewed = Renewed { counter, at };
@@ -112,7 +112,7 @@ impl<'r> Mark<'r> {
         Ok(())
     }
 
-    fn said(&self, counter: u64) -> Vec<u8> {
+    fn said(counter: u64) -> Vec<u8> {
         let host = host();
         let body = serde_json::to_vec(&Said { host, counter }).expect("it has string keys only");
         sealed::seal(SEAL, &body)
