@@ -61,9 +61,10 @@ fn the_report_of_the_quick_study_opens_from_disk_and_has_no_fault() {
     );
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let pages = browser.printed_pages();
+    // Some 35 to 40, as the machine's fonts are wide; not one for every configuration.
     assert!(
-        (5..40).contains(&pages),
-        "{pages} pages of paper for 900 runs"
+        (5..50).contains(&pages),
+        "{pages} pages of paper for 1,700 runs"
     );
 }
 
