@@ -1,13 +1,15 @@
 //! How many kernels an update launches on a GPU: what a step costs beside what it computes.
 //!
 //! Counted where launches are issued, so that a software adapter counts as a GPU does. Built with the feature `wgpu`
-//! only; without an adapter (Debian: `mesa-vulkan-drivers`) the test is left out, and says so, unless `CI=true`.
+//! only; without an adapter (Debian: `mesa-vulkan-drivers`) the test is left out, and says so, unless `CI=true`. One test:
+//! what the whole process launches is counted.
 #![cfg(feature = "wgpu")]
 
 use std::sync::Arc;
 
 use datasets::{Data, Normalisation, Part};
 use serde_json::{Value, json};
+use training::device::trial::Trial;
 use training::device::{self, Launches};
 use training::{Course, Error, Settings, Training};
 
@@ -52,7 +54,7 @@ fn of_a_step(device: &burn::tensor::Device, model: &Value, optimizer: &Value) ->
 }
 
 #[test]
-fn an_update_launches_no_more_kernels_than_it_needs() {
+fn an_update_launches_no_more_kernels_than_it_needs_and_trials_count_them() {
     let device = match device::open("wgpu-software") {
         Ok((device, _)) => device,
         Err(error @ Error::Device { .. }) => {
@@ -70,4 +72,15 @@ fn an_update_launches_no_more_kernels_than_it_needs() {
     let cnn = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
     eprintln!("CNN, K-FAC:\n{cnn}");
     assert_eq!((resnet.total(), cnn.total()), (222, 154));
+
+    // What `pipeline doctor --device` shows, of the trials that need no optimised build.
+    let quick = |trial: &Trial| ["MLP, SGD", "CNN, SGD"].contains(&trial.name);
+    let trials: Vec<Trial> = Trial::all().into_iter().filter(quick).collect();
+    let compared = trials.iter().map(|trial| {
+        let compared = trial.run(&device, 2).unwrap();
+        eprintln!("{}: {compared:?}", trial.name);
+        assert!(compared.apart <= trial.tolerance, "{}", trial.name);
+        compared.launches.expect("launches were counted")
+    });
+    assert_eq!(compared.collect::<Vec<_>>(), [21, 33]);
 }

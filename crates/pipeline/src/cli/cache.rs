@@ -77,6 +77,7 @@ pub(crate) struct Moving {
 ///
 /// What a study had when it last ran, and what a pin names, is never deleted.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Gc {
     /// Look at the remote instead. There plans, and what copies had when they left, keep results, too; so do the studies
     /// and pins of this cache

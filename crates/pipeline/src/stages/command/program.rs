@@ -78,28 +78,26 @@ pub(super) fn ended(run: &Run, status: ExitStatus) -> Error {
     const KILLED: &str = " (killed: often there was too little memory)";
     let is_line = matches!(run, Run::Shell(_));
     let is_piped = matches!(run, Run::Shell(line) if has_pipe(line));
-    match status.code() {
-        Some(code) => Error::Ended {
-            code,
-            hint: match code {
-                127 if is_line => {
-                    " (the shell found no such program; one among the inputs is written `./NAME`)"
-                }
-                141 if is_piped => {
-                    " (what stands behind a pipe stopped reading, as `head` does; where that is fine write `(PROGRAM || true) | head`)"
-                }
-                137 => KILLED,
-                _ => "",
-            },
-        },
+    let Some(code) = status.code() else {
         // A program that has not exited was killed.
-        None => {
-            let signal = status.signal().unwrap_or_default();
-            Error::Killed {
-                signal,
-                hint: if signal == 9 { KILLED } else { "" },
+        let signal = status.signal().unwrap_or_default();
+        return Error::Killed {
+            signal,
+            hint: if signal == 9 { KILLED } else { "" },
+        };
+    };
+    Error::Ended {
+        code,
+        hint: match code {
+            127 if is_line => {
+                " (the shell found no such program; one among the inputs is written `./NAME`)"
             }
-        }
+            141 if is_piped => {
+                " (what stands behind a pipe stopped reading, as `head` does; where that is fine write `(PROGRAM || true) | head`)"
+            }
+            137 => KILLED,
+            _ => "",
+        },
     }
 }
 
