@@ -195,12 +195,12 @@ impl Objects for Store {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let listed = self.below(self.at(prefix), prefix)?;
+        let listed = self.below(&self.at(prefix), prefix)?;
         Ok(listed.into_iter().map(|it| it.name).collect())
     }
 
     fn all(&self) -> Result<Vec<Listed>, Error> {
-        self.below(path(&self.prefix), "")
+        self.below(&path(&self.prefix), "")
     }
 
     fn delete(&self, name: &str) -> Result<(), Error> {
@@ -212,10 +212,10 @@ impl Objects for Store {
 }
 
 impl Store {
-    fn below(&self, from: Path, shown: &str) -> Result<Vec<Listed>, Error> {
+    fn below(&self, from: &Path, shown: &str) -> Result<Vec<Listed>, Error> {
         let listed: Result<Vec<_>, _> = self
             .runtime
-            .block_on(self.inner.list(Some(&from)).try_collect());
+            .block_on(self.inner.list(Some(from)).try_collect());
         let listed = listed.map_err(self.failed("list", shown))?;
         let own = format!("{}/", path(&self.prefix));
         let named = listed.into_iter().filter_map(|meta| {
