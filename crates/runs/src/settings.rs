@@ -12,6 +12,8 @@
 mod budget;
 mod divergence;
 mod evaluation;
+mod layers;
+mod memory;
 mod model;
 mod optimizer;
 mod schedule;
@@ -22,6 +24,7 @@ use serde_json::{Map, Value};
 pub use budget::{Budget, LastBatch};
 pub use divergence::Divergence;
 pub use evaluation::{BatchNorm, Evaluation, NoiseScale, NotBefore, Stop};
+pub use layers::Layer;
 pub use model::{Augment, Cnn, Mlp, Model};
 pub use optimizer::{AdamW, BurnIn, DampingMethod, Fisher, Kfac, Lamb, Lion, Muon, Optimizer, Sgd};
 pub use schedule::{Schedule, Shape, Step};

@@ -67,6 +67,9 @@ pub struct StageSummary {
     pub is_training: bool,
     /// Training: updates of all runs together if none ends early; none where that is not known.
     pub steps: Option<u64>,
+    /// Training by this program: about how many bytes the run takes that takes the most. None for the winners of a
+    /// `select` stage, which take what they took there, and where the size of the data set is not known.
+    pub memory: Option<u64>,
 }
 
 impl Study {
@@ -158,16 +161,16 @@ impl Study {
 
     /// The study's stages, each after those it refers to, with how many stages of the graph they come to.
     pub fn summary(&self) -> Vec<StageSummary> {
-        let stages = self.checked.order.iter().map(|name| StageSummary {
-            name: name.clone(),
-            kind: self.checked.stages[name].stage.kind.name(),
-            stages: self.checked.count(name),
-            is_training: self.checked.trainings.contains_key(name),
-            steps: self
-                .checked
-                .trainings
-                .get(name)
-                .and_then(|training| training.steps),
+        let stages = self.checked.order.iter().map(|name| {
+            let training = self.checked.trainings.get(name);
+            StageSummary {
+                name: name.clone(),
+                kind: self.checked.stages[name].stage.kind.name(),
+                stages: self.checked.count(name),
+                is_training: training.is_some(),
+                steps: training.and_then(|training| training.steps),
+                memory: training.and_then(|training| training.memory),
+            }
         });
         stages.collect()
     }

@@ -40,6 +40,8 @@ pub(crate) struct Training {
     pub(crate) cases: Vec<Case>,
     /// Updates of all runs together, at most; none where that is not known.
     pub(crate) steps: Option<u64>,
+    /// Of its run that takes the most memory: bytes, about. None of programs and of winners, which are known later.
+    pub(crate) memory: Option<u64>,
 }
 
 /// Whence the settings that a stage does not state.
@@ -188,16 +190,26 @@ pub(crate) fn own(
         return None;
     }
     degenerate::check_damping(name, node, &grid, mistakes);
+    let examples = data.train_examples().map(|train| {
+        let others = data.validation.saturating_add(data.test_examples());
+        train.saturating_add(others)
+    });
+    let mut memory = None;
     let normalised = |range: &Range| {
         let setting = range.path[0].as_str();
         matches!(
             setting,
-            "model" | "batch_size" | "ghost_batch" | "last_batch"
+            "model" | "batch_size" | "ghost_batch" | "last_batch" | "evaluation"
         )
     };
     for (train, _) in trains(node, key, &grid, normalised) {
         degenerate::check_factors(name, &train, *data.source, mistakes);
         degenerate::check_normalisation(name, &train, data.train_examples(), mistakes);
+        let takes = |run: runs::settings::Settings| {
+            let image = data.source.image();
+            Some(run.memory(image, degenerate::CLASSES, examples?))
+        };
+        memory = memory.max(train.settings().and_then(takes));
     }
     Some(Training {
         dataset: Some(dataset),
@@ -208,6 +220,7 @@ pub(crate) fn own(
         origin: Origin::Own,
         cases: counted.into_iter().map(|((case, _), _)| case).collect(),
         steps,
+        memory,
     })
 }
 
@@ -340,6 +353,7 @@ pub(crate) fn confirmed(
         origin,
         cases,
         steps,
+        memory: None,
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use study::Study;
 
 use crate::cli::{self, Cli};
+use crate::commands::cache::size;
 use crate::commands::{self, counted, expand, load};
 use crate::machine::{cores, device_class};
 use crate::output::out;
@@ -35,7 +36,8 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let (runs, steps) = training(&study);
     if arguments.json {
         let mut object = as_json(&graph, &plan);
-        object["training"] = json!({"runs": runs, "steps": steps});
+        let memory = ahead::largest(&study).map(|(_, bytes)| bytes);
+        object["training"] = json!({"runs": runs, "steps": steps, "memory": memory});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
         let resources = site.resources(&cli::Site::default(), cores());
@@ -47,13 +49,7 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
             jobs: resources.map_or_else(|_| cores(), |resources| resources.jobs),
         };
         let text = as_text(&graph, &plan, arguments.verbose);
-        let long = ahead.in_words(store.cache());
-        let training = if long.is_empty() {
-            in_words(runs, steps)
-        } else {
-            long
-        };
-        out(text + &training);
+        out(text + &ahead.in_plan(store.cache()));
     }
     Ok(DONE)
 }
@@ -90,18 +86,23 @@ fn training(study: &Study) -> (u64, Option<u64>) {
     })
 }
 
-/// `training: 900 runs, at most 123,456 steps`.
-fn in_words(runs: u64, steps: Option<u64>) -> String {
-    let none = runs == 0;
-    let runs = match runs {
-        1 => "1 run".to_owned(),
-        runs => format!("{} runs", grouped(runs)),
-    };
-    match steps {
-        _ if none => String::new(),
-        Some(steps) => format!("training: {runs}, at most {} steps\n", grouped(steps)),
-        None => format!("training: {runs}\n"),
+/// `training: 900 runs, at most 123,456 steps; the largest takes about 60 MiB of memory`.
+fn in_words(study: &Study) -> String {
+    let (runs, steps) = training(study);
+    if runs == 0 {
+        return String::new();
     }
+    let mut text = match runs {
+        1 => "training: 1 run".to_owned(),
+        runs => format!("training: {} runs", grouped(runs)),
+    };
+    if let Some(steps) = steps {
+        text += &format!(", at most {} steps", grouped(steps));
+    }
+    if let Some((_, memory)) = ahead::largest(study) {
+        text += &format!("; the largest takes about {} of memory", size(memory));
+    }
+    text + "\n"
 }
 
 /// `1,234,567`.

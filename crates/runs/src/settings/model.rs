@@ -32,39 +32,11 @@ impl Model {
         }
     }
 
-    /// The side of the largest Kronecker factor, on images of `[channels, height, width]` and with this many classes. A
-    /// factor of a layer's inputs has a row for the bias; convolutions before BatchNorm have none.
+    /// The side of the largest Kronecker factor, on images of `[channels, height, width]` and with this many classes.
     pub fn largest_factor(&self, image: [u64; 3], classes: u64) -> u64 {
-        let product = |factors: &[u64]| factors.iter().copied().fold(1, u64::saturating_mul);
-        let halved = |size: u64, times: u32| (0..times).fold(size, |size, _| size.div_ceil(2));
-        let [channels, height, width] = image;
-        let sides = match self {
-            Self::Mlp(mlp) => {
-                let hidden = mlp.hidden.iter().map(|units| units.get());
-                let inputs = [product(&image)].into_iter().chain(hidden);
-                inputs.map(|units| units.saturating_add(1)).collect()
-            }
-            Self::Cnn(cnn) => {
-                let outputs: Vec<u64> = cnn.channels.iter().map(|own| own.get()).collect();
-                let poolings = outputs.len().saturating_sub(1) as u32;
-                let last = outputs.last().copied().unwrap_or(channels);
-                let pixels = [last, halved(height, poolings), halved(width, poolings)];
-                let convolutions = [channels].into_iter().chain(outputs);
-                let convolutions = convolutions.map(|inputs| product(&[inputs, 9]));
-                let mut sides: Vec<u64> = convolutions.collect();
-                // The last convolution's outputs go into no other one.
-                sides.pop();
-                sides.extend([last, product(&pixels).saturating_add(1)]);
-                sides
-            }
-            Self::ResNet20 | Self::ResNet32 => vec![64 * 9],
-            Self::AlexNet => {
-                let pixels = [64, halved(height, 2), halved(width, 2)];
-                let convolutions = [product(&[channels, 25]) + 1, 64 * 25 + 1];
-                [&convolutions[..], &[product(&pixels) + 1]].concat()
-            }
-        };
-        sides.into_iter().max().unwrap_or(0).max(classes)
+        let layers = self.layers(image, classes);
+        let sides = layers.iter().flat_map(|layer| [layer.a, layer.g]);
+        sides.max().unwrap_or(0)
     }
 }
 

@@ -44,7 +44,7 @@ fn values(train: &Node, grid: &Grid, path: &[&str]) -> Vec<(f64, Span)> {
 const WIDE: u64 = 2048;
 
 /// Classes of every source.
-const CLASSES: u64 = 10;
+pub(super) const CLASSES: u64 = 10;
 
 /// Warns of a layer too wide for K-FAC.
 pub(super) fn check_factors(name: &str, train: &Train, source: Source, mistakes: &mut Vec<Draft>) {

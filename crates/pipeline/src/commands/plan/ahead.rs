@@ -32,9 +32,30 @@ pub(crate) struct Ahead<'a> {
 }
 
 impl Ahead<'_> {
-    /// A few lines; empty if the work is not long.
+    /// What is worth saying though nobody asked: that it takes hours, or memory that is not there. A few lines, or none.
     pub(crate) fn in_words(&self, cache: &Path) -> String {
-        let (runs, steps) = training(self.study);
+        let free = self.free();
+        self.at_length(cache, free) + &self.too_large(free)
+    }
+
+    /// For those who asked.
+    pub(super) fn in_plan(&self, cache: &Path) -> String {
+        let free = self.free();
+        let mut text = self.at_length(cache, free);
+        if text.is_empty() {
+            text = in_words(self.study);
+        }
+        text + &self.too_large(free)
+    }
+
+    /// Memory for each job, in bytes.
+    fn free(&self) -> Option<u64> {
+        Memory::read().map(|memory| memory.free / self.jobs as u64)
+    }
+
+    /// Empty if the work is not long.
+    fn at_length(&self, cache: &Path, free: Option<u64>) -> String {
+        let (_, steps) = training(self.study);
         let seconds = self.seconds.map(|seconds| seconds / self.jobs as f64);
         if !self.is_long(seconds, steps) {
             return String::new();
@@ -55,20 +76,42 @@ impl Ahead<'_> {
                 "; `pipeline plan` shows how long it takes after one run of each stage has finished"
             ),
         };
-        let _ = write!(text, "  {}", in_words(runs, steps));
+        let _ = write!(text, "  {}", in_words(self.study));
         let mut there = Vec::new();
         if let Ok((free, _)) = disk(cache) {
             there.push(format!("{} of disk for the cache", size(free)));
         }
-        if let Some(memory) = Memory::read() {
-            let each = size(memory.free / self.jobs as u64);
-            there.push(format!("{each} of memory for each job"));
+        if let Some(each) = free {
+            there.push(format!("{} of memory for each job", size(each)));
         }
         if !there.is_empty() {
             let _ = writeln!(text, "  free: {}", there.join(", "));
         }
         let _ = writeln!(text, "  shorter: {}", self.shorter().join("; "));
         text
+    }
+
+    /// That the largest run takes more memory than there is for each job.
+    fn too_large(&self, free: Option<u64>) -> String {
+        let (Some((stage, takes)), Some(free)) = (largest(self.study), free) else {
+            return String::new();
+        };
+        if takes <= free {
+            return String::new();
+        }
+        let all = free.saturating_mul(self.jobs as u64);
+        let at_once = (all / takes).max(1);
+        let so = if takes > all {
+            "it does not fit".to_owned()
+        } else {
+            format!("`--jobs {at_once}` leaves enough for it")
+        };
+        format!(
+            "memory: a run of `{stage}` takes about {}, and {} are free for each of {}: {so}\n",
+            size(takes),
+            size(free),
+            counted(self.jobs, "job")
+        )
     }
 
     fn is_long(&self, seconds: Option<f64>, steps: Option<u64>) -> bool {
@@ -109,6 +152,13 @@ impl Ahead<'_> {
         );
         ways
     }
+}
+
+/// The stage whose largest run takes the most memory, and about how many bytes.
+pub(super) fn largest(study: &Study) -> Option<(String, u64)> {
+    let stages = study.summary().into_iter();
+    let known = stages.filter_map(|stage| Some((stage.name, stage.memory?)));
+    known.max_by_key(|(_, memory)| *memory)
 }
 
 fn number(stage: &Stage, setting: &str) -> Option<u64> {
@@ -168,6 +218,41 @@ stages:
             "{unknown}"
         );
         assert_eq!(said(STUDY, 3, None), "", "half of it is there");
+    }
+
+    #[test]
+    fn a_run_that_takes_more_memory_than_there_is_says_how_many_fit() {
+        let large = STUDY.replace("source: digits", "source: cifar10, path: c.tar.gz");
+        let large = large.replace("mlp: { hidden: [8] }", "cnn: { channels: [64] }");
+        let large = large.replace("batch_size: 16", "batch_size: 1000");
+        let study = Study::parse("s.yaml", &large).unwrap();
+        let (stage, takes) = largest(&study).unwrap();
+        // 65,536 outputs of each of 1,000 examples, in single precision, and more than once.
+        assert!(stage == "a" && takes > 2 * 65_536 * 1000 * 4, "{takes}");
+        let graph = study.expand();
+        let ahead = Ahead {
+            study: &study,
+            graph: &graph,
+            stages: 6,
+            seconds: None,
+            jobs: 4,
+        };
+        assert_eq!(ahead.too_large(Some(takes)), "");
+        assert_eq!(ahead.too_large(None), "");
+        let half = ahead.too_large(Some(takes / 2));
+        assert!(
+            half.starts_with("memory: a run of `a` takes about "),
+            "{half}"
+        );
+        assert!(
+            half.ends_with("for each of 4 jobs: `--jobs 2` leaves enough for it\n"),
+            "{half}"
+        );
+        assert!(
+            ahead
+                .too_large(Some(takes / 5))
+                .ends_with("it does not fit\n")
+        );
     }
 
     #[test]
