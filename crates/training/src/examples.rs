@@ -46,7 +46,7 @@ pub(crate) struct Batch {
 }
 
 /// A label of each example, `[batch]`.
-#[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "a batch has one")]
 pub(crate) enum Labels {
     Host(Vec<u8>),
     Gpu(kernels::Labels),

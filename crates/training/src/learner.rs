@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_conv_kernels::transfer;
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
+use runs::number::Count;
 use runs::settings::{BatchNorm, Optimizer};
 
 use crate::batches::Choice;
@@ -88,7 +89,7 @@ impl Learner {
                 data.train.evenly_spread(
                     evaluation
                         .train_subset
-                        .map_or(data.train.len(), |count| count.size()),
+                        .map_or(data.train.len(), Count::size),
                 ),
                 data.validation.evenly_spread(data.validation.len()),
                 data.test.evenly_spread(data.test.len()),

@@ -17,6 +17,7 @@ use on_host::Logits;
 pub const KEPT: usize = 20;
 
 /// Where losses are computed.
+#[allow(clippy::large_enum_variant, reason = "a run has one")]
 pub(crate) enum Losses {
     Host,
     Gpu(kernels::Losses),
@@ -32,6 +33,7 @@ pub(crate) struct Loss {
 }
 
 /// How the examples of a batch do.
+#[allow(clippy::large_enum_variant, reason = "one for a thousand examples")]
 pub(crate) enum Scores {
     /// Sum of the cross-entropy, in nats, and of each example whether its label has the largest logit (the first of
     /// equal ones).
