@@ -51,7 +51,7 @@ pub(crate) struct Learner {
     /// Running averages; one entry a BatchNorm layer, not kept if statistics are recomputed.
     running: Vec<Moments>,
     losses: Losses,
-    /// Training examples that training metrics are taken over, the others' examples, and those of the test.
+    /// Examples that metrics are taken over: of the training set, of the validation set, and of the test set.
     measured: [Vec<u32>; 3],
     /// Training examples that statistics are recomputed from.
     statistics_subset: Vec<u32>,

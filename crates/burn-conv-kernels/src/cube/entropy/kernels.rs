@@ -183,7 +183,7 @@ pub(super) fn scores(logits: &Tensor<f32>, labels: &Tensor<u32>, scores: &mut Te
         let mut right = 1.0f32;
         for class in 0..row.classes {
             let logit = logits[row.first + class * row.step];
-            if logit > own || (logit == own && class < label) {
+            if logit >= own && (logit > own || class < label) {
                 right = 0.0f32;
             }
         }
