@@ -1,5 +1,7 @@
-//! The extension on burn's GPU backends: batch normalisation by kernels of ours, for every runtime of `CubeCL`.
+//! The extension on burn's GPU backends, by kernels of ours, for every runtime of `CubeCL`.
 
+pub(crate) mod entropy;
+pub(crate) mod examples;
 mod images;
 mod kernels;
 mod normalisation;
@@ -12,6 +14,7 @@ use burn::backend::autodiff::ops::{Backward, Ops as Node, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend as _, Cube, TensorMetadata as _};
 use burn::tensor::DType;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 use crate::ops::{self, Ops, Then};
@@ -121,6 +124,32 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Cube, C> {
             OpsKind::UnTracked(node) => node.finish(output),
         };
         (output, mean, variance)
+    }
+
+    /// What its value is nobody asks, so nothing is computed.
+    fn root(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        let gradient = gradient.primitive().clone();
+        let (client, device) = (gradient.client.clone(), gradient.device.clone());
+        let output = empty_device_contiguous_dtype(client, device, [1].into(), gradient.dtype);
+        match RootStep.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(node) => node.finish(gradient, output),
+            OpsKind::UnTracked(node) => node.finish(output),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RootStep;
+
+/// The pass begins here, with a gradient of 1.
+impl Backward<Cube, 1> for RootStep {
+    type State = CubeTensor;
+
+    fn backward(self, node: Node<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        grads.consume::<Cube>(&node.node);
+        if let [Some(parent)] = node.parents {
+            grads.register::<Cube>(parent.id, node.state);
+        }
     }
 }
 

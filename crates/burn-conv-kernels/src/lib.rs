@@ -4,7 +4,8 @@
 //! The functions here compute what burn's `conv2d`, `batch_norm_train`, `batch_norm` and `relu` do,
 //! as one node of the autodiff graph each. On burn's CPU backend (flex) forward and backward pass
 //! are the kernels'. On its GPU backends (features `wgpu` and `cuda`) those of the normalisation are, in `CubeCL`; there
-//! is also `Updates`, which is SGD for all parameters at once. For the rest, and for what the kernels do not do (other
+//! are also `Updates`, which is SGD for all parameters at once, `Examples`, which puts batches together from bytes there,
+//! and `Losses`, softmax cross-entropy with its gradient. For the rest, and for what the kernels do not do (other
 //! types than `f32`), burn's own operations are called.
 //!
 //! How it is bound: [`Ops`] is a backend extension. Its methods have burn's operations as default,
@@ -14,17 +15,48 @@
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cube;
 mod flex;
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+mod no_cube;
 mod ops;
+pub mod transfer;
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use burn::tensor::{Gradients, Tensor};
 
 pub use conv_kernels::Level;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub use crate::cube::update::{Descent, Updates};
+pub use crate::cube::{
+    entropy::Losses,
+    examples::{Examples, Labels},
+    update::{Descent, Updates},
+};
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+pub use crate::no_cube::{Examples, Labels, Losses};
 pub use crate::ops::{Maybe, Ops, Then};
+
+/// An example of a batch, and how its image is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its place among the examples.
+    pub index: u32,
+    /// Rows from the corner of the image with its border to that of the window that is cut out of it.
+    pub down: u32,
+    /// Columns likewise, fewer than 2^31.
+    pub right: u32,
+    /// Whether the window is then mirrored, left to right.
+    pub flip: bool,
+}
+
+/// Gradients of the mean loss of a batch at its logits, `[batch, classes]`.
+#[derive(Debug)]
+pub struct Descents {
+    /// For the labels that were given.
+    pub given: Tensor<2>,
+    /// For labels that were drawn, if they were to be.
+    pub drawn: Option<Tensor<2>>,
+}
 
 /// What follows a normalisation in the same pass.
 #[derive(Debug, Clone)]
@@ -146,6 +178,12 @@ pub fn batch_norm(
         epsilon,
         follow.into_then(),
     ))
+}
+
+/// The gradients of a number at all that `x` was made from, given its gradient at `x`: where a backward pass begins.
+pub fn backward<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Gradients {
+    let root = <Dispatch as Ops>::root(x.into_dispatch(), gradient.into_dispatch());
+    Tensor::<1>::from_dispatch(root).backward()
 }
 
 /// The instructions that the kernels use on this processor. Results differ in their last bits from

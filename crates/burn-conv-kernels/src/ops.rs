@@ -86,6 +86,11 @@ pub trait Ops: Backend {
     ) -> FloatTensor<Self> {
         normalise_with::<Self>(x, scale, shift, mean, variance, epsilon, then)
     }
+
+    /// A number whose gradient at `x` is `gradient`.
+    fn root(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_sum(Self::float_mul(x, gradient))
+    }
 }
 
 /// [`Ops::convolve`] in burn's operations.

@@ -102,7 +102,8 @@ pub(crate) enum Command {
     /// a user, host or home folder.
     ///
     /// With `--device` it compares that device with the CPU instead: each network is trained for a few updates on both,
-    /// and a table says how far the losses came apart, how long an update takes, and how many kernels it launches.
+    /// and a table says how far the losses came apart, how long an update takes, how many kernels it launches, how often
+    /// it waits for the device, and what it sends there.
     Doctor(Doctor),
     /// Print the JSON Schema of study files or of site files
     Schema(Schema),

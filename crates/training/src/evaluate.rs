@@ -1,11 +1,13 @@
-//! Loss and accuracy of a network on a part of the data, in evaluation mode.
+//! Loss and accuracy of a network on parts of the data, in evaluation mode.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
+use burn_conv_kernels::transfer::Reading;
 
-use crate::loss::Logits;
+use crate::batches::Choice;
+use crate::examples::Examples;
+use crate::loss::Scores;
 use crate::models::{Moments, Network, Pass};
-use datasets::Part;
 
 /// Examples that go through the network at once.
 const CHUNK: usize = 1024;
@@ -20,61 +22,64 @@ pub(crate) struct Score {
     pub(crate) correct: Vec<bool>,
 }
 
-/// Images `[n, size]` from host values.
-pub(crate) fn images(values: Vec<f32>, examples: usize, device: &Device) -> Tensor<2> {
-    let size = values.len() / examples;
-    Tensor::from_data(TensorData::new(values, [examples, size]), device)
-}
-
-/// The score of a part; `None` if the part is empty. `network` is without autodiff.
-pub(crate) fn score(
+/// The score of some examples of each part, `None` where there are none, and whether every parameter of the network is a
+/// finite number: one read. `network` is without autodiff.
+pub(crate) fn scores<const N: usize>(
     network: &Network,
     statistics: &[Moments],
-    part: &Part,
-    device: &Device,
-) -> Option<Score> {
-    if part.is_empty() {
-        return None;
+    parts: [(&Examples<'_>, &[u32]); N],
+) -> ([Option<Score>; N], bool) {
+    let scored = parts.map(|(examples, chosen)| {
+        let chunks = chosen.chunks(CHUNK);
+        let scores = chunks.map(|chunk| {
+            let batch = examples.batch(&Choice::plain(chunk));
+            let logits = network.forward(batch.images, &mut Pass::evaluation(statistics));
+            Scores::of(logits, &batch.labels)
+        });
+        scores.collect::<Vec<_>>()
+    });
+    let mut sums = Sums(Reading::default());
+    for scores in scored.iter().flatten() {
+        scores.ask(&mut sums.0);
     }
-    let (mut loss, mut correct) = (0.0, Vec::with_capacity(part.len()));
-    for (chunk, labels) in part.labels.chunks(CHUNK).enumerate() {
-        let first = chunk * CHUNK;
-        let values = part.normalised(first..first + labels.len());
-        let x = images(values, labels.len(), device);
-        let logits = network.forward(x, &mut Pass::evaluation(statistics));
-        let (sum, right) = Logits::fetch(logits).score(labels);
-        loss += sum;
-        correct.extend(right);
-    }
-    let n = part.len() as f64;
-    Some(Score {
-        loss: loss / n,
-        accuracy: correct.iter().filter(|right| **right).count() as f64 / n,
-        correct,
-    })
-}
-
-/// The statistics of each BatchNorm layer when all examples of `part` go through `network` (without
-/// autodiff) as one batch. Memory grows with the part.
-pub(crate) fn statistics(network: &Network, part: &Part, device: &Device) -> Vec<Moments> {
-    let mut pass = Pass::training(burn_kfac::Tape::off());
-    let _logits = network.forward(
-        images(part.normalised(0..part.len()), part.len(), device),
-        &mut pass,
-    );
-    pass.finish().1
-}
-
-/// Whether every parameter is a finite number.
-pub(crate) fn is_finite(network: &Network) -> bool {
-    struct Sums(bool);
-    impl ModuleVisitor for Sums {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            // A sum is finite only if every term is.
-            self.0 &= param.val().inner().sum().into_scalar::<f32>().is_finite();
-        }
-    }
-    let mut sums = Sums(true);
     network.visit(&mut sums);
-    sums.0
+    let mut read = sums.0.read().into_iter();
+    let scores = scored.map(|chunks| {
+        let (mut loss, mut correct) = (0.0, Vec::new());
+        for scores in chunks {
+            let (sum, right) = scores.known(&mut read);
+            loss += sum;
+            correct.extend(right);
+        }
+        let n = correct.len() as f64;
+        (n > 0.0).then(|| Score {
+            loss: loss / n,
+            accuracy: correct.iter().filter(|right| **right).count() as f64 / n,
+            correct,
+        })
+    });
+    let mut sums = read.flat_map(|sum| sum.try_into_vec::<f32>().expect("parameters are f32"));
+    (scores, sums.all(f32::is_finite))
+}
+
+/// The sum of each parameter: finite only if every term is.
+struct Sums(Reading);
+
+impl ModuleVisitor for Sums {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.add(param.val().inner().sum());
+    }
+}
+
+/// The statistics of each BatchNorm layer when these examples go through `network` (without autodiff) as one batch.
+/// Memory grows with their number.
+pub(crate) fn statistics(
+    network: &Network,
+    examples: &Examples<'_>,
+    chosen: &[u32],
+) -> Vec<Moments> {
+    let mut pass = Pass::training(burn_kfac::Tape::off());
+    let batch = examples.batch(&Choice::plain(chosen));
+    let _logits = network.forward(batch.images, &mut pass);
+    pass.finish().1
 }

@@ -5,25 +5,37 @@ use std::num::NonZeroUsize;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_conv_kernels::transfer;
 use burn_kfac::{Fisher, Kfac, Spectrum, Tape};
+use runs::number::Count;
 use runs::settings::{BatchNorm, Optimizer};
 
-use crate::batches::Batch;
+use crate::batches::Choice;
 use crate::checkpoint::{Unusable, WEIGHTS};
 use crate::curvature;
-use crate::evaluate::{self, images};
-use crate::loss::Logits;
+use crate::evaluate;
+use crate::examples::{Batch, Sets};
+use crate::loss::{Loss, Losses, descend};
 use crate::memory::Memory;
 use crate::models::{Moments, Network, Pass, Weight};
 use crate::noise;
 use crate::optimizer::{Updates, parameters, preconditioner};
 use crate::{Data, Error, Settings};
-use datasets::Part;
 use datasets::random::{Purpose, Stream};
 use runs::{Evaluation, GradientNoise};
 
 /// Weight of a new batch in the running averages of BatchNorm.
 const RUNNING: f64 = 0.1;
+
+/// How an update went.
+pub(crate) enum Update {
+    /// The mini-batch loss before it is known.
+    Made(f64),
+    /// Its loss is noted.
+    Noted,
+    /// The run has diverged: none was made.
+    Diverged,
+}
 
 /// A network in training.
 pub(crate) struct Learner {
@@ -38,16 +50,23 @@ pub(crate) struct Learner {
     is_normalised: bool,
     /// Running averages; one entry a BatchNorm layer, not kept if statistics are recomputed.
     running: Vec<Moments>,
-    /// What training metrics are taken over, if not all training examples.
-    train_subset: Option<Part>,
-    /// What statistics are recomputed from.
-    statistics_subset: Part,
+    losses: Losses,
+    /// Examples that metrics are taken over: of the training set, of the validation set, and of the test set.
+    measured: [Vec<u32>; 3],
+    /// Training examples that statistics are recomputed from.
+    statistics_subset: Vec<u32>,
     /// With autodiff.
     device: Device,
 }
 
 impl Learner {
-    pub(crate) fn new(settings: &Settings, data: &Data, device: &Device) -> Result<Self, Error> {
+    /// `sets` are those of `data`.
+    pub(crate) fn new(
+        settings: &Settings,
+        data: &Data,
+        sets: &Sets<'_>,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let kfac = match &settings.optimizer {
             Optimizer::Kfac(kfac) => Some(Kfac::new(preconditioner(kfac)?)),
             _ => None,
@@ -65,21 +84,23 @@ impl Learner {
                 .ghost_batch
                 .and_then(|count| NonZeroUsize::new(count.size())),
             running: Vec::new(),
-            train_subset: evaluation
-                .train_subset
-                .map(|count| data.train.evenly_spread(count.size())),
+            losses: Losses::new(settings.batch_size.size(), device),
+            measured: [
+                data.train.evenly_spread(
+                    evaluation
+                        .train_subset
+                        .map_or(data.train.len(), Count::size),
+                ),
+                data.validation.evenly_spread(data.validation.len()),
+                data.test.evenly_spread(data.test.len()),
+            ],
             statistics_subset: data
                 .train
                 .evenly_spread(evaluation.statistics_examples.size()),
             device: device.clone().autodiff(),
         };
         if learner.normalisation == BatchNorm::Running {
-            let one = data.train.evenly_spread(1);
-            let any = evaluate::statistics(
-                &learner.network.valid(),
-                &one,
-                &learner.device.clone().inner(),
-            );
+            let any = evaluate::statistics(&learner.network.valid(), &sets.train, &[0]);
             learner.running = any
                 .into_iter()
                 .map(|moments| Moments {
@@ -96,14 +117,14 @@ impl Learner {
         self.network.num_params() as u64
     }
 
-    /// One update. The mini-batch loss before it, or `None` if the run has diverged.
+    /// One update, unless the run has diverged: by a loss above `bound` if it is known at once.
     pub(crate) fn update(
         &mut self,
         step: u64,
         batch: Batch,
         rate: f64,
         bound: f64,
-    ) -> Result<Option<f64>, Error> {
+    ) -> Result<Update, Error> {
         let factors_of = self
             .kfac
             .as_ref()
@@ -113,42 +134,61 @@ impl Learner {
             Some(Fisher::Empirical) => Tape::on(),
             Some(Fisher::Sampled) | None => Tape::off(),
         };
-        let x = images(batch.images, batch.labels.len(), &self.device);
+        let x = Tensor::from_inner(batch.images);
         let (logits, tape, moments) = self.forward(x.clone(), tape);
         self.average(moments);
-        let on_host = Logits::fetch(logits.clone());
-        let loss = on_host.loss(&batch.labels);
-        let mean = loss.mean;
-        if !mean.is_finite() || mean > bound {
-            return Ok(None);
+        let uniforms = match factors_of {
+            Some(Fisher::Sampled) => Some(self.uniforms(step, logits.dims()[0])),
+            Some(Fisher::Empirical) | None => None,
+        };
+        let loss = self.losses.of(&logits, &batch.labels, uniforms.as_deref());
+        let Some(Loss { mean, descents }) = loss else {
+            return Ok(Update::Diverged);
+        };
+        if mean.is_some_and(|mean| !mean.is_finite() || mean > bound) {
+            return Ok(Update::Diverged);
         }
-        let mut gradients = loss.backward(logits);
+        let mut gradients = descend(logits, descents.given);
         let mut directions = GradientsParams::from_module(&mut gradients, &self.network);
 
-        if let Some(fisher) = factors_of {
-            let (tape, mut gradients) = match fisher {
-                Fisher::Empirical => (tape, gradients),
-                Fisher::Sampled => {
-                    let stream = &mut Stream::new(self.seed, Purpose::FisherLabels, step);
-                    let Some(drawn) = on_host.draw(stream) else {
-                        return Ok(None);
-                    };
+        if let Some(kfac) = &self.kfac
+            && kfac.needs_factors()
+        {
+            let (tape, mut gradients) = match descents.drawn {
+                None => (tape, gradients),
+                Some(drawn) => {
                     let (logits, tape, _) = self.forward(x, Tape::curvature_only());
-                    (tape, on_host.loss(&drawn).backward(logits))
+                    (tape, descend(logits, drawn))
                 }
             };
-            let kfac = self.kfac.as_mut().expect("only K-FAC needs factors");
+            let kfac = self.kfac.as_mut().expect("it needs factors");
             if has_diverged(kfac.update(tape, &mut gradients))? {
-                return Ok(None);
+                return Ok(Update::Diverged);
             }
         }
         if let Some(kfac) = &mut self.kfac
             && has_diverged(kfac.precondition(rate, &mut directions))?
         {
-            return Ok(None);
+            return Ok(Update::Diverged);
         }
         self.network = self.updates.step(rate, self.network.clone(), directions);
-        Ok(Some(mean))
+        Ok(mean.map_or(Update::Noted, Update::Made))
+    }
+
+    /// What labels are drawn by at a step.
+    fn uniforms(&self, step: u64, batch: usize) -> Vec<f64> {
+        let mut stream = Stream::new(self.seed, Purpose::FisherLabels, step);
+        (0..batch).map(|_| stream.uniform()).collect()
+    }
+
+    /// Whether the losses that are noted have to be read before another update.
+    pub(crate) fn losses_are_due(&self) -> bool {
+        self.losses.are_due()
+    }
+
+    /// The losses that are noted, in the order of the updates.
+    pub(crate) fn read_losses(&mut self) -> Vec<f64> {
+        self.losses.read()
     }
 
     fn forward(&self, x: Tensor<2>, tape: Tape) -> (Tensor<2>, Tape, Vec<Moments>) {
@@ -169,17 +209,16 @@ impl Learner {
     }
 
     /// The statistics that BatchNorm evaluates with now, one entry a layer.
-    pub(crate) fn statistics(&self) -> Vec<Moments> {
+    fn statistics(&self, sets: &Sets<'_>) -> Vec<Moments> {
         if self.normalisation == BatchNorm::Running || !self.is_normalised {
             return self.running.clone();
         }
-        let device = self.device.clone().inner();
-        evaluate::statistics(&self.network.valid(), &self.statistics_subset, &device)
+        evaluate::statistics(&self.network.valid(), &sets.train, &self.statistics_subset)
     }
 
     /// Weights and statistics.
-    pub(crate) fn state_dict(&self) -> Vec<Weight> {
-        self.network.state_dict(&self.statistics())
+    pub(crate) fn state_dict(&self, sets: &Sets<'_>) -> Vec<Weight> {
+        self.network.state_dict(&self.statistics(sets))
     }
 
     /// Weights instead of the initial ones, and the running averages among them, if they are kept.
@@ -195,18 +234,27 @@ impl Learner {
         Ok(())
     }
 
-    /// Gradient noise, estimated on examples; see [`noise`].
-    pub(crate) fn noise_scale(&self, step: u64, examples: &Batch, small: usize) -> GradientNoise {
+    /// Gradient noise, estimated on training examples; see [`noise`].
+    pub(crate) fn noise_scale(
+        &self,
+        step: u64,
+        sets: &Sets<'_>,
+        examples: &Choice<'_>,
+        small: usize,
+    ) -> GradientNoise {
         let mut estimator = noise::Estimator::default();
-        for batch in examples.chunks(small) {
-            let x = images(batch.images, batch.labels.len(), &self.device);
-            let (logits, ..) = self.forward(x, Tape::off());
-            let loss = Logits::fetch(logits.clone()).loss(&batch.labels);
-            let mut gradients = loss.backward(logits);
+        for choice in examples.chunks(small) {
+            let batch = sets.train.batch(&choice);
+            let (logits, ..) = self.forward(Tensor::from_inner(batch.images), Tape::off());
+            // Its loss is nobody's.
+            let mut losses = Losses::new(small, &self.device.clone().inner());
+            let loss = losses.of(&logits, &batch.labels, None);
+            let gradient = loss.expect("nothing is drawn").descents.given;
+            let mut gradients = descend(logits, gradient);
             let gradients = GradientsParams::from_module(&mut gradients, &self.network);
             estimator.add(&self.network, &gradients);
         }
-        estimator.estimate(step, small)
+        estimator.estimate(&self.network, step, small)
     }
 
     /// Quantiles of the eigenvalues of K-FAC's curvature; `None` without K-FAC and before its first update.
@@ -223,14 +271,18 @@ impl Learner {
         &self,
         step: u64,
         examples: u64,
-        data: &Data,
+        sets: &Sets<'_>,
     ) -> Option<(Evaluation, Vec<bool>)> {
-        let device = self.device.clone().inner();
         let network = self.network.valid();
-        let statistics = self.statistics();
-        let score = |part: &Part| evaluate::score(&network, &statistics, part, &device);
-        let train = score(self.train_subset.as_ref().unwrap_or(&data.train));
-        let (validation, test) = (score(&data.validation), score(&data.test));
+        let statistics = self.statistics(sets);
+        let [train, validation, test] = &self.measured;
+        let parts = [
+            (&sets.train, train.as_slice()),
+            (&sets.validation, validation),
+            (&sets.test, test),
+        ];
+        let ([train, validation, test], network_is_finite) =
+            evaluate::scores(&network, &statistics, parts);
         let row = Evaluation {
             step,
             examples,
@@ -244,7 +296,7 @@ impl Learner {
         let losses = [row.train_loss, row.validation_loss, row.test_loss];
         let is_finite = losses.into_iter().flatten().sum::<f64>().is_finite();
         let correct = test.map(|score| score.correct).unwrap_or_default();
-        (is_finite && evaluate::is_finite(&network)).then_some((row, correct))
+        (is_finite && network_is_finite).then_some((row, correct))
     }
 
     /// All that it has learnt, but for the curve.
@@ -259,7 +311,7 @@ impl Learner {
         }
         for (at, moments) in self.running.iter().enumerate() {
             for (name, tensor) in [("mean", &moments.mean), ("variance", &moments.variance)] {
-                let values = tensor.clone().into_data().try_into_vec();
+                let values = transfer::down(tensor.clone()).try_into_vec();
                 memory.put(
                     format!("batch_norm.{at}.{name}"),
                     tensor.dims().to_vec(),
@@ -306,7 +358,7 @@ impl Learner {
                     });
                 }
                 let data = TensorData::new(array.values, array.shape);
-                *tensor = Tensor::from_data(data, &device);
+                *tensor = transfer::up(data, &device);
             }
         }
         self.updates.restore(&self.network, &mut memory)?;
@@ -326,7 +378,7 @@ impl ModuleMapper for RowByRow {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|tensor| {
             let device = tensor.device().inner();
-            let tensor = Tensor::<D>::from_data(tensor.inner().into_data(), &device);
+            let tensor = transfer::up(transfer::down(tensor.inner()), &device);
             Tensor::from_inner(tensor).require_grad()
         })
     }

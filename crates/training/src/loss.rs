@@ -1,186 +1,146 @@
-//! Softmax cross-entropy on the host, in double precision.
+//! Softmax cross-entropy of a batch, its gradient, and what is known of it when.
 //!
-//! The logits of a batch are few, and the loop needs the loss of each step and, for the sampled Fisher,
-//! the model's probabilities anyway. With the gradient at the logits computed here, the graph that burn
-//! differentiates ends in one product and one sum, which takes a third off the time of a step of a small
-//! network.
+//! On the CPU the loss of a step is known at once. On a GPU it stays there, and the host, which would otherwise wait for
+//! every step, reads some at once. With the gradient at the logits computed here, the graph that burn differentiates
+//! ends at the logits.
 
-use std::cmp::Ordering;
+mod on_host;
 
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn_conv_kernels::transfer::{Reading, up};
+use burn_conv_kernels::{self as kernels, Descents, backward};
 
-use datasets::random::Stream;
+use crate::examples::Labels;
+use on_host::Logits;
 
-/// Logits of a batch on the host.
-pub(crate) struct Logits {
-    /// `[batch, classes]`.
-    values: Vec<f32>,
-    classes: usize,
+/// Losses that a GPU keeps before they are read: a run that diverges is seen to that many steps late at most.
+pub const KEPT: usize = 20;
+
+/// Where losses are computed.
+#[allow(clippy::large_enum_variant, reason = "a run has one")]
+pub(crate) enum Losses {
+    Host,
+    Gpu(kernels::Losses),
 }
 
-/// The loss of a batch.
+/// What follows from the logits of a batch.
 pub(crate) struct Loss {
     /// Mean cross-entropy, in nats; not finite if a logit is not, but for one of minus infinity that is not of a label.
-    pub(crate) mean: f64,
-    /// Gradient of `mean` at the logits, `[batch, classes]`.
-    gradient: Vec<f32>,
+    /// `None`: it is noted, and [read](Losses::read) later.
+    pub(crate) mean: Option<f64>,
+    /// Gradients of the mean at the logits, without autodiff.
+    pub(crate) descents: Descents,
 }
 
-impl Logits {
-    /// Fetches logits, `[batch, classes]`.
-    pub(crate) fn fetch(logits: Tensor<2>) -> Self {
-        let [_, classes] = logits.dims();
-        let values = logits.into_data().try_into_vec().expect("logits are f32");
-        Self { values, classes }
-    }
-
-    /// Softmax of each example, with its log-normaliser: `log sum exp`.
-    fn rows(&self) -> impl Iterator<Item = (&[f32], f64)> {
-        self.values.chunks_exact(self.classes).map(|row| {
-            // f32::max passes over NaN, the sum does not.
-            let max = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let sum: f64 = row
-                .iter()
-                .map(|logit| (f64::from(*logit) - max).exp())
-                .sum();
-            (row, max + sum.ln())
-        })
-    }
-
-    /// The loss with labels `[batch]`.
-    pub(crate) fn loss(&self, labels: &[u8]) -> Loss {
-        let batch = labels.len() as f64;
-        let mut gradient = Vec::with_capacity(self.values.len());
-        let mut sum = 0.0;
-        for ((row, normaliser), label) in self.rows().zip(labels) {
-            let label = usize::from(*label);
-            sum += normaliser - f64::from(row[label]);
-            gradient.extend(row.iter().enumerate().map(|(class, logit)| {
-                let probability = (f64::from(*logit) - normaliser).exp();
-                ((probability - f64::from(u8::from(class == label))) / batch) as f32
-            }));
-        }
-        Loss {
-            mean: sum / batch,
-            gradient,
-        }
-    }
-
-    /// Sum of the cross-entropy, in nats, and of each example whether its label has the largest logit (the
-    /// first of equal ones).
-    pub(crate) fn score(&self, labels: &[u8]) -> (f64, Vec<bool>) {
-        let (mut sum, mut correct) = (0.0, Vec::with_capacity(labels.len()));
-        for ((row, normaliser), label) in self.rows().zip(labels) {
-            let label = usize::from(*label);
-            sum += normaliser - f64::from(row[label]);
-            let beats = |(class, logit): (usize, &f32)| match logit.partial_cmp(&row[label]) {
-                Some(Ordering::Greater) => true,
-                Some(Ordering::Equal) => class < label,
-                Some(Ordering::Less) | None => false,
-            };
-            correct.push(!row.iter().enumerate().any(beats));
-        }
-        (sum, correct)
-    }
-
-    /// One label for each example, drawn from the model's probabilities; `None` if a logit is not finite, which a loss
-    /// does not always show.
-    pub(crate) fn draw(&self, stream: &mut Stream) -> Option<Vec<u8>> {
-        let uniforms: Vec<f64> = (0..self.values.len() / self.classes)
-            .map(|_| stream.uniform())
-            .collect();
-        match burn_kfac::draw_labels(&self.values, self.classes, &uniforms) {
-            Ok(labels) => Some(labels.into_iter().map(|label| label as u8).collect()),
-            Err(burn_kfac::Error::NonFiniteLogits { .. }) => None,
-            Err(error) => unreachable!("there is a number for each example: {error}"),
-        }
-    }
+/// How the examples of a batch do.
+#[allow(clippy::large_enum_variant, reason = "one for a thousand examples")]
+pub(crate) enum Scores {
+    /// Sum of the cross-entropy, in nats, and of each example whether its label has the largest logit (the first of
+    /// equal ones).
+    Known(f64, Vec<bool>),
+    /// The cross-entropy of each example, then 1 or 0: `[2, batch]`.
+    Gpu(Tensor<2>),
 }
 
-impl Loss {
-    /// The gradients of the mean loss at everything that the logits were made from.
-    pub(crate) fn backward(self, logits: Tensor<2>) -> Gradients {
-        let at_logits = Tensor::from_data(
-            TensorData::new(self.gradient, logits.dims()),
-            &logits.device(),
-        );
-        (logits * at_logits).sum().backward()
+impl Losses {
+    /// For batches of so many examples at most.
+    pub(crate) fn new(batch: usize, device: &Device) -> Self {
+        kernels::Losses::new(KEPT, batch, device).map_or(Self::Host, Self::Gpu)
+    }
+
+    /// Of logits, `[batch, classes]`; a label is also drawn for each of `uniforms`, `[batch]` in `[0, 1)`. `None` if a
+    /// logit is not finite where something is to be drawn; a loss that is noted is then not finite.
+    pub(crate) fn of(
+        &mut self,
+        logits: &Tensor<2>,
+        labels: &Labels,
+        uniforms: Option<&[f64]>,
+    ) -> Option<Loss> {
+        let logits = logits.clone().inner();
+        match (self, labels) {
+            (Self::Gpu(losses), Labels::Gpu(labels)) => {
+                let uniforms = uniforms.map(|all| all.iter().map(|x| *x as f32).collect());
+                Some(Loss {
+                    mean: None,
+                    descents: losses.note(logits, labels, uniforms),
+                })
+            }
+            (Self::Host, Labels::Host(labels)) => {
+                let device = logits.device();
+                let at_logits = |gradient: TensorData| up(gradient, &device);
+                let logits = Logits::fetch(logits);
+                let loss = logits.loss(labels);
+                let drawn = match uniforms {
+                    Some(uniforms) => Some(logits.draw(uniforms)?),
+                    None => None,
+                };
+                Some(Loss {
+                    mean: Some(loss.mean),
+                    descents: Descents {
+                        given: at_logits(loss.gradient),
+                        drawn: drawn.map(|labels| at_logits(logits.loss(&labels).gradient)),
+                    },
+                })
+            }
+            (Self::Gpu(_), Labels::Host(_)) | (Self::Host, Labels::Gpu(_)) => {
+                unreachable!("labels are where losses are computed")
+            }
+        }
+    }
+
+    /// Whether they have to be read before another one.
+    pub(crate) fn are_due(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Gpu(losses) => losses.noted() == KEPT,
+        }
+    }
+
+    /// The mean losses that are noted, in their order; then none is.
+    pub(crate) fn read(&mut self) -> Vec<f64> {
+        match self {
+            Self::Host => Vec::new(),
+            Self::Gpu(losses) => losses.read(),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::tensor::Device;
-    use burn::tensor::activation::log_softmax;
+/// The gradients at everything that logits were made from, given that at them, without autodiff.
+pub(crate) fn descend(logits: Tensor<2>, gradient: Tensor<2>) -> Gradients {
+    backward(logits, Tensor::from_inner(gradient))
+}
 
-    fn logits() -> Tensor<2> {
-        let device = Device::flex().autodiff();
-        Tensor::from_floats(
-            [[1.0, -2.0, 0.5], [30.0, -40.0, 7.0], [0.0, 0.0, 0.0]],
-            &device,
-        )
-        .require_grad()
+impl Scores {
+    /// Of logits, `[batch, classes]`, without autodiff.
+    pub(crate) fn of(logits: Tensor<2>, labels: &Labels) -> Self {
+        match labels {
+            Labels::Host(labels) => {
+                let (sum, correct) = Logits::fetch(logits).score(labels);
+                Self::Known(sum, correct)
+            }
+            Labels::Gpu(labels) => Self::Gpu(labels.scores(logits)),
+        }
     }
 
-    #[test]
-    fn loss_and_gradient_are_those_of_burns_own_operations() {
-        let labels = [2_u8, 0, 1];
-        let ours = logits();
-        let loss = Logits::fetch(ours.clone()).loss(&labels);
-        let mean = loss.mean;
-        let gradient = ours.grad(&loss.backward(ours.clone())).unwrap();
-
-        let theirs = logits();
-        let target = Tensor::from_ints([[2], [0], [1]], &theirs.device());
-        let reference = log_softmax(theirs.clone(), 1)
-            .gather(1, target)
-            .mean()
-            .neg();
-        let expected = theirs.grad(&reference.backward()).unwrap();
-        assert!((mean - f64::from(reference.into_scalar::<f32>())).abs() < 1e-6);
-        gradient.into_data().assert_approx_eq::<f32>(
-            &expected.into_data(),
-            burn::tensor::Tolerance::absolute(1e-7),
-        );
+    /// Adds to what is read what is not known yet.
+    pub(crate) fn ask(&self, reading: &mut Reading) {
+        match self {
+            Self::Known(..) => {}
+            Self::Gpu(scores) => reading.add(scores.clone()),
+        }
     }
 
-    #[test]
-    fn a_score_counts_ties_as_the_first_class() {
-        let logits = Logits::fetch(logits());
-        assert_eq!(logits.score(&[0, 0, 0]).1, [true; 3]);
-        assert_eq!(
-            logits
-                .score(&[2, 0, 1])
-                .1
-                .iter()
-                .filter(|right| **right)
-                .count(),
-            1
-        );
-        let (sum, _) = logits.score(&[2, 0, 1]);
-        assert!((sum - 3.0 * logits.loss(&[2, 0, 1]).mean).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_logit_of_minus_infinity_leaves_the_loss_finite_and_nothing_to_draw() {
-        let logits = Logits {
-            values: vec![0.0, f32::NEG_INFINITY, 1.0],
-            classes: 3,
-        };
-        assert!(logits.loss(&[0]).mean.is_finite());
-        let mut stream = Stream::new(0, datasets::random::Purpose::FisherLabels, 0);
-        assert_eq!(logits.draw(&mut stream), None);
-    }
-
-    #[test]
-    fn a_logit_that_is_no_number_makes_the_loss_none() {
-        for bad in [f32::NAN, f32::INFINITY] {
-            let logits = Logits {
-                values: vec![0.0, bad, 1.0],
-                classes: 3,
-            };
-            assert!(!logits.loss(&[0]).mean.is_finite());
+    /// Sum of the cross-entropy, and of each example whether it is right; `read` begins with what was asked for.
+    pub(crate) fn known(self, read: &mut impl Iterator<Item = TensorData>) -> (f64, Vec<bool>) {
+        match self {
+            Self::Known(sum, correct) => (sum, correct),
+            Self::Gpu(_) => {
+                let scores = read.next().and_then(|read| read.try_into_vec().ok());
+                let scores: Vec<f32> = scores.expect("scores are f32");
+                let (losses, right) = scores.split_at(scores.len() / 2);
+                let sum = losses.iter().map(|loss| f64::from(*loss)).sum();
+                (sum, right.iter().map(|right| *right > 0.0).collect())
+            }
         }
     }
 }

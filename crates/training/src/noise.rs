@@ -12,12 +12,18 @@
 //!
 //! Source: `McCandlish` et al. 2018, appendix A.1.
 
+use std::mem;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use burn_conv_kernels::transfer::Reading;
 use runs::GradientNoise;
 
 use crate::models::Network;
+
+/// Numbers of gradients that are kept before they are read: 64 MB.
+const KEPT: usize = 16 << 20;
 
 /// Takes the gradients of small batches, one after the other.
 #[derive(Default)]
@@ -27,6 +33,10 @@ pub(crate) struct Estimator {
     /// Of the squared norms of the gradients.
     squares: f64,
     batches: usize,
+    /// Gradients that are not added up yet.
+    kept: Reading,
+    /// Numbers among them.
+    numbers: usize,
 }
 
 impl Estimator {
@@ -36,12 +46,28 @@ impl Estimator {
     ///
     /// If there are not the same parameters each time.
     pub(crate) fn add(&mut self, network: &Network, gradients: &GradientsParams) {
-        let mut flat = Flat {
+        let parameters = network.num_params();
+        network.visit(&mut Keep {
             gradients,
-            values: Vec::new(),
-        };
-        network.visit(&mut flat);
-        self.add_vector(&flat.values);
+            kept: &mut self.kept,
+        });
+        self.numbers += parameters;
+        if self.numbers + parameters > KEPT {
+            self.read(parameters);
+        }
+    }
+
+    /// Adds up what is kept of a network of so many parameters.
+    fn read(&mut self, parameters: usize) {
+        self.numbers = 0;
+        let mut gradient = Vec::with_capacity(parameters);
+        for data in mem::take(&mut self.kept).read() {
+            gradient.extend(data.try_into_vec::<f32>().expect("gradients are f32"));
+            if gradient.len() == parameters {
+                self.add_vector(&gradient);
+                gradient.clear();
+            }
+        }
     }
 
     fn add_vector(&mut self, gradient: &[f32]) {
@@ -57,12 +83,17 @@ impl Estimator {
         self.batches += 1;
     }
 
-    /// The estimates, if each small batch was the mean over `small` examples.
+    /// The estimates for a network, if each small batch was the mean over `small` examples.
     ///
     /// # Panics
     ///
     /// If there were not at least two batches.
-    pub(crate) fn estimate(&self, step: u64, small: usize) -> GradientNoise {
+    pub(crate) fn estimate(mut self, network: &Network, step: u64, small: usize) -> GradientNoise {
+        self.read(network.num_params());
+        self.of_sums(step, small)
+    }
+
+    fn of_sums(&self, step: u64, small: usize) -> GradientNoise {
         assert!(self.batches > 1, "two batch sizes");
         let batches = self.batches as f64;
         let of_small = self.squares / batches;
@@ -82,23 +113,17 @@ impl Estimator {
     }
 }
 
-/// All gradients one after another.
-struct Flat<'a> {
+/// Keeps all gradients, one after another.
+struct Keep<'a> {
     gradients: &'a GradientsParams,
-    values: Vec<f32>,
+    kept: &'a mut Reading,
 }
 
-impl ModuleVisitor for Flat<'_> {
+impl ModuleVisitor for Keep<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self
-            .gradients
-            .get::<D>(param.id)
-            .expect("every parameter of a network acts on its loss");
-        let values: Vec<f32> = gradient
-            .into_data()
-            .try_into_vec()
-            .expect("gradients are f32");
-        self.values.extend(values);
+        let gradient = self.gradients.get::<D>(param.id);
+        let gradient = gradient.expect("every parameter of a network acts on its loss");
+        self.kept.add(gradient);
     }
 }
 
@@ -155,7 +180,7 @@ mod tests {
                     };
                     estimator.add_vector(&[of(0), of(1)]);
                 }
-                let estimate = estimator.estimate(0, small);
+                let estimate = estimator.of_sums(0, small);
                 means.0 += estimate.trace / samples.len() as f64;
                 means.1 += estimate.gradient / samples.len() as f64;
             }

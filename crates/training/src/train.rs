@@ -4,7 +4,8 @@
 use burn::tensor::Device;
 
 use crate::batches::Batches;
-use crate::learner::Learner;
+use crate::examples::Sets;
+use crate::learner::{Learner, Update};
 use crate::models::Weight;
 use crate::stopping::Stopping;
 use crate::{Checkpoint, Course, Curve, Data, Error, Outcome, Run, Settings};
@@ -17,8 +18,9 @@ pub struct Progress {
     pub step: u64,
     /// Updates that the budget allows.
     pub steps: u64,
-    /// Loss of the last mini-batch, in nats.
-    pub loss: f64,
+    /// The last mini-batch loss that is known, in nats: on a CPU that of the last update, on a GPU one of at most
+    /// [`LOSSES_KEPT`](crate::LOSSES_KEPT) updates before; `None` if none is known yet.
+    pub loss: Option<f64>,
 }
 
 /// Trains a network and measures it. `observe` is called after every update.
@@ -49,10 +51,14 @@ pub struct Training<'a> {
     settings: &'a Settings,
     course: &'a Course,
     data: &'a Data,
-    batches: Batches<'a>,
+    sets: Sets<'a>,
+    batches: Batches,
     learner: Learner,
     stopping: Option<Stopping>,
+    /// With the updates whose losses are known.
     curve: Curve,
+    /// The last loss that is known.
+    loss: Option<f64>,
     /// Updates made.
     step: u64,
     /// How the run ended, if it has.
@@ -72,14 +78,17 @@ impl<'a> Training<'a> {
         device: &Device,
     ) -> Result<Self, Error> {
         let stopping = settings.stop;
+        let sets = Sets::new(data, settings.augment.pad_crop as usize, device);
         Ok(Self {
             settings,
             data,
-            batches: Batches::new(settings, data),
-            learner: Learner::new(settings, data, device)?,
+            batches: Batches::new(settings, data.train.len()),
+            learner: Learner::new(settings, data, &sets, device)?,
+            sets,
             stopping: stopping.map(|stop| Stopping::new(stop, course.steps_per_epoch)),
             course,
             curve: Curve::default(),
+            loss: None,
             step: 0,
             outcome: None,
         })
@@ -104,7 +113,7 @@ impl<'a> Training<'a> {
 
     /// Weights, and the statistics that BatchNorm evaluates with, as they are now; names and layout are PyTorch's.
     pub fn state_dict(&self) -> Vec<Weight> {
-        self.learner.state_dict()
+        self.learner.state_dict(&self.sets)
     }
 
     /// The run after the updates that led to `checkpoint`. Where they passed what this run ends at, its targets or its
@@ -169,28 +178,67 @@ impl<'a> Training<'a> {
         }
         let step = self.step;
         let rate = self.course.rates[step as usize];
-        let (losses, classes) = (&self.curve.updates.loss, self.data.classes);
-        let bound = self.settings.divergence.bound(classes, losses);
-        let batch = self.batches.at(step);
-        let Some(loss) = self.learner.update(step, batch, rate, bound)? else {
-            self.outcome = Some(Outcome::Diverged { step });
-            return Ok(None);
-        };
-        self.curve.updates.push(loss as f32, rate);
+        let batch = self.sets.train.batch(&self.batches.at(step));
+        match self.learner.update(step, batch, rate, self.bound())? {
+            Update::Made(loss) => self.push(loss),
+            Update::Noted => {}
+            Update::Diverged => {
+                self.settle();
+                self.outcome.get_or_insert(Outcome::Diverged { step });
+                return Ok(None);
+            }
+        }
         self.step += 1;
+        if self.learner.losses_are_due() {
+            self.settle();
+            if self.outcome.is_some() {
+                return Ok(None);
+            }
+        }
         Ok(Some(Progress {
             step: self.step,
             steps: self.course.steps(),
-            loss,
+            loss: self.loss,
         }))
+    }
+
+    /// The mini-batch loss above which the next one that becomes known ends the run.
+    fn bound(&self) -> f64 {
+        let (losses, classes) = (&self.curve.updates.loss, self.data.classes);
+        self.settings.divergence.bound(classes, losses)
+    }
+
+    fn push(&mut self, loss: f64) {
+        let rate = self.course.rates[self.curve.updates.len()];
+        self.curve.updates.push(loss as f32, rate);
+        self.loss = Some(loss);
+    }
+
+    /// Takes the losses that a GPU has kept. If one of them ends the run, it has ended before that update, and what was
+    /// made since is no part of it.
+    pub(crate) fn settle(&mut self) {
+        for loss in self.learner.read_losses() {
+            if !loss.is_finite() || loss > self.bound() {
+                self.step = self.curve.updates.len() as u64;
+                self.outcome = Some(Outcome::Diverged { step: self.step });
+                return;
+            }
+            self.push(loss);
+        }
     }
 
     /// What happens after `step` updates and before the next; how the run ends, if it does.
     fn evaluate(&mut self) -> Option<Outcome> {
         let step = self.step;
+        if self.course.is_point(step) || step == self.course.steps() {
+            self.settle();
+            if self.outcome.is_some() {
+                return self.outcome;
+            }
+        }
         if self.course.is_point(step) {
             let examples = self.batches.examples_before(step);
-            let Some((row, correct)) = self.learner.evaluate(step, examples, self.data) else {
+            let Some((row, correct)) = self.learner.evaluate(step, examples, &self.sets) else {
                 return Some(Outcome::Diverged { step });
             };
             // A factor without eigenvalues would not have an inverse either.
@@ -204,7 +252,8 @@ impl<'a> Training<'a> {
             }));
             self.curve.noise.extend(self.settings.noise_scale.map(|of| {
                 let examples = self.batches.drawn(step, of.big() as usize);
-                self.learner.noise_scale(step, &examples, of.small.size())
+                let small = of.small.size();
+                self.learner.noise_scale(step, &self.sets, &examples, small)
             }));
             self.curve.evaluations.push(row);
             if self.settings.evaluation.test_predictions && !correct.is_empty() {
@@ -222,8 +271,14 @@ impl<'a> Training<'a> {
         (step == self.course.steps()).then_some(Outcome::Finished)
     }
 
+    /// The mini-batch losses that are known.
+    pub(crate) fn losses(&self) -> &[f32] {
+        &self.curve.updates.loss
+    }
+
     /// The run as it is now, to go on from later; none of a run that has diverged.
-    pub fn checkpoint(&self) -> Option<Checkpoint> {
+    pub fn checkpoint(&mut self) -> Option<Checkpoint> {
+        self.settle();
         let diverged = matches!(self.outcome, Some(Outcome::Diverged { .. }));
         (!diverged).then(|| Checkpoint {
             step: self.step,

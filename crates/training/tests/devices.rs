@@ -7,7 +7,7 @@
 use burn::tensor::Device;
 use datasets::{Data, Files, prepare};
 use serde_json::{Value, json};
-use training::{Course, Error, Run, Settings, Training, train};
+use training::{Course, Error, Outcome, Run, Settings, Training, train};
 
 fn software() -> Option<Device> {
     match training::device::open("wgpu-software") {
@@ -123,6 +123,53 @@ fn a_run_that_goes_on_from_a_checkpoint_has_the_same_bits() {
     let mut second = Training::resume(&settings, &course, &data, &wgpu, checkpoint).unwrap();
     while second.advance().unwrap().is_some() {}
     assert_eq!(second.into_run().curve, whole.curve);
+}
+
+/// Losses are read after many steps, and the run has ended where it ends on the CPU.
+#[test]
+fn a_run_diverges_at_its_own_step_and_nothing_after_it_shows() {
+    let Some(wgpu) = software() else { return };
+    let (cpu, _) = training::device::open("cpu").unwrap();
+    let sgd = || json!({"sgd": {}});
+    let kfac = json!({"kfac": {"damping": 0.1, "inverse_every": 2}});
+    let leap = || json!({"factor": 100, "steps": 10});
+    // Losses that count against the run in so many steps in a row.
+    let row = |factor: f64, steps: u64| json!({"factor": factor, "steps": steps});
+    for (what, optimizer, rate, divergence, ended) in [
+        ("leap", sgd(), 1e20, leap(), 1),
+        ("K-FAC leaps", kfac, 1e25, leap(), 1),
+        ("row", sgd(), 30.0, row(0.5, 4), 3),
+        ("row across a read", sgd(), 0.05, row(0.001, 25), 24),
+    ] {
+        let (settings, data) = inputs(&optimizer);
+        let mut settings = serde_json::to_value(settings).unwrap();
+        settings["learning_rate"] = json!(rate);
+        settings["divergence"] = divergence;
+        settings["budget"] = json!({"iterations": 60});
+        settings["evaluation"] = json!({"spacing": 3.0, "iterations": [20]});
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let [a, b] =
+            [&cpu, &wgpu].map(|device| train(&settings, &data, device, &mut |_| ()).unwrap());
+        let ended = Outcome::Diverged { step: ended };
+        assert_eq!([a.outcome, b.outcome], [ended; 2], "{what}");
+        let steps = |run: &Run| {
+            let evaluated = run.curve.evaluations.iter().map(|row| row.step);
+            let noise = run.curve.noise.iter().map(|at| at.step);
+            let rates = run.curve.updates.learning_rate.len();
+            let losses = run.curve.updates.losses().map(|(step, _)| step);
+            (
+                evaluated.collect::<Vec<_>>(),
+                noise.collect::<Vec<_>>(),
+                losses.collect::<Vec<_>>(),
+                rates,
+            )
+        };
+        assert_eq!(steps(&a), steps(&b), "{what}");
+        assert!(
+            b.curve.updates.loss.iter().all(|loss| loss.is_finite()),
+            "{what}"
+        );
+    }
 }
 
 #[test]

@@ -1,17 +1,20 @@
-//! How many kernels an update launches on a GPU: what a step costs beside what it computes.
+//! What a step costs on a GPU beside what it computes: launches of kernels, waits of the host, bytes to the device.
 //!
-//! Counted where launches are issued, so that a software adapter counts as a GPU does. Built with the feature `wgpu`
+//! Counted where they are issued, so that a software adapter counts as a GPU does. Waits are counted twice: where the
+//! program reads, and by what wgpu says that it maps for reading, which misses nobody's. Built with the feature `wgpu`
 //! only; without an adapter (Debian: `mesa-vulkan-drivers`) the test is left out, and says so, unless `CI=true`. One test:
-//! what the whole process launches is counted.
+//! what the whole process does is counted.
 #![cfg(feature = "wgpu")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use burn_conv_kernels::transfer::{Transfers, transfers};
 use datasets::{Data, Normalisation, Part};
 use serde_json::{Value, json};
 use training::device::trial::Trial;
 use training::device::{self, Launches};
-use training::{Course, Error, Settings, Training};
+use training::{Course, Error, LOSSES_KEPT, Settings, Training};
 
 /// Images of noise, as many as a few batches take.
 fn noise([channels, height, width]: [usize; 3]) -> Data {
@@ -19,7 +22,7 @@ fn noise([channels, height, width]: [usize; 3]) -> Data {
     let normalisation = Arc::new(Normalisation::new(&moments, &moments, 255.0));
     let part = |examples: usize| Part {
         pixels: (0..examples * channels * height * width)
-            .map(|at| (at * 2_654_435_761 >> 7) as u8)
+            .map(|at| ((at * 2_654_435_761) >> 7) as u8)
             .collect(),
         labels: (0..examples).map(|at| (at % 10) as u8).collect(),
         normalisation: Arc::clone(&normalisation),
@@ -30,31 +33,106 @@ fn noise([channels, height, width]: [usize; 3]) -> Data {
         width,
         classes: 10,
         train: part(16),
-        validation: part(0),
-        test: part(0),
+        validation: part(4),
+        test: part(6),
     }
 }
 
-/// Launches of an update that is neither the first nor followed by an evaluation.
-fn of_a_step(device: &burn::tensor::Device, model: &Value, optimizer: &Value) -> Launches {
-    let settings: Settings = serde_json::from_value(json!({
+/// Counts the buffers that wgpu maps for the host to read.
+struct Mapped;
+
+static MAPPED: AtomicU64 = AtomicU64::new(0);
+
+impl log::Log for Mapped {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("wgpu_core")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let said = record.args().to_string();
+            if said.starts_with("Buffer::map_async") && said.contains("Read") {
+                MAPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn settings(model: &Value, optimizer: &Value, more: &Value) -> Settings {
+    let mut settings = json!({
         "model": model, "batch_size": 2, "learning_rate": 0.01, "seed": 3,
-        "budget": {"iterations": 8}, "optimizer": optimizer, "evaluation": {"spacing": 100.0},
-    }))
-    .unwrap();
+        "budget": {"iterations": 100}, "optimizer": optimizer, "evaluation": {"spacing": 1000.0},
+        "augment": {"pad_crop": 1, "flip": true},
+    });
+    let more = more.as_object().unwrap().clone();
+    settings.as_object_mut().unwrap().extend(more);
+    serde_json::from_value(settings).unwrap()
+}
+
+/// What an update costs that is neither the first nor followed by a read of losses.
+fn of_a_step(
+    device: &burn::tensor::Device,
+    model: &Value,
+    optimizer: &Value,
+) -> (Launches, Transfers) {
+    let settings = settings(model, optimizer, &json!({}));
     let data = noise([3, 8, 8]);
     let course = Course::new(&settings, data.train.len()).unwrap();
     let mut training = Training::new(&settings, &course, &data, device).unwrap();
     for _ in 0..3 {
         training.advance().unwrap().expect("the run goes on");
     }
-    let (progress, launches) = device::launches(|| training.advance().unwrap());
+    let ((progress, launches), transfers) =
+        transfers(|| device::launches(|| training.advance().unwrap()));
     assert_eq!(progress.expect("the run goes on").step, 4);
-    launches
+    (launches, transfers)
+}
+
+/// What as many updates move as losses are kept, and the buffers that are mapped meanwhile.
+fn of_many_steps(device: &burn::tensor::Device, optimizer: &Value) -> (Transfers, u64) {
+    let settings = settings(&json!({"cnn": {"channels": [4, 8]}}), optimizer, &json!({}));
+    let data = noise([3, 8, 8]);
+    let course = Course::new(&settings, data.train.len()).unwrap();
+    let mut training = Training::new(&settings, &course, &data, device).unwrap();
+    for step in 1..=3 {
+        let progress = training.advance().unwrap().expect("the run goes on");
+        // After the first step there is an evaluation, before which losses are read.
+        assert_eq!((progress.step, progress.loss.is_some()), (step, step > 1));
+    }
+    let before = MAPPED.load(Ordering::Relaxed);
+    let ((), transfers) = transfers(|| {
+        for _ in 0..LOSSES_KEPT {
+            training.advance().unwrap().expect("the run goes on");
+        }
+    });
+    (transfers, MAPPED.load(Ordering::Relaxed) - before)
+}
+
+/// What it moves to measure the network and the gradient noise at a step, and to make the update that follows.
+fn of_an_evaluation(device: &burn::tensor::Device) -> Transfers {
+    let measuring = json!({
+        "evaluation": {"spacing": 1000.0, "iterations": [5]}, "noise_scale": {"small": 2, "batches": 4},
+    });
+    let settings = settings(
+        &json!({"cnn": {"channels": [4, 8]}}),
+        &json!({"sgd": {}}),
+        &measuring,
+    );
+    let data = noise([3, 8, 8]);
+    let course = Course::new(&settings, data.train.len()).unwrap();
+    let mut training = Training::new(&settings, &course, &data, device).unwrap();
+    for _ in 0..5 {
+        training.advance().unwrap().expect("the run goes on");
+    }
+    let (progress, transfers) = transfers(|| training.advance().unwrap());
+    assert_eq!(progress.expect("the run goes on").step, 6);
+    transfers
 }
 
 #[test]
-fn an_update_launches_no_more_kernels_than_it_needs_and_trials_count_them() {
+fn an_update_launches_waits_and_sends_no_more_than_it_needs_and_trials_count_it() {
     let device = match device::open("wgpu-software") {
         Ok((device, _)) => device,
         Err(error @ Error::Device { .. }) => {
@@ -65,22 +143,48 @@ fn an_update_launches_no_more_kernels_than_it_needs_and_trials_count_them() {
         }
         Err(error) => panic!("{error}"),
     };
+    log::set_logger(&Mapped).expect("nobody else listens");
+    log::set_max_level(log::LevelFilter::Trace);
+
     // Small layers for K-FAC: decompositions without optimisation take long.
-    let resnet = of_a_step(&device, &json!("resnet20"), &json!({"sgd": {}}));
-    eprintln!("ResNet20, SGD:\n{resnet}");
+    let (resnet, moved) = of_a_step(&device, &json!("resnet20"), &json!({"sgd": {}}));
+    eprintln!("ResNet20, SGD: {moved:?}\n{resnet}");
     let kfac = json!({"kfac": {"damping": 0.1, "inverse_every": 1}});
-    let cnn = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
-    eprintln!("CNN, K-FAC:\n{cnn}");
-    assert_eq!((resnet.total(), cnn.total()), (222, 154));
+    let (cnn, with_kfac) = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
+    eprintln!("CNN, K-FAC: {with_kfac:?}\n{cnn}");
+    assert_eq!((resnet.total(), cnn.total()), (218, 144));
+    // Index, offsets and flip of each example; for K-FAC also what its label is drawn by.
+    let up = |bytes: u64| Transfers {
+        up: bytes,
+        ..Transfers::default()
+    };
+    assert_eq!(moved, up(2 * 12));
+    assert_eq!(with_kfac.up, 2 * (12 + 4));
+
+    for rule in ["sgd", "adamw", "lamb", "lion", "muon"] {
+        let (moved, mapped) = of_many_steps(&device, &json!({rule: {}}));
+        eprintln!("{rule}: {moved:?}, {mapped} mapped");
+        assert_eq!((moved.waits, mapped), (1, 1), "{rule}");
+        assert_eq!(moved.up, LOSSES_KEPT as u64 * 2 * 12, "{rule}");
+        assert_eq!(moved.down, LOSSES_KEPT as u64 * 4, "{rule}");
+    }
+
+    // Losses; scores and whether the network is finite; gradients of small batches.
+    let moved = of_an_evaluation(&device);
+    eprintln!("an evaluation: {moved:?}");
+    assert_eq!(moved.waits, 3);
+    // Examples of three parts, those that statistics are taken over, the noise's, and a batch.
+    assert_eq!(moved.up, (16 + 4 + 6 + 16 + 8 + 2) * 12);
 
     // What `pipeline doctor --device` shows, of the trials that need no optimised build.
-    let quick = |trial: &Trial| ["MLP, SGD", "CNN, SGD"].contains(&trial.name);
+    let quick = |trial: &Trial| ["MLP, SGD", "CNN, SGD", "CNN, AdamW"].contains(&trial.name);
     let trials: Vec<Trial> = Trial::all().into_iter().filter(quick).collect();
     let compared = trials.iter().map(|trial| {
         let compared = trial.run(&device, 2).unwrap();
         eprintln!("{}: {compared:?}", trial.name);
         assert!(compared.apart <= trial.tolerance, "{}", trial.name);
+        assert_eq!(compared.transfers, up(2 * 12), "{}", trial.name);
         compared.launches.expect("launches were counted")
     });
-    assert_eq!(compared.collect::<Vec<_>>(), [21, 33]);
+    assert_eq!(compared.collect::<Vec<_>>(), [17, 29, 142]);
 }

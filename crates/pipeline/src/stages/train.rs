@@ -65,12 +65,12 @@ impl Trainer {
         heart.beat_during(job, || -> Result<(), Failure> {
             while let Some(at) = training.advance()? {
                 heart.after_update(job, at);
-                keeper.after_update(&training)?;
+                keeper.after_update(&mut training)?;
             }
             Ok(())
         })?;
         let trained = training.step() - first;
-        keeper.at_the_end(&training, trained)?;
+        keeper.at_the_end(&mut training, trained)?;
 
         let run = training.into_run();
         let mut output = Output::default();

@@ -186,7 +186,9 @@ fn a_device_beside_the_cpu_is_in_line_if_it_is_the_cpu() {
     assert_eq!(trials.len(), 6);
     for trial in trials {
         assert_eq!(trial["apart"], 0.0, "{trial}");
-        assert!(trial["launches"].is_null(), "{trial}");
+        for of_a_gpu in ["launches", "waits", "bytes_up"] {
+            assert!(trial[of_a_gpu].is_null(), "{trial}");
+        }
         assert!(
             trial["update_seconds"].as_f64().expect("seconds") > 0.0,
             "{trial}"

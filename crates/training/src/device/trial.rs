@@ -1,9 +1,12 @@
-//! A device beside the CPU: whether it computes the same, how long an update takes, and how many kernels it launches.
+//! A device beside the CPU: whether it computes the same, how long an update takes, how many kernels it launches, and
+//! what it moves between device and host.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+pub use burn_conv_kernels::transfer::Transfers;
+use burn_conv_kernels::transfer::transfers;
 use datasets::{Data, Normalisation, Part};
 use runs::settings::Settings;
 use serde_json::{Value, json};
@@ -32,12 +35,14 @@ pub struct Trial {
 pub struct Compared {
     /// The largest relative difference of a loss from the CPU's; NaN if one of the two diverged.
     pub apart: f64,
-    /// The least time of an update.
+    /// The time of an update: the mean of those that are timed.
     pub update: Duration,
     /// The same on the CPU.
     pub on_cpu: Duration,
     /// Kernels that an update launches; none on a CPU.
     pub launches: Option<u64>,
+    /// What an update moves, but for the losses, which are read after every [`LOSSES_KEPT`](crate::LOSSES_KEPT) ones.
+    pub transfers: Transfers,
 }
 
 impl Trial {
@@ -88,9 +93,10 @@ impl Trial {
                         worst
                     }
                 }),
-            update: there.least,
-            on_cpu: cpu.least,
+            update: there.time,
+            on_cpu: cpu.time,
             launches: there.launches,
+            transfers: there.transfers,
         })
     }
 
@@ -130,8 +136,9 @@ fn noise(examples: usize) -> Data {
 struct Updates {
     /// NaN after a divergence.
     losses: [f64; UPDATES],
-    least: Duration,
+    time: Duration,
     launches: Option<u64>,
+    transfers: Transfers,
 }
 
 fn updates(settings: &Settings, data: &Data, device: &Device) -> Result<Updates, Error> {
@@ -139,18 +146,27 @@ fn updates(settings: &Settings, data: &Data, device: &Device) -> Result<Updates,
     let mut training = Training::new(settings, &course, data, device)?;
     let mut made = Updates {
         losses: [f64::NAN; UPDATES],
-        least: Duration::MAX,
+        time: Duration::MAX,
         launches: None,
+        transfers: Transfers::default(),
     };
-    for (step, loss) in made.losses.iter_mut().enumerate() {
-        let begin = Instant::now();
-        let (progress, launches) = counted(|| training.advance());
-        let Some(progress) = progress? else { break };
-        *loss = progress.loss;
-        if step >= UNTIMED {
-            made.least = made.least.min(begin.elapsed());
-            made.launches = launches;
+    let mut begin = Instant::now();
+    for step in 0..UPDATES {
+        if step == UNTIMED {
+            // A GPU is behind with what was launched, until it is asked for a result.
+            training.settle();
+            begin = Instant::now();
         }
+        let ((progress, launches), transfers) = transfers(|| counted(|| training.advance()));
+        if progress?.is_none() {
+            break;
+        }
+        (made.launches, made.transfers) = (launches, transfers);
+    }
+    training.settle();
+    made.time = begin.elapsed() / (UPDATES - UNTIMED) as u32;
+    for (made, loss) in made.losses.iter_mut().zip(training.losses()) {
+        *made = f64::from(*loss);
     }
     Ok(made)
 }

@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_conv_kernels::transfer;
 
 use datasets::random::Stream;
 
@@ -31,7 +32,7 @@ impl Initial<'_> {
         let weight = self.normal(&[outputs, inputs], inputs, gain);
         Linear {
             weight: Param::from_tensor(
-                Tensor::<2>::from_data(weight, self.device)
+                transfer::up::<2, _>(weight, self.device)
                     .transpose()
                     .detach(),
             ),
@@ -69,14 +70,14 @@ impl Initial<'_> {
             .init(self.device);
         let shape = [outputs, inputs, kernel, kernel];
         let weight = self.normal(&shape, inputs * kernel * kernel, gain);
-        layer.weight = Param::from_tensor(Tensor::from_data(weight, self.device));
+        layer.weight = Param::from_tensor(transfer::up(weight, self.device));
         layer
     }
 
     /// A vector of equal numbers.
     pub(super) fn constant(&self, value: f32, length: usize) -> Param<Tensor<1>> {
         let values = TensorData::new(vec![value; length], [length]);
-        Param::from_tensor(Tensor::from_data(values, self.device))
+        Param::from_tensor(transfer::up(values, self.device))
     }
 
     fn normal(&mut self, shape: &[usize], fan_in: usize, gain: f64) -> TensorData {

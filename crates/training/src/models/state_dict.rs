@@ -9,6 +9,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_conv_kernels::transfer;
 pub use runs::weights::to_bytes;
 
 use super::weights::Path;
@@ -85,7 +86,7 @@ impl Network {
                 });
             }
             let data = TensorData::new(found.values.clone(), [like]);
-            Ok(Tensor::from_data(data, device))
+            Ok(transfer::up(data, device))
         };
         let channels = |layer: &str| {
             let scale = format!("{layer}.weight");
@@ -155,6 +156,6 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Weight>, Error> {
 }
 
 fn host(tensor: &Tensor<1>) -> Vec<f32> {
-    let data = tensor.clone().into_data();
+    let data = transfer::down(tensor.clone());
     data.try_into_vec().expect("statistics are f32")
 }

@@ -5,6 +5,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
+use burn_conv_kernels::transfer;
 
 use super::{Network, Weight};
 use crate::Error;
@@ -105,7 +106,9 @@ impl ModuleVisitor for Export {
         self.weights.push(Weight {
             name: self.path.name(),
             shape: tensor.dims().to_vec(),
-            values: tensor.into_data().try_into_vec().expect("weights are f32"),
+            values: transfer::down(tensor)
+                .try_into_vec()
+                .expect("weights are f32"),
         });
     }
 }
@@ -148,7 +151,7 @@ impl ModuleMapper for Import<'_> {
         self.used += 1;
         param.map(|old| {
             let data = TensorData::new(weight.values.clone(), shape);
-            let tensor = Tensor::<D>::from_data(data, &old.device().inner());
+            let tensor: Tensor<D> = transfer::up(data, &old.device().inner());
             let tensor = if transposed {
                 tensor.swap_dims(0, 1)
             } else {

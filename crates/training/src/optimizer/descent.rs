@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use burn::optim::{ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
-use burn_conv_kernels as kernels;
+use burn_conv_kernels::{self as kernels, transfer};
 use runs::number::{Decay, NonNegative};
 
 /// Updates that wait for [`launch`](Self::launch).
@@ -54,12 +54,12 @@ impl<const D: usize> Velocity<D> {
 
 impl<const D: usize> RecordState for Velocity<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_tensor(prefix, Self::NAME, self.0.to_data());
+        out.push_tensor(prefix, Self::NAME, transfer::down(self.0.clone()));
     }
 
     fn state_unflatten(prefix: &str, from: &mut StateSource, device: &Device) -> Option<Self> {
         let velocity = from.take_tensor(prefix, Self::NAME)?;
-        Some(Self(Tensor::from_data(velocity, device)))
+        Some(Self(transfer::up(velocity, device)))
     }
 }
 

@@ -36,13 +36,15 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
             version::COMMIT.unwrap_or("unknown"),
         );
         outln!(
-            "{:<28}{:>12}{:>10}{:>14}{:>14}{:>10}",
+            "{:<28}{:>12}{:>10}{:>14}{:>14}{:>10}{:>7}{:>9}",
             "",
             "apart by",
             "allowed",
             "an update",
             "on the CPU",
-            "launches"
+            "launches",
+            "waits",
+            "KB up"
         );
     }
     let mut out_of_line = 0;
@@ -55,15 +57,14 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
         if arguments.json {
             rows.push(row(&trial, &compared, is_in_line));
         } else {
-            let launches = compared.launches.map(|count| count.to_string());
+            let [launches, waits, up] = cost(&compared);
             outln!(
-                "{:<28}{:>12.1e}{:>10.0e}{:>14}{:>14}{:>10}{}",
+                "{:<28}{:>12.1e}{:>10.0e}{:>14}{:>14}{launches:>10}{waits:>7}{up:>9}{}",
                 trial.name,
                 compared.apart,
                 trial.tolerance,
                 milliseconds(compared.update),
                 milliseconds(compared.on_cpu),
-                launches.as_deref().unwrap_or("-"),
                 if is_in_line { "" } else { "  OUT OF LINE" },
             );
         }
@@ -90,11 +91,25 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", 1e3 * time.as_secs_f64())
 }
 
+/// What an update costs beside computing: launches, waits of the host, and KB to the device. A CPU has none of it.
+fn cost(compared: &Compared) -> [String; 3] {
+    match compared.launches {
+        None => ["-"; 3].map(str::to_owned),
+        Some(launches) => [
+            launches.to_string(),
+            compared.transfers.waits.to_string(),
+            format!("{:.1}", compared.transfers.up as f64 / 1e3),
+        ],
+    }
+}
+
 fn row(trial: &Trial, compared: &Compared, is_in_line: bool) -> Value {
     json!({
         "name": trial.name, "apart": compared.apart, "allowed": trial.tolerance, "in_line": is_in_line,
         "update_seconds": compared.update.as_secs_f64(),
         "cpu_update_seconds": compared.on_cpu.as_secs_f64(),
         "launches": compared.launches,
+        "waits": compared.launches.map(|_| compared.transfers.waits),
+        "bytes_up": compared.launches.map(|_| compared.transfers.up),
     })
 }

@@ -74,13 +74,15 @@ impl Heartbeat {
     pub(super) fn after_update(&self, job: &Job<'_>, at: training::Progress) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last {
             done: at.step,
-            loss: Some(at.loss),
+            loss: at.loss,
             at: Instant::now(),
         };
         job.progress(|| Progress {
             done: at.step,
             total: at.steps,
-            text: format!("loss {:.3}", at.loss),
+            text: at
+                .loss
+                .map_or_else(String::new, |loss| format!("loss {loss:.3}")),
         });
     }
 

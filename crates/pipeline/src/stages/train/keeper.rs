@@ -53,7 +53,7 @@ impl<'a> Keeper<'a> {
     /// # Errors
     ///
     /// [`Interrupted`], once the checkpoint is kept, if the stage is to end.
-    pub(super) fn after_update(&mut self, training: &Training<'_>) -> Result<(), Failure> {
+    pub(super) fn after_update(&mut self, training: &mut Training<'_>) -> Result<(), Failure> {
         let policy = self.job.site().checkpoints;
         if policy.keep == Keep::None {
             return Ok(());
@@ -75,7 +75,7 @@ impl<'a> Keeper<'a> {
     /// To be told when the run has ended, after so many updates in this process.
     pub(super) fn at_the_end(
         &mut self,
-        training: &Training<'_>,
+        training: &mut Training<'_>,
         trained: u64,
     ) -> Result<(), Failure> {
         let policy = self.job.site().checkpoints;
@@ -91,7 +91,7 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, training: &Training<'_>) {
+    fn keep(&mut self, training: &mut Training<'_>) {
         // A run that has diverged has none.
         let Some(checkpoint) = training.checkpoint() else {
             return;
