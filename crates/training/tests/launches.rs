@@ -65,13 +65,37 @@ fn an_update_launches_no_more_kernels_than_it_needs_and_trials_count_them() {
         }
         Err(error) => panic!("{error}"),
     };
-    // Small layers for K-FAC: decompositions without optimisation take long.
     let resnet = of_a_step(&device, &json!("resnet20"), &json!({"sgd": {}}));
     eprintln!("ResNet20, SGD:\n{resnet}");
-    let kfac = json!({"kfac": {"damping": 0.1, "inverse_every": 1}});
-    let cnn = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
-    eprintln!("CNN, K-FAC:\n{cnn}");
-    assert_eq!((resnet.total(), cnn.total()), (222, 154));
+    // Decompositions without optimisation take long: small layers, or large factors inverted once and not by their
+    // eigenvectors, which takes two launches less. Whether inverses are due makes none.
+    let kfac = |more: &[(&str, Value)]| {
+        let mut kfac = json!({"damping": 0.1});
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        kfac.as_object_mut().expect("settings").extend(more);
+        json!({"kfac": kfac})
+    };
+    let cnn = json!({"cnn": {"channels": [4, 8]}});
+    let each = of_a_step(&device, &cnn, &kfac(&[("inverse_every", json!(1))]));
+    let rarely = of_a_step(&device, &cnn, &kfac(&[("inverse_every", json!(100))]));
+    eprintln!("CNN, K-FAC:\n{each}");
+    assert_eq!(each, rarely);
+    let factored = [
+        ("damping_method", json!("factored")),
+        ("inverse_every", json!(100)),
+    ];
+    let seldom = [factored.as_slice(), &[("factor_every", json!(100))]].concat();
+    let burn_in = [("burn_in", json!({"batches": 9}))];
+    let [factored, seldom, burn_in] = [factored.as_slice(), &seldom, &burn_in]
+        .map(|more| of_a_step(&device, &json!("resnet20"), &kfac(more)));
+    eprintln!("ResNet20, K-FAC, factored, factors at every step:\n{factored}");
+    assert_eq!((resnet.total(), each.total()), (222, 70));
+    assert_eq!(
+        (factored.total(), burn_in.total(), seldom.total()),
+        (421, 418, 225)
+    );
 
     // What `pipeline doctor --device` shows, of the trials that need no optimised build.
     let quick = |trial: &Trial| ["MLP, SGD", "CNN, SGD"].contains(&trial.name);
