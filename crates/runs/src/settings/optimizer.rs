@@ -98,8 +98,8 @@ pub struct Kfac {
     pub factor_every: Interval,
     /// Steps from one inversion to the next.
     pub inverse_every: Interval,
-    /// Steps from that of the factors to the first that their inverse acts in, fewer than `inverse_every`: on a GPU,
-    /// factors are inverted while these steps go on. The very first inverse acts at once.
+    /// Steps from that of the factors to the first in which their inverse acts, fewer than `inverse_every`. On a GPU
+    /// these go on while the host inverts. The very first inverse acts at once.
     #[serde(skip_serializing_if = "is_zero")]
     pub delay: u32,
     /// How lambda enters the inverse.
