@@ -385,7 +385,7 @@ fn factors_are_those_of_the_host(device: &Device) {
             .with_bias(bias)
             .init(device);
         let x = numbers.tensor([batch, channels[0], height, width], device);
-        let mut capture = || {
+        let capture = || {
             let mut tape = Tape::on();
             let y = tape.conv2d("conv", &layer, x.clone());
             let d = Numbers(37).tensor(y.dims(), device);

@@ -120,3 +120,63 @@ impl Layout {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ParamId;
+
+    use super::*;
+    use crate::gradient::Kind;
+    use crate::settings::Pi;
+
+    fn layer(rows: usize, cols: usize, bias: bool) -> Parameters {
+        Parameters {
+            layer: String::new(),
+            weight: ParamId::new(),
+            bias: bias.then(ParamId::new),
+            kind: Kind::Linear,
+            rows,
+            cols,
+        }
+    }
+
+    /// Convolutions without a bias, three to 16, 32 and 64 channels, and a linear layer.
+    fn resnet20() -> Vec<Parameters> {
+        let mut layers = vec![layer(16, 3 * 9, false)];
+        layers.extend((0..6).map(|_| layer(16, 16 * 9, false)));
+        for channels in [32, 64] {
+            layers.push(layer(channels, channels / 2 * 9, false));
+            layers.extend((0..5).map(|_| layer(channels, channels * 9, false)));
+        }
+        layers.push(layer(10, 65, true));
+        layers
+    }
+
+    /// What a read and an upload are, as `tests/on_a_gpu.rs` counts them.
+    #[test]
+    fn a_step_of_resnet20_reads_and_sends_so_many_bytes() {
+        let layers = resnet20();
+        let layout = |method| Layout::new(layers.iter(), method, 64);
+        let eigen = layout(DampingMethod::Eigen);
+        let read = 4 * (eigen.averages + eigen.tiles());
+        assert_eq!(read, 4_692_464);
+        assert_eq!(4 * eigen.inverses, 9_382_672);
+        let factored = layout(DampingMethod::Factored(Pi::Trace));
+        assert_eq!(4 * factored.inverses, 4_691_336);
+    }
+
+    #[test]
+    fn what_is_a_tensor_of_its_own_is_aligned_and_nothing_overlaps() {
+        let layers = [layer(3, 5, true), layer(70, 33, false), layer(1, 2, true)];
+        let layout = Layout::new(layers.iter(), DampingMethod::Eigen, 64);
+        let mut end = 0;
+        for it in &layout.layers {
+            assert!(it.weight.is_multiple_of(64) && it.bias.is_multiple_of(64));
+            assert!(it.weight >= end && it.bias >= it.weight + it.rows * it.inputs);
+            end = it.bias + it.rows;
+        }
+        assert!(layout.u >= end && layout.u.is_multiple_of(64));
+        assert_eq!(layout.v, 15 + 70 * 33 + 2);
+        assert_eq!(layout.tiles(), 1 + 3 * 2 + 1);
+    }
+}

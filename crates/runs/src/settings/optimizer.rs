@@ -99,7 +99,7 @@ pub struct Kfac {
     /// Steps from one inversion to the next.
     pub inverse_every: Interval,
     /// Steps from that of the factors to the first in which their inverse acts, fewer than `inverse_every`. On a GPU
-    /// these go on while the host inverts. The very first inverse acts at once.
+    /// these go on while the host inverts. The very first inverse acts at once. Default: 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub delay: u32,
     /// How lambda enters the inverse.
