@@ -9,9 +9,13 @@ use super::{MOST_CUBES, OnDevice, UNITS, in_four_dimensions, primitive};
 use crate::capture::{Capture, Signals};
 use crate::window::Window;
 
-/// Patches of a part of a sum at least, and the parts at most.
+/// Patches of a part of a sum at least.
 const PART: usize = 1024;
+
+/// Parts of a sum at most, and cubes of all its parts, unless its tiles are more: enough to fill a GPU, and not more
+/// memory than that takes.
 const MOST_PARTS: usize = 256;
+const CUBES: usize = 1024;
 
 /// What [`moments::average`] needs to know of the factors.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,9 +68,19 @@ impl Factor {
             span: 0,
         };
         let patches = factor.patches();
-        factor.span = (patches.div_ceil(MOST_PARTS).max(PART)).next_multiple_of(moments::DEPTH);
+        let most = CUBES.div_ceil(factor.tiles()).min(MOST_PARTS);
+        factor.span = (patches.div_ceil(most).max(PART)).next_multiple_of(moments::DEPTH);
         factor.parts = patches.div_ceil(factor.span);
         factor
+    }
+
+    /// Values of a unit along each side of its cube's tile: the smallest tile that holds the factor, up to 64 x 64.
+    fn each(&self) -> usize {
+        self.dim.div_ceil(moments::SIDE).next_power_of_two().min(4)
+    }
+
+    fn tiles(&self) -> usize {
+        triangle(self.dim.div_ceil(moments::SIDE * self.each()))
     }
 
     fn patches(&self) -> usize {
@@ -83,9 +97,6 @@ impl Factor {
             ..
         } = self.window;
         let [rows, columns] = self.window.output();
-        // The smallest tile that holds the factor, up to 64 x 64.
-        let each = self.dim.div_ceil(moments::SIDE).next_power_of_two().min(4);
-        let tiles = triangle(self.dim.div_ceil(moments::SIDE * each));
         let geometry = GeometryLaunch::new(
             kernel[1],
             kernel[0] * kernel[1],
@@ -101,7 +112,7 @@ impl Factor {
         let addresses = [&self.images, parts].map(CubeTensor::required_address_type);
         moments::second_moment::launch(
             &self.images.client,
-            CubeCount::new_2d(tiles as u32, self.parts as u32),
+            CubeCount::new_2d(self.tiles() as u32, self.parts as u32),
             CubeDim::new_2d(moments::SIDE as u32, moments::SIDE as u32),
             addresses[0].max(addresses[1]),
             self.images.clone().into_tensor_arg(),
@@ -111,7 +122,7 @@ impl Factor {
             self.dim,
             self.patches(),
             self.span,
-            each,
+            self.each(),
             self.ones,
         );
     }
