@@ -224,6 +224,10 @@ impl Settings {
     }
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde asks of a condition"
+)]
 fn is_zero(delay: &u32) -> bool {
     *delay == 0
 }

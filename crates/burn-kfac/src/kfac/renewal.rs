@@ -150,7 +150,7 @@ fn in_parallel<T: Send, R: Send>(
 /// On `count` threads besides rayon's, of which the one that trains may be the only one. The first error is that of
 /// the first layer, as in order.
 fn on_own_threads(
-    factors: Vec<KroneckerFactors>,
+    factors: &[KroneckerFactors],
     count: usize,
     settings: &Settings,
 ) -> Result<Vec<Inverted>, Error> {
@@ -245,7 +245,7 @@ impl Kfac {
             let corrections = corrections.clone();
             move || {
                 let factors = corrected(&reading.wait(), &corrections)?;
-                on_own_threads(factors, threads, &settings)
+                on_own_threads(&factors, threads, &settings)
             }
         });
         let of = Of::Device {
