@@ -17,7 +17,7 @@ use burn::tensor::DType;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::ops::{self, Ops, Then};
+use crate::ops::{self, Maybe, Ops, Then};
 use images::Images;
 use normalisation::{Follows, Normalisation, Statistics};
 
@@ -85,6 +85,27 @@ impl Ops for Cube {
 }
 
 impl<C: CheckpointStrategy> Ops for Autodiff<Cube, C> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let y = ops::convolve::<Self>(x, weight, bias, Maybe::None, stride, padding);
+        let Some(probe) = probe.into_option() else {
+            return y;
+        };
+        // Zeros: nothing is added.
+        let output = y.primitive().clone();
+        let nodes = [y.node(), probe.node()];
+        match ProbeStep.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(node) => node.finish((), output),
+            OpsKind::UnTracked(node) => node.finish(output),
+        }
+    }
+
     fn normalise(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
@@ -149,6 +170,21 @@ impl Backward<Cube, 1> for RootStep {
         grads.consume::<Cube>(&node.node);
         if let [Some(parent)] = node.parents {
             grads.register::<Cube>(parent.id, node.state);
+        }
+    }
+}
+
+/// Parents: what was probed, the probe.
+#[derive(Debug)]
+struct ProbeStep;
+
+impl Backward<Cube, 2> for ProbeStep {
+    type State = ();
+
+    fn backward(self, node: Node<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Cube>(&node.node);
+        for parent in node.parents.into_iter().flatten() {
+            grads.register::<Cube>(parent.id, gradient.clone());
         }
     }
 }

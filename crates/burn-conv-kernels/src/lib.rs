@@ -105,7 +105,7 @@ pub fn conv2d(
 }
 
 /// [`conv2d`] with a probe: zeros of the result's shape that require a gradient. Theirs is the
-/// gradient at the result, as if they had been added to it, which on the CPU costs no addition.
+/// gradient at the result, as if they had been added to it, which costs no addition.
 pub fn probed_conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,

@@ -13,7 +13,7 @@ static WAITS: AtomicU64 = AtomicU64::new(0);
 static UP: AtomicU64 = AtomicU64::new(0);
 static DOWN: AtomicU64 = AtomicU64::new(0);
 
-/// What went through [`up`], [`down`] and [`Reading`].
+/// What went through [`up`], [`down`] and [`Reading`], or was told by [`sent`] and [`read`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Transfers {
     /// Reads, of one tensor or of several at once.
@@ -79,6 +79,17 @@ impl Reading {
         DOWN.fetch_add(all.iter().map(bytes).sum(), Ordering::Relaxed);
         all
     }
+}
+
+/// Counts bytes that a crate has sent to a device by its own means.
+pub fn sent(bytes: u64) {
+    UP.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Counts a reading of so many bytes by a crate's own means.
+pub fn read(bytes: u64) {
+    WAITS.fetch_add(1, Ordering::Relaxed);
+    DOWN.fetch_add(bytes, Ordering::Relaxed);
 }
 
 fn bytes(data: &TensorData) -> u64 {

@@ -1,17 +1,16 @@
 //! What one batch says about one layer: inputs, output gradients, and the factors they make.
 //!
-//! Factors are formed where the numbers are: on the CPU from the raw slices ([`host`]), on
-//! another device with tensor operations ([`on_device`]); only the factors then move.
+//! Factors are formed where the numbers are: on the CPU from the raw slices ([`host`]), on burn's
+//! GPU backends by kernels ([`cube`](crate::cube)).
 
 use burn::module::ParamId;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use crate::window::Window;
-use crate::{Error, KroneckerFactors};
+use crate::{Error, KroneckerFactors, cube};
 
 mod correlations;
 pub(crate) mod host;
-mod on_device;
 mod overlap;
 mod patches;
 
@@ -43,26 +42,6 @@ pub enum Signals {
         /// What the kernel sees.
         window: Window,
     },
-}
-
-/// Where sums of products and preconditioning are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// On the host's slices with faer: no tensor operation costs its microsecond.
-    Host,
-    /// With tensor operations on the tensors' device.
-    Device,
-}
-
-impl Arithmetic {
-    /// `Host` where tensors lie in the host's memory.
-    pub fn of(device: &Device) -> Self {
-        if *device == Device::flex() {
-            Self::Host
-        } else {
-            Self::Device
-        }
-    }
 }
 
 impl Capture {
@@ -116,28 +95,22 @@ impl Capture {
     /// # Errors
     /// [`Error::NonFinite`].
     pub fn factors(self) -> Result<KroneckerFactors, Error> {
-        let arithmetic = Arithmetic::of(&self.device());
-        self.factors_by(arithmetic)
+        if cube::takes(std::slice::from_ref(&self)) {
+            let factors = cube::factors(&self);
+            factors.check()?;
+            return Ok(factors);
+        }
+        self.factors_on_host()
     }
 
-    /// A and G of this batch, computed where `arithmetic` says.
+    /// A and G of this batch, computed on the host wherever the tensors lie.
     ///
     /// # Errors
     /// [`Error::NonFinite`].
-    pub fn factors_by(self, arithmetic: Arithmetic) -> Result<KroneckerFactors, Error> {
-        let factors = match arithmetic {
-            Arithmetic::Host => host::factors(self),
-            Arithmetic::Device => on_device::factors(&self),
-        };
+    pub fn factors_on_host(self) -> Result<KroneckerFactors, Error> {
+        let factors = host::factors(self);
         factors.check()?;
         Ok(factors)
-    }
-
-    pub(crate) fn device(&self) -> Device {
-        match &self.signals {
-            Signals::Linear { a, .. } => a.device(),
-            Signals::Conv2d { x, .. } => x.device(),
-        }
     }
 
     /// Multiplications that A takes: decides whether threads are worth it.

@@ -9,12 +9,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::{MatMut, MatRef};
 
-use crate::capture::{Arithmetic, Capture, Signals, host};
+use crate::capture::{Capture, Signals, host};
 use crate::{Error, Preconditioner};
-
-use on_device::{DeviceGradient, DeviceInverse};
-
-mod on_device;
 
 /// Which parameters a layer has, and how they lie in V.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +33,11 @@ pub(crate) enum Kind {
 
 /// Weight and bias gradients of one layer as burn keeps them.
 pub(crate) struct LayerGradient {
-    weight: Weight,
-    bias: Option<Tensor<1>>,
+    pub(crate) weight: Weight,
+    pub(crate) bias: Option<Tensor<1>>,
 }
 
-enum Weight {
+pub(crate) enum Weight {
     Linear(Tensor<2>),
     Conv2d(Tensor<4>),
 }
@@ -94,7 +90,7 @@ impl Parameters {
 }
 
 impl LayerGradient {
-    pub(crate) fn device(&self) -> Device {
+    fn device(&self) -> Device {
         match &self.weight {
             Weight::Linear(weight) => weight.device(),
             Weight::Conv2d(weight) => weight.device(),
@@ -133,85 +129,30 @@ fn square_of<const D: usize>(tensor: &Tensor<D>) -> f64 {
         .sum()
 }
 
-/// A decomposition where it is applied.
-#[derive(Debug)]
-pub(crate) enum Ready {
-    Host(Preconditioner),
-    Device(Box<DeviceInverse>),
-}
-
 /// U of one layer.
 pub(crate) struct Preconditioned {
-    u: Placement,
-    /// Of V; on a device, where looking would cost a transfer: assumed.
+    u: HostGradient,
+    /// <U, V>.
+    pub(crate) product: f64,
+    /// Of V.
     pub(crate) gradient_was_finite: bool,
 }
 
-enum Placement {
-    /// U and <U, V>.
-    Host(HostGradient, f64),
-    /// U, and <U, V> of shape `[1]`.
-    Device(Box<(DeviceGradient, Tensor<1>)>),
-}
-
-impl Ready {
-    pub(crate) fn new(inverse: Preconditioner, arithmetic: Arithmetic, device: &Device) -> Self {
-        match arithmetic {
-            Arithmetic::Host => Self::Host(inverse),
-            Arithmetic::Device => Self::Device(Box::new(DeviceInverse::new(&inverse, device))),
-        }
-    }
-
-    pub(crate) fn precondition(&self, of: &Parameters, taken: LayerGradient) -> Preconditioned {
-        match self {
-            Self::Host(inverse) => {
-                let v = HostGradient::new(of, taken);
-                let (u, product) = v.precondition(of, inverse);
-                // Looked at only where something is wrong: U and V share the fate of <U, V>.
-                let gradient_was_finite = product.is_finite() || v.is_finite();
-                Preconditioned {
-                    u: Placement::Host(u, product),
-                    gradient_was_finite,
-                }
-            }
-            Self::Device(inverse) => {
-                let both = DeviceGradient::new(of, taken).precondition(inverse);
-                Preconditioned {
-                    u: Placement::Device(Box::new(both)),
-                    gradient_was_finite: true,
-                }
-            }
-        }
-    }
-}
-
 impl Preconditioned {
-    /// <U, V> of each layer, with one transfer for all that lie on a device.
-    pub(crate) fn products(all: &[Self]) -> Vec<f64> {
-        let on_device: Vec<Tensor<1>> = (all.iter())
-            .filter_map(|one| match &one.u {
-                Placement::Device(both) => Some(both.1.clone()),
-                Placement::Host(..) => None,
-            })
-            .collect();
-        let read = (!on_device.is_empty()).then(|| host::data(Tensor::cat(on_device, 0)));
-        let mut read = read.as_ref().map(host::values).unwrap_or_default().iter();
-        all.iter()
-            .map(|one| match &one.u {
-                Placement::Host(_, product) => *product,
-                Placement::Device(..) => {
-                    f64::from(*read.next().expect("one product was read for each layer"))
-                }
-            })
-            .collect()
+    pub(crate) fn new(of: &Parameters, inverse: &Preconditioner, taken: LayerGradient) -> Self {
+        let v = HostGradient::new(of, taken);
+        let (u, product) = v.precondition(of, inverse);
+        Self {
+            u,
+            product,
+            // Looked at only where something is wrong: U and V share the fate of <U, V>.
+            gradient_was_finite: product.is_finite() || v.is_finite(),
+        }
     }
 
     /// Registers scale * U as the layer's gradients, for a scale of at most 1.
     pub(crate) fn put(self, of: &Parameters, scale: f64, gradients: &mut GradientsParams) {
-        match self.u {
-            Placement::Host(u, _) => u.put(of, scale, gradients),
-            Placement::Device(both) => both.0.put(of, scale, gradients),
-        }
+        self.u.put(of, scale, gradients);
     }
 }
 

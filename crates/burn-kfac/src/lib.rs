@@ -1,6 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[path = "no_cube.rs"]
+mod cube;
 mod error;
 mod factors;
 mod fisher;
@@ -10,18 +15,22 @@ mod preconditioner;
 mod settings;
 mod spectrum;
 mod state;
+mod step;
 mod symmetric;
 mod tape;
+mod traffic;
 mod window;
 
-pub use capture::{Arithmetic, Capture, Signals};
+pub use capture::{Capture, Signals};
 pub use error::{Error, Quantity};
 pub use factors::{KroneckerFactors, Spectrum};
 pub use fisher::{draw_labels, expected_g_mean};
-pub use kfac::{Kfac, Step};
+pub use kfac::Kfac;
 pub use preconditioner::Preconditioner;
 pub use settings::{BurnIn, Damping, DampingMethod, FactorDecay, Fisher, KlClip, Pi, Settings};
 pub use state::{LayerState, State};
+pub use step::Step;
 pub use symmetric::Symmetric;
 pub use tape::Tape;
+pub use traffic::Traffic;
 pub use window::Window;

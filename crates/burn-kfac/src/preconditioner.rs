@@ -29,6 +29,12 @@ pub(crate) enum Inverse {
         qg: Mat<f32>,
         /// `1 / (T dg_i da_j + lambda)`, `[rows, cols]`.
         scale: Mat<f32>,
+        /// Eigenvalues of A, `[cols]`: a device makes the scale of them.
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        of_a: Vec<f32>,
+        /// Eigenvalues of T G, `[rows]`.
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        of_g: Vec<f32>,
     },
     /// U = g V a.
     Factored {
@@ -70,7 +76,7 @@ impl Preconditioner {
     /// [`Preconditioner::apply`] on views of any layout.
     pub(crate) fn multiply(&self, v: MatRef<'_, f32>, u: MatMut<'_, f32>) {
         match &self.0 {
-            Inverse::Eigen { qa, qg, scale } => {
+            Inverse::Eigen { qa, qg, scale, .. } => {
                 let mut inner = product(product(qg.transpose(), v).as_ref(), qa.as_ref());
                 for (inner, scale) in inner.col_iter_mut().zip(scale.col_iter()) {
                     inner
@@ -122,6 +128,10 @@ fn eigen(factors: &KroneckerFactors, lambda: f64) -> Result<Inverse, Error> {
         qa: single(&a.vectors),
         qg: single(&g.vectors),
         scale,
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        of_a: a.values.iter().map(|&value| value as f32).collect(),
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        of_g: g.values.iter().map(|&value| (t * value) as f32).collect(),
     })
 }
 

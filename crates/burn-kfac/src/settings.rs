@@ -172,6 +172,10 @@ pub struct Settings {
     /// Steps from one decomposition to the next.
     #[serde(default = "default_inverse_every")]
     pub inverse_every: NonZeroU32,
+    /// Steps from which on an inverse acts after that of its factors, fewer than `inverse_every`; the very first acts
+    /// at once. On a device, factors are then read and decomposed while steps go on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delay: u32,
     /// KL clipping; off if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl_clip: Option<KlClip>,
@@ -189,7 +193,7 @@ impl BurnIn {
 
 impl Settings {
     /// The defaults: `eigen`, `sampled`, decay 0.95, factors every step, inverses every 10
-    /// steps, no clipping, no burn-in.
+    /// steps, no delay, no clipping, no burn-in.
     pub fn new(damping: Damping) -> Self {
         Self {
             damping,
@@ -198,10 +202,34 @@ impl Settings {
             factor_decay: default_decay(),
             factor_every: default_factor_every(),
             inverse_every: default_inverse_every(),
+            delay: 0,
             kl_clip: None,
             burn_in: BurnIn::default(),
         }
     }
+
+    /// What of these settings does not fit together.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a delay that is not less than `inverse_every`.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.delay < self.inverse_every.get() {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            name: "delay",
+            expected: "less than inverse_every",
+            value: f64::from(self.delay),
+        })
+    }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde asks of a condition"
+)]
+fn is_zero(delay: &u32) -> bool {
+    *delay == 0
 }
 
 fn default_method() -> DampingMethod {

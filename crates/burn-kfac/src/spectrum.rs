@@ -12,9 +12,7 @@ impl Kfac {
     /// # Errors
     /// [`Error::Decomposition`].
     pub fn spectrum(&self) -> Result<Option<Spectrum>, Error> {
-        let names: Vec<&str> = self.layers().collect();
-        let factors: Vec<KroneckerFactors> =
-            names.iter().filter_map(|name| self.factors(name)).collect();
+        let factors = self.all_factors();
         if factors.is_empty() {
             return Ok(None);
         }

@@ -6,7 +6,7 @@
 use burn::module::ParamId;
 
 use crate::gradient::{Kind, Parameters};
-use crate::kfac::Layer;
+use crate::kfac::{Layer, Pending};
 use crate::{Kfac, KroneckerFactors, Settings};
 
 /// What a [`Kfac`] remembers.
@@ -35,23 +35,32 @@ pub struct LayerState {
     pub examples: u64,
     /// The bias-corrected factors whose inverse the next step uses; none if it computes a new one, or uses none.
     pub inverted: Option<KroneckerFactors>,
+    /// Bias-corrected factors whose inverse is yet to act, see [`Settings::delay`].
+    pub pending: Option<KroneckerFactors>,
 }
 
 impl Kfac {
-    /// What it remembers.
+    /// What it remembers. Reads what is on a device.
     pub fn state(&self) -> State {
-        let renewed = self.inverses_are_due() && !self.is_burning_in();
-        let layers = self.layers.iter().map(|layer| LayerState {
+        let renewed = match (&self.pending, self.settings().delay) {
+            (Some(pending), _) => pending.acts_at() == self.step,
+            (None, 0) => self.inverses_are_due() && !self.is_burning_in(),
+            (None, _) => false,
+        };
+        let mut pending = (self.pending.as_ref()).map(|it| it.factors().into_iter());
+        let both = self.layers.iter().zip(self.averages());
+        let layers = both.map(|(layer, averages)| LayerState {
             weight: layer.parameters.weight,
             bias: layer.parameters.bias,
             convolution: match layer.parameters.kind {
                 Kind::Linear => None,
                 Kind::Conv2d(shape) => Some(shape),
             },
-            averages: layer.averages.clone(),
+            averages,
             updates: layer.updates,
             examples: layer.examples,
             inverted: layer.inverted.clone().filter(|_| !renewed),
+            pending: pending.as_mut().and_then(Iterator::next),
         });
         State {
             step: self.step,
@@ -67,6 +76,12 @@ impl Kfac {
     pub fn resume(settings: Settings, state: State) -> Self {
         let mut kfac = Self::new(settings);
         kfac.step = state.step;
+        let pending: Option<Vec<KroneckerFactors>> = (state.layers.iter())
+            .map(|layer| layer.pending.clone())
+            .collect();
+        kfac.pending = pending
+            .filter(|factors| !factors.is_empty())
+            .map(|factors| Pending::resumed(factors, state.step, &settings));
         kfac.layers = state.layers.into_iter().map(layer).collect();
         kfac
     }
@@ -75,8 +90,8 @@ impl Kfac {
 fn layer(state: LayerState) -> Layer {
     let dims = |factors: &KroneckerFactors| (factors.g_mean.dim(), factors.a_mean.dim());
     let (rows, cols) = dims(&state.averages);
-    if let Some(inverted) = &state.inverted {
-        assert_eq!(dims(inverted), (rows, cols), "factors of one layer");
+    for factors in [&state.inverted, &state.pending].into_iter().flatten() {
+        assert_eq!(dims(factors), (rows, cols), "factors of one layer");
     }
     if let Some([out, inputs, kh, kw]) = state.convolution {
         let expected = (out, inputs * kh * kw + usize::from(state.bias.is_some()));

@@ -10,7 +10,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::module::{batch_norm_train, conv2d, linear};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::capture::{Capture, Signals};
 use crate::window::Window;
@@ -22,6 +22,8 @@ use crate::{Error, KroneckerFactors};
 pub struct Tape {
     mode: Mode,
     records: Vec<Record>,
+    /// On a device where each tensor of zeros would be a launch: the one that all probes show.
+    zero: Option<Tensor<1>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Tape {
         Self {
             mode,
             records: Vec::new(),
+            zero: None,
         }
     }
 
@@ -101,7 +104,7 @@ impl Tape {
             ),
             _ => layer.forward(x),
         };
-        let probe = Tensor::zeros(y.dims(), &device).require_grad();
+        let probe = self.probe(y.dims(), &device);
         self.records.push(Record {
             name: name.to_owned(),
             weight: layer.weight.id,
@@ -132,7 +135,7 @@ impl Tape {
         }
         let ([batch, ..], [out, ..]) = (x.dims(), weight.dims());
         let [rows, columns] = window.output();
-        let probe = Tensor::zeros([batch, out, rows, columns], &device).require_grad();
+        let probe = self.probe([batch, out, rows, columns], &device);
         let y = convolution(x, weight, bias, Some(probe.clone()), layer, &window);
         self.records.push(Record {
             name: name.to_owned(),
@@ -145,6 +148,17 @@ impl Tape {
             }),
         });
         y
+    }
+
+    /// Zeros that require a gradient.
+    fn probe<const D: usize>(&mut self, dims: [usize; D], device: &Device) -> Tensor<D> {
+        let inner = device.clone().inner();
+        if inner == Device::flex() {
+            return Tensor::zeros(dims, device).require_grad();
+        }
+        let zero = self.zero.get_or_insert_with(|| Tensor::zeros([1], &inner));
+        let all = zero.clone().reshape([1; D]).expand(dims);
+        Tensor::from_inner(all).require_grad()
     }
 
     /// Applies batch normalisation: as the layer itself does, but in a

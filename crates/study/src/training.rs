@@ -177,6 +177,10 @@ pub(crate) fn own(
     for ((case, places), _) in &counted {
         check_case(name, case, places, data, mistakes);
     }
+    let ruled = |range: &Range| range.path[0] == "optimizer";
+    let late = trains(node, key, &grid, ruled)
+        .find_map(|(train, _)| degenerate::late(name, &train, node, &grid));
+    mistakes.extend(late);
     let steps = counted
         .iter()
         .map(|((case, _), runs)| case.steps()?.checked_mul(*runs))

@@ -53,7 +53,7 @@ fn maximal() -> Value {
                     "warmup": {"epochs": 1.5},
                     "optimizer": {"kfac": {
                         "damping": 0.003, "momentum": 0.8, "weight_decay": 0.0005, "factor_decay": 0.9,
-                        "factor_every": 2, "inverse_every": 20, "damping_method": "factored",
+                        "factor_every": 2, "inverse_every": 20, "delay": 15, "damping_method": "factored",
                         "fisher": "empirical", "kl_clip": 0.001,
                         "burn_in": {"batches": 10, "examples_per_dimension": 11}
                     }},
@@ -263,7 +263,7 @@ stages:
       budget: { epochs: 4 }
       schedule: { constant: {} }
       optimizer: { kfac: { damping: 0.1, momentum: 0.9, weight_decay: 0, factor_decay: 0.95, factor_every: 1,
-        inverse_every: 10, damping_method: eigen, fisher: sampled, kl_clip: null,
+        inverse_every: 10, delay: 0, damping_method: eigen, fisher: sampled, kl_clip: null,
         burn_in: { batches: 0, examples_per_dimension: 0 } } }
       augment: { pad_crop: 0, flip: false }
       evaluation: { spacing: 1.1, epochs: [], iterations: [], statistics_examples: 1024 }

@@ -87,6 +87,9 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
     parts_that_exceed_the_data_are_shown: broken(&[("train: 1280", "train: 1281")]);
     a_data_set_without_its_files_is_shown: data_sets(&["source: cifar10", "source: svhn", "source: mnist", "source: fashion-mnist"]);
     a_damping_below_single_precision_is_a_warning: broken(&[("damping: [0.01, 0.1]", "damping: [1e-40, 0.1]")]);
+    a_delay_of_an_interval_is_shown: broken(&[("kfac: { momentum: 0.9 }", "kfac: { delay: 10 }")]);
+    a_delay_of_one_of_several_intervals_is_shown: broken(&[("kfac: { momentum: 0.9 }", "kfac: { delay: 4 }"), ("      damping: [0.01, 0.1]\n", "      damping: [0.01, 0.1]\n      inverse_every: [5, 4, 2]\n")]);
+    a_delay_that_ends_in_time_is_none: broken(&[("kfac: { momentum: 0.9 }", "kfac: { delay: 9 }")]);
     a_normalisation_over_one_example_is_a_warning: broken(&[("mlp: { hidden: [32] } }", "cnn: { channels: [4] } }\n      ghost_batch: 21\n      last_batch: keep"), ("[16, 64]", "[1, 16, 64, 1279]")]);
     a_layer_too_wide_for_kfac_is_a_warning: broken(&[("hidden: [32]", "hidden: [4096, 32]")]);
     a_layer_too_wide_for_kfac_on_images_of_the_data_set_is_a_warning: broken(&[("source: digits", "source: cifar10, url: https://x.org/c.tgz, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]);

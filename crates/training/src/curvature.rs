@@ -23,6 +23,7 @@ pub(crate) fn save(state: State, parameters: &[Named], memory: &mut Memory) {
         let factors = [
             ("", Some(&layer.averages)),
             ("inverted.", layer.inverted.as_ref()),
+            ("pending.", layer.pending.as_ref()),
         ];
         for (of, factors) in factors {
             let Some(factors) = factors else { continue };
@@ -91,7 +92,8 @@ fn restore_layer(
         name: format!("kfac.{layer}.updates"),
         count: updates,
     })?;
-    let has_inverted = memory.has(&format!("kfac.{layer}.inverted.a"));
+    let [has_inverted, has_pending] =
+        ["inverted", "pending"].map(|of| memory.has(&format!("kfac.{layer}.{of}.a")));
     let mut factors = |of: &str| -> Result<KroneckerFactors, Unusable> {
         let mut factor = |factor: &str, dim: usize| {
             let name = format!("kfac.{layer}.{of}{factor}");
@@ -108,11 +110,9 @@ fn restore_layer(
         })
     };
     let averages = factors("")?;
-    let inverted = if has_inverted {
-        Some(factors("inverted.")?)
-    } else {
-        None
-    };
+    let mut kept = |has: bool, of: &str| has.then(|| factors(of)).transpose();
+    let inverted = kept(has_inverted, "inverted.")?;
+    let pending = kept(has_pending, "pending.")?;
     Ok(LayerState {
         weight: weight.id,
         bias: bias.map(|it| it.id),
@@ -121,5 +121,6 @@ fn restore_layer(
         updates,
         examples,
         inverted,
+        pending,
     })
 }

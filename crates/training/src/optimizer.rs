@@ -137,7 +137,7 @@ pub(crate) fn preconditioner(settings: &Kfac) -> Result<burn_kfac::Settings, Err
     let damping = settings.damping.ok_or(Error::NoDamping)?;
     let every = |interval: Interval| NonZeroU32::new(interval.get()).expect("1 or more");
     let kl_clip = settings.kl_clip.map(|bound| KlClip::new(bound.get()));
-    Ok(burn_kfac::Settings {
+    let settings = burn_kfac::Settings {
         damping: burn_kfac::Damping::new(damping.get()).map_err(Error::Kfac)?,
         damping_method: match settings.damping_method {
             DampingMethod::Eigen => burn_kfac::DampingMethod::Eigen,
@@ -153,12 +153,15 @@ pub(crate) fn preconditioner(settings: &Kfac) -> Result<burn_kfac::Settings, Err
         factor_decay: FactorDecay::new(settings.factor_decay.get()).map_err(Error::Kfac)?,
         factor_every: every(settings.factor_every),
         inverse_every: every(settings.inverse_every),
+        delay: settings.delay,
         kl_clip: kl_clip.transpose().map_err(Error::Kfac)?,
         burn_in: burn_kfac::BurnIn {
             batches: settings.burn_in.batches,
             examples_per_dimension: settings.burn_in.examples_per_dimension,
         },
-    })
+    };
+    settings.check().map_err(Error::Kfac)?;
+    Ok(settings)
 }
 
 fn sgd(momentum: Decay, weight_decay: NonNegative) -> ModuleOptimizer {

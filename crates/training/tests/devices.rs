@@ -77,6 +77,11 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
             json!({"kfac": {"damping": 0.1, "fisher": "empirical", "damping_method": "factored"}}),
             1e-3,
         ),
+        (
+            "K-FAC, delayed",
+            json!({"kfac": {"damping": 0.1, "inverse_every": 3, "delay": 2, "kl_clip": 1e-3}}),
+            1e-3,
+        ),
     ] {
         let (a, b) = (run(&cpu, &optimizer), run(&wgpu, &optimizer));
         let losses = |run: &Run| run.curve.updates.loss.clone().into_iter().map(f64::from);
@@ -111,18 +116,26 @@ fn a_few_steps_on_wgpu_are_those_on_the_cpu_up_to_float_error() {
 #[test]
 fn a_run_that_goes_on_from_a_checkpoint_has_the_same_bits() {
     let Some(wgpu) = software() else { return };
-    let optimizer = json!({"sgd": {"momentum": 0.8, "weight_decay": 0.01}});
-    let whole = run(&wgpu, &optimizer);
-    let (settings, data) = inputs(&optimizer);
-    let course = Course::new(&settings, data.train.len()).unwrap();
-    let mut first = Training::new(&settings, &course, &data, &wgpu).unwrap();
-    for _ in 0..3 {
-        first.advance().unwrap().expect("the run goes on");
+    for (optimizer, stop) in [
+        (json!({"sgd": {"momentum": 0.8, "weight_decay": 0.01}}), 3),
+        // The inverses of step 3 act from step 5 on.
+        (
+            json!({"kfac": {"damping": 0.1, "inverse_every": 3, "delay": 2}}),
+            4,
+        ),
+    ] {
+        let whole = run(&wgpu, &optimizer);
+        let (settings, data) = inputs(&optimizer);
+        let course = Course::new(&settings, data.train.len()).unwrap();
+        let mut first = Training::new(&settings, &course, &data, &wgpu).unwrap();
+        for _ in 0..stop {
+            first.advance().unwrap().expect("the run goes on");
+        }
+        let checkpoint = first.checkpoint().expect("the run has not diverged");
+        let mut second = Training::resume(&settings, &course, &data, &wgpu, checkpoint).unwrap();
+        while second.advance().unwrap().is_some() {}
+        assert_eq!(second.into_run().curve, whole.curve, "{optimizer}");
     }
-    let checkpoint = first.checkpoint().expect("the run has not diverged");
-    let mut second = Training::resume(&settings, &course, &data, &wgpu, checkpoint).unwrap();
-    while second.advance().unwrap().is_some() {}
-    assert_eq!(second.into_run().curve, whole.curve);
 }
 
 /// Losses are read after many steps, and the run has ended where it ends on the CPU.

@@ -146,20 +146,47 @@ fn an_update_launches_waits_and_sends_no_more_than_it_needs_and_trials_count_it(
     log::set_logger(&Mapped).expect("nobody else listens");
     log::set_max_level(log::LevelFilter::Trace);
 
-    // Small layers for K-FAC: decompositions without optimisation take long.
     let (resnet, moved) = of_a_step(&device, &json!("resnet20"), &json!({"sgd": {}}));
     eprintln!("ResNet20, SGD: {moved:?}\n{resnet}");
-    let kfac = json!({"kfac": {"damping": 0.1, "inverse_every": 1}});
-    let (cnn, with_kfac) = of_a_step(&device, &json!({"cnn": {"channels": [4, 8]}}), &kfac);
-    eprintln!("CNN, K-FAC: {with_kfac:?}\n{cnn}");
-    assert_eq!((resnet.total(), cnn.total()), (218, 144));
+    // Decompositions without optimisation take long: small layers, or large factors inverted once and not by their
+    // eigenvectors, which takes two launches less. Whether inverses are due makes none.
+    let kfac = |more: &[(&str, Value)]| {
+        let mut kfac = json!({"damping": 0.1});
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        kfac.as_object_mut().expect("settings").extend(more);
+        json!({"kfac": kfac})
+    };
+    let cnn = json!({"cnn": {"channels": [4, 8]}});
+    let (each, with_kfac) = of_a_step(&device, &cnn, &kfac(&[("inverse_every", json!(1))]));
+    let (rarely, without_inverses) =
+        of_a_step(&device, &cnn, &kfac(&[("inverse_every", json!(100))]));
+    eprintln!("CNN, K-FAC: {with_kfac:?}, {without_inverses:?}\n{each}");
+    assert_eq!(each, rarely);
+    let factored = [
+        ("damping_method", json!("factored")),
+        ("inverse_every", json!(100)),
+    ];
+    let seldom = [factored.as_slice(), &[("factor_every", json!(100))]].concat();
+    let burn_in = [("burn_in", json!({"batches": 9}))];
+    let [factored, seldom, burn_in] = [factored.as_slice(), &seldom, &burn_in]
+        .map(|more| of_a_step(&device, &json!("resnet20"), &kfac(more)).0);
+    eprintln!("ResNet20, K-FAC, factored, factors at every step:\n{factored}");
+    assert_eq!((resnet.total(), each.total()), (218, 60));
+    assert_eq!(
+        (factored.total(), burn_in.total(), seldom.total()),
+        (421, 418, 225)
+    );
     // Index, offsets and flip of each example; for K-FAC also what its label is drawn by.
     let up = |bytes: u64| Transfers {
         up: bytes,
         ..Transfers::default()
     };
     assert_eq!(moved, up(2 * 12));
-    assert_eq!(with_kfac.up, 2 * (12 + 4));
+    // What its label is drawn by is one number more. Inverses: one reading, and one upload.
+    assert_eq!(without_inverses, up(2 * (12 + 4)));
+    assert_eq!(with_kfac.waits, 1);
 
     for rule in ["sgd", "adamw", "lamb", "lion", "muon"] {
         let (moved, mapped) = of_many_steps(&device, &json!({rule: {}}));

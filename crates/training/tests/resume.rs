@@ -137,6 +137,9 @@ fn kfac_goes_on_with_every_other_setting() {
         json!({"damping_method": "factored"}),
         json!({"kl_clip": 1e-3}),
         json!({"burn_in": {"batches": 5}}),
+        json!({"delay": 1}),
+        json!({"delay": 6, "fisher": "empirical"}),
+        json!({"delay": 3, "burn_in": {"batches": 2}}),
         json!({"burn_in": {"batches": 3, "examples_per_dimension": 6}, "factor_every": 2}),
     ] {
         let mut kfac =

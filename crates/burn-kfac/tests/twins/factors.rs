@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::Tensor;
-use burn_kfac::{Arithmetic, Tape};
+use burn_kfac::Tape;
 use proptest::prelude::*;
 
 use crate::{Numbers, assert_close, backward, device, linear, mean_outer, values};
@@ -62,14 +62,11 @@ proptest! {
         }
         let a = mean_outer(&rows);
         let g = mean_outer(&values(d.clone()).chunks(out).map(<[f32]>::to_vec).collect::<Vec<_>>());
-        for arithmetic in [Arithmetic::Host, Arithmetic::Device] {
-            let mut tape = Tape::on();
-            let y = tape.linear("fc", &layer, x.clone());
-            let mut gradients = backward(y, d.clone());
-            let factors = tape.captures(&mut gradients).unwrap().pop().unwrap().factors_by(arithmetic).unwrap();
-            assert_close(&factors.a_mean.to_dense(), &a, 1e-5, "A");
-            assert_close(&factors.g_mean.to_dense(), &g, 1e-5, "G");
-        }
+        let mut tape = Tape::on();
+        let mut gradients = backward(tape.linear("fc", &layer, x.clone()), d.clone());
+        let factors = tape.factors(&mut gradients).unwrap().pop().unwrap();
+        assert_close(&factors.a_mean.to_dense(), &a, 1e-5, "A");
+        assert_close(&factors.g_mean.to_dense(), &g, 1e-5, "G");
     }
 }
 
@@ -87,17 +84,14 @@ fn check_convolution(mut layer: Conv2d, batch: usize, size: [usize; 2], seed: u6
     layer.weight = Param::from_tensor(numbers.tensor(shape, &device()));
     let x = numbers.tensor([batch, shape[1], size[0], size[1]], &device());
     let reference = by_loops(&layer, &x, &mut numbers.clone_at());
-    for arithmetic in [Arithmetic::Host, Arithmetic::Device] {
-        let mut tape = Tape::on();
-        let y = tape.conv2d("conv", &layer, x.clone());
-        let weights = numbers.clone_at().tensor(y.dims(), &device());
-        let mut gradients = backward(y, weights);
-        let capture = tape.captures(&mut gradients).unwrap().pop().unwrap();
-        let factors = capture.factors_by(arithmetic).unwrap();
-        assert_eq!(factors.positions, reference.2);
-        assert_close(&factors.a_mean.to_dense(), &reference.0, 1e-5, "A");
-        assert_close(&factors.g_mean.to_dense(), &reference.1, 1e-5, "G");
-    }
+    let mut tape = Tape::on();
+    let y = tape.conv2d("conv", &layer, x.clone());
+    let weights = numbers.clone_at().tensor(y.dims(), &device());
+    let mut gradients = backward(y, weights);
+    let factors = tape.factors(&mut gradients).unwrap().pop().unwrap();
+    assert_eq!(factors.positions, reference.2);
+    assert_close(&factors.a_mean.to_dense(), &reference.0, 1e-5, "A");
+    assert_close(&factors.g_mean.to_dense(), &reference.1, 1e-5, "G");
 }
 
 /// A, G and T, straight from the definition.

@@ -2,6 +2,7 @@
 //! Kronecker product, a closed form instead of a recursion.
 
 mod damping;
+mod delay;
 mod factors;
 mod optimiser;
 mod tape;

@@ -8,8 +8,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use burn_kfac::{
-    Arithmetic, BurnIn, Damping, DampingMethod, Error, FactorDecay, Kfac, KlClip, KroneckerFactors,
-    Pi, Quantity, Settings, Symmetric, Tape,
+    BurnIn, Damping, DampingMethod, Error, FactorDecay, Kfac, KlClip, KroneckerFactors, Quantity,
+    Settings, Symmetric, Tape,
 };
 
 use crate::{Numbers, assert_close, backward, device, linear, mean_outer, settings, values};
@@ -210,14 +210,15 @@ fn clipping_bounds_the_predicted_change() {
         .zip(&v)
         .map(|(&u, &v)| f64::from(u) * f64::from(v))
         .sum();
-    assert!((step.vg - 0.25 * product).abs() < 1e-6 * step.vg && step.nu >= 1.0);
-    let kappa = step.vg / 9.0;
+    let vg = step.vg().unwrap();
+    assert!((vg - 0.25 * product).abs() < 1e-6 * vg && step.nu() >= 1.0);
+    let kappa = vg / 9.0;
     let mut clipped = Bench::new(Settings {
         kl_clip: Some(KlClip::new(kappa).unwrap()),
         ..settings(0.1)
     });
     let (_, shorter, _, step) = clipped.step();
-    assert!((step.unwrap().nu - 1.0 / 3.0).abs() < 1e-9);
+    assert!((step.unwrap().nu() - 1.0 / 3.0).abs() < 1e-9);
     let third: Vec<f64> = u.iter().map(|&u| f64::from(u) / 3.0).collect();
     assert_close(&shorter, &third, 1e-6, "clipped U");
 }
@@ -268,64 +269,6 @@ fn numbers_that_are_none_are_errors_that_name_layer_and_quantity() {
     for method in DampingMethod::ALL {
         let made = factors.preconditioner(Damping::new(1.0).unwrap(), method);
         assert_eq!(made.unwrap_err(), non_finite(Quantity::InputFactor));
-    }
-}
-
-#[test]
-fn arithmetic_on_the_device_gives_what_the_host_gives() {
-    #[derive(Module, Debug)]
-    struct Net {
-        conv: Conv2d,
-        fc: Linear,
-    }
-    let mut numbers = Numbers(3);
-    let conv = Conv2dConfig::new([2, 3], [3, 3])
-        .with_stride([2, 1])
-        .init(&device());
-    let net = Net {
-        conv,
-        fc: linear(3, 2, true, &mut numbers),
-    };
-    for method in [DampingMethod::Eigen, DampingMethod::Factored(Pi::Trace)] {
-        let kappa = Some(KlClip::new(1e-3).unwrap());
-        let settings = Settings {
-            damping_method: method,
-            kl_clip: kappa,
-            ..settings(0.01)
-        };
-        let run = |arithmetic| {
-            let mut numbers = Numbers(11);
-            let mut kfac = Kfac::new(settings).with_arithmetic(arithmetic);
-            let (mut all, mut products) = (Vec::new(), Vec::new());
-            for _ in 0..3 {
-                let x = numbers.tensor([5, 2, 7, 6], &device());
-                let d = numbers.tensor([5, 2], &device());
-                let mut tape = Tape::on();
-                let h = tape
-                    .conv2d("conv", &net.conv, x)
-                    .mean_dim(3)
-                    .mean_dim(2)
-                    .flatten::<2>(1, 3);
-                let mut gradients = backward(tape.linear("fc", &net.fc, h), d);
-                let mut of_parameters = GradientsParams::from_module(&mut gradients, &net);
-                kfac.update(tape, &mut gradients).unwrap();
-                let step = kfac.precondition(0.1, &mut of_parameters).unwrap();
-                products.extend([step.vg as f32, step.nu as f32]);
-                all.extend(values(of_parameters.get::<4>(net.conv.weight.id).unwrap()));
-                all.extend(values(of_parameters.get::<2>(net.fc.weight.id).unwrap()));
-                for bias in [&net.conv.bias, &net.fc.bias] {
-                    all.extend(values(
-                        of_parameters.get::<1>(bias.as_ref().unwrap().id).unwrap(),
-                    ));
-                }
-            }
-            (all, products)
-        };
-        let (host, device) = (run(Arithmetic::Host), run(Arithmetic::Device));
-        for (host, device, what) in [(host.0, device.0, "U"), (host.1, device.1, "vg and nu")] {
-            let host: Vec<f64> = host.into_iter().map(f64::from).collect();
-            assert_close(&device, &host, 1e-4, what);
-        }
     }
 }
 

@@ -98,6 +98,10 @@ pub struct Kfac {
     pub factor_every: Interval,
     /// Steps from one inversion to the next.
     pub inverse_every: Interval,
+    /// Steps from that of the factors to the first in which their inverse acts, fewer than `inverse_every`. On a GPU
+    /// these go on while the host inverts. The very first inverse acts at once. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub delay: u32,
     /// How lambda enters the inverse.
     pub damping_method: DampingMethod,
     /// Which labels the Fisher matrix is computed with.
@@ -111,6 +115,14 @@ pub struct Kfac {
     pub burn_in: BurnIn,
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde asks of a condition"
+)]
+fn is_zero(delay: &u32) -> bool {
+    *delay == 0
+}
+
 impl Default for Kfac {
     fn default() -> Self {
         Self {
@@ -120,6 +132,7 @@ impl Default for Kfac {
             factor_decay: Decay::preset(0.95),
             factor_every: Interval::preset(1),
             inverse_every: Interval::preset(10),
+            delay: 0,
             damping_method: DampingMethod::Eigen,
             fisher: Fisher::Sampled,
             kl_clip: None,

@@ -174,6 +174,9 @@ mistakes! {
         WideFactor "wide-factor"
             "A layer is so wide that inverting its Kronecker factor takes most of the time of a run."
             "Use narrower layers, or a larger `inverse_every`.";
+        LongDelay "long-delay"
+            "The inverse of K-FAC's factors would act after the next one is due."
+            "Set a `delay` of fewer steps than `inverse_every`.";
         BatchNormOfOne "batch-norm-of-one"
             "BatchNorm normalises over a single example, which loses most of what distinguishes it from others."
             "Use larger batches, another `ghost_batch`, or `last_batch: drop`.";

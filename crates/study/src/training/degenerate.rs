@@ -24,6 +24,31 @@ pub(super) fn check_damping(name: &str, train: &Node, grid: &Grid, mistakes: &mu
     }
 }
 
+/// Complains of an inverse that would act only after the next one is due.
+pub(super) fn late(name: &str, train: &Train, node: &Node, grid: &Grid) -> Option<Draft> {
+    let Some(Optimizer::Kfac(kfac)) = &train.optimizer else {
+        return None;
+    };
+    let (delay, every) = (kfac.delay, kfac.inverse_every.get());
+    if delay < every {
+        return None;
+    }
+    let path = ["optimizer", "kfac", "delay"];
+    let swept = grid.ranges.iter().find(|range| range.path == path);
+    let span = match swept {
+        Some(range) => range.key_span,
+        None => path.iter().try_fold(node, |node, key| node.get(key))?.span,
+    };
+    Some(
+        Draft::error(
+            Mistake::LongDelay,
+            format!("a delay of {delay} in `{name}`, where inverses are due every {every} steps"),
+        )
+        .at(span, format!("must be less than {every}"))
+        .help("`delay` is less than `inverse_every`, which is 10 if it is not given"),
+    )
+}
+
 /// The numbers of the setting at `path` of `train`, each with its place.
 fn values(train: &Node, grid: &Grid, path: &[&str]) -> Vec<(f64, Span)> {
     if let Some(range) = grid.ranges.iter().find(|range| range.path == path) {
