@@ -176,7 +176,7 @@ fn an_update_launches_waits_and_sends_no_more_than_it_needs_and_trials_count_it(
     assert_eq!((resnet.total(), each.total()), (218, 60));
     assert_eq!(
         (factored.total(), burn_in.total(), seldom.total()),
-        (421, 418, 225)
+        (411, 408, 221)
     );
     // Index, offsets and flip of each example; for K-FAC also what its label is drawn by.
     let up = |bytes: u64| Transfers {
