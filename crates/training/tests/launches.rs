@@ -19,7 +19,7 @@ fn noise([channels, height, width]: [usize; 3]) -> Data {
     let normalisation = Arc::new(Normalisation::new(&moments, &moments, 255.0));
     let part = |examples: usize| Part {
         pixels: (0..examples * channels * height * width)
-            .map(|at| (at * 2_654_435_761 >> 7) as u8)
+            .map(|at| ((at * 2_654_435_761) >> 7) as u8)
             .collect(),
         labels: (0..examples).map(|at| (at % 10) as u8).collect(),
         normalisation: Arc::clone(&normalisation),
