@@ -21,7 +21,7 @@ enum Numbers {
     },
     /// On a device.
     Unread {
-        products: Products,
+        products: Box<Products>,
         layers: Vec<String>,
         learning_rate: f64,
         kappa: Option<KlClip>,
@@ -60,7 +60,7 @@ impl Step {
         Self {
             preconditioned: true,
             numbers: Numbers::Unread {
-                products,
+                products: Box::new(products),
                 layers,
                 learning_rate,
                 kappa,

@@ -58,14 +58,19 @@ impl Layout {
         method: DampingMethod,
         alignment: usize,
     ) -> Self {
+        let has_eigenvalues = method == DampingMethod::Eigen;
         let [mut averages, mut v, mut u, mut inverses, mut tiles] = [0; 5];
         let place = |of: &Parameters| {
             let (rows, cols) = (of.rows, of.cols);
             let inputs = cols - usize::from(of.bias.is_some());
-            let (side, values): (fn(usize) -> usize, fn(usize) -> usize) = match method {
-                DampingMethod::Eigen => (|dim| dim * dim, |dim| dim),
-                DampingMethod::Factored(_) => (triangle, |_| 0),
+            let side = |dim: usize| {
+                if has_eigenvalues {
+                    dim * dim
+                } else {
+                    triangle(dim)
+                }
             };
+            let values = |dim: usize| if has_eigenvalues { dim } else { 0 };
             tiles += rows.div_ceil(TILE) * cols.div_ceil(TILE);
             Place {
                 rows,

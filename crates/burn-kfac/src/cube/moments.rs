@@ -55,9 +55,7 @@ fn entry(
     let x = x + tap % geometry.kernel_columns * geometry.dilation_columns;
     let mut value = 0.0f32;
     if comptime!(ones) {
-        if channel == images.shape(1) {
-            value = 1.0f32;
-        }
+        value = select(channel == images.shape(1), 1.0f32, 0.0f32);
     }
     if channel < images.shape(1)
         && y >= geometry.top

@@ -130,7 +130,7 @@ pub(super) fn multiply(
         let columns = table[of + 2] as usize;
         let weights = table[of + 3] as usize;
         let v_at = table[of + 4] as usize;
-        let tiles = (columns + (TILE - 1)) / TILE;
+        let tiles = (columns - 1) / TILE + 1;
         let first_row = (cube - begin) / tiles * TILE;
         let first_column = (cube - begin) % tiles * TILE;
         let inner = if comptime!(stage.from_left) {

@@ -30,7 +30,7 @@ pub(crate) struct Pending {
 enum Of {
     Host(Vec<KroneckerFactors>),
     Device {
-        averages: Snapshot,
+        averages: Box<Snapshot>,
         corrections: Vec<Correction>,
         inverting: JoinHandle<Result<Vec<Inverted>, Error>>,
     },
@@ -238,7 +238,7 @@ impl Kfac {
             let of = Of::Host(factors.collect());
             return Pending { acts_at, of };
         };
-        let averages = device.snapshot();
+        let averages = Box::new(device.snapshot());
         let (reading, corrections) = (averages.read(), self.corrections());
         let threads = rayon::current_num_threads();
         let inverting = thread::spawn({

@@ -20,8 +20,25 @@ const SMALL: u64 = 1024;
 pub(super) struct Heartbeat {
     last: Mutex<Last>,
     total: u64,
-    /// Steps from one inversion to the next, and the side of the largest factor, where that takes its time.
-    inversions: Option<(u64, u64)>,
+    /// Where these take their time.
+    inversions: Option<Inversions>,
+}
+
+/// Inversions of Kronecker factors.
+struct Inversions {
+    /// Steps from one to the next.
+    every: u64,
+    /// Steps by which each but the first comes later.
+    delay: u64,
+    /// Of the largest factor.
+    side: u64,
+}
+
+impl Inversions {
+    /// Whether there is one in the update after `done`.
+    fn follow(&self, done: u64) -> bool {
+        done == 0 || done > self.delay && done % self.every == self.delay
+    }
 }
 
 struct Last {
@@ -37,9 +54,11 @@ impl Heartbeat {
         let image = [data.channels, data.height, data.width].map(|size| size as u64);
         let side = settings.model.largest_factor(image, data.classes as u64);
         let inversions = match &settings.optimizer {
-            Optimizer::Kfac(kfac) if side > SMALL => {
-                Some((u64::from(kfac.inverse_every.get()), side))
-            }
+            Optimizer::Kfac(kfac) if side > SMALL => Some(Inversions {
+                every: u64::from(kfac.inverse_every.get()),
+                delay: u64::from(kfac.delay),
+                side,
+            }),
             _ => None,
         };
         Self {
@@ -98,9 +117,10 @@ impl Heartbeat {
             Some(loss) => format!("loss {loss:.3} {seconds} s ago"),
             None => format!("no step for {seconds} s"),
         };
-        if let Some((every, side)) = self.inversions
-            && last.done.is_multiple_of(every)
+        if let Some(inversions) = &self.inversions
+            && inversions.follow(last.done)
         {
+            let side = inversions.side;
             let _ = write!(text, ", K-FAC inverts factors of up to {side} x {side}");
         }
         Some(Progress {
@@ -116,6 +136,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn inversions_come_later_by_the_delay_but_for_the_first() {
+        let of = |delay| Inversions {
+            every: 4,
+            delay,
+            side: 4097,
+        };
+        let at = |delay| {
+            let of = of(delay);
+            (0..12)
+                .filter(|&done| of.follow(done))
+                .collect::<Vec<u64>>()
+        };
+        assert_eq!((at(0), at(3)), (vec![0, 4, 8], vec![0, 7, 11]));
+    }
+
+    #[test]
     fn a_step_that_takes_long_is_spoken_of_with_what_takes_long_in_it() {
         let start = Instant::now();
         let heart = |done, loss| Heartbeat {
@@ -125,7 +161,11 @@ mod tests {
                 at: start,
             }),
             total: 40,
-            inversions: Some((10, 4097)),
+            inversions: Some(Inversions {
+                every: 10,
+                delay: 0,
+                side: 4097,
+            }),
         };
         let after = |heart: Heartbeat, seconds| {
             let life = heart.sign_of_life(start + Duration::from_secs(seconds));
