@@ -103,8 +103,16 @@ fn three_copies_execute_each_stage_once_and_a_fourth_finds_all_of_it() {
     let kinds =
         ["attempt", "ac", "fail"].map(|kind| files(&lab.path("remote/v1").join(kind)).len());
     assert_eq!(kinds, [19, 19, 0], "one claim and one record for each");
+    let beats: Vec<String> = files(&lab.path("remote/v1/run"))
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let is_pack = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        beats.iter().any(|beat| beat.contains(name))
+    };
     assert!(
-        files(&lab.path("remote/v1/cas")).is_empty(),
+        files(&lab.path("remote/v1/cas")).iter().all(is_pack),
         "small outputs are in the records"
     );
 }

@@ -1,13 +1,24 @@
 //! What the protocol between copies asks for, carried out.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::by_hand::in_parallel;
 use super::{About, Remote, lock};
-use crate::{Digest, Error, Store, sealed};
+use crate::{Digest, Error, Pack, Store, sealed};
+
+/// What of a beat's object the protocol and the engine read.
+#[derive(Deserialize)]
+pub(super) struct Heard {
+    #[serde(flatten)]
+    pub(super) beat: Beat<Digest>,
+    #[serde(default)]
+    pub(super) packs: Vec<Pack>,
+}
 
 /// A reply, and whether the cache had promised another result than the one that holds.
 pub(crate) struct Answered {
@@ -80,17 +91,19 @@ impl Remote {
                 created(is_new)
             }
             Request::Beat(beat) => {
-                self.beat(copy, &beat, &About::default())?;
+                self.beat(copy, &beat, &About::default(), Vec::new())?;
                 Reply::Created
             }
-            Request::Beats(others) => Reply::Beats(self.beats(copy, &others)?),
+            Request::Beats(others) => Reply::Beats(self.beats(cache, copy, &others)?),
         };
         Ok(Answered { reply, mismatch })
     }
 
-    /// The beats of a copy's run, and of these others. A damaged one is none.
+    /// The beats of a copy's run, and of these others. A damaged one is none. What they name that is packed is taken note
+    /// of before anybody asks for it.
     fn beats(
         &self,
+        cache: &Store,
         copy: &CopyId,
         others: &[CopyId],
     ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
@@ -99,15 +112,26 @@ impl Remote {
         let names = names.iter().filter_map(|name| name.rsplit('/').next());
         let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
         let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));
-        let mut beats = Vec::new();
-        for copy in of_run.chain(others.iter().cloned()) {
-            if let Some(beat) = self.hear::<Beat<Digest>>(&beat_name(&copy), "beat")? {
-                if beat.ended {
-                    let name = copy.as_str().rsplit('/').next().unwrap_or_default();
-                    lock(&self.ended).insert(name.to_owned());
-                }
-                beats.push((copy, beat));
+        let copies: Vec<CopyId> = of_run.chain(others.iter().cloned()).collect();
+        let heard = Mutex::new(Vec::new());
+        in_parallel(&copies, |copy| {
+            if let Some(Heard { beat, packs }) = self.hear(&beat_name(copy), "beat")? {
+                lock(&heard).push((copy.clone(), beat, packs));
             }
+            Ok(())
+        })?;
+        let mut beats = Vec::new();
+        for (copy, beat, packs) in heard.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if !beat.settled.iter().all(|&key| self.packed(key).is_some()) {
+                for pack in packs {
+                    self.take_pack(cache, &pack)?;
+                }
+            }
+            if beat.ended {
+                let name = copy.as_str().rsplit('/').next().unwrap_or_default();
+                lock(&self.ended).insert(name.to_owned());
+            }
+            beats.push((copy, beat));
         }
         Ok(beats)
     }

@@ -55,6 +55,10 @@ impl Scheduler<'_> {
             }
             self.pool.start()?;
         }
+        let has_nothing = self.ready.is_empty() && self.pool.busy() < self.options.jobs;
+        if has_nothing && !self.stopping && self.may_claim() {
+            self.look_at_all_known();
+        }
         Ok(())
     }
 
@@ -287,7 +291,7 @@ impl Scheduler<'_> {
         for stage in std::iter::once(id).chain(followers) {
             if matches!(
                 self.node(stage).state,
-                State::Running | State::Ready | State::Elsewhere
+                State::Running | State::Ready | State::Elsewhere | State::Known
             ) {
                 self.fail(stage, error.to_owned(), Some(key));
             }

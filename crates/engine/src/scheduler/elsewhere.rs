@@ -4,6 +4,7 @@
 //! says whether the stage is this copy's. What it executes is settled once the remote holds its record.
 
 mod heed;
+mod known;
 mod leave;
 
 use std::collections::{HashMap, HashSet};
@@ -20,11 +21,10 @@ use crate::pool::WorkerId;
 use crate::protocol::Request;
 use crate::remote::plans::BY_HAND;
 use crate::remote::{self, About, AboutStage, io};
-use crate::resolve;
 use crate::worker::host;
 use crate::{
     Blob, CheckpointName, Digest, Error, Options, PlanId, Progress, Record, Remote, StageId, Store,
-    clock, history,
+    clock, history, resolve, run,
 };
 
 /// This copy among the others.
@@ -38,6 +38,11 @@ pub(super) struct Elsewhere {
     /// The stages that the protocol is asked about, by their keys.
     stages: HashMap<Digest, StageId>,
     leases: HashMap<Digest, Lease>,
+    /// Stages of which others have published results that this copy has not looked at.
+    known: HashSet<Digest>,
+    /// Of which stages it was told that others have done them, and how many they are at.
+    told_done: HashSet<StageId>,
+    told_running: usize,
     /// Results on their way to the remote.
     publishing: HashSet<Digest>,
     /// Stages with a checkpoint on its way there, each with the one that follows; and those to be released after that.
@@ -93,7 +98,10 @@ impl Elsewhere {
             ..Terms::default()
         };
         let mut member = Member::new(copy.clone(), run, terms, Duration::ZERO);
-        member.learn(remote.known());
+        if run::lists(store, options) {
+            member.learn(remote.known()?.iter().copied());
+        }
+        member.learn(remote.known_so_far());
         let mut hasher = DefaultHasher::new();
         copy.hash(&mut hasher);
         let io = io::Io::start(Arc::clone(remote), store, copy.clone(), move |done| {
@@ -107,6 +115,9 @@ impl Elsewhere {
             spread: hasher.finish(),
             stages: HashMap::new(),
             leases: HashMap::new(),
+            known: HashSet::new(),
+            told_done: HashSet::new(),
+            told_running: 0,
             publishing: HashSet::new(),
             uploads: HashMap::new(),
             releasing: HashSet::new(),
@@ -297,13 +308,13 @@ impl Scheduler<'_> {
                 others.member.wait_for(key);
                 State::Elsewhere
             }
-            StageStatus::Done => {
-                others.member.look(others.now(), key);
-                State::Fetching
-            }
+            StageStatus::Done => State::Known,
         };
         others.stages.insert(key, id);
         self.node(id).state = state;
+        if state == State::Known {
+            self.know(id, key);
+        }
         false
     }
 

@@ -17,6 +17,8 @@ pub(super) enum State {
     Fetching,
     /// Another copy of the program has it, on another machine.
     Elsewhere,
+    /// Another copy has published its result, which nothing here needs yet.
+    Known,
     /// It is of a kind that this copy leaves to others.
     Left,
     /// Cached or done, as [`Node::ran`] says.
@@ -121,7 +123,9 @@ impl Node {
             },
             (State::Skipped(because), _) => Outcome::Skipped { because },
             (State::Left, _) => Outcome::Elsewhere,
-            (State::Waiting | State::Ready | State::Elsewhere, _) if leaves => Outcome::Elsewhere,
+            (State::Waiting | State::Ready | State::Elsewhere | State::Known, _) if leaves => {
+                Outcome::Elsewhere
+            }
             _ => Outcome::NotRun,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{Out, Verdict};
+use fleet::{Out, Reply, Verdict};
 
 use crate::protocol::Request;
 use crate::remote::io;
@@ -32,7 +32,10 @@ impl Scheduler<'_> {
                 Out::Request(ticket, fleet::Request::Beat(beat)) => {
                     let about = Box::new(self.about());
                     let others = self.elsewhere.as_ref();
-                    others.inspect(|others| others.io.send(io::Task::Beat(ticket, beat, about)));
+                    others.inspect(|others| {
+                        let is_read = others.plan.is_some() || others.member.has_company();
+                        others.io.send(io::Task::Beat(ticket, beat, about, is_read));
+                    });
                 }
                 Out::Request(ticket, request) => {
                     let others = self.elsewhere.as_ref();
@@ -201,10 +204,15 @@ impl Scheduler<'_> {
             } => {
                 others.error = error.or(others.error.take());
                 let differs = mismatch.and_then(|key| others.stages.get(&key).copied());
+                let is_of_others = matches!(reply, Reply::Beats(_));
                 others.member.reply(now, ticket, reply);
                 if let Some(id) = differs {
                     self.node(id).executed = false;
                     self.emit(Event::Differs { stage: id });
+                }
+                if is_of_others {
+                    self.look_at_packed();
+                    self.tell_of_others();
                 }
             }
             io::Done::Fetched { blobs, error } => {

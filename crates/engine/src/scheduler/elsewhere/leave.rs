@@ -47,7 +47,8 @@ impl Scheduler<'_> {
             self.options.sharing.linger
         };
         let is_over = clock.saturating_sub(since) >= patience;
-        let moves = there_are(State::Publishing) || there_are(State::Fetching);
+        let comes = there_are(State::Fetching) || (!self.stopping && there_are(State::Known));
+        let moves = there_are(State::Publishing) || comes;
         // While the remote answers, what is on its way arrives.
         let is_stuck = !others.member.is_reachable() || !others.again.is_empty();
         if moves && !self.stopping && !is_stuck {
