@@ -1,5 +1,6 @@
 //! A store, by the crate `object_store`.
 
+use std::cmp::Reverse;
 use std::io::{self, Cursor, Read};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -197,6 +198,12 @@ impl Objects for Store {
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let listed = self.below(&self.at(prefix), prefix)?;
         Ok(listed.into_iter().map(|it| it.name).collect())
+    }
+
+    fn list_newest(&self, prefix: &str, most: usize) -> Result<Vec<String>, Error> {
+        let mut listed = self.below(&self.at(prefix), prefix)?;
+        listed.sort_by_key(|it| Reverse(it.modified));
+        Ok(listed.into_iter().take(most).map(|it| it.name).collect())
     }
 
     fn all(&self) -> Result<Vec<Listed>, Error> {

@@ -155,8 +155,7 @@ pub fn run(
         options,
         history: &history,
     };
-    let scheduler = Scheduler::new(&known, resolver, events, &mut journal, &plan)?;
-    let summary = scheduler.run(&plan)?;
+    let summary = Scheduler::new(&known, resolver, events, &mut journal, plan)?.run()?;
     remember(&known, &summary)?;
     let end = End {
         at: journal::now(),

@@ -230,6 +230,8 @@ fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     store.create("castle", &mut &b"is not below cas/"[..])?;
     let mut names = store.list("cas")?;
     assert_eq!(names.len(), 6);
+    assert_eq!(store.list_newest("cas", 6)?.len(), 6);
+    assert_eq!(store.list_newest("cas", 1)?, ["cas/of 1%"], "written last");
     let mut all = store.all()?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();

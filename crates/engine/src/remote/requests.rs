@@ -11,6 +11,10 @@ use super::by_hand::in_parallel;
 use super::{About, Remote, lock};
 use crate::{Digest, Error, Pack, Store, sealed};
 
+/// So many beats of a run are read at most, those that were written last: copies that are at work write theirs every
+/// minute, and one store carries no more of them. The older ones are of copies that were started by hand long ago.
+const LATEST: usize = 200;
+
 /// What of a beat's object the protocol and the engine read.
 #[derive(Deserialize)]
 pub(super) struct Heard {
@@ -108,7 +112,9 @@ impl Remote {
         others: &[CopyId],
     ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
         let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
-        let names = self.objects().list(&format!("run/{run}/beat"))?;
+        let names = self
+            .objects()
+            .list_newest(&format!("run/{run}/beat"), LATEST)?;
         let names = names.iter().filter_map(|name| name.rsplit('/').next());
         let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
         let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));

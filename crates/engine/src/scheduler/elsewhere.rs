@@ -180,10 +180,10 @@ impl Scheduler<'_> {
     }
 
     /// A stage has a result here that serves.
-    pub(super) fn take(&mut self, id: StageId, text: String, key: Digest, record: Arc<Record>) {
+    pub(super) fn take(&mut self, id: StageId, key: Digest, record: Arc<Record>) {
         if !self.must_publish(key) {
             self.settle(id, record, false);
-        } else if self.lead(id, text, key) {
+        } else if self.lead(id, key) {
             self.offer(id, key, record, false);
         }
     }
@@ -300,7 +300,7 @@ impl Scheduler<'_> {
             }
             return !is_left;
         };
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let state = match others.member.status(key) {
             StageStatus::Free | StageStatus::Busy if is_left => State::Left,
             StageStatus::Free => return true,
@@ -327,7 +327,7 @@ impl Scheduler<'_> {
 
     /// A worker has claimed a stage on this machine and asks whether it may begin.
     pub(super) fn ask(&mut self, worker: WorkerId, id: StageId) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let retries = self.graph.stage(id).execution.retries;
         if self.stopping || self.node(id).state != State::Running {
             self.pool.tell(worker, &Request::Leave);
@@ -348,7 +348,7 @@ impl Scheduler<'_> {
 
     /// This copy has a stage no longer, without a result and without a failure.
     pub(super) fn give_up(&mut self, id: StageId) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         if let Some(others) = &mut self.elsewhere {
             others.release(key);
         }
@@ -399,7 +399,7 @@ impl Scheduler<'_> {
 
     /// A stage has kept a checkpoint: another copy shall be able to go on from it.
     pub(super) fn checkpoint_kept(&mut self, id: StageId, name: CheckpointName) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let Some(others) = &mut self.elsewhere else {
             return;
         };

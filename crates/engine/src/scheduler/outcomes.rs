@@ -104,7 +104,7 @@ impl Scheduler<'_> {
 
     /// Those that followed a stage look for themselves.
     pub(super) fn dismiss_followers(&mut self, id: StageId) {
-        let Some((_, key)) = self.nodes[id.index()].manifest else {
+        let Some(key) = self.nodes[id.index()].key else {
             return;
         };
         for follower in self.followers.remove(&key).unwrap_or_default() {
@@ -168,6 +168,6 @@ impl Scheduler<'_> {
         matches!(
             node.state,
             State::Ready | State::Elsewhere | State::Known | State::Left
-        ) && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
+        ) && node.key.as_ref().is_some_and(leads)
     }
 }

@@ -55,7 +55,7 @@ impl Scheduler<'_> {
             let reads = self.graph.upstream(reader).iter();
             let nodes = reads.map(|read| &self.nodes[read.index()]);
             let of_others = nodes.filter(|node| node.state == State::Known);
-            let keys: Vec<Digest> = of_others.map(|node| node.resolved().1).collect();
+            let keys: Vec<Digest> = of_others.map(|node| node.resolved()).collect();
             if keys.len() == unsettled {
                 self.look_at(&keys);
             }
@@ -86,9 +86,9 @@ impl Scheduler<'_> {
         let mut done = Vec::new();
         for (id, node) in self.graph.ids().zip(&self.nodes) {
             let is_open = matches!(node.state, State::Ready | State::Elsewhere | State::Known);
-            if let Some((_, key)) = &node.manifest
+            if let Some(key) = node.key
                 && is_open
-                && others.member.status(*key) == fleet::StageStatus::Done
+                && others.member.status(key) == fleet::StageStatus::Done
                 && others.told_done.insert(id)
             {
                 done.push(id);

@@ -69,7 +69,7 @@ impl Scheduler<'_> {
             ids().any(|((_, stage), node)| node.state == State::Waiting && worth(&stage.kind));
         // An owner that is not heard of may be gone, and its stage be had.
         let heard_of = ids().filter(|(_, node)| node.state == State::Elsewhere);
-        let mut keys = heard_of.map(|(_, node)| node.resolved().1);
+        let mut keys = heard_of.map(|(_, node)| node.resolved());
         !lingers && keys.all(|key| others.member.has_heard_of(key, since))
     }
 
