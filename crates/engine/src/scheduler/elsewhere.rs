@@ -48,8 +48,8 @@ pub(super) struct Elsewhere {
     /// Stages with a checkpoint on its way there, each with the one that follows; and those to be released after that.
     uploads: HashMap<Digest, Option<(u32, CheckpointName)>>,
     releasing: HashSet<Digest>,
-    /// Stages that wait for blobs.
-    fetching: Vec<(StageId, Vec<Digest>)>,
+    /// Blobs on their way, with the stages that wait for them.
+    fetching: HashMap<Vec<Digest>, Vec<StageId>>,
     /// Those whose blobs did not come, and when they are asked for again.
     again: Vec<(Duration, StageId)>,
     /// Since when it has nothing to do.
@@ -121,7 +121,7 @@ impl Elsewhere {
             publishing: HashSet::new(),
             uploads: HashMap::new(),
             releasing: HashSet::new(),
-            fetching: Vec::new(),
+            fetching: HashMap::new(),
             again: Vec::new(),
             idle: None,
             error: None,
@@ -221,8 +221,11 @@ impl Scheduler<'_> {
             return false;
         }
         if let Some(others) = &mut self.elsewhere {
-            others.io.send(io::Task::Fetch(blobs.clone()));
-            others.fetching.push((id, blobs));
+            // Many stages read the same, and it is asked for once.
+            if !others.fetching.contains_key(&blobs) {
+                others.io.send(io::Task::Fetch(blobs.clone()));
+            }
+            others.fetching.entry(blobs).or_default().push(id);
             self.node(id).state = State::Fetching;
             return true;
         }

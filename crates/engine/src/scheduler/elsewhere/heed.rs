@@ -216,17 +216,16 @@ impl Scheduler<'_> {
                 }
             }
             io::Done::Fetched { blobs, error } => {
-                let waits = |(_, for_these): &mut (StageId, Vec<Digest>)| *for_these == blobs;
-                let those: Vec<_> = others.fetching.extract_if(.., waits).collect();
+                let those = others.fetching.remove(&blobs).unwrap_or_default();
                 match error {
                     None => {
-                        for (id, _) in those {
+                        for id in those {
                             self.come(id);
                         }
                     }
                     Some(error) => {
                         let first = others.again.is_empty() && others.member.is_reachable();
-                        let again = those.into_iter().map(|(id, _)| (now + FETCH_AGAIN, id));
+                        let again = those.into_iter().map(|id| (now + FETCH_AGAIN, id));
                         others.again.extend(again);
                         if first && !std::mem::replace(&mut others.told, true) {
                             self.emit(Event::RemoteLost { error });
