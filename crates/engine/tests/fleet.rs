@@ -141,6 +141,22 @@ fn a_copy_started_by_hand_reads_no_more_than_the_newest_of_many_old_beats() {
 }
 
 #[test]
+fn what_many_stages_read_is_fetched_once() {
+    let lab = Lab::fleet();
+    let mut study = vec![Toy::sum("data", 1, &[]).with("bytes", 100_000)];
+    counts(copy(&lab, "a", &study));
+    let runs = (0..200).map(|number| Toy::sum(&format!("run/{number}"), number, &["data"]));
+    study.extend(runs);
+    let store = lab.store_of("b");
+    let (graph, kinds) = (toy::graph(&study), toy::kinds("1"));
+    let summary = engine::run(&graph, &store, &kinds, &lab.options(), &mut |_| {}).unwrap();
+    assert_eq!((summary.ran(), summary.cached()), (200, 1));
+    // Three for each stage that ran, and beats.
+    let asked = store.remote().unwrap().asked();
+    assert!(asked < 750, "{asked} requests");
+}
+
+#[test]
 fn what_one_copy_has_when_it_is_killed_another_takes_over() {
     let (lab, study) = (Lab::fleet(), study(40));
     let mut killed = copy_with(&lab, "a", &study, "2");

@@ -230,8 +230,17 @@ fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     store.create("castle", &mut &b"is not below cas/"[..])?;
     let mut names = store.list("cas")?;
     assert_eq!(names.len(), 6);
+    let newest = || {
+        store
+            .list_newest("cas", 1)
+            .map(|mut newest| newest.remove(0))
+    };
+    let before = newest()?;
+    assert_eq!(before.0, "cas/of 1%", "written last");
+    store.overwrite("cas/of 1%", &mut &b"c"[..])?;
+    let after = newest()?;
+    assert!(before.1.is_some() && after.1.is_some() && before.1 != after.1);
     assert_eq!(store.list_newest("cas", 6)?.len(), 6);
-    assert_eq!(store.list_newest("cas", 1)?, ["cas/of 1%"], "written last");
     let mut all = store.all()?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();

@@ -17,13 +17,15 @@ mod requests;
 mod results;
 mod synced;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, SystemTime};
+
+use fleet::{Beat, CopyId};
 
 use crate::frozen::pack::Packed;
 use crate::store::is_full;
@@ -67,6 +69,8 @@ pub struct Remote {
     singles: AtomicUsize,
     /// Copies that have said their last: their beats are not read again.
     ended: Mutex<HashSet<String>>,
+    /// The beats that were read, each with how the store told it from others: one that is the same is not read again.
+    heard: Mutex<HashMap<CopyId, (Option<String>, Beat<Digest>)>>,
     /// Stages whose record names what lay there before, while it is not sure that no gc deletes that.
     unsure: Mutex<HashSet<Digest>>,
     /// Marks of gcs that were killed, and how long one stands still before it counts as such.
@@ -132,6 +136,7 @@ impl Remote {
             unpacking: Mutex::default(),
             singles: AtomicUsize::new(0),
             ended: Mutex::default(),
+            heard: Mutex::default(),
             unsure: Mutex::default(),
             killed: Mutex::default(),
             patience: gc::KILLED,

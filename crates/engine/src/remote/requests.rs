@@ -112,16 +112,27 @@ impl Remote {
         others: &[CopyId],
     ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
         let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
-        let names = self
+        let listed = self
             .objects()
             .list_newest(&format!("run/{run}/beat"), LATEST)?;
-        let names = names.iter().filter_map(|name| name.rsplit('/').next());
-        let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
-        let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));
-        let copies: Vec<CopyId> = of_run.chain(others.iter().cloned()).collect();
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let of_run = listed.iter().map(|(path, version)| (name(path), version));
+        let of_run = of_run.filter(|(name, _)| name != own && !lock(&self.ended).contains(name));
+        let of_run =
+            of_run.map(|(name, version)| (CopyId::from(format!("{run}/{name}")), version.clone()));
+        let others = others.iter().map(|copy| (copy.clone(), None));
+        let copies: Vec<(CopyId, Option<String>)> = of_run.chain(others).collect();
         let heard = Mutex::new(Vec::new());
-        in_parallel(&copies, |copy| {
-            if let Some(Heard { beat, packs }) = self.hear(&beat_name(copy), "beat")? {
+        in_parallel(&copies, |(copy, version)| {
+            if version.is_some()
+                && let Some((read, beat)) = lock(&self.heard).get(copy)
+                && read == version
+            {
+                lock(&heard).push((copy.clone(), beat.clone(), Vec::new()));
+            } else if let Some(Heard { beat, packs }) = self.hear(&beat_name(copy), "beat")? {
+                // What was listed may be older than what was read: then it is read once more.
+                let noted = (version.clone(), beat.clone());
+                lock(&self.heard).insert(copy.clone(), noted);
                 lock(&heard).push((copy.clone(), beat, packs));
             }
             Ok(())
