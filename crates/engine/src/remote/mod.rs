@@ -44,6 +44,9 @@ use synced::Synced;
 /// How many create the same object at once, at the start, to see whether one of them wins.
 const RACERS: usize = 8;
 
+/// A beat that was read, and how the store told it from other contents of the object.
+type Noted = (Option<String>, Beat<Digest>);
+
 /// A remote.
 #[derive(Debug)]
 pub struct Remote {
@@ -69,8 +72,8 @@ pub struct Remote {
     singles: AtomicUsize,
     /// Copies that have said their last: their beats are not read again.
     ended: Mutex<HashSet<String>>,
-    /// The beats that were read, each with how the store told it from others: one that is the same is not read again.
-    heard: Mutex<HashMap<CopyId, (Option<String>, Beat<Digest>)>>,
+    /// The beats that were read: one that is the same is not read again.
+    heard: Mutex<HashMap<CopyId, Noted>>,
     /// Stages whose record names what lay there before, while it is not sure that no gc deletes that.
     unsure: Mutex<HashSet<Digest>>,
     /// Marks of gcs that were killed, and how long one stands still before it counts as such.

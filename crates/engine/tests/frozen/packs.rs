@@ -59,6 +59,7 @@ fn who_comes_later_takes_what_others_have_published_so_far_in_packs() {
             Event::Others { done, .. } => Some(done.len()),
             _ => None,
         });
-        assert_eq!(of_others.sum::<usize>(), 200);
+        // But for those that it had been about to claim.
+        assert!((196..=200).contains(&of_others.sum::<usize>()));
     });
 }

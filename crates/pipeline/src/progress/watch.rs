@@ -104,7 +104,9 @@ impl<'a> Watch<'a> {
                 self.settle(*stage, now);
             }
             Event::Others { done, running } => {
-                done.iter().for_each(|stage| self.settle(*stage, now));
+                for stage in done {
+                    self.settle(*stage, now);
+                }
                 self.others = *running;
             }
             Event::Retrying { stage, .. } => self.leave(*stage, now),

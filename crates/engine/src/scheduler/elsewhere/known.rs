@@ -5,7 +5,7 @@
 //! nothing else to do.
 
 use crate::scheduler::Scheduler;
-use crate::scheduler::node::State;
+use crate::scheduler::node::{Node, State};
 use crate::{Digest, Event, StageId};
 
 impl Scheduler<'_> {
@@ -55,7 +55,7 @@ impl Scheduler<'_> {
             let reads = self.graph.upstream(reader).iter();
             let nodes = reads.map(|read| &self.nodes[read.index()]);
             let of_others = nodes.filter(|node| node.state == State::Known);
-            let keys: Vec<Digest> = of_others.map(|node| node.resolved()).collect();
+            let keys: Vec<Digest> = of_others.map(Node::resolved).collect();
             if keys.len() == unsettled {
                 self.look_at(&keys);
             }

@@ -1,6 +1,7 @@
 //! Which copies of a plan live: those whose sign of life changes while one looks. No clock of another machine is asked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use engine::CopySeen;
@@ -57,7 +58,8 @@ fn in_words(silent: &BTreeMap<&str, &CopySeen>, all: usize, most: &str) -> Strin
     for copy in silent.values() {
         let job = copy.job.as_ref();
         let job = job.map_or_else(String::new, |job| format!(", job {job}"));
-        text += &format!("  {}{job}, since {}\n", copy.host, copy.started);
+        writeln!(text, "  {}{job}, since {}", copy.host, copy.started)
+            .expect("a String takes everything");
     }
     text + "(what such a copy has, others take over after five minutes of silence)\n"
 }
