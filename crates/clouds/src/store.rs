@@ -1,5 +1,6 @@
 //! A store, by the crate `object_store`.
 
+use std::cmp::Reverse;
 use std::io::{self, Cursor, Read};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
-    RetryConfig,
+    BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutPayload, RetryConfig,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -199,6 +200,17 @@ impl Objects for Store {
         Ok(listed.into_iter().map(|it| it.name).collect())
     }
 
+    fn list_newest(
+        &self,
+        prefix: &str,
+        most: usize,
+    ) -> Result<Vec<(String, Option<String>)>, Error> {
+        let mut listed = self.metas(&self.at(prefix), prefix)?;
+        listed.sort_by_key(|(_, meta)| Reverse(meta.last_modified));
+        let newest = listed.into_iter().take(most);
+        Ok(newest.map(|(name, meta)| (name, meta.e_tag)).collect())
+    }
+
     fn all(&self) -> Result<Vec<Listed>, Error> {
         self.below(&path(&self.prefix), "")
     }
@@ -212,22 +224,28 @@ impl Objects for Store {
 }
 
 impl Store {
-    fn below(&self, from: &Path, shown: &str) -> Result<Vec<Listed>, Error> {
+    /// The objects that there are, with their names.
+    fn metas(&self, from: &Path, shown: &str) -> Result<Vec<(String, ObjectMeta)>, Error> {
         let listed: Result<Vec<_>, _> = self
             .runtime
             .block_on(self.inner.list(Some(from)).try_collect());
         let listed = listed.map_err(self.failed("list", shown))?;
         let own = format!("{}/", path(&self.prefix));
-        let named = listed.into_iter().filter_map(|meta| {
+        let named = listed.into_iter().filter_map(|meta: ObjectMeta| {
             let name = meta.location.as_ref().strip_prefix(&own)?.to_owned();
-            let (bytes, modified) = (meta.size, meta.last_modified.into());
-            Some(Listed {
-                name,
-                bytes,
-                modified,
-            })
+            Some((name, meta))
         });
         Ok(named.collect())
+    }
+
+    fn below(&self, from: &Path, shown: &str) -> Result<Vec<Listed>, Error> {
+        let metas = self.metas(from, shown)?.into_iter();
+        let listed = metas.map(|(name, meta)| Listed {
+            name,
+            bytes: meta.size,
+            modified: meta.last_modified.into(),
+        });
+        Ok(listed.collect())
     }
 
     fn first(&self, name: &str, contents: &mut dyn Read) -> Result<Bytes, Error> {

@@ -103,6 +103,14 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// What other copies of the program have done and are at, on other machines, as far as this one knows.
+    Others {
+        /// Stages that they have done, of which it was not told yet. Each is told of once more when its result is looked
+        /// at here.
+        done: Vec<StageId>,
+        /// How many stages they are at.
+        running: usize,
+    },
     /// The remote does not answer, or refuses. Said once until it answers again.
     RemoteLost {
         /// What it said.

@@ -12,7 +12,9 @@ use serde::Serialize;
 use crate::history::{Durations, History};
 use crate::nearest::EarlierPoints;
 use crate::resolve::{Resolver, Unresolved};
-use crate::{Change, Digest, Error, Frozen, Graph, Kinds, Record, StageId, Store, manifest};
+use crate::{
+    Change, Digest, Error, Frozen, Graph, Kinds, Lookup, Record, StageId, Store, manifest,
+};
 
 /// What a run would do with each stage.
 #[derive(Debug)]
@@ -113,18 +115,20 @@ pub fn plan(graph: &Graph, store: &Store, kinds: &Kinds, study: &str) -> Result<
         &mut Resolver::new(graph, store, kinds, None)?,
         &history,
         None,
+        &|key| store.find(key),
     )?;
     explain_further(graph, store, &history, &mut plan.stages)?;
     Ok(plan)
 }
 
-/// As [`plan`], with what a run needs afterwards made by the caller.
+/// As [`plan`], with what a run needs afterwards made by the caller. `find` gives the results that there are.
 pub(crate) fn make(
     graph: &Graph,
     store: &Store,
     resolver: &mut Resolver<'_>,
     history: &History,
     frozen: Option<&Frozen>,
+    find: &dyn Fn(Digest) -> Result<Lookup, Error>,
 ) -> Result<Plan, Error> {
     let durations = Durations::new(graph, history);
     let mut stages: Vec<Planned> = Vec::with_capacity(graph.len());
@@ -161,7 +165,7 @@ pub(crate) fn make(
                 Ok(manifest) => {
                     let text = manifest.text();
                     let key = manifest::key(&text);
-                    let found = store.find(key)?;
+                    let found = find(key)?;
                     if found.record.is_none() {
                         let earlier = history.get(&graph.stage(id).name).map(|entry| entry.key);
                         let reason = reason(store, &text, key, earlier, !found.damaged.is_empty())?;

@@ -159,22 +159,21 @@ impl Pool {
         kill_group(&self.workers[id.0].child);
     }
 
-    /// Sends a stage to an idle worker: false if there is none.
-    pub(crate) fn execute(&mut self, stage: StageId, request: &Request) -> bool {
-        let Some(at) = self
-            .workers
-            .iter()
-            .position(|worker| worker.state == State::Idle)
-        else {
-            return false;
-        };
-        self.workers[at].state = State::Busy {
+    /// An idle worker.
+    pub(crate) fn idle(&self) -> Option<WorkerId> {
+        let is_idle = |worker: &Worker| worker.state == State::Idle;
+        self.workers.iter().position(is_idle).map(WorkerId)
+    }
+
+    /// Sends a stage to an idle worker.
+    pub(crate) fn execute(&mut self, id: WorkerId, stage: StageId, request: &Request) {
+        let worker = &mut self.workers[id.0];
+        worker.state = State::Busy {
             stage,
             begun: false,
         };
-        self.workers[at].keeps = false;
-        self.write(WorkerId(at), &line(request));
-        true
+        worker.keeps = false;
+        self.write(id, &line(request));
     }
 
     /// A worker that cannot be written to is gone; its stdout ends too, and that is how one knows.

@@ -118,7 +118,15 @@ pub fn run(
         frozen.prepare(store)?;
     }
     let mut resolver = Resolver::new(graph, store, kinds, frozen)?;
-    let plan = plan::make(graph, store, &mut resolver, &history, frozen)?;
+    let lists = lists(store, options);
+    let find = |key| {
+        if lists {
+            store.find(key)
+        } else {
+            store.find_unasked(key)
+        }
+    };
+    let plan = plan::make(graph, store, &mut resolver, &history, frozen, &find)?;
     if plan.run() > 0 {
         store.check_writable()?;
     }
@@ -147,8 +155,7 @@ pub fn run(
         options,
         history: &history,
     };
-    let scheduler = Scheduler::new(&known, resolver, events, &mut journal, &plan)?;
-    let summary = scheduler.run(&plan)?;
+    let summary = Scheduler::new(&known, resolver, events, &mut journal, plan)?.run()?;
     remember(&known, &summary)?;
     let end = End {
         at: journal::now(),
@@ -164,6 +171,15 @@ pub fn run(
         store.trim_checkpoints(policy.space)?;
     }
     Ok(summary)
+}
+
+/// Whether a run asks the remote at its start which stages have a record. A copy of a frozen plan need not: the packs
+/// say it of nearly all, and of the rest it learns as it claims them. One that leaves stages to others claims none of
+/// them, and would miss what it was not told.
+pub(crate) fn lists(store: &Store, options: &Options) -> bool {
+    let is_told = options.frozen.is_some() && options.sharing.leave.is_empty();
+    let claims = store.remote().is_some_and(|it| it.read_only().is_none());
+    !(is_told && claims)
 }
 
 /// What a run is given and does not change.

@@ -24,7 +24,6 @@ mod node;
 mod outcomes;
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -41,7 +40,6 @@ use crate::resolve::{self, Resolver, Unresolved};
 use crate::run::Known;
 use crate::{
     Digest, Error, Event, Graph, Options, Outcome, Record, StageId, Store, Summary, Verdict,
-    manifest,
 };
 
 /// How often the interrupt flag is looked at, at least.
@@ -64,6 +62,8 @@ pub(crate) struct Scheduler<'a> {
     options: &'a Options,
     events: &'a mut dyn FnMut(Event),
     nodes: Vec<Node>,
+    /// Those whose result was found by the plan.
+    cached: Vec<bool>,
     /// Waiting stages for which something may have changed.
     todo: VecDeque<StageId>,
     ready: BinaryHeap<Ready>,
@@ -90,7 +90,7 @@ impl<'a> Scheduler<'a> {
         resolver: Resolver<'a>,
         events: &'a mut dyn FnMut(Event),
         journal: &'a mut Journal,
-        plan: &Plan,
+        plan: Plan,
     ) -> Result<Self, Error> {
         let Known {
             graph,
@@ -108,6 +108,10 @@ impl<'a> Scheduler<'a> {
             .ids()
             .map(|id| Node::new(graph, plan.stage(id), id))
             .collect();
+        let is_cached = plan.stages().iter();
+        let cached = is_cached.map(|it| it.verdict == Verdict::Cached).collect();
+        // It is large.
+        drop(plan);
         for id in &options.verify {
             nodes[id.index()].need = Need::Verified;
         }
@@ -121,6 +125,7 @@ impl<'a> Scheduler<'a> {
             options,
             events,
             nodes,
+            cached,
             todo: VecDeque::new(),
             ready: BinaryHeap::new(),
             busy: Vec::new(),
@@ -137,15 +142,16 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Carries out the plan. What it found cached is not looked at again.
-    pub(crate) fn run(mut self, plan: &Plan) -> Result<Summary, Error> {
-        for (id, planned) in self.graph.ids().zip(plan.stages()) {
-            match &planned.record {
+    pub(crate) fn run(mut self) -> Result<Summary, Error> {
+        let cached = std::mem::take(&mut self.cached);
+        for (id, is_cached) in self.graph.ids().zip(cached) {
+            match self.nodes[id.index()].record.clone() {
                 Some(record)
-                    if planned.verdict == Verdict::Cached
+                    if is_cached
                         && self.nodes[id.index()].need < Need::Verified
                         && !self.must_publish(record.key) =>
                 {
-                    self.settle(id, Arc::clone(record), false);
+                    self.settle(id, record, false);
                 }
                 _ => self.todo.push_back(id),
             }
@@ -286,12 +292,8 @@ impl<'a> Scheduler<'a> {
         }
         let nodes = &self.nodes;
         let record = |read: StageId| nodes[read.index()].settled();
-        let (text, key) = match self.resolver.manifest(id, record)? {
-            Ok(manifest) => {
-                let text = manifest.text();
-                let key = manifest::key(&text);
-                (text, key)
-            }
+        let key = match self.resolver.manifest(id, record)? {
+            Ok(manifest) => manifest.key(),
             Err(Unresolved::Lost { stage, blob }) => {
                 if let Err(Error::Damaged { .. }) = self.store.verify(blob) {
                     self.store.set_aside_blob(blob)?;
@@ -306,7 +308,7 @@ impl<'a> Scheduler<'a> {
         };
         if let Some(record) = self.look_up(key)? {
             if self.serves(id, &record)? {
-                self.take(id, text, key, record);
+                self.take(id, key, record);
                 return Ok(());
             }
             let own: Vec<_> = record.outputs.values().map(|&blob| (key, blob)).collect();
@@ -338,18 +340,18 @@ impl<'a> Scheduler<'a> {
             self.fail(id, error, None);
             return Ok(());
         }
-        if self.lead(id, text, key) {
+        if self.lead(id, key) {
             self.queue(id, key);
         }
         Ok(())
     }
 
     /// Makes a stage ready; whether it leads those of its key.
-    fn lead(&mut self, id: StageId, text: String, key: Digest) -> bool {
+    fn lead(&mut self, id: StageId, key: Digest) -> bool {
         let node = self.node(id);
         node.state = State::Ready;
         node.stale = false;
-        node.manifest = Some((text, key));
+        node.key = Some(key);
         if let Some(followers) = self.followers.get_mut(&key) {
             followers.push(id);
             return false;

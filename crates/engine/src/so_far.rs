@@ -79,6 +79,7 @@ pub fn so_far(
         &mut Resolver::new(graph, store, kinds, None)?,
         &history,
         None,
+        &|key| store.find(key),
     )?;
     let mut making = Making {
         graph,

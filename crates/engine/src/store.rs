@@ -139,14 +139,23 @@ impl Store {
 
     /// The result under a key, of the remote if it is not here: then it is kept here, too, unless it is packed.
     pub(crate) fn find(&self, key: Digest) -> Result<Lookup, Error> {
+        let mut lookup = self.find_unasked(key)?;
+        if lookup.record.is_none()
+            && let Some(remote) = &self.remote
+            && remote.knew(key)?
+        {
+            lookup.record = remote.take(self, key)?.map(|taken| taken.record);
+        }
+        Ok(lookup)
+    }
+
+    /// The result under a key that is here, or packed for the plan that is carried out: the remote is asked for nothing.
+    pub(crate) fn find_unasked(&self, key: Digest) -> Result<Lookup, Error> {
         let mut lookup = self.lookup(key)?;
         if lookup.record.is_none()
             && let Some(remote) = &self.remote
         {
             lookup.record = remote.find_packed(key);
-            if lookup.record.is_none() && remote.knew(key) {
-                lookup.record = remote.take(self, key)?.map(|taken| taken.record);
-            }
         }
         Ok(lookup)
     }

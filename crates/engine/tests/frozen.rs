@@ -2,6 +2,8 @@
 
 #[path = "toy/lab.rs"]
 mod lab;
+#[path = "frozen/packs.rs"]
+mod packs;
 #[path = "toy/mod.rs"]
 mod toy;
 

@@ -43,8 +43,8 @@ fn main() {
         let each = |count: u64| count as f64 / f64::from(stages);
         println!(
             "{name}: {} results, {} failed; {:.4} executions a stage, {} beside another or after the result; attempts met \
-             by surprise {:.2} a stage; requests a stage: {:.2} for it, {:.2} for beats; ended after {:.1} h, {:.0} \
-             requests/s; simulated in {:.1} s",
+             by surprise {:.2} a stage; requests a stage: {:.2} for it, {:.2} for beats, {:.2} for results of others \
+             ({:.2} one by one); ended after {:.1} h, {:.0} requests/s; simulated in {:.1} s",
             ended.results,
             ended.failed,
             each(ended.executed),
@@ -52,8 +52,11 @@ fn main() {
             each(ended.met),
             each(ended.asked.for_stages),
             each(ended.asked.for_beats),
+            each(ended.asked.for_results),
+            each(ended.asked.one_by_one),
             ended.seconds as f64 / 3600.0,
-            (ended.asked.for_stages + ended.asked.for_beats) as f64 / ended.seconds as f64,
+            (ended.asked.for_stages + ended.asked.for_beats + ended.asked.for_results) as f64
+                / ended.seconds as f64,
             start.elapsed().as_secs_f64()
         );
     }

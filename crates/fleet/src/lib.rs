@@ -12,11 +12,12 @@
 //!            is it held, as the beats say? --------------------- yes ------------------> Busy
 //!                 | no                                                                    |  the beats say otherwise
 //!                 v                                                                       v
-//!   pursue -> create attempt n --there is one--> read it --another's--> is there a record? -> There
-//!                 |     ^                          | own                   | no
-//!                 |     |                          |                       v
-//!         created |     +---- n + 1 <--------------|--- over: released, failed, lapsed; else live -> Busy
-//!                 v                                |
+//!   pursue -> create attempt n --there is one--> is there a record? --yes--> There
+//!                 |     ^                          | no
+//!                 |     |                          v
+//!         created |     |                        read it --another's--> what has become of it?
+//!                 |     |                          | own                   |
+//!                 v     +---- n + 1 <--------------|--- over: released, failed, lapsed; else live -> Busy
 //!          is there a record? <--------------------+
 //!            | no        | yes
 //!            v           v

@@ -209,6 +209,10 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.release_own(now, stage);
             }
             Step::Claiming | Step::ReadingBack => known.step = Step::Abandoned,
+            Step::LookingBack => {
+                let request = Request::ReadClaim(stage, known.closed + 1);
+                self.ask(now, stage, Step::Abandoned, request);
+            }
             _ => (known.step, known.ticket) = (Step::Idle, None),
         }
         self.held.remove(&stage);
@@ -245,6 +249,18 @@ impl<K: Copy + Ord + Hash> Member<K> {
     pub fn is_alone(&self) -> bool {
         let lives = |it: &Watch<K>| it.alive && !it.ended && !it.lapsed(&self.terms);
         !self.terms.lasting && !self.watches.iter().any(lives)
+    }
+
+    /// Whether another copy of the run may be at work, by the last beats.
+    pub fn has_company(&self) -> bool {
+        self.living > 0
+    }
+
+    /// How many stages other copies are at that may be at work.
+    pub fn held_by_others(&self) -> usize {
+        let lives = |it: &&Watch<K>| !it.ended && !it.lapsed(&self.terms);
+        let holds = self.watches.iter().filter(lives).map(|it| it.holds.len());
+        holds.sum()
     }
 
     /// Whether the store answered the last time.
@@ -384,7 +400,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
         let known = self.stages.entry(stage).or_default();
         let attempt = match known.step {
             Step::LookingAgain => known.own,
-            Step::Claiming | Step::ReadingBack => 0,
+            Step::Claiming | Step::LookingBack | Step::ReadingBack => 0,
             _ => return,
         };
         if alone {

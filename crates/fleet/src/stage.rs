@@ -16,7 +16,9 @@ pub(crate) enum Step {
     Looking,
     /// Creates attempt `closed + 1`.
     Claiming,
-    /// It is there: whose is it?
+    /// It is there: is there a record?
+    LookingBack,
+    /// No record: whose is it?
     ReadingBack,
     /// It wants the stage, which is another's or is said to have a record: is there one?
     LookingFirst,

@@ -6,6 +6,7 @@
 #[path = "../../../engine/tests/toy/mod.rs"]
 mod toy;
 
+mod hundred;
 mod proxy;
 mod role;
 
@@ -48,8 +49,11 @@ fn main() {
         ("a_stage_takes_few_requests", requests),
         ("gc_deletes_what_is_old_and_nothing_else", gc),
     ];
+    // Takes minutes and decides nothing: only for who names it.
+    let measured: Test = ("how_long_a_hundred_copies_take_to_begin", hundred::measure);
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
-    for (name, test) in tests {
+    let named = filter.map(|_| &measured);
+    for (name, test) in tests.iter().chain(named) {
         if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
             continue;
         }

@@ -3,14 +3,23 @@
 use std::error::Error;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clouds::Address;
-use engine::{Listed, Objects, Policy, Remote, Store};
+use engine::{Event, FreezeOptions, Listed, Objects, PlanId, Policy, Remote, Sharing, Store};
 
 use crate::toy;
 
-pub(crate) const ROLES: [&str; 5] = ["worker", "run", "open", "objects", "gc"];
+pub(crate) const ROLES: [&str; 7] = [
+    "worker",
+    "run",
+    "open",
+    "objects",
+    "gc",
+    "fill",
+    "take part",
+];
 
 pub(crate) fn play(args: &[String]) {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -20,6 +29,8 @@ pub(crate) fn play(args: &[String]) {
         ["open", cache, address] => open(cache, address).map(drop),
         ["objects", address] => objects(address),
         ["gc", days, address] => gc(days, address),
+        ["fill", there, plan, cache, log, address] => fill([there, plan], cache, log, address),
+        ["take part", plan, cache, log, address] => take_part(plan, cache, log, address),
         _ => Err("what is to be done?".into()),
     };
     if let Err(error) = played {
@@ -36,14 +47,81 @@ pub(crate) fn play(args: &[String]) {
 
 fn open(cache: &str, address: &str) -> Result<Store, Box<dyn Error>> {
     let mut store = Store::open(Path::new(cache))?;
-    let address = Address::parse(address).ok_or("no address")??;
-    let remote = Remote::on(address.open()?, &address.to_string(), &store, true)?;
+    let remote = match Address::parse(address) {
+        Some(address) => {
+            let address = address?;
+            Remote::on(address.open()?, &address.to_string(), &store, true)?
+        }
+        None => Remote::open(Path::new(address), &store)?,
+    };
     store.put_before(remote);
     Ok(store)
 }
 
+fn study(file: &str) -> Result<Vec<toy::Toy>, Box<dyn Error>> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
+}
+
+/// Runs a study without a store, brings its results there, and freezes another one: says the name of the plan.
+fn fill(
+    [there, plan]: [&str; 2],
+    cache: &str,
+    log: &str,
+    address: &str,
+) -> Result<(), Box<dyn Error>> {
+    let (kinds, own) = (toy::kinds("1"), Store::open(Path::new(cache))?);
+    let options = toy::options(&std::env::current_exe()?, &std::path::absolute(log)?);
+    engine::run(
+        &toy::graph(&study(there)?),
+        &own,
+        &kinds,
+        &options,
+        &mut |_| {},
+    )?;
+    let store = open(cache, address)?;
+    let remote = store.remote().ok_or("a remote was opened")?;
+    remote.push(&store, &store.all_results()?)?;
+    let options = FreezeOptions {
+        study: options.study,
+        keep_going: true,
+        device: "cpu".to_owned(),
+        build: toy::build(),
+        program: serde_json::Value::Null,
+    };
+    let frozen = engine::freeze(&toy::graph(&study(plan)?), &store, &kinds, options)?;
+    println!("{}", serde_json::to_string(&frozen.plan_id())?);
+    Ok(())
+}
+
+/// Takes part in a plan, and says when its first stage begins how often the store was asked until then.
+fn take_part(plan: &str, cache: &str, log: &str, address: &str) -> Result<(), Box<dyn Error>> {
+    let store = open(cache, address)?;
+    let remote = store.remote().ok_or("a remote was opened")?;
+    let plan: PlanId = serde_json::from_str(plan)?;
+    // As the program finds it by the study's name.
+    let plans = remote.plans(Some(&plan.study))?;
+    let frozen = remote.plan(plans.last().ok_or("there is no plan")?)?;
+    let frozen = Arc::new(frozen.ok_or("there is no plan")?);
+    let mut options = toy::options(&std::env::current_exe()?, &std::path::absolute(log)?);
+    options.jobs = 1;
+    options.sharing = Sharing::default();
+    options.frozen = Some(Arc::clone(&frozen));
+    engine::run(
+        &frozen.graph,
+        &store,
+        &toy::kinds("1"),
+        &options,
+        &mut |event| {
+            if let Event::Started { .. } = event {
+                println!("{}", remote.asked());
+            }
+        },
+    )?;
+    Ok(())
+}
+
 fn run(study: &str, cache: &str, log: &str, address: &str) -> Result<(), Box<dyn Error>> {
-    let toys: Vec<toy::Toy> = serde_json::from_slice(&std::fs::read(study)?)?;
+    let toys = self::study(study)?;
     let store = open(cache, address)?;
     let mut options = toy::options(&std::env::current_exe()?, &std::path::absolute(log)?);
     // After an outage a request may be made again half a minute later.
@@ -152,6 +230,17 @@ fn objects(address: &str) -> Result<(), Box<dyn Error>> {
     store.create("castle", &mut &b"is not below cas/"[..])?;
     let mut names = store.list("cas")?;
     assert_eq!(names.len(), 6);
+    let newest = || {
+        store
+            .list_newest("cas", 1)
+            .map(|mut newest| newest.remove(0))
+    };
+    let before = newest()?;
+    assert_eq!(before.0, "cas/of 1%", "written last");
+    store.overwrite("cas/of 1%", &mut &b"c"[..])?;
+    let after = newest()?;
+    assert!(before.1.is_some() && after.1.is_some() && before.1 != after.1);
+    assert_eq!(store.list_newest("cas", 6)?.len(), 6);
     let mut all = store.all()?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();

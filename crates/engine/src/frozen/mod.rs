@@ -111,6 +111,7 @@ impl Frozen {
             &mut resolver,
             &History::default(),
             Some(self),
+            &|key| store.find(key),
         )
     }
 

@@ -48,7 +48,7 @@ impl Remote {
             let Some(record) = cache.lookup(key)?.record else {
                 return Ok(One::Left("the cache has no result of it".to_owned()));
             };
-            if self.knew(key) && self.is_synced(key) {
+            if self.is_synced(key) && self.knew(key)? {
                 return Ok(One::There);
             }
             for (name, blob) in &record.outputs {
@@ -98,9 +98,13 @@ impl Remote {
         })
     }
 
-    /// The keys of all results that the remote had when it was opened.
-    pub fn results(&self) -> &HashSet<Digest> {
-        &self.known
+    /// The keys of all results that the remote had when it was first asked for them.
+    ///
+    /// # Errors
+    ///
+    /// If the remote cannot be read.
+    pub fn results(&self) -> Result<&HashSet<Digest>, Error> {
+        self.known()
     }
 
     /// Reads every record of the remote and every output that they name, and says what is damaged or lost. Nothing is

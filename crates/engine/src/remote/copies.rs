@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::requests::beat_name;
 use super::{Remote, numbered, plans};
-use crate::{Digest, Error, PlanId, Progress, sealed};
+use crate::{Digest, Error, Pack, PlanId, Progress, sealed};
 
 /// What a copy tells of itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ struct Told<B> {
     beat: B,
     #[serde(default)]
     about: About,
+    /// Where the records of results lie packed that the copy has published.
+    #[serde(default, skip_serializing_if = "<[Pack]>::is_empty")]
+    packs: Vec<Pack>,
 }
 
 /// A copy as its last beat shows it.
@@ -101,15 +104,17 @@ pub struct FailureSeen {
 }
 
 impl Remote {
-    /// Writes a beat.
+    /// Writes a beat, with where the results are packed that the copy has published.
     pub(crate) fn beat(
         &self,
         copy: &CopyId,
         beat: &Beat<Digest>,
         about: &About,
+        packs: Vec<Pack>,
     ) -> Result<(), Error> {
         let about = about.clone();
-        let body = serde_json::to_vec(&Told { beat, about }).expect("a beat has string keys only");
+        let told = Told { beat, about, packs };
+        let body = serde_json::to_vec(&told).expect("a beat has string keys only");
         let object = sealed::seal("beat", &body);
         self.objects().overwrite(&beat_name(copy), &mut &object[..])
     }
@@ -127,7 +132,8 @@ impl Remote {
         let mut copies = Vec::new();
         for name in names {
             // One that is damaged or was overwritten as it was read comes again.
-            let Some(Told { beat, about }) = self.hear::<Told<Beat<Digest>>>(&name, "beat")? else {
+            let Some(Told { beat, about, .. }) = self.hear::<Told<Beat<Digest>>>(&name, "beat")?
+            else {
                 continue;
             };
             let mut runs = about.runs;

@@ -15,8 +15,8 @@ const THREADS: (usize, usize) = (4, 4);
 /// Something to do.
 pub(crate) enum Task {
     Ask(Ticket, Request<Digest>),
-    /// Write a beat, with what else is told of this copy.
-    Beat(Ticket, Beat<Digest>, Box<About>),
+    /// Write a beat, with what else is told of this copy; whether others may read it.
+    Beat(Ticket, Beat<Digest>, Box<About>, bool),
     /// Bring blobs into the cache.
     Fetch(Vec<Digest>),
     /// Store the newest checkpoint of an attempt at a stage.
@@ -133,8 +133,10 @@ impl Hand {
                     error: why(&error),
                 },
             },
-            Task::Beat(ticket, beat, about) => {
-                let written = remote.beat(&self.copy, &beat, &about);
+            Task::Beat(ticket, beat, about, is_read) => {
+                let published = if is_read { &beat.settled[..] } else { &[] };
+                let packs = remote.pack_more(cache, published);
+                let written = remote.beat(&self.copy, &beat, &about, packs);
                 Done::Answer {
                     ticket,
                     reply: written.as_ref().map_or(Reply::Lost, |()| Reply::Created),

@@ -4,6 +4,7 @@
 //! first record is the one that holds. Blobs and records never change, so that copying them is right by construction;
 //! what is read is checked as what is in the cache is. What may be deleted is in `gc`; runs delete nothing.
 
+mod blobs;
 mod by_hand;
 mod checkpoints;
 mod copies;
@@ -16,13 +17,15 @@ mod requests;
 mod results;
 mod synced;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, SystemTime};
+
+use fleet::{Beat, CopyId};
 
 use crate::frozen::pack::Packed;
 use crate::store::is_full;
@@ -35,10 +38,14 @@ pub use copies::{CopySeen, FailureSeen, HeldSeen};
 pub use gc::GRACE;
 use objects::Folder;
 pub use objects::{Listed, Objects};
+use plans::OwnPacks;
 use synced::Synced;
 
 /// How many create the same object at once, at the start, to see whether one of them wins.
 const RACERS: usize = 8;
+
+/// A beat that was read, and how the store told it from other contents of the object.
+type Noted = (Option<String>, Beat<Digest>);
 
 /// A remote.
 #[derive(Debug)]
@@ -47,8 +54,8 @@ pub struct Remote {
     shown: String,
     /// Why it cannot be written, if so.
     read_only: Option<String>,
-    /// The stages that had a record when it was opened.
-    known: HashSet<Digest>,
+    /// The stages that had a record when it was first asked which have.
+    known: OnceLock<HashSet<Digest>>,
     /// Records that can no longer be served.
     voids: Mutex<HashSet<(Digest, u32)>>,
     /// Blobs that it was found not to have, or to have damaged.
@@ -57,12 +64,16 @@ pub struct Remote {
     /// Records that need not be asked for one by one, and the packs that they are from.
     packed: Mutex<Packed>,
     unpacked: Mutex<HashSet<Digest>>,
+    /// What this copy has packed.
+    own_packs: Mutex<OwnPacks>,
     /// Held while a pack is fetched.
     unpacking: Mutex<()>,
     /// How many small outputs were taken from their records although they are packed.
     singles: AtomicUsize,
     /// Copies that have said their last: their beats are not read again.
     ended: Mutex<HashSet<String>>,
+    /// The beats that were read: one that is the same is not read again.
+    heard: Mutex<HashMap<CopyId, Noted>>,
     /// Stages whose record names what lay there before, while it is not sure that no gc deletes that.
     unsure: Mutex<HashSet<Digest>>,
     /// Marks of gcs that were killed, and how long one stands still before it counts as such.
@@ -118,15 +129,17 @@ impl Remote {
             objects,
             shown: shown.to_owned(),
             read_only: None,
-            known: HashSet::new(),
+            known: OnceLock::new(),
             voids: Mutex::default(),
             lost: Mutex::default(),
             synced: Mutex::default(),
             packed: Mutex::default(),
             unpacked: Mutex::default(),
+            own_packs: Mutex::default(),
             unpacking: Mutex::default(),
             singles: AtomicUsize::new(0),
             ended: Mutex::default(),
+            heard: Mutex::default(),
             unsure: Mutex::default(),
             killed: Mutex::default(),
             patience: gc::KILLED,
@@ -145,14 +158,11 @@ impl Remote {
         if let Some(id) = remote.identity()? {
             *lock(&remote.synced) = Synced::load(cache, &id)?;
         }
-        let keys = remote.objects().list("ac")?;
-        remote.known = keys
-            .iter()
-            .filter_map(|name| numbered(name))
-            .map(|it| it.0)
-            .collect();
         // What was noted of records that a gc has deleted since holds no longer.
-        lock(&remote.synced).keep(&remote.known);
+        if !lock(&remote.synced).is_empty() {
+            let known = remote.known()?;
+            lock(&remote.synced).keep(known);
+        }
         let voids = remote.objects().list("void")?;
         *lock(&remote.voids) = voids.iter().filter_map(|name| numbered(name)).collect();
         Ok(remote)
@@ -184,9 +194,22 @@ impl Remote {
         self.read_only.as_deref()
     }
 
-    /// The stages that had a record when it was opened.
-    pub(crate) fn known(&self) -> impl Iterator<Item = Digest> {
-        self.known.iter().copied()
+    /// The stages that had a record when this was first asked. A list of many is long: a thousand are a request.
+    pub(crate) fn known(&self) -> Result<&HashSet<Digest>, Error> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
+        }
+        let names = self.objects().list("ac")?;
+        let keys = names.iter().filter_map(|name| numbered(name));
+        let known = keys.map(|(key, _)| key).collect();
+        Ok(self.known.get_or_init(|| known))
+    }
+
+    /// The stages of which it is known without asking that they have a record: packed ones, and all if they were listed.
+    pub(crate) fn known_so_far(&self) -> HashSet<Digest> {
+        let mut known = self.known.get().cloned().unwrap_or_default();
+        known.extend(lock(&self.packed).names().map(|(key, _)| key));
+        known
     }
 
     /// The name that this remote was given by who used it first; none if nobody did and it cannot be written.
@@ -251,9 +274,9 @@ impl Remote {
         lock(&self.lost).contains(&digest)
     }
 
-    /// Whether a stage had a record when the remote was opened.
-    pub(crate) fn knew(&self, key: Digest) -> bool {
-        self.known.contains(&key)
+    /// Whether a stage had a record when the remote was first asked which have.
+    pub(crate) fn knew(&self, key: Digest) -> Result<bool, Error> {
+        Ok(self.known()?.contains(&key))
     }
 
     /// The remote's record of a stage, kept in the cache from now on; none if there is none, or if it names what the
@@ -375,49 +398,6 @@ impl Remote {
             }
             self.void(key, number)?;
         }
-    }
-
-    /// Sees to it that a blob is there: true if it was not.
-    fn put(&self, cache: &Store, blob: &Blob) -> Result<bool, Error> {
-        let name = blob_name(blob.digest);
-        let mut contents = cache.open_blob(blob.digest)?;
-        let sound = self.objects().length(&name)? == Some(blob.bytes);
-        if sound && !lock(&self.lost).contains(&blob.digest) {
-            return Ok(false);
-        }
-        // What its name says is right whoever writes it, over what is torn or damaged too.
-        let is_new = !sound && self.objects().create(&name, &mut contents)?;
-        if !is_new {
-            let mut contents = cache.open_blob(blob.digest)?;
-            self.objects().overwrite(&name, &mut contents)?;
-        }
-        lock(&self.lost).remove(&blob.digest);
-        Ok(is_new)
-    }
-
-    /// Brings a blob into the cache, checked: false if the remote does not have it.
-    pub(crate) fn fetch(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
-        if self.fetch_packed(cache, digest)? {
-            return Ok(true);
-        }
-        self.fetch_object(cache, digest)
-    }
-
-    fn fetch_object(&self, cache: &Store, digest: Digest) -> Result<bool, Error> {
-        let found = match self.objects().read(&blob_name(digest))? {
-            None => None,
-            Some(mut contents) => {
-                let copied =
-                    cache.put_written(|file| std::io::copy(&mut contents, file).map(drop))?;
-                let remote = Path::new(&self.shown);
-                copied.map_err(Error::io("read", remote))?;
-                cache.verify(digest).is_ok().then_some(())
-            }
-        };
-        if found.is_none() {
-            lock(&self.lost).insert(digest);
-        }
-        Ok(found.is_some())
     }
 
     /// Notes that the remote holds the cache's record of a stage.

@@ -86,6 +86,31 @@ pub trait Objects: Debug + Send + Sync {
     /// If the store does not say.
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
 
+    /// As [`list`](Self::list), but of more than so many names only those of the objects that were written last, by the
+    /// clock of the store; each with a text that is another one whenever the contents are, if the store has that.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say.
+    fn list_newest(
+        &self,
+        prefix: &str,
+        most: usize,
+    ) -> Result<Vec<(String, Option<String>)>, Error> {
+        let names = self.list(prefix)?;
+        if names.len() <= most {
+            return Ok(names.into_iter().map(|name| (name, None)).collect());
+        }
+        let dated = names.into_iter().map(|name| {
+            let modified = self.modified(&name)?;
+            Ok((modified, name))
+        });
+        let mut dated = dated.collect::<Result<Vec<_>, Error>>()?;
+        dated.sort();
+        let newest = dated.into_iter().rev().take(most);
+        Ok(newest.map(|(_, name)| (name, None)).collect())
+    }
+
     /// Everything that lies there. What was there before the call and is not deleted is in it.
     ///
     /// # Errors

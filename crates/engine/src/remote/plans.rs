@@ -15,10 +15,21 @@ pub(super) const SEAL_OF_PLAN: &str = "plan";
 pub(super) const SEAL_OF_PACK: &str = "known";
 /// So many small outputs are taken from their records, before all are fetched at once.
 const SINGLE: usize = 32;
-/// Fewer records than this are not worth a pack.
+/// Fewer records than this are not worth a pack that is kept.
 const FEW: usize = 16;
+/// While a copy runs it packs what it has published since the last pack: at least so many, and at least this part of what
+/// is packed, so that beats do not name ever more packs.
+const FEW_MORE: usize = 8;
+const MORE: usize = 32;
 /// The run that copies are of which were started by hand, each with the study's file.
 pub(crate) const BY_HAND: &str = "open";
+
+/// Where a copy has packed what it has published, and how many results that are.
+#[derive(Debug, Default)]
+pub(super) struct OwnPacks {
+    packs: Vec<Pack>,
+    results: usize,
+}
 
 impl Remote {
     /// The frozen plans, of one study or of all; the newest last.
@@ -220,11 +231,7 @@ impl Remote {
         if keys.len() < FEW {
             return Ok(());
         }
-        let mut records = Vec::new();
-        for &key in keys {
-            records.extend(cache.lookup(key)?.record);
-        }
-        let Some(pack) = self.pack(cache, records.iter().map(|it| &**it))? else {
+        let Some(pack) = self.pack_of(cache, keys)? else {
             return Ok(());
         };
         let name = format!("{}/known/{copy}", folder(plan));
@@ -241,17 +248,44 @@ impl Remote {
         for name in &names {
             packs.extend(self.hear::<Pack>(name, SEAL_OF_PACK)?);
         }
-        for pack in packs {
-            if !lock(&self.unpacked).insert(pack.records.digest) {
-                continue;
-            }
-            if cache.verify(pack.records.digest).is_ok()
-                || self.fetch_object(cache, pack.records.digest)?
-            {
-                lock(&self.packed).add(cache, &pack)?;
-            }
+        packs
+            .iter()
+            .try_for_each(|pack| self.take_pack(cache, pack))
+    }
+
+    /// Takes note of the records of a pack, once. One that is lost or damaged is as none.
+    pub(super) fn take_pack(&self, cache: &Store, pack: &Pack) -> Result<(), Error> {
+        let records = pack.records.digest;
+        if lock(&self.unpacked).contains(&records) {
+            return Ok(());
         }
+        if cache.verify(records).is_ok() || self.fetch_object(cache, records)? {
+            lock(&self.packed).add(cache, pack)?;
+        }
+        lock(&self.unpacked).insert(records);
         Ok(())
+    }
+
+    /// Packs more of what a copy has published, if that is worth it: where all lies that is packed. What is not is packed
+    /// later, or asked for one by one.
+    pub(super) fn pack_more(&self, cache: &Store, published: &[Digest]) -> Vec<Pack> {
+        let mut own = lock(&self.own_packs);
+        let new = published.get(own.results..).unwrap_or_default();
+        if new.len() >= FEW_MORE.max(own.results / MORE)
+            && let Ok(Some(pack)) = self.pack_of(cache, new)
+        {
+            own.results = published.len();
+            own.packs.push(pack);
+        }
+        own.packs.clone()
+    }
+
+    fn pack_of(&self, cache: &Store, keys: &[Digest]) -> Result<Option<Pack>, Error> {
+        let mut records = Vec::new();
+        for &key in keys {
+            records.extend(cache.lookup(key)?.record);
+        }
+        self.pack(cache, records.iter().map(|it| &**it))
     }
 
     /// The packed record of a stage, if it holds still.

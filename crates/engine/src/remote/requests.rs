@@ -1,13 +1,28 @@
 //! What the protocol between copies asks for, carried out.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use fleet::{Beat, Claim, CopyId, Failure, Fate, Reply, Request};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::by_hand::in_parallel;
 use super::{About, Remote, lock};
-use crate::{Digest, Error, Store, sealed};
+use crate::{Digest, Error, Pack, Store, sealed};
+
+/// So many beats of a run are read at most, those that were written last: copies that are at work write theirs every
+/// minute, and one store carries no more of them. The older ones are of copies that were started by hand long ago.
+const LATEST: usize = 200;
+
+/// What of a beat's object the protocol and the engine read.
+#[derive(Deserialize)]
+pub(super) struct Heard {
+    #[serde(flatten)]
+    pub(super) beat: Beat<Digest>,
+    #[serde(default)]
+    pub(super) packs: Vec<Pack>,
+}
 
 /// A reply, and whether the cache had promised another result than the one that holds.
 pub(crate) struct Answered {
@@ -80,34 +95,60 @@ impl Remote {
                 created(is_new)
             }
             Request::Beat(beat) => {
-                self.beat(copy, &beat, &About::default())?;
+                self.beat(copy, &beat, &About::default(), Vec::new())?;
                 Reply::Created
             }
-            Request::Beats(others) => Reply::Beats(self.beats(copy, &others)?),
+            Request::Beats(others) => Reply::Beats(self.beats(cache, copy, &others)?),
         };
         Ok(Answered { reply, mismatch })
     }
 
-    /// The beats of a copy's run, and of these others. A damaged one is none.
+    /// The beats of a copy's run, and of these others. A damaged one is none. What they name that is packed is taken note
+    /// of before anybody asks for it.
     fn beats(
         &self,
+        cache: &Store,
         copy: &CopyId,
         others: &[CopyId],
     ) -> Result<Vec<(CopyId, Beat<Digest>)>, Error> {
         let (run, own) = copy.as_str().rsplit_once('/').unwrap_or_default();
-        let names = self.objects().list(&format!("run/{run}/beat"))?;
-        let names = names.iter().filter_map(|name| name.rsplit('/').next());
-        let of_run = names.filter(|&name| name != own && !lock(&self.ended).contains(name));
-        let of_run = of_run.map(|name| CopyId::from(format!("{run}/{name}")));
-        let mut beats = Vec::new();
-        for copy in of_run.chain(others.iter().cloned()) {
-            if let Some(beat) = self.hear::<Beat<Digest>>(&beat_name(&copy), "beat")? {
-                if beat.ended {
-                    let name = copy.as_str().rsplit('/').next().unwrap_or_default();
-                    lock(&self.ended).insert(name.to_owned());
-                }
-                beats.push((copy, beat));
+        let listed = self
+            .objects()
+            .list_newest(&format!("run/{run}/beat"), LATEST)?;
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let of_run = listed.iter().map(|(path, version)| (name(path), version));
+        let of_run = of_run.filter(|(name, _)| name != own && !lock(&self.ended).contains(name));
+        let of_run =
+            of_run.map(|(name, version)| (CopyId::from(format!("{run}/{name}")), version.clone()));
+        let others = others.iter().map(|copy| (copy.clone(), None));
+        let copies: Vec<(CopyId, Option<String>)> = of_run.chain(others).collect();
+        let heard = Mutex::new(Vec::new());
+        in_parallel(&copies, |(copy, version)| {
+            if version.is_some()
+                && let Some((read, beat)) = lock(&self.heard).get(copy)
+                && read == version
+            {
+                lock(&heard).push((copy.clone(), beat.clone(), Vec::new()));
+            } else if let Some(Heard { beat, packs }) = self.hear(&beat_name(copy), "beat")? {
+                // What was listed may be older than what was read: then it is read once more.
+                let noted = (version.clone(), beat.clone());
+                lock(&self.heard).insert(copy.clone(), noted);
+                lock(&heard).push((copy.clone(), beat, packs));
             }
+            Ok(())
+        })?;
+        let mut beats = Vec::new();
+        for (copy, beat, packs) in heard.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if !beat.settled.iter().all(|&key| self.packed(key).is_some()) {
+                for pack in packs {
+                    self.take_pack(cache, &pack)?;
+                }
+            }
+            if beat.ended {
+                let name = copy.as_str().rsplit('/').next().unwrap_or_default();
+                lock(&self.ended).insert(name.to_owned());
+            }
+            beats.push((copy, beat));
         }
         Ok(beats)
     }

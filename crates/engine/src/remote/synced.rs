@@ -38,6 +38,11 @@ impl Synced {
         self.keys.contains(&key) || self.noted.contains(&key)
     }
 
+    /// Whether nothing was noted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Believes it of these alone.
     pub(crate) fn keep(&mut self, there: &HashSet<Digest>) {
         self.keys.retain(|key| there.contains(key));

@@ -37,23 +37,40 @@ impl Scheduler<'_> {
                 self.ready.pop();
                 continue;
             }
+            let Some(worker) = self.pool.idle() else {
+                if self.pool.alive() >= self.options.jobs.max(1)
+                    || self.pool.starting() >= self.ready.len()
+                {
+                    break;
+                }
+                self.pool.start()?;
+                continue;
+            };
+            self.ready.pop();
+            // Made anew: kept for all stages that wait, the texts would take much memory.
+            let nodes = &self.nodes;
+            let record = |read: StageId| nodes[read.index()].settled();
+            let manifest = match self.resolver.manifest(id, record)? {
+                Ok(manifest) if manifest.key() == nodes[id.index()].resolved() => manifest.text(),
+                // Something that it reads has gone.
+                _ => {
+                    self.wait_again(id);
+                    self.advance_all()?;
+                    continue;
+                }
+            };
             let request = Request::Execute {
-                manifest: self.nodes[id.index()].resolved().0.to_owned(),
+                manifest,
                 files: resolve::files(self.graph.stage(id), self.options.frozen.as_deref()),
                 packs: resolve::packs(self.graph.stage(id), self.options.frozen.as_deref()),
                 ask: self.elsewhere.is_some(),
             };
-            if self.pool.execute(id, &request) {
-                self.ready.pop();
-                self.node(id).state = State::Running;
-                continue;
-            }
-            if self.pool.alive() >= self.options.jobs.max(1)
-                || self.pool.starting() >= self.ready.len()
-            {
-                break;
-            }
-            self.pool.start()?;
+            self.pool.execute(worker, id, &request);
+            self.node(id).state = State::Running;
+        }
+        let has_nothing = self.ready.is_empty() && self.pool.busy() < self.options.jobs;
+        if has_nothing && !self.stopping && self.may_claim() {
+            self.look_at_all_known();
         }
         Ok(())
     }
@@ -175,14 +192,14 @@ impl Scheduler<'_> {
         }
         self.journal.note(&Line::Began {
             stage: of.name.clone(),
-            key: self.nodes[stage.index()].resolved().1,
+            key: self.nodes[stage.index()].resolved(),
             at: journal::now(),
         });
         self.emit(Event::Started { stage });
     }
 
     fn answered(&mut self, id: StageId, reply: Reply) -> Result<(), Error> {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         match reply {
             Reply::Done { ran } => match self.store.lookup(key)?.record {
                 Some(record) => self.offer(id, key, record, ran),
@@ -254,7 +271,7 @@ impl Scheduler<'_> {
 
     /// A stage that was given to a worker failed, and so do those that follow it.
     fn failed(&mut self, id: StageId, error: &str) -> Result<(), Error> {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let tail = end_of_log(&self.store.log_path(key));
         let recorded = self.store.record_failure(key, error, &tail);
         match recorded {
@@ -287,7 +304,7 @@ impl Scheduler<'_> {
         for stage in std::iter::once(id).chain(followers) {
             if matches!(
                 self.node(stage).state,
-                State::Running | State::Ready | State::Elsewhere
+                State::Running | State::Ready | State::Elsewhere | State::Known
             ) {
                 self.fail(stage, error.to_owned(), Some(key));
             }

@@ -4,6 +4,7 @@
 //! says whether the stage is this copy's. What it executes is settled once the remote holds its record.
 
 mod heed;
+mod known;
 mod leave;
 
 use std::collections::{HashMap, HashSet};
@@ -20,11 +21,10 @@ use crate::pool::WorkerId;
 use crate::protocol::Request;
 use crate::remote::plans::BY_HAND;
 use crate::remote::{self, About, AboutStage, io};
-use crate::resolve;
 use crate::worker::host;
 use crate::{
     Blob, CheckpointName, Digest, Error, Options, PlanId, Progress, Record, Remote, StageId, Store,
-    clock, history,
+    clock, history, resolve, run,
 };
 
 /// This copy among the others.
@@ -38,13 +38,18 @@ pub(super) struct Elsewhere {
     /// The stages that the protocol is asked about, by their keys.
     stages: HashMap<Digest, StageId>,
     leases: HashMap<Digest, Lease>,
+    /// Stages of which others have published results that this copy has not looked at.
+    known: HashSet<Digest>,
+    /// Of which stages it was told that others have done them, and how many they are at.
+    told_done: HashSet<StageId>,
+    told_running: usize,
     /// Results on their way to the remote.
     publishing: HashSet<Digest>,
     /// Stages with a checkpoint on its way there, each with the one that follows; and those to be released after that.
     uploads: HashMap<Digest, Option<(u32, CheckpointName)>>,
     releasing: HashSet<Digest>,
-    /// Stages that wait for blobs.
-    fetching: Vec<(StageId, Vec<Digest>)>,
+    /// Blobs on their way, with the stages that wait for them.
+    fetching: HashMap<Vec<Digest>, Vec<StageId>>,
     /// Those whose blobs did not come, and when they are asked for again.
     again: Vec<(Duration, StageId)>,
     /// Since when it has nothing to do.
@@ -93,7 +98,10 @@ impl Elsewhere {
             ..Terms::default()
         };
         let mut member = Member::new(copy.clone(), run, terms, Duration::ZERO);
-        member.learn(remote.known());
+        if run::lists(store, options) {
+            member.learn(remote.known()?.iter().copied());
+        }
+        member.learn(remote.known_so_far());
         let mut hasher = DefaultHasher::new();
         copy.hash(&mut hasher);
         let io = io::Io::start(Arc::clone(remote), store, copy.clone(), move |done| {
@@ -107,10 +115,13 @@ impl Elsewhere {
             spread: hasher.finish(),
             stages: HashMap::new(),
             leases: HashMap::new(),
+            known: HashSet::new(),
+            told_done: HashSet::new(),
+            told_running: 0,
             publishing: HashSet::new(),
             uploads: HashMap::new(),
             releasing: HashSet::new(),
-            fetching: Vec::new(),
+            fetching: HashMap::new(),
             again: Vec::new(),
             idle: None,
             error: None,
@@ -169,10 +180,10 @@ impl Scheduler<'_> {
     }
 
     /// A stage has a result here that serves.
-    pub(super) fn take(&mut self, id: StageId, text: String, key: Digest, record: Arc<Record>) {
+    pub(super) fn take(&mut self, id: StageId, key: Digest, record: Arc<Record>) {
         if !self.must_publish(key) {
             self.settle(id, record, false);
-        } else if self.lead(id, text, key) {
+        } else if self.lead(id, key) {
             self.offer(id, key, record, false);
         }
     }
@@ -210,8 +221,11 @@ impl Scheduler<'_> {
             return false;
         }
         if let Some(others) = &mut self.elsewhere {
-            others.io.send(io::Task::Fetch(blobs.clone()));
-            others.fetching.push((id, blobs));
+            // Many stages read the same, and it is asked for once.
+            if !others.fetching.contains_key(&blobs) {
+                others.io.send(io::Task::Fetch(blobs.clone()));
+            }
+            others.fetching.entry(blobs).or_default().push(id);
             self.node(id).state = State::Fetching;
             return true;
         }
@@ -289,7 +303,7 @@ impl Scheduler<'_> {
             }
             return !is_left;
         };
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let state = match others.member.status(key) {
             StageStatus::Free | StageStatus::Busy if is_left => State::Left,
             StageStatus::Free => return true,
@@ -297,13 +311,13 @@ impl Scheduler<'_> {
                 others.member.wait_for(key);
                 State::Elsewhere
             }
-            StageStatus::Done => {
-                others.member.look(others.now(), key);
-                State::Fetching
-            }
+            StageStatus::Done => State::Known,
         };
         others.stages.insert(key, id);
         self.node(id).state = state;
+        if state == State::Known {
+            self.know(id, key);
+        }
         false
     }
 
@@ -316,7 +330,7 @@ impl Scheduler<'_> {
 
     /// A worker has claimed a stage on this machine and asks whether it may begin.
     pub(super) fn ask(&mut self, worker: WorkerId, id: StageId) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let retries = self.graph.stage(id).execution.retries;
         if self.stopping || self.node(id).state != State::Running {
             self.pool.tell(worker, &Request::Leave);
@@ -337,7 +351,7 @@ impl Scheduler<'_> {
 
     /// This copy has a stage no longer, without a result and without a failure.
     pub(super) fn give_up(&mut self, id: StageId) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         if let Some(others) = &mut self.elsewhere {
             others.release(key);
         }
@@ -388,7 +402,7 @@ impl Scheduler<'_> {
 
     /// A stage has kept a checkpoint: another copy shall be able to go on from it.
     pub(super) fn checkpoint_kept(&mut self, id: StageId, name: CheckpointName) {
-        let key = self.nodes[id.index()].resolved().1;
+        let key = self.nodes[id.index()].resolved();
         let Some(others) = &mut self.elsewhere else {
             return;
         };

@@ -17,6 +17,8 @@ pub(super) enum State {
     Fetching,
     /// Another copy of the program has it, on another machine.
     Elsewhere,
+    /// Another copy has published its result, which nothing here needs yet.
+    Known,
     /// It is of a kind that this copy leaves to others.
     Left,
     /// Cached or done, as [`Node::ran`] says.
@@ -42,8 +44,8 @@ pub(super) struct Node {
     /// How many of the stages that it reads are not settled.
     pub(super) unsettled: usize,
     pub(super) record: Option<Arc<Record>>,
-    /// The manifest text and its key, since it was last ready.
-    pub(super) manifest: Option<(String, Digest)>,
+    /// Its key, since it was last ready.
+    pub(super) key: Option<Digest>,
     pub(super) need: Need,
     pub(super) ran: bool,
     /// It was executed here, and its result is not settled yet.
@@ -76,7 +78,7 @@ impl Node {
             state: State::Waiting,
             unsettled: graph.upstream(id).len(),
             record: planned.record.clone(),
-            manifest: None,
+            key: None,
             need: if graph.readers(id).is_empty() {
                 Need::Contents
             } else {
@@ -94,13 +96,9 @@ impl Node {
         }
     }
 
-    /// The manifest text and its key, of a stage that has been ready.
-    pub(super) fn resolved(&self) -> (&str, Digest) {
-        let (text, key) = self
-            .manifest
-            .as_ref()
-            .expect("a stage that was ready has a manifest");
-        (text, *key)
+    /// Its key, of a stage that has been ready.
+    pub(super) fn resolved(&self) -> Digest {
+        self.key.expect("a stage that was ready has a key")
     }
 
     /// The result, of a stage that has been settled.
@@ -117,11 +115,13 @@ impl Node {
             (State::Settled, Some(record)) => Outcome::Cached(Arc::clone(record)),
             (State::Failed, _) => Outcome::Failed {
                 error: self.error.clone().expect("a failed stage has an error"),
-                log: self.manifest.as_ref().map(|(_, key)| store.log_path(*key)),
+                log: self.key.map(|key| store.log_path(key)),
             },
             (State::Skipped(because), _) => Outcome::Skipped { because },
             (State::Left, _) => Outcome::Elsewhere,
-            (State::Waiting | State::Ready | State::Elsewhere, _) if leaves => Outcome::Elsewhere,
+            (State::Waiting | State::Ready | State::Elsewhere | State::Known, _) if leaves => {
+                Outcome::Elsewhere
+            }
             _ => Outcome::NotRun,
         }
     }

@@ -47,6 +47,7 @@ impl Scheduler<'_> {
                 }
             }
         }
+        self.look_for_readers_of(id);
     }
 
     fn journal_result(&mut self, id: StageId, record: &Record, ran: bool) {
@@ -103,7 +104,7 @@ impl Scheduler<'_> {
 
     /// Those that followed a stage look for themselves.
     pub(super) fn dismiss_followers(&mut self, id: StageId) {
-        let Some((_, key)) = self.nodes[id.index()].manifest else {
+        let Some(key) = self.nodes[id.index()].key else {
             return;
         };
         for follower in self.followers.remove(&key).unwrap_or_default() {
@@ -136,7 +137,12 @@ impl Scheduler<'_> {
             // One that is running has what it needs; one that is settled has its result.
             if matches!(
                 self.node(reader).state,
-                State::Waiting | State::Ready | State::Fetching | State::Elsewhere | State::Left
+                State::Waiting
+                    | State::Ready
+                    | State::Fetching
+                    | State::Elsewhere
+                    | State::Known
+                    | State::Left
             ) {
                 if self.leads(reader) {
                     self.dismiss_followers(reader);
@@ -159,7 +165,9 @@ impl Scheduler<'_> {
                 .get(key)
                 .is_some_and(|followers| !followers.contains(&id))
         };
-        matches!(node.state, State::Ready | State::Elsewhere | State::Left)
-            && node.manifest.as_ref().is_some_and(|(_, key)| leads(key))
+        matches!(
+            node.state,
+            State::Ready | State::Elsewhere | State::Known | State::Left
+        ) && node.key.as_ref().is_some_and(leads)
     }
 }

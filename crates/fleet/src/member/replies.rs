@@ -52,7 +52,15 @@ impl<K: Copy + Ord + Hash> Member<K> {
             }
             (Step::Looking | Step::LookingFirst, Reply::Found) => self.there(stage),
             (Step::Claiming, Reply::Created) => self.won(now, stage),
+            // Where stages are short its result is there already, and nobody need know whose it is.
             (Step::Claiming, Reply::Exists) => {
+                self.ask(now, stage, Step::LookingBack, Request::Look(stage));
+            }
+            (Step::LookingBack, Reply::Found) => {
+                self.met_unknown_claim();
+                self.there(stage);
+            }
+            (Step::LookingBack, Reply::Missing) => {
                 let request = Request::ReadClaim(stage, attempt);
                 self.ask(now, stage, Step::ReadingBack, request);
             }
@@ -63,7 +71,7 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.unhold(stage);
                 self.met_unknown_claim();
                 self.meet(now, stage, claim);
-                self.ask(now, stage, Step::LookingFirst, Request::Look(stage));
+                self.ask(now, stage, Step::Asking, Request::Fate(stage, attempt));
             }
             (Step::ReadingBack, Reply::Missing) => self.claim(now, stage),
             (Step::LookingFirst, Reply::Missing) if known.owner.is_some() => {

@@ -40,6 +40,8 @@ struct Copy {
     start: Stage,
     again: Vec<Stage>,
     settled: HashSet<Stage>,
+    /// Results of others that it has not taken: it does once it has nothing else to do.
+    known: Vec<Stage>,
     failed: HashSet<Stage>,
     pursues: bool,
     /// The stage that it executes, and the number of the execution.
@@ -176,6 +178,7 @@ impl World {
             start: self.chance.between(0, self.stages.into()) as Stage,
             again: Vec::new(),
             settled: HashSet::new(),
+            known: Vec::new(),
             failed: HashSet::new(),
             pursues: false,
             executes: None,
@@ -379,7 +382,10 @@ impl World {
                 continue;
             }
             match copy.member.status(stage) {
-                StageStatus::Done => drop(copy.settled.insert(stage)),
+                StageStatus::Done => {
+                    copy.settled.insert(stage);
+                    copy.known.push(stage);
+                }
                 StageStatus::Busy => copy.member.wait_for(stage),
                 StageStatus::Free => {
                     copy.pursues = true;
@@ -388,6 +394,9 @@ impl World {
                     return true;
                 }
             }
+        }
+        for stage in std::mem::take(&mut copy.known) {
+            self.store.take(&copy.id, stage);
         }
         let known = copy.settled.len() + copy.failed.len();
         if known as u32 == self.stages {

@@ -57,6 +57,11 @@ pub(crate) struct Status {
     #[arg(long, requires = "study", conflicts_with = "json")]
     pub(crate) watch: bool,
 
+    /// Wait for the next signs of life of its copies, a minute and a quarter at most, and say which gave none; on a
+    /// terminal also without it
+    #[arg(long, requires = "study", conflicts_with_all = ["json", "watch"])]
+    pub(crate) alive: bool,
+
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

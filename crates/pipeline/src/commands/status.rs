@@ -1,5 +1,6 @@
 //! `pipeline status`: what runs on the cache now, and how the last runs ended; or how a frozen plan is.
 
+mod alive;
 pub(super) mod plan;
 
 use std::collections::BTreeMap;

@@ -42,6 +42,10 @@ impl Renderer for Json<'_> {
                 *value = Value::from(self.graph.stage(id).name.as_str());
             }
         }
+        if let Event::Others { done, .. } = event {
+            let names = done.iter().map(|id| self.graph.stage(*id).name.as_str());
+            line["done"] = names.collect();
+        }
         errln!("{line}");
         let now = Instant::now();
         self.tally.count(event);

@@ -1,6 +1,6 @@
 //! Lines that read well in a log: the plan, each stage of the study as it is done, and a line now and then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use engine::{Event, Graph, Progress, StageId};
@@ -30,6 +30,8 @@ pub(crate) struct Tally<'a> {
     graph: &'a Graph,
     families: BTreeMap<&'a str, Family>,
     settled: usize,
+    /// Stages that other machines have done, and whose results are not here yet.
+    elsewhere: HashSet<StageId>,
     diverged: usize,
     failed: usize,
     /// Reasons to fail that were said.
@@ -59,6 +61,7 @@ impl<'a> Tally<'a> {
             graph,
             families,
             settled: 0,
+            elsewhere: HashSet::new(),
             diverged: 0,
             failed: 0,
             told: BTreeSet::new(),
@@ -67,9 +70,9 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Stages that have their result or failed.
+    /// Stages that have their result or failed, here or on another machine as far as that is known.
     pub(crate) fn settled(&self) -> usize {
-        self.settled
+        self.settled + self.elsewhere.len()
     }
 
     /// Runs that diverged in this run of the study.
@@ -108,6 +111,12 @@ impl<'a> Tally<'a> {
                 )
             });
         }
+        if let Event::Others { done, .. } = event {
+            self.elsewhere.extend(done);
+        }
+        if let Event::Started { stage } = event {
+            self.elsewhere.remove(stage);
+        }
         let (Event::Cached { stage }
         | Event::Finished { stage, .. }
         | Event::Failed { stage, .. }
@@ -115,6 +124,7 @@ impl<'a> Tally<'a> {
         else {
             return None;
         };
+        self.elsewhere.remove(stage);
         let name = self.graph.stage(*stage).family.as_str();
         let family = self.families.get_mut(name)?;
         family.open = family.open.saturating_sub(1);

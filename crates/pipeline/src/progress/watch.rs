@@ -17,6 +17,8 @@ const LINGERS: Duration = Duration::from_secs(1);
 pub(crate) struct Watch<'a> {
     graph: &'a Graph,
     jobs: usize,
+    /// Stages that other machines are at.
+    others: usize,
     /// How long stages took in earlier runs, in seconds.
     expected: Vec<Option<f64>>,
     /// How long they took in this one.
@@ -60,6 +62,7 @@ impl<'a> Watch<'a> {
         Self {
             graph,
             jobs: jobs.max(1),
+            others: 0,
             expected: Vec::new(),
             paces: Paces::default(),
             beside: (0.0, 0.0),
@@ -100,6 +103,12 @@ impl<'a> Watch<'a> {
             | Event::Skipped { stage, .. } => {
                 self.settle(*stage, now);
             }
+            Event::Others { done, running } => {
+                for stage in done {
+                    self.settle(*stage, now);
+                }
+                self.others = *running;
+            }
             Event::Retrying { stage, .. } => self.leave(*stage, now),
             _ => {}
         }
@@ -107,6 +116,8 @@ impl<'a> Watch<'a> {
 
     fn start(&mut self, stage: StageId, now: Instant) {
         self.elsewhere.remove(&stage);
+        // Another machine had done it, and its result is lost.
+        self.settled[stage.index()] = false;
         self.leave(stage, now);
         let running = Place::Taken(Running {
             stage,
@@ -225,7 +236,8 @@ impl<'a> Watch<'a> {
             longest = longest.max(left);
             open += 1;
         }
-        (open > 0).then(|| longest.max(sum / self.jobs.min(open) as f64))
+        let at_once = (self.jobs + self.others).min(open);
+        (open > 0).then(|| longest.max(sum / at_once as f64))
     }
 }
 
@@ -298,6 +310,32 @@ mod tests {
             watch.event(&Event::Cached { stage: *id }, at(10));
         }
         assert_eq!(watch.left(at(10)), None, "nothing is left");
+    }
+
+    #[test]
+    fn what_other_machines_do_counts() {
+        let graph = graph(8);
+        let ids: Vec<StageId> = graph.ids().collect();
+        let now = Instant::now();
+        let mut watch = Watch::new(&graph, 1);
+        watch.expect(vec![Some(6.0); 8]);
+        assert_eq!(watch.left(now), Some(48.0));
+        let others = |done: &[usize], running| Event::Others {
+            done: done.iter().map(|&at| ids[at]).collect(),
+            running,
+        };
+        watch.event(&others(&[0, 1], 2), now);
+        assert_eq!(watch.left(now), Some(36.0 / 3.0));
+        // More are at work than there are stages left.
+        watch.event(&others(&[2, 3, 4, 5, 6], 4), now);
+        assert_eq!(watch.left(now), Some(6.0));
+        let mut tally = super::super::plain::Tally::new(&graph);
+        tally.count(&others(&[0, 1], 2));
+        tally.count(&Event::Cached { stage: ids[0] });
+        tally.count(&finished(ids[2], 1.0));
+        assert_eq!(tally.settled(), 3, "none is counted twice");
+        tally.count(&Event::Started { stage: ids[1] });
+        assert_eq!(tally.settled(), 2, "its result was lost");
     }
 
     #[test]

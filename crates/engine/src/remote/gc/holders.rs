@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use fleet::{Beat, Claim, Failure};
+use fleet::{Claim, Failure};
 use serde::de::DeserializeOwned;
 
 use super::super::plans::{BY_HAND, SEAL_OF_PACK, SEAL_OF_PLAN};
+use super::super::requests::Heard;
 use super::super::results::SEAL_OF_RESULTS;
 use super::super::{Remote, blob_name, lock};
 use super::survey::{OfRun, Part, Survey, age};
@@ -229,10 +230,13 @@ impl Remote {
                     holder.keys.extend(keys.into_iter().flatten());
                 }
                 _ => {
-                    let Some(beat) = self.told::<Beat<Digest>>(name, "beat", by)? else {
+                    let Some(Heard { beat, packs }) = self.told::<Heard>(name, "beat", by)? else {
                         continue;
                     };
                     holder.keys.extend(beat.settled);
+                    // They save requests: one that is lost is as none.
+                    let blobs = packs.iter().map(|it| [it.records, it.contents]);
+                    holder.blobs.extend(blobs.flatten().map(|it| it.digest));
                     if is_young(object.modified) && !beat.ended {
                         lock(busy).extend(beat.holds.iter().map(|held| held.stage));
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{Out, Verdict};
+use fleet::{Out, Reply, Verdict};
 
 use crate::protocol::Request;
 use crate::remote::io;
@@ -32,7 +32,10 @@ impl Scheduler<'_> {
                 Out::Request(ticket, fleet::Request::Beat(beat)) => {
                     let about = Box::new(self.about());
                     let others = self.elsewhere.as_ref();
-                    others.inspect(|others| others.io.send(io::Task::Beat(ticket, beat, about)));
+                    others.inspect(|others| {
+                        let is_read = others.plan.is_some() || others.member.has_company();
+                        others.io.send(io::Task::Beat(ticket, beat, about, is_read));
+                    });
                 }
                 Out::Request(ticket, request) => {
                     let others = self.elsewhere.as_ref();
@@ -201,24 +204,28 @@ impl Scheduler<'_> {
             } => {
                 others.error = error.or(others.error.take());
                 let differs = mismatch.and_then(|key| others.stages.get(&key).copied());
+                let is_of_others = matches!(reply, Reply::Beats(_));
                 others.member.reply(now, ticket, reply);
                 if let Some(id) = differs {
                     self.node(id).executed = false;
                     self.emit(Event::Differs { stage: id });
                 }
+                if is_of_others {
+                    self.look_at_packed();
+                    self.tell_of_others();
+                }
             }
             io::Done::Fetched { blobs, error } => {
-                let waits = |(_, for_these): &mut (StageId, Vec<Digest>)| *for_these == blobs;
-                let those: Vec<_> = others.fetching.extract_if(.., waits).collect();
+                let those = others.fetching.remove(&blobs).unwrap_or_default();
                 match error {
                     None => {
-                        for (id, _) in those {
+                        for id in those {
                             self.come(id);
                         }
                     }
                     Some(error) => {
                         let first = others.again.is_empty() && others.member.is_reachable();
-                        let again = those.into_iter().map(|(id, _)| (now + FETCH_AGAIN, id));
+                        let again = those.into_iter().map(|id| (now + FETCH_AGAIN, id));
                         others.again.extend(again);
                         if first && !std::mem::replace(&mut others.told, true) {
                             self.emit(Event::RemoteLost { error });

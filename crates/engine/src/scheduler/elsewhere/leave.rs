@@ -47,7 +47,8 @@ impl Scheduler<'_> {
             self.options.sharing.linger
         };
         let is_over = clock.saturating_sub(since) >= patience;
-        let moves = there_are(State::Publishing) || there_are(State::Fetching);
+        let comes = there_are(State::Fetching) || (!self.stopping && there_are(State::Known));
+        let moves = there_are(State::Publishing) || comes;
         // While the remote answers, what is on its way arrives.
         let is_stuck = !others.member.is_reachable() || !others.again.is_empty();
         if moves && !self.stopping && !is_stuck {
@@ -68,7 +69,7 @@ impl Scheduler<'_> {
             ids().any(|((_, stage), node)| node.state == State::Waiting && worth(&stage.kind));
         // An owner that is not heard of may be gone, and its stage be had.
         let heard_of = ids().filter(|(_, node)| node.state == State::Elsewhere);
-        let mut keys = heard_of.map(|(_, node)| node.resolved().1);
+        let mut keys = heard_of.map(|(_, node)| node.resolved());
         !lingers && keys.all(|key| others.member.has_heard_of(key, since))
     }
 

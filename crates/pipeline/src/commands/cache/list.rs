@@ -24,7 +24,7 @@ pub(super) fn list(store: &Store, site: &Site, arguments: &List) -> Result<u8, F
 
 /// How many results of each study the remote holds, and how many in all.
 fn in_remote(store: &Store, remote: &Remote, as_json: bool) -> Result<u8, Failure> {
-    let there = remote.results();
+    let there = remote.results()?;
     let mut rows = Vec::new();
     for study in store.studies()?.into_iter().filter_map(|one| one.study) {
         let results = store.results_of(&study)?;

@@ -31,7 +31,7 @@ pub(super) fn pull(mut store: Store, site: &Site, arguments: &Moving) -> Result<
     // Looking for a study's results brings those that are small.
     let before: HashSet<Digest> = store.all_results()?.into_values().collect();
     let by_key = |&key: &Digest| (key.to_string()[..12].to_owned(), key);
-    let all: BTreeMap<String, Digest> = remote.results().iter().map(by_key).collect();
+    let all: BTreeMap<String, Digest> = remote.results()?.iter().map(by_key).collect();
     store.put_before(remote);
     let found = match &arguments.study {
         Some(study) => of_study(&store, study)?,

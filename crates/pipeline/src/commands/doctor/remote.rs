@@ -51,7 +51,7 @@ fn look(name: &Path) -> Result<Seen, Failure> {
         return Ok(Seen::ReadOnly(why.to_owned()));
     }
     Ok(Seen::Whole {
-        results: remote.results().len(),
+        results: remote.results()?.len(),
         plans: remote.plans(None)?.len(),
     })
 }

@@ -10,6 +10,7 @@ use console::Term;
 use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Sharing, Store, Verdict};
 use serde_json::{Value, json};
 
+use super::alive;
 use crate::cli::Cli;
 use crate::cli::slurm::Status;
 use crate::commands::plan::{duration, grouped};
@@ -59,6 +60,12 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
                     screen.clear_screen()?;
                 }
                 out(&text);
+                if !arguments.watch && (arguments.alive || std::io::stdout().is_terminal()) {
+                    let look = || copies(&frozen, &site.store(Use::Read)?);
+                    if !seen.is_done() {
+                        out(&alive::wait(&seen.copies, &alive::PAUSES, look)?);
+                    }
+                }
                 if !arguments.watch || seen.is_done() {
                     return Ok(DONE);
                 }
@@ -74,6 +81,11 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
         }
         std::thread::sleep(EVERY);
     }
+}
+
+fn copies(frozen: &Frozen, store: &Store) -> Result<Vec<CopySeen>, Failure> {
+    let remote = store.remote().ok_or("the remote has gone")?;
+    Ok(remote.copies(&frozen.plan_id())?)
 }
 
 /// The tasks of a plan in Slurm's queue, or why they are not known.
@@ -180,7 +192,7 @@ impl<'a> Seen<'a> {
         let id = frozen.plan_id();
         let remote = store.remote().ok_or("the remote has gone")?;
         Ok(Self {
-            copies: remote.copies(&id)?,
+            copies: copies(frozen, store)?,
             failures: remote.failures(&id)?,
             frozen,
             plan,
