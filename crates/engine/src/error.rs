@@ -80,9 +80,15 @@ pub enum Error {
         source: io::Error,
     },
     /// The remote is not there.
-    #[error("there is no folder {}, which is to be the remote; `mkdir` makes one", path.display())]
+    #[error("there is no folder {}, which is to be the remote; `mkdir -p` makes one", path.display())]
     NoRemote {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The remote is a file, a device or the like.
+    #[error("{} is to be the remote, and is no folder; the remote must be one that all machines see", path.display())]
+    RemoteIsNoFolder {
+        /// What is there.
         path: PathBuf,
     },
     /// A remote behind itself.

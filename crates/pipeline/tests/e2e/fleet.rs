@@ -146,7 +146,8 @@ fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
     for (remote, says) in [
         ("ftp://host/path", "no object store is called `ftp://`"),
         ("s3://KEY@bucket", "credentials are looked for where"),
-        ("nowhere", "`mkdir` makes one"),
+        ("nowhere", "`mkdir -p` makes one"),
+        ("study.yaml", "is no folder"),
         ("cache-other", "is the cache itself"),
     ] {
         let output = lab.output(&[
