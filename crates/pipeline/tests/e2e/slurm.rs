@@ -469,6 +469,15 @@ fn sha256(lab: &Lab, contents: &[u8]) -> String {
     stdout(&output)[..64].to_owned()
 }
 
+/// How many frozen plans the remote has.
+fn plans(lab: &Lab) -> usize {
+    let runs = fs::read_dir(lab.path("remote/v1/run/tiny"))
+        .into_iter()
+        .flatten();
+    let plans = runs.map(|run| run.expect("a folder").path().join("plan"));
+    plans.filter(|plan| plan.exists()).count()
+}
+
 #[test]
 fn what_a_study_downloads_is_made_by_submit_and_tasks_need_no_network() {
     let Some(cluster) = Cluster::start() else {
@@ -493,6 +502,14 @@ fn what_a_study_downloads_is_made_by_submit_and_tasks_need_no_network() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("nothing was submitted"), "{said}");
     assert_eq!(cluster.says("squeue", &["-h"]), "");
+    assert!(
+        !said.contains("hours of work"),
+        "what is not done here is not announced: {said}"
+    );
+    let status = cluster.command(&lab, &["status", "tiny"]).output();
+    let said = stderr(&status.expect("it starts"));
+    assert!(said.contains("tiny"), "no plan is left: {said}");
+    assert_eq!(plans(&lab), 0, "nothing is frozen");
 
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -500,6 +517,7 @@ fn what_a_study_downloads_is_made_by_submit_and_tasks_need_no_network() {
     let output = submit(&address.to_string());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     server.join().expect("each file was asked for, once");
+    assert_eq!(plans(&lab), 1);
     cluster.wait();
     assert!(lab.path("reports/tiny.html").exists(), "{}", logs(&lab));
     check_page(&lab);
