@@ -86,7 +86,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The remote is a file, a device or the like.
-    #[error("{} is to be the remote, and is no folder; the remote must be one that all machines see", path.display())]
+    #[error("{} is no folder; the remote is a folder that all machines see, or an object store", path.display())]
     RemoteIsNoFolder {
         /// What is there.
         path: PathBuf,

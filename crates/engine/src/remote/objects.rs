@@ -123,6 +123,7 @@ impl Folder {
             let path = path.to_owned();
             return Err(Error::RemoteIsNoFolder { path });
         }
+        fs::read_dir(path).map_err(Error::io("read the remote", path))?;
         let mut files = Store::open(path)?;
         files.is_for_all();
         Ok(Self { files })

@@ -173,9 +173,7 @@ class Fleet:
         command = [self.options.program, "run", "--plan", self.plan, "--remote", self.store.remote, *SIGNS]
         command += [*CHECKPOINTS, "--message-format", "json", "--cache", self.scratch / name, *more]
         with open(self.logs / name, "w") as log:
-            return subprocess.Popen(
-                command, env=self.environment, stderr=log, stdout=subprocess.DEVNULL, start_new_session=True
-            )
+            return subprocess.Popen(command, env=self.environment, stderr=log, stdout=subprocess.DEVNULL)
 
     def run(self):
         """Until every copy has ended by itself: what it took."""

@@ -262,15 +262,18 @@ fn a_remote_that_one_may_not_look_at_is_not_said_to_be_missing() {
     };
     fs::create_dir_all(lab.path("closed/remote")).expect("a folder");
     fs::set_permissions(lab.path("closed"), Permissions::from_mode(0o700)).expect("it is closed");
-    let run = ["run", "study.yaml", "--remote", "closed/remote"];
-    let output = runs(2001, &lab, &run);
-    assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
-    assert!(
-        said.contains("cannot look at the remote `closed/remote`")
-            && said.contains("Permission denied"),
-        "{said}"
-    );
+    for (remote, says) in [
+        ("closed/remote", "cannot look at the remote `closed/remote`"),
+        ("closed", "cannot read the remote `closed`"),
+    ] {
+        let output = runs(2001, &lab, &["run", "study.yaml", "--remote", remote]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(
+            said.contains(says) && said.contains("Permission denied"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
