@@ -80,9 +80,15 @@ pub enum Error {
         source: io::Error,
     },
     /// The remote is not there.
-    #[error("there is no folder {}, which is to be the remote; `mkdir` makes one", path.display())]
+    #[error("there is no folder {}, which is to be the remote; `mkdir -p` makes one", path.display())]
     NoRemote {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The remote is a file, a device or the like.
+    #[error("{} is no folder; the remote is a folder that all machines see, or an object store", path.display())]
+    RemoteIsNoFolder {
+        /// What is there.
         path: PathBuf,
     },
     /// A remote behind itself.

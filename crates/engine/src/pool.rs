@@ -1,5 +1,6 @@
 //! Worker processes: starting them, talking to them, noticing that they are gone.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -17,9 +18,6 @@ use crate::{Build, Error, Site, StageId};
 
 /// How long a worker may take to end once its stdin is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How it reads that a process was.
-pub(crate) const KILLED: &str = "was killed by signal";
 
 /// A worker of a [`Pool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +55,39 @@ struct Worker {
     gpu: Option<String>,
     /// Why it was killed, if it was.
     killed: Option<String>,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Killed by this process, for this reason.
+    Killed(String),
+    /// By itself, or by somebody else.
+    Status(ExitStatus),
+    /// It could not be waited for.
+    Lost(std::io::Error),
+}
+
+impl Ended {
+    /// Whether somebody else ended it with a signal.
+    pub(crate) fn is_by_signal(&self) -> bool {
+        matches!(self, Self::Status(status) if status.signal().is_some())
+    }
+}
+
+impl Display for Ended {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let status = match self {
+            Self::Killed(why) => return f.write_str(why),
+            Self::Lost(error) => return write!(f, "the worker process is lost: {error}"),
+            Self::Status(status) => status,
+        };
+        match (status.code(), status.signal()) {
+            (Some(code), _) => write!(f, "the worker process ended with exit code {code}"),
+            (None, Some(signal)) => write!(f, "the worker process was killed by signal {signal}"),
+            (None, None) => write!(f, "the worker process ended: {status}"),
+        }
+    }
 }
 
 /// What every worker is told first.
@@ -265,16 +296,16 @@ impl Pool {
             .count()
     }
 
-    /// Ends a worker and says, in words, how it ended and what it last wrote without a stage.
-    pub(crate) fn bury(&mut self, id: WorkerId) -> (String, String) {
+    /// Ends a worker and says how it ended and what it last wrote without a stage.
+    pub(crate) fn bury(&mut self, id: WorkerId) -> (Ended, String) {
         let worker = &mut self.workers[id.0];
         worker.state = State::Gone;
         // Its stdin stays open until it has ended: closed, it would end for that reason.
         let ended = match end(&mut worker.child, Instant::now() + PATIENCE) {
-            Ok(status) => format!("the worker process {}", in_words(status)),
-            Err(error) => format!("the worker process is lost: {error}"),
+            Ok(status) => Ended::Status(status),
+            Err(error) => Ended::Lost(error),
         };
-        let ended = worker.killed.take().unwrap_or(ended);
+        let ended = worker.killed.take().map_or(ended, Ended::Killed);
         worker.stdin = None;
         let mut wrote = String::new();
         let read = worker
@@ -327,14 +358,30 @@ fn kill_group(child: &Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
-fn in_words(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with exit code {code}"),
-        (None, Some(signal)) => format!("{KILLED} {signal}"),
-        (None, None) => format!("ended: {status}"),
-    }
-}
-
 fn line(request: &Request) -> String {
     serde_json::to_string(request).expect("a request has string keys only") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_was_ended_from_outside_was_ended_by_a_signal() {
+        let of = |script: &str| Command::new("sh").args(["-c", script]).status().unwrap();
+        let killed = Ended::Status(of("kill -9 $$"));
+        assert_eq!(
+            killed.to_string(),
+            "the worker process was killed by signal 9"
+        );
+        assert!(killed.is_by_signal());
+        let ended = Ended::Status(of("exit 137"));
+        assert_eq!(
+            ended.to_string(),
+            "the worker process ended with exit code 137"
+        );
+        assert!(!ended.is_by_signal());
+        // However the reason reads.
+        assert!(!Ended::Killed(killed.to_string()).is_by_signal());
+    }
 }

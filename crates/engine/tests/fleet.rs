@@ -453,9 +453,18 @@ fn a_remote_that_is_none_is_refused_with_what_to_do() {
     let store = Store::open(&lab.path("a")).unwrap();
     let missing = Remote::open(&lab.path("missing"), &store).unwrap_err();
     assert!(
-        missing.to_string().ends_with("`mkdir` makes one"),
+        missing.to_string().ends_with("`mkdir -p` makes one"),
         "{missing}"
     );
+    // What `mkdir` would not mend is not told to be made.
+    fs::write(lab.path("file"), "").unwrap();
+    let file = Remote::open(&lab.path("file"), &store).unwrap_err();
+    assert!(matches!(file, Error::RemoteIsNoFolder { .. }), "{file}");
+    for (link, to) in [("dangling", "nothing"), ("loop", "loop")] {
+        std::os::unix::fs::symlink(lab.path(to), lab.path(link)).unwrap();
+        let error = Remote::open(&lab.path(link), &store).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
     let own = Remote::open(&lab.path("a"), &store).unwrap_err();
     assert!(matches!(own, Error::RemoteIsCache { .. }), "{own}");
     fs::create_dir(lab.path("remote/v2")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{Beat, CopyId, Member, Out, Reply, Request, Terms, Ticket, Verdict};
+use fleet::{Beat, CopyId, Held, Member, Out, Reply, Request, Terms, Ticket, Verdict};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -129,4 +129,50 @@ fn who_begins_alone_soon_sees_another_and_tells_it_at_once_what_is_published() {
         matches!(&request, Request::Beat(beat) if beat.settled == [7]),
         "{request:?}"
     );
+}
+
+#[test]
+fn the_first_beat_that_is_read_of_a_copy_is_no_sign_of_life_and_the_next_one_is() {
+    let mut member = member();
+    let (own_beat, _) = asked(&mut member);
+    reply(&mut member, own_beat, Reply::Created);
+    let beat = |counter| {
+        let holds = vec![Held {
+            stage: 7,
+            attempt: 1,
+            depth: 0,
+        }];
+        let beat = Beat {
+            run: "study/run".to_owned(),
+            counter,
+            holds,
+            settled: Vec::new(),
+            ended: false,
+        };
+        Reply::Beats(vec![(CopyId::from("study/run/other".to_owned()), beat)])
+    };
+    let (first, _) = asked(&mut member);
+    reply(&mut member, first, beat(9));
+    assert!(!member.has_heard_of(7, NOW), "it may be long gone");
+    for (counter, heard) in [(9, false), (10, true)] {
+        let mut is_read = false;
+        while !is_read {
+            let now = member.due();
+            member.tick(now);
+            let out: Vec<Out<u32>> = std::iter::from_fn(|| member.poll()).collect();
+            for out in out {
+                match out {
+                    Out::Request(ticket, Request::Beats(_)) => {
+                        member.reply(now, ticket, beat(counter));
+                        is_read = true;
+                    }
+                    Out::Request(ticket, _) => {
+                        member.reply::<Beat<u32>>(now, ticket, Reply::Created);
+                    }
+                    Out::Verdict(_) => {}
+                }
+            }
+        }
+        assert_eq!(member.has_heard_of(7, NOW), heard);
+    }
 }

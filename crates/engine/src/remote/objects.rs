@@ -136,10 +136,19 @@ pub(crate) struct Folder {
 impl Folder {
     /// A folder that is there.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        if !path.is_dir() {
+        let there = match fs::metadata(path) {
+            // `mkdir` makes nothing where there is a link to nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
+                let path = path.to_owned();
+                return Err(Error::NoRemote { path });
+            }
+            there => there.map_err(Error::io("look at the remote", path))?,
+        };
+        if !there.is_dir() {
             let path = path.to_owned();
-            return Err(Error::NoRemote { path });
+            return Err(Error::RemoteIsNoFolder { path });
         }
+        fs::read_dir(path).map_err(Error::io("read the remote", path))?;
         let mut files = Store::open(path)?;
         files.is_for_all();
         Ok(Self { files })

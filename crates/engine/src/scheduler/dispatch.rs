@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Scheduler;
 use super::node::{Ready, State};
 use crate::journal::{self, Line};
-use crate::pool::{KILLED, Said, WorkerId};
+use crate::pool::{Said, WorkerId};
 use crate::protocol::{Reply, Request};
 use crate::{Digest, Error, Event, Record, StageId, end_of_log, resolve};
 
@@ -135,7 +135,7 @@ impl Scheduler<'_> {
             }
             (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
-                self.failed(stage, &ended)?;
+                self.failed(stage, &ended.to_string())?;
             }
             (Said::Gone, Some(stage)) => {
                 let (ended, wrote) = self.pool.bury(worker);
@@ -155,7 +155,7 @@ impl Scheduler<'_> {
                 let (ended, wrote) = self.pool.bury(worker);
                 // One that was idle is replaced when it is needed, and so is one that somebody
                 // killed as it started, unless that goes on.
-                if started || (ended.contains(KILLED) && self.starts_killed < STARTS) {
+                if started || (ended.is_by_signal() && self.starts_killed < STARTS) {
                     self.starts_killed += u32::from(!started);
                     return Ok(());
                 }

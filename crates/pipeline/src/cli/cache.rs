@@ -69,6 +69,11 @@ pub(crate) struct Moving {
     #[arg(value_name = "STUDY")]
     pub(crate) study: Option<String>,
 
+    /// Replace a value of the study's file, as in `kfac.train.budget.epochs=5`; `null` removes a key. May be given several
+    /// times
+    #[arg(long, value_name = "PATH=VALUE", requires = "study")]
+    pub(crate) set: Vec<String>,
+
     #[command(flatten)]
     pub(crate) format: AsJson,
 }

@@ -122,6 +122,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
             {
                 if let What::Study(study, _) = &subject.what
                     && !arguments.quiet
+                    && !arguments.part.no_train
                 {
                     let ahead = plan::Ahead {
                         study,

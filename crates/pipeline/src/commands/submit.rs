@@ -6,7 +6,7 @@ mod tasks;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use engine::{Frozen, Plan, PlanId, Verdict};
+use engine::{Graph, PlanId, Store, Verdict};
 use scripts::Submission;
 use tasks::{Left, Tasks};
 
@@ -56,12 +56,11 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
         engine::plan(&graph, &store, &stages::kinds(), study.name())?
     } else {
         submission.check()?;
+        download(arguments, study.name(), &site, &graph, &store)?;
         let of = Quoted::new(&study, &arguments.file.study);
         let frozen = freeze(&of, &graph, &store, device_class(tasks.device)?, true)?;
         submission.plan = frozen.plan_id();
-        let plan = frozen.plan(&store, &stages::kinds())?;
-        download(&site, &frozen, &plan)?;
-        plan
+        frozen.plan(&store, &stages::kinds())?
     };
     let left = Left::of(&graph, &plan);
     let count = tasks.count(&left);
@@ -110,25 +109,38 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-/// Makes here what needs the network, which nodes often do not have.
-fn download(site: &Site, frozen: &Frozen, plan: &Plan) -> Result<(), Failure> {
-    let missing = frozen
-        .graph
+/// Makes here what needs the network, which nodes often do not have. That is before anything is frozen: where it fails no
+/// plan is left that nobody carries out.
+fn download(
+    arguments: &Submit,
+    study: &str,
+    site: &Site,
+    graph: &Graph,
+    store: &Store,
+) -> Result<(), Failure> {
+    if !graph.stages().iter().any(|stage| stage.kind == "download") {
+        return Ok(());
+    }
+    let plan = engine::plan(graph, store, &stages::kinds(), study)?;
+    let missing = graph
         .iter()
         .any(|(id, stage)| stage.kind == "download" && plan.stage(id).verdict != Verdict::Cached);
     if !missing {
         return Ok(());
     }
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["run", "--no-train", "--linger", "0", "--plan"]);
-    command.arg(frozen.plan_id().to_string());
+    command.args(["run", "--no-train", "--no-report", "--linger", "0"]);
     command.arg("--cache").arg(&site.cache);
     if let Some(remote) = &site.remote {
         command.arg("--remote").arg(remote);
     }
-    // It draws no page that anybody wants, and names none on stdout.
-    let reports = tempfile::tempdir()?;
-    command.arg("--reports").arg(reports.path());
+    if let Some(file) = &site.file {
+        command.arg("--site").arg(&*file.path);
+    }
+    for set in &arguments.file.set {
+        command.arg("--set").arg(set);
+    }
+    command.arg("--").arg(&arguments.file.study);
     let done = command.stdout(Stdio::null()).status()?;
     if done.success() {
         return Ok(());

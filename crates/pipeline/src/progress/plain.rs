@@ -267,7 +267,7 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             graph.stage(*stage).name
         )),
         Event::RemoteLost { error } => Some(format!(
-            "the remote does not answer or refuses: {error}; stages that run go on, their results are kept in the cache, \
+            "the remote fails: {error}; stages that run go on, their results are kept in the cache, \
              and it is tried again"
         )),
         Event::RemoteBack => Some("the remote answers again".to_owned()),
@@ -356,6 +356,27 @@ impl Renderer for Plain<'_> {
         let failed = matches!(news, News::Failed { .. });
         if let Some(line) = news_line(news).filter(|_| failed || !self.quiet) {
             errln!("{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_remote_is_said_in_one_sentence_whatever_it_says() {
+        let words = |error: &str| {
+            let error = error.to_owned();
+            important(&Graph::new(), &Event::RemoteLost { error }).expect("a line")
+        };
+        let after =
+            "stages that run go on, their results are kept in the cache, and it is tried again";
+        for error in [
+            "it does not answer",
+            "cannot create `/r/v1/remote`: No space left",
+        ] {
+            assert_eq!(words(error), format!("the remote fails: {error}; {after}"));
         }
     }
 }

@@ -256,6 +256,27 @@ fn what_may_only_be_read_serves_what_it_holds_and_is_named_where_that_is_not_eno
 }
 
 #[test]
+fn a_remote_that_one_may_not_look_at_is_not_said_to_be_missing() {
+    let Some(lab) = shared() else {
+        return;
+    };
+    fs::create_dir_all(lab.path("closed/remote")).expect("a folder");
+    fs::set_permissions(lab.path("closed"), Permissions::from_mode(0o700)).expect("it is closed");
+    for (remote, says) in [
+        ("closed/remote", "cannot look at the remote `closed/remote`"),
+        ("closed", "cannot read the remote `closed`"),
+    ] {
+        let output = runs(2001, &lab, &["run", "study.yaml", "--remote", remote]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(
+            said.contains(says) && said.contains("Permission denied"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn folders_whose_names_are_not_utf_8_serve_as_any_other() {
     let lab = Lab::new(STUDY);
     let run = lab

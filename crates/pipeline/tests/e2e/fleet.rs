@@ -146,7 +146,8 @@ fn a_site_file_names_the_remote_and_what_is_none_is_refused() {
     for (remote, says) in [
         ("ftp://host/path", "no object store is called `ftp://`"),
         ("s3://KEY@bucket", "credentials are looked for where"),
-        ("nowhere", "`mkdir` makes one"),
+        ("nowhere", "`mkdir -p` makes one"),
+        ("study.yaml", "is no folder"),
         ("cache-other", "is the cache itself"),
     ] {
         let output = lab.output(&[
@@ -289,6 +290,29 @@ fn a_laptop_pulls_what_a_cluster_pushed_and_draws_the_page_without_it() {
     let pull = [&["cache", "pull", "study.yaml"], &laptop[..]].concat();
     assert!(said(&pull, 0).starts_with(&format!("{all} results brought from ")));
     assert!(said(&pull, 0).starts_with("0 results brought from "));
+    // A part of it, and what cannot be a part.
+    let part = [&pull[..], &["--set", "kfac.sweep.damping=[0.01]"]].concat();
+    let part = part
+        .iter()
+        .map(|it| if *it == "laptop" { "part" } else { it });
+    let brought = said(&part.collect::<Vec<_>>(), 0);
+    let brought: usize = brought
+        .split(' ')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .expect(&brought);
+    assert!((2..all).contains(&brought), "{brought} of {all}");
+    let by_name = [
+        "cache", "pull", "tiny", "--set", "sgd=null", "--remote", "remote",
+    ];
+    let refused = lab.output(&by_name);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("no file `tiny`"),
+        "{}",
+        stderr(&refused)
+    );
     // A page so far needs no pull.
     let far = ["report", "study.yaml", "--so-far", "--reports", "far"];
     let far = [&far[..], &["--cache", "third", "--remote", "remote"]].concat();

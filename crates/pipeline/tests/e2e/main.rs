@@ -8,6 +8,7 @@ mod doctor;
 mod edits;
 mod elsewhere;
 mod export;
+mod faults;
 mod fleet;
 mod foreign;
 mod interrupt;

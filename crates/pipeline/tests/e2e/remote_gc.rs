@@ -121,6 +121,19 @@ fn gc_of_a_remote_says_first_and_deletes_what_no_plan_no_study_and_no_pin_keeps(
 }
 
 #[test]
+fn a_remote_that_has_nothing_has_no_bytes_and_nothing_to_delete() {
+    let lab = Lab::new(TINY);
+    fs::create_dir(lab.path("remote")).expect("the remote");
+    let gc = ["cache", "gc", "--in-remote", "--remote", "remote"];
+    for more in [&[][..], &["--delete"], &[]] {
+        assert_eq!(
+            ok(&lab, &[&gc[..], more].concat()),
+            "0 B: nothing to delete\n"
+        );
+    }
+}
+
+#[test]
 fn gc_of_a_remote_refuses_what_makes_no_sense() {
     let lab = Lab::new(TINY);
     let said = refused(&lab, &["cache", "gc", "--in-remote"]);

@@ -95,7 +95,8 @@ impl Survey {
         for object in remote.objects().all()? {
             let name = object.name.clone();
             let parts: Vec<&str> = name.split('/').collect();
-            if parts[0] != "gc" {
+            // Its name and the mark of a gc are of the remote itself, and nobody asks how large they are.
+            if !matches!(parts[..], ["gc", _] | ["remote"]) {
                 survey.bytes += object.bytes;
             }
             match parts[..] {

@@ -1,15 +1,15 @@
 //! `pipeline cache push` and `pipeline cache pull`: results brought to a remote and from it by hand.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::{Digest, Moved, Store};
-use study::Study;
 
 use super::{never_ran, print_json, remote, remote_to_write};
+use crate::cli::StudyFile;
 use crate::cli::cache::Moving;
-use crate::commands::{counted, expand};
+use crate::commands::{counted, expand, load};
 use crate::site::{Site, Use};
 use crate::{DONE, FAILED, Failure, stages};
 
@@ -18,7 +18,7 @@ const NAMED: usize = 10;
 
 pub(super) fn push(store: &Store, site: &Site, arguments: &Moving) -> Result<u8, Failure> {
     let results = match &arguments.study {
-        Some(study) => of_study(store, study)?.there,
+        Some(study) => of_study(store, study, &arguments.set)?.there,
         None => store.all_results()?,
     };
     let remote = remote_to_write(store, site)?;
@@ -34,7 +34,7 @@ pub(super) fn pull(mut store: Store, site: &Site, arguments: &Moving) -> Result<
     let all: BTreeMap<String, Digest> = remote.results()?.iter().map(by_key).collect();
     store.put_before(remote);
     let found = match &arguments.study {
-        Some(study) => of_study(&store, study)?,
+        Some(study) => of_study(&store, study, &arguments.set)?,
         None => Found {
             there: all,
             missing: 0,
@@ -66,16 +66,25 @@ struct Found {
 }
 
 /// By its file, of which each stage is looked for; or by the name under which it ran here.
-fn of_study(store: &Store, study: &str) -> Result<Found, Failure> {
-    let path = Path::new(study);
+fn of_study(store: &Store, study: &str, set: &[String]) -> Result<Found, Failure> {
+    let path = PathBuf::from(study);
     if !path.is_file() {
+        if !set.is_empty() {
+            return Err(Failure::Usage(format!(
+                "`--set` replaces a value of a study's file, and there is no file `{study}`"
+            )));
+        }
         let there = store.results_of(study)?;
         if there.is_empty() {
             return Err(never_ran(study));
         }
         return Ok(Found { there, missing: 0 });
     }
-    let study = Study::load(path).map_err(Failure::Mistakes)?;
+    let file = StudyFile {
+        study: path,
+        set: set.to_vec(),
+    };
+    let study = load(&file)?;
     let graph = expand(&study, store)?;
     let plan = engine::plan(&graph, store, &stages::kinds(), study.name())?;
     let mut there = BTreeMap::new();
