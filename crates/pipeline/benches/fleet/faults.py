@@ -276,6 +276,8 @@ def main():
     parser.add_argument("--chance", type=int, default=0, help="who is killed when")
     parser.add_argument("--keep", type=Path, help="a folder for all of it, which stays")
     options = parser.parse_args()
+    # Copies and server end with this script, however it ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.program = options.program.resolve()
     lab = options.keep or Path(tempfile.mkdtemp(prefix="fleet-"))
     lab.mkdir(parents=True, exist_ok=True)
