@@ -57,8 +57,7 @@ pub(crate) struct Status {
     #[arg(long, requires = "study", conflicts_with = "json")]
     pub(crate) watch: bool,
 
-    /// Wait for the next signs of life of its copies, a minute and a quarter at most, and say which gave none; on a
-    /// terminal also without it
+    /// Wait for the next signs of life of its copies, a minute and a quarter at most, and say which gave none
     #[arg(long, requires = "study", conflicts_with_all = ["json", "watch"])]
     pub(crate) alive: bool,
 

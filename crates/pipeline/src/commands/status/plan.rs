@@ -60,11 +60,15 @@ pub(super) fn status(cli: &Cli, arguments: &Status, study: &str) -> Result<u8, F
                     screen.clear_screen()?;
                 }
                 out(&text);
-                if !arguments.watch && (arguments.alive || std::io::stdout().is_terminal()) {
+                if arguments.alive && !seen.is_done() {
                     let look = || copies(&frozen, &site.store(Use::Read)?);
-                    if !seen.is_done() {
-                        out(&alive::wait(&seen.copies, &alive::PAUSES, look)?);
-                    }
+                    out(&alive::wait(&seen.copies, &alive::PAUSES, look)?);
+                } else if !arguments.watch
+                    && std::io::stdout().is_terminal()
+                    && !seen.is_done()
+                    && seen.copies.iter().any(|copy| !copy.ended)
+                {
+                    errln!("`--alive` waits a minute and says which of these copies live");
                 }
                 if !arguments.watch || seen.is_done() {
                     return Ok(DONE);
