@@ -92,17 +92,17 @@ fn in_words(study: &Study) -> String {
     if runs == 0 {
         return String::new();
     }
-    let mut text = match runs {
-        1 => "training: 1 run".to_owned(),
-        runs => format!("training: {} runs", grouped(runs)),
+    let runs = match runs {
+        1 => "1 run".to_owned(),
+        runs => format!("{} runs", grouped(runs)),
     };
-    if let Some(steps) = steps {
-        text += &format!(", at most {} steps", grouped(steps));
-    }
-    if let Some((_, memory)) = ahead::largest(study) {
-        text += &format!("; the largest takes about {} of memory", size(memory));
-    }
-    text + "\n"
+    let steps = steps.map_or_else(String::new, |steps| {
+        format!(", at most {} steps", grouped(steps))
+    });
+    let memory = ahead::largest(study).map_or_else(String::new, |(_, memory)| {
+        format!("; the largest takes about {} of memory", size(memory))
+    });
+    format!("training: {runs}{steps}{memory}\n")
 }
 
 /// `1,234,567`.
