@@ -185,6 +185,33 @@ fn a_run_diverges_at_its_own_step_and_nothing_after_it_shows() {
     }
 }
 
+/// Its loss is finite, and its curve is that of the CPU: without that loss, whose update was not made.
+#[test]
+fn a_run_whose_factors_overflow_ends_before_the_update() {
+    let Some(wgpu) = software() else { return };
+    let (cpu, _) = training::device::open("cpu").unwrap();
+    let (settings, data) = inputs(&json!({"kfac": {"damping": 0.1}}));
+    let mut settings = serde_json::to_value(settings).unwrap();
+    settings["model"] = json!({"mlp": {"hidden": [8]}});
+    let settings: Settings = serde_json::from_value(settings).unwrap();
+    let course = Course::new(&settings, data.train.len()).unwrap();
+    let [a, b] = [&cpu, &wgpu].map(|device| {
+        let training = || Training::new(&settings, &course, &data, device).unwrap();
+        let mut weights = training().state_dict();
+        // Hidden units whose squares are no numbers, and logits that are what they were.
+        for (at, scale) in [(0, 1e25), (2, 1e-25)] {
+            weights[at].values.iter_mut().for_each(|it| *it *= scale);
+        }
+        let mut training = training().with_initial_weights(&weights).unwrap();
+        assert!(training.advance().unwrap().is_none());
+        training.into_run()
+    });
+    assert_eq!(a.outcome, Outcome::Diverged { step: 0 });
+    assert_eq!(b.outcome, a.outcome);
+    let losses = [&a, &b].map(|run| run.curve.updates.len());
+    assert_eq!(losses, [0, 0]);
+}
+
 #[test]
 fn no_software_adapter_is_taken_for_a_gpu() {
     let Some(software) = software() else { return };
