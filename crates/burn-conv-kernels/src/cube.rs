@@ -1,9 +1,9 @@
 //! The extension on burn's GPU backends, by kernels of ours, for every runtime of `CubeCL`.
 
+mod convolution;
 pub(crate) mod entropy;
 pub(crate) mod examples;
 mod images;
-mod kernels;
 mod normalisation;
 pub(crate) mod update;
 
@@ -18,6 +18,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 use crate::ops::{self, Maybe, Ops, Then};
+use convolution::{Convolution, ConvolutionStep};
 use images::Images;
 use normalisation::{Follows, Normalisation, Statistics};
 
@@ -51,6 +52,33 @@ fn normalisation(
 }
 
 impl Ops for Cube {
+    fn convolve(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> CubeTensor {
+        // A probe is of zeros: nothing is added.
+        match Convolution::new(&x, &weight, stride, padding) {
+            Some(convolution) => convolution.forward(bias.into_option().as_ref()),
+            None => ops::convolve::<Self>(x, weight, bias, probe, stride, padding),
+        }
+    }
+
+    fn connect(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
+    ) -> CubeTensor {
+        match Convolution::connected(&x, &weight) {
+            Some(layer) => layer.forward(bias.into_option().as_ref()),
+            None => ops::connect::<Self>(x, weight, bias, probe),
+        }
+    }
+
     fn normalise(
         x: CubeTensor,
         scale: CubeTensor,
@@ -93,16 +121,22 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Cube, C> {
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> FloatTensor<Self> {
-        let y = ops::convolve::<Self>(x, weight, bias, Maybe::None, stride, padding);
-        let Some(probe) = probe.into_option() else {
-            return y;
+        let inner = Convolution::new(x.primitive(), weight.primitive(), stride, padding);
+        let Some(convolution) = inner else {
+            return ops::convolve::<Self>(x, weight, bias, probe, stride, padding);
         };
-        // Zeros: nothing is added.
-        let output = y.primitive().clone();
-        let nodes = [y.node(), probe.node()];
-        match ProbeStep.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(node) => node.finish((), output),
-            OpsKind::UnTracked(node) => node.finish(output),
+        applied(convolution, [&x, &weight], bias, probe)
+    }
+
+    fn connect(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        probe: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        match Convolution::connected(x.primitive(), weight.primitive()) {
+            Some(layer) => applied(layer, [&x, &weight], bias, probe),
+            None => ops::connect::<Self>(x, weight, bias, probe),
         }
     }
 
@@ -159,6 +193,30 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Cube, C> {
     }
 }
 
+/// A layer's output, as a node of the graph.
+fn applied<C: CheckpointStrategy>(
+    layer: Convolution,
+    [x, weight]: [&FloatTensor<Autodiff<Cube, C>>; 2],
+    bias: Maybe<Autodiff<Cube, C>>,
+    probe: Maybe<Autodiff<Cube, C>>,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let (bias, probe) = (bias.into_option(), probe.into_option());
+    let output = layer.forward(bias.as_ref().map(|bias| bias.primitive()));
+    // What is not given stands in as a constant. A probe is of zeros: nothing is added.
+    let none = Autodiff::<Cube, C>::from_inner(output.clone());
+    let node =
+        |tensor: &Option<FloatTensor<Autodiff<Cube, C>>>| tensor.as_ref().unwrap_or(&none).node();
+    let nodes = [x.node(), weight.node(), node(&bias), node(&probe)];
+    match ConvolutionStep
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(node) => node.finish(layer, output),
+        OpsKind::UnTracked(node) => node.finish(output),
+    }
+}
+
 #[derive(Debug)]
 struct RootStep;
 
@@ -170,21 +228,6 @@ impl Backward<Cube, 1> for RootStep {
         grads.consume::<Cube>(&node.node);
         if let [Some(parent)] = node.parents {
             grads.register::<Cube>(parent.id, node.state);
-        }
-    }
-}
-
-/// Parents: what was probed, the probe.
-#[derive(Debug)]
-struct ProbeStep;
-
-impl Backward<Cube, 2> for ProbeStep {
-    type State = ();
-
-    fn backward(self, node: Node<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = grads.consume::<Cube>(&node.node);
-        for parent in node.parents.into_iter().flatten() {
-            grads.register::<Cube>(parent.id, gradient.clone());
         }
     }
 }

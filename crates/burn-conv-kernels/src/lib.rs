@@ -1,12 +1,12 @@
-//! Convolution and batch normalisation on burn tensors, with kernels of their own: [`conv_kernels`] on the CPU, and for
-//! normalisation also on GPUs.
+//! Convolution and batch normalisation on burn tensors, with kernels of their own: [`conv_kernels`] on the CPU, and in
+//! `CubeCL` on GPUs.
 //!
-//! The functions here compute what burn's `conv2d`, `batch_norm_train`, `batch_norm` and `relu` do,
+//! The functions here compute what burn's `conv2d`, `linear`, `batch_norm_train`, `batch_norm` and `relu` do,
 //! as one node of the autodiff graph each. On burn's CPU backend (flex) forward and backward pass
-//! are the kernels'. On its GPU backends (features `wgpu` and `cuda`) those of the normalisation are, in `CubeCL`; there
-//! are also `Updates`, which is SGD for all parameters at once, `Examples`, which puts batches together from bytes there,
-//! and `Losses`, softmax cross-entropy with its gradient. For the rest, and for what the kernels do not do (other
-//! types than `f32`), burn's own operations are called.
+//! are the kernels', but for `linear`. On its GPU backends (features `wgpu` and `cuda`) they are the kernels' for all of
+//! them; there are also `Updates`, which is SGD for all parameters at once, `Examples`, which puts batches together from
+//! bytes there, and `Losses`, softmax cross-entropy with its gradient. For the rest, and for what the kernels do not do
+//! (other types than `f32`), burn's own operations are called.
 //!
 //! How it is bound: [`Ops`] is a backend extension. Its methods have burn's operations as default,
 //! which is all that other backends need; `Flex`, `Cube` and both with `Autodiff` have their own. Tensors are read in
@@ -114,6 +114,22 @@ pub fn probed_conv2d(
     geometry: Geometry,
 ) -> Tensor<4> {
     convolve(x, weight, bias, Some(probe), geometry)
+}
+
+/// A fully connected layer: `x weight + bias`. x: `[batch, in]`, weight: `[in, out]`, bias: `[out]`. With a probe as
+/// [`probed_conv2d`], `[batch, out]`.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    probe: Option<Tensor<2>>,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Ops>::connect(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        maybe(bias),
+        maybe(probe),
+    ))
 }
 
 fn convolve(

@@ -63,6 +63,16 @@ pub trait Ops: Backend {
         convolve::<Self>(x, weight, bias, probe, stride, padding)
     }
 
+    /// A fully connected layer, with a probe of zeros at its output.
+    fn connect(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        #[extension_type] probe: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        connect::<Self>(x, weight, bias, probe)
+    }
+
     /// Batch normalisation by the batch's statistics: output, mean and biased variance.
     fn normalise(
         x: FloatTensor<Self>,
@@ -104,6 +114,21 @@ pub(crate) fn convolve<B: Backend>(
 ) -> FloatTensor<B> {
     let options = ConvOptions::new(stride, padding, [1, 1], 1);
     let y = B::conv2d(x, weight, bias.into_option(), options);
+    probed::<B>(y, probe)
+}
+
+/// [`Ops::connect`] in burn's operations.
+pub(crate) fn connect<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Maybe<B>,
+    probe: Maybe<B>,
+) -> FloatTensor<B> {
+    let y = B::linear(x, weight, bias.into_option());
+    probed::<B>(y, probe)
+}
+
+fn probed<B: Backend>(y: FloatTensor<B>, probe: Maybe<B>) -> FloatTensor<B> {
     match probe {
         Maybe::None => y,
         Maybe::Some(probe) => B::float_add(y, probe),

@@ -6,6 +6,7 @@
 #![cfg(feature = "wgpu")]
 
 mod naive;
+mod numbers;
 mod software;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -8,7 +8,7 @@
 use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::module::{batch_norm_train, conv2d, linear};
+use burn::tensor::module::{batch_norm_train, conv2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Gradients, Tensor};
 
@@ -90,31 +90,25 @@ impl Tape {
     /// # Panics
     /// If the tape is on and the layer is not on an autodiff device.
     pub fn linear(&mut self, name: &str, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+        let mut weight = layer.weight.val();
+        let mut bias = layer.bias.as_ref().map(Param::val);
         if self.mode == Mode::Off {
-            return layer.forward(x);
+            return connected(x, weight, bias, None);
         }
-        let a = x.clone().inner();
-        let weight = layer.weight.val();
-        let device = weight.device();
-        let y = match self.mode {
-            Mode::CurvatureOnly => linear(
-                x,
-                weight.inner(),
-                layer.bias.as_ref().map(|bias| bias.val().inner()),
-            ),
-            _ => layer.forward(x),
-        };
-        let probe = self.probe(y.dims(), &device);
+        let (a, device) = (x.clone().inner(), weight.device());
+        if self.mode == Mode::CurvatureOnly {
+            (weight, bias) = (weight.inner(), bias.map(Tensor::inner));
+        }
+        let ([batch, _], [_, out]) = (x.dims(), weight.dims());
+        let probe = self.probe([batch, out], &device);
+        let y = connected(x, weight, bias, Some(probe.clone()));
         self.records.push(Record {
             name: name.to_owned(),
             weight: layer.weight.id,
             bias: layer.bias.as_ref().map(|bias| bias.id),
-            signals: Some(Pending::Linear {
-                a,
-                probe: probe.clone(),
-            }),
+            signals: Some(Pending::Linear { a, probe }),
         });
-        y + probe
+        y
     }
 
     /// Applies a convolution. x: `[batch, channels, height, width]`.
@@ -202,6 +196,26 @@ impl Tape {
             .into_iter()
             .map(Capture::factors)
             .collect()
+    }
+}
+
+/// A fully connected layer with weights that may be constants, and a probe at its output: by the kernels of
+/// `burn-conv-kernels` if they are built in.
+fn connected(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    probe: Option<Tensor<2>>,
+) -> Tensor<2> {
+    #[cfg(feature = "kernels")]
+    return burn_conv_kernels::linear(x, weight, bias, probe);
+    #[cfg(not(feature = "kernels"))]
+    {
+        let y = burn::tensor::module::linear(x, weight, bias);
+        match probe {
+            None => y,
+            Some(probe) => y + probe,
+        }
     }
 }
 

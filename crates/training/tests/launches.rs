@@ -173,10 +173,11 @@ fn an_update_launches_waits_and_sends_no_more_than_it_needs_and_trials_count_it(
     let [factored, seldom, burn_in] = [factored.as_slice(), &seldom, &burn_in]
         .map(|more| of_a_step(&device, &json!("resnet20"), &kfac(more)).0);
     eprintln!("ResNet20, K-FAC, factored, factors at every step:\n{factored}");
-    assert_eq!((resnet.total(), each.total()), (218, 60));
+    // The gradients of 19 weights take another launch each where they are summed over more positions.
+    assert_eq!((resnet.total(), each.total()), (178, 51));
     assert_eq!(
         (factored.total(), burn_in.total(), seldom.total()),
-        (411, 408, 221)
+        (368, 365, 181)
     );
     // Index, offsets and flip of each example; for K-FAC also what its label is drawn by.
     let up = |bytes: u64| Transfers {

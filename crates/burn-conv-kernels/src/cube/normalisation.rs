@@ -1,10 +1,12 @@
 //! Batch normalisation and what follows it: two launches forward, two backward.
 
+mod kernels;
+
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::images::{Division, Images, Parts};
-use super::kernels::{self, Plan};
+use kernels::Plan;
 
 /// What follows the normalisation.
 #[derive(Debug, Clone)]

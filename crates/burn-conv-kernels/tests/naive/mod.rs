@@ -1,5 +1,7 @@
 //! Batch normalisation and its gradient, in double precision and as plainly as can be.
 
+use super::numbers::numbers;
+
 pub(crate) const EPSILON: f64 = 1e-5;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,18 +35,6 @@ pub(crate) struct Gradients {
     pub(crate) shortcut: Vec<f64>,
     pub(crate) scale: Vec<f64>,
     pub(crate) shift: Vec<f64>,
-}
-
-/// Numbers in -1..1, the same each time (xorshift), and each one of `f32`.
-fn numbers(seed: u64, count: usize) -> Vec<f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        f64::from(((state >> 40) as f32) / 8_388_608.0 - 1.0)
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 impl Case {

@@ -1,5 +1,6 @@
 // A stand-in for libcuda.so.1: one GPU whose memory is the host's, whose copies are real and whose kernels do nothing.
-// It counts what is asked of it, in the file $STAND_IN_LOG.PID: one 64-bit integer for each entry of `Count`.
+// It counts what is asked of it, in the file $STAND_IN_LOG.PID: one 64-bit integer for each entry of `Count`. What is
+// loaded as PTX lies in $STAND_IN_LOG.PID.N.ptx.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -152,8 +153,19 @@ Result cuMemcpy2DAsync_v2(const struct Copy *block, void *stream) {
 
 // Kernels.
 
-Result cuModuleLoadData(void **module, const void *image) { count(MODULE); return handle(module); }
-Result cuModuleLoadDataEx(void **module, const void *image, unsigned number, void *options, void *values) { count(MODULE); return handle(module); }
+Result cuModuleLoadData(void **module, const void *image) {
+  static atomic_int number;
+  const char *log = getenv("STAND_IN_LOG"), *text = image;
+  char path[4096];
+  // Not what is compiled already, which is ELF.
+  if (log && *text != 0x7f && snprintf(path, sizeof path, "%s.%d.%d.ptx", log, getpid(), number++) < (int)sizeof path) {
+    FILE *file = fopen(path, "w");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0) abort();
+  }
+  count(MODULE);
+  return handle(module);
+}
+Result cuModuleLoadDataEx(void **module, const void *image, unsigned number, void *options, void *values) { return cuModuleLoadData(module, image); }
 Result cuModuleUnload(void *module) { free(module); return SUCCESS; }
 Result cuModuleGetFunction(void **function, void *module, const char *name) { *function = context; return SUCCESS; }
 Result cuFuncSetAttribute(void *function, int attribute, int value) { return SUCCESS; }
