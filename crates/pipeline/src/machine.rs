@@ -78,6 +78,24 @@ pub(crate) fn cpu_of_descendants() -> Option<f64> {
     Some(below.map(|(_, (_, taken))| *taken).sum::<u64>() as f64 / TICKS)
 }
 
+/// What of this machine runs may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    /// None where the system does not say it.
+    pub(crate) memory: Option<Memory>,
+}
+
+impl Machine {
+    /// This one, now.
+    pub(crate) fn here() -> Self {
+        Self {
+            cores: cores(),
+            memory: Memory::read(),
+        }
+    }
+}
+
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
@@ -92,7 +110,21 @@ impl Memory {
     pub(crate) fn read() -> Option<Self> {
         let memory = Self::of_machine(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Some(memory.within_limits(&groups, Path::new("/sys/fs/cgroup")))
+        let memory = memory.within_limits(&groups, Path::new("/sys/fs/cgroup"));
+        Some(memory.within_job(|name| std::env::var(name).ok()?.parse().ok()))
+    }
+
+    /// What Slurm gives a job on its node, in mebibytes, where it limits memory without a control group.
+    fn within_job(mut self, variable: impl Fn(&str) -> Option<u64>) -> Self {
+        let by_cpu = || variable("SLURM_MEM_PER_CPU")?.checked_mul(variable("SLURM_CPUS_ON_NODE")?);
+        let said = variable("SLURM_MEM_PER_NODE").or_else(by_cpu);
+        // 0 is all that the node has.
+        let said = said.filter(|&mebibytes| mebibytes > 0);
+        if let Some(limit) = said.and_then(|mebibytes| mebibytes.checked_mul(1 << 20)) {
+            self.total = self.total.min(limit);
+            self.free = self.free.min(limit);
+        }
+        self
     }
 
     fn of_machine(meminfo: &str) -> Option<Self> {
@@ -153,5 +185,25 @@ mod tests {
         assert_eq!((limited.total, limited.free), (4096, 3096));
         assert_eq!(memory.within_limits("0::/\n", root.path()), memory);
         assert_eq!(memory.within_limits("4:memory:/a\n", root.path()), memory);
+    }
+
+    #[test]
+    fn a_job_of_slurm_has_what_slurm_gives_it() {
+        let node = Memory {
+            total: 8 << 30,
+            free: 6 << 30,
+        };
+        let within = |variables: &[(&str, u64)]| {
+            let variables: HashMap<&str, u64> = variables.iter().copied().collect();
+            let job = node.within_job(|name| variables.get(name).copied());
+            (job.total >> 20, job.free >> 20)
+        };
+        assert_eq!(within(&[]), (8192, 6144));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 1024)]), (1024, 1024));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 7000)]), (7000, 6144));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 0)]), (8192, 6144));
+        let by_cpu = [("SLURM_MEM_PER_CPU", 500), ("SLURM_CPUS_ON_NODE", 4)];
+        assert_eq!(within(&by_cpu), (2000, 2000));
+        assert_eq!(within(&by_cpu[..1]), (8192, 6144));
     }
 }
