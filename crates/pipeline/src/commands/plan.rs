@@ -49,7 +49,7 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
         let resources = resources.or_else(|_| Site::without_file(cli).resources(&said, &machine));
         let mut resources = resources?;
         let mut text = as_text(&graph, &plan, arguments.verbose);
-        let on_gpus = share_gpus(&mut resources, &graph, largest, &machine);
+        let on_gpus = share_gpus(&mut resources, &graph, &plan, &machine);
         let ahead = Ahead {
             study: &study,
             stages: plan.run() + plan.fresh() + plan.maybe(),
@@ -72,13 +72,14 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
 pub(crate) fn share_gpus(
     resources: &mut Resources,
     graph: &Graph,
-    largest: Option<StageId>,
+    plan: &Plan,
     machine: &Machine,
 ) -> Option<String> {
-    if !resources.jobs_by_gpu {
+    let nothing_runs = plan.run() + plan.fresh() + plan.maybe() == 0;
+    if !resources.jobs_by_gpu || nothing_runs {
         return None;
     }
-    let run = largest.map(|id| graph.stage(id));
+    let run = plan.largest(graph).map(|id| graph.stage(id));
     let run = run.map(|stage| (stage.name.as_str(), stage.execution.memory));
     let share = gpus::share(&resources.gpus, run, machine.cores);
     resources.jobs = resources.gpus.len().saturating_mul(share.each);

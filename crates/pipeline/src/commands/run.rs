@@ -52,8 +52,8 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let machine = Machine::here();
     let mut resources = site.resources(&arguments.site, &machine)?;
     if resources.jobs_by_gpu {
-        let largest = subject.plan(&store)?.largest(graph);
-        let why = plan::share_gpus(&mut resources, graph, largest, &machine);
+        let planned = subject.plan(&store)?;
+        let why = plan::share_gpus(&mut resources, graph, &planned, &machine);
         if let Some(why) = why
             && !arguments.quiet
         {
