@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Digest;
+use crate::{Digest, size};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +194,14 @@ pub enum Error {
         bytes: u64,
         /// What all may take.
         space: u64,
+    },
+    /// A stage is not begun because there is not enough memory for it.
+    #[error("it takes about {} of memory, and {there}", size(*bytes))]
+    TooLarge {
+        /// What it takes.
+        bytes: u64,
+        /// What there is and what can be done: [`MemoryLimits::there`](crate::MemoryLimits::there).
+        there: String,
     },
     /// A stage asked for an input that it does not have.
     #[error("the stage has no input `{name}`")]

@@ -26,6 +26,8 @@ pub enum Event {
         /// Expected working time of those that will or may run in seconds, summed over jobs, where
         /// earlier runs allow an estimate.
         seconds: Option<f64>,
+        /// The one of those that takes the most memory, where that is known of any.
+        largest: Option<StageId>,
     },
     /// A result was there.
     Cached {

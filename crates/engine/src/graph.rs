@@ -52,6 +52,9 @@ pub struct Execution {
     pub retries: u32,
     /// How long it may run; then it fails.
     pub timeout: Option<Duration>,
+    /// About how many bytes of memory it takes, its process included; 0 where that is not known.
+    #[serde(default)]
+    pub memory: u64,
 }
 
 /// Settings taken from an earlier stage's JSON output.

@@ -72,6 +72,15 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    fn may_run(&self) -> bool {
+        matches!(
+            self,
+            Self::Run { .. } | Self::New { .. } | Self::Maybe { .. }
+        )
+    }
+}
+
 /// Why a stage runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -354,13 +363,23 @@ impl Plan {
     /// Expected working time of those that will or may run in seconds, summed over jobs; none if
     /// nothing is known about one of them.
     pub fn seconds(&self) -> Option<f64> {
-        let busy = self.stages.iter().filter(|planned| {
-            matches!(
-                planned.verdict,
-                Verdict::Run { .. } | Verdict::New { .. } | Verdict::Maybe { .. }
-            )
-        });
+        let busy = self
+            .stages
+            .iter()
+            .filter(|planned| planned.verdict.may_run());
         busy.map(|planned| planned.seconds).sum()
+    }
+
+    /// Which of those that will or may run takes the most memory, where that is known of any.
+    ///
+    /// # Panics
+    ///
+    /// If the graph is another one.
+    pub fn largest(&self, graph: &Graph) -> Option<StageId> {
+        let memory = |id: &StageId| graph.stage(*id).execution.memory;
+        let sized = graph.ids().rev();
+        let sized = sized.filter(|id| memory(id) > 0 && self.stage(*id).verdict.may_run());
+        sized.max_by_key(memory)
     }
 
     fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::memory::Occupancy;
 use crate::protocol::{Reply, Request};
 use crate::run::WorkerCommand;
 use crate::scheduler::Heard;
@@ -20,8 +21,8 @@ use crate::{Build, Error, Site, StageId};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A worker of a [`Pool`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WorkerId(usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WorkerId(pub(crate) usize);
 
 /// What comes from a worker.
 pub(crate) enum Said {
@@ -73,6 +74,12 @@ impl Ended {
     pub(crate) fn is_by_signal(&self) -> bool {
         matches!(self, Self::Status(status) if status.signal().is_some())
     }
+
+    /// Whether somebody else killed it: where memory runs out, the system does.
+    pub(crate) fn is_killed(&self) -> bool {
+        let kill = Some(Signal::KILL.as_raw());
+        matches!(self, Self::Status(status) if status.signal() == kill)
+    }
 }
 
 impl Display for Ended {
@@ -104,16 +111,24 @@ pub(crate) struct Pool {
     command: WorkerCommand,
     open: Opening,
     workers: Vec<Worker>,
+    /// What they hold of memory.
+    pub(crate) memory: Occupancy,
     send: Sender<Heard>,
 }
 
 impl Pool {
     /// No worker yet. What they will say is sent there.
-    pub(crate) fn new(command: WorkerCommand, open: Opening, send: Sender<Heard>) -> Self {
+    pub(crate) fn new(
+        command: WorkerCommand,
+        open: Opening,
+        memory: Occupancy,
+        send: Sender<Heard>,
+    ) -> Self {
         Self {
             command,
             open,
             workers: Vec::new(),
+            memory,
             send,
         }
     }
@@ -190,20 +205,54 @@ impl Pool {
         kill_group(&self.workers[id.0].child);
     }
 
-    /// An idle worker.
-    pub(crate) fn idle(&self) -> Option<WorkerId> {
-        let is_idle = |worker: &Worker| worker.state == State::Idle;
-        self.workers.iter().position(is_idle).map(WorkerId)
+    /// An idle worker for a stage that takes so much memory. Other idle ones are ended where they hold what it needs.
+    pub(crate) fn idle(&mut self, bytes: u64) -> Option<WorkerId> {
+        let chosen = self.memory.worker(self.idle_ones(), bytes)?;
+        while let Some(other) = self.memory.surplus(self.idle_ones(), chosen, bytes) {
+            self.retire(other);
+        }
+        Some(chosen)
     }
 
-    /// Sends a stage to an idle worker.
-    pub(crate) fn execute(&mut self, id: WorkerId, stage: StageId, request: &Request) {
+    fn idle_ones(&self) -> impl Iterator<Item = WorkerId> {
+        let workers = self.workers.iter().enumerate();
+        let idle = workers.filter(|(_, worker)| worker.state == State::Idle);
+        idle.map(|(at, _)| WorkerId(at))
+    }
+
+    /// Whether there may be one more worker, of so many. An idle one makes place, if there is one.
+    pub(crate) fn has_place(&mut self, jobs: usize) -> bool {
+        if self.alive() < jobs.max(1) {
+            return true;
+        }
+        let idle = self.memory.largest(self.idle_ones());
+        idle.inspect(|&idle| self.retire(idle)).is_some()
+    }
+
+    /// Ends an idle worker, and with it what it holds of memory.
+    fn retire(&mut self, id: WorkerId) {
+        let worker = &mut self.workers[id.0];
+        worker.state = State::Gone;
+        worker.stdin = None;
+        // One that cannot be waited for is no child any more.
+        let _ = end(&mut worker.child, Instant::now() + PATIENCE);
+        self.memory.remove(id);
+    }
+
+    /// Whether a worker was ended or buried.
+    pub(crate) fn is_gone(&self, id: WorkerId) -> bool {
+        self.workers[id.0].state == State::Gone
+    }
+
+    /// Sends a stage that takes so much memory to an idle worker.
+    pub(crate) fn execute(&mut self, id: WorkerId, stage: StageId, bytes: u64, request: &Request) {
         let worker = &mut self.workers[id.0];
         worker.state = State::Busy {
             stage,
             begun: false,
         };
         worker.keeps = false;
+        self.memory.give(id, bytes);
         self.write(id, &line(request));
     }
 
@@ -233,6 +282,7 @@ impl Pool {
     pub(crate) fn begin(&mut self, id: WorkerId) {
         if let State::Busy { begun, .. } = &mut self.workers[id.0].state {
             *begun = true;
+            self.memory.begin(id);
         }
     }
 
@@ -244,6 +294,7 @@ impl Pool {
     /// Takes note that a worker has no stage, or none any more.
     pub(crate) fn release(&mut self, id: WorkerId) {
         self.workers[id.0].state = State::Idle;
+        self.memory.end(id);
     }
 
     /// Takes note that a worker's stage keeps checkpoints.
@@ -300,6 +351,7 @@ impl Pool {
     pub(crate) fn bury(&mut self, id: WorkerId) -> (Ended, String) {
         let worker = &mut self.workers[id.0];
         worker.state = State::Gone;
+        self.memory.remove(id);
         // Its stdin stays open until it has ended: closed, it would end for that reason.
         let ended = match end(&mut worker.child, Instant::now() + PATIENCE) {
             Ok(status) => Ended::Status(status),

@@ -11,7 +11,8 @@ use crate::resolve::Resolver;
 use crate::scheduler::Scheduler;
 use crate::worker::host;
 use crate::{
-    Build, Error, Event, Frozen, Graph, Keep, Kinds, Outcome, Site, StageId, Store, Summary, plan,
+    Build, Error, Event, Frozen, Graph, Keep, Kinds, Outcome, Site, Stage, StageId, Store, Summary,
+    plan,
 };
 
 /// How to run a study.
@@ -24,6 +25,8 @@ pub struct Options {
     /// GPUs that are given out, one to a worker (shared, where workers outnumber them), as the
     /// values of `CUDA_VISIBLE_DEVICES`: `0`, or a UUID. None: every worker sees all.
     pub gpus: Vec<String>,
+    /// How much memory stages may take; none: as much as they like.
+    pub memory: Option<MemoryLimits>,
     /// What each stage may use.
     pub site: Site,
     /// Starts a process that calls [`serve`](crate::serve).
@@ -42,6 +45,33 @@ pub struct Options {
     pub frozen: Option<Arc<Frozen>>,
     /// Set from outside to end the run early: no stage starts any more, running ones are stopped.
     pub interrupt: Arc<AtomicBool>,
+}
+
+impl Options {
+    /// Whether a stage takes more memory than there is.
+    pub(crate) fn is_too_large(&self, stage: &Stage) -> bool {
+        let limits = self.memory.as_ref();
+        limits.is_some_and(|limits| stage.execution.memory > limits.each)
+    }
+
+    /// Whether this copy leaves a stage to others: it is of a kind that it leaves, or, of a plan that many machines carry
+    /// out, too large for this one.
+    pub(crate) fn leaves(&self, stage: &Stage) -> bool {
+        self.sharing.leave.contains(&stage.kind)
+            || (self.frozen.is_some() && self.is_too_large(stage))
+    }
+}
+
+/// How much memory stages may take, in bytes, by what is said of each ([`Execution::memory`](crate::Execution::memory)).
+/// Those of which nothing is said take none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// All that run at once, together. One that takes more runs alone.
+    pub together: u64,
+    /// Each. One that takes more fails at once.
+    pub each: u64,
+    /// What there is and what can be done, for the failure: `this machine has 8 GiB`.
+    pub there: String,
 }
 
 /// How a run shares work with other copies of the program on a remote. All of them should say the same.
@@ -148,6 +178,7 @@ pub fn run(
         new: plan.fresh(),
         maybe: plan.maybe(),
         seconds: plan.seconds(),
+        largest: plan.largest(graph),
     });
     let known = Known {
         graph,
@@ -177,7 +208,11 @@ pub fn run(
 /// say it of nearly all, and of the rest it learns as it claims them. One that leaves stages to others claims none of
 /// them, and would miss what it was not told.
 pub(crate) fn lists(store: &Store, options: &Options) -> bool {
-    let is_told = options.frozen.is_some() && options.sharing.leave.is_empty();
+    let leaves = |frozen: &Arc<Frozen>| {
+        let mut stages = frozen.graph.stages().iter();
+        stages.any(|stage| options.leaves(stage))
+    };
+    let is_told = options.frozen.as_ref().is_some_and(|it| !leaves(it));
     let claims = store.remote().is_some_and(|it| it.read_only().is_none());
     !(is_told && claims)
 }

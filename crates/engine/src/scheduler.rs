@@ -1,7 +1,7 @@
 //! Who runs when.
 //!
 //! ```text
-//!             all it reads is there            a worker is free
+//!             all it reads is there            a worker is free, and memory
 //!   waiting ----------------------> ready --------------------> running
 //!      ^  |                           |                          |    |
 //!      |  | its key has a result      | so it has by now         |    |
@@ -16,14 +16,14 @@
 //! another copy of the program has it, and *fetching* while something comes from the remote: see `elsewhere`.
 //!
 //! Stages with one key are executed once: the first to be ready leads, the others follow it. Of the
-//! ready ones, the one that is expected to take longest goes first.
+//! ready ones, the one that is expected to take longest goes first, as far as memory allows: see `memory`.
 
 mod dispatch;
 mod elsewhere;
 mod node;
 mod outcomes;
 
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ use node::{Need, Node, Ready, State};
 
 use crate::history::History;
 use crate::journal::Journal;
+use crate::memory::{Occupancy, Queue};
 use crate::plan::Plan;
 use crate::pool::{Opening, Pool, Said, WorkerId};
 use crate::remote::io;
@@ -66,7 +67,7 @@ pub(crate) struct Scheduler<'a> {
     cached: Vec<bool>,
     /// Waiting stages for which something may have changed.
     todo: VecDeque<StageId>,
-    ready: BinaryHeap<Ready>,
+    ready: Queue<Ready>,
     /// Stages that another process has, and when to ask again.
     busy: Vec<(Instant, StageId)>,
     /// The keys that a stage leads, with those that follow.
@@ -117,7 +118,8 @@ impl<'a> Scheduler<'a> {
         }
         let (send, heard) = channel();
         let elsewhere = Elsewhere::begin(store, options, send.clone())?;
-        let pool = Pool::new(options.worker.clone(), open, send);
+        let memory = Occupancy::new(options.memory.as_ref(), options.jobs);
+        let pool = Pool::new(options.worker.clone(), open, memory, send);
         Ok(Self {
             graph,
             store,
@@ -127,7 +129,7 @@ impl<'a> Scheduler<'a> {
             nodes,
             cached,
             todo: VecDeque::new(),
-            ready: BinaryHeap::new(),
+            ready: Queue::new(),
             busy: Vec::new(),
             followers: HashMap::new(),
             deadlines: Vec::new(),
@@ -216,7 +218,9 @@ impl<'a> Scheduler<'a> {
         self.leave()?;
         let shares = self.elsewhere.is_some();
         let reaches = self.elsewhere.as_ref().is_some_and(Elsewhere::is_reachable);
-        let leaves = !self.stopping && (reaches || !self.options.sharing.leave.is_empty());
+        let mut stages = self.graph.stages().iter();
+        let leaves = reaches || stages.any(|stage| self.options.leaves(stage));
+        let leaves = leaves && !self.stopping;
         // Ends the workers before anybody is told that the run is over.
         drop(self.pool);
         let outcomes: Vec<Outcome> = self

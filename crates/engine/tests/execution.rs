@@ -1,4 +1,4 @@
-//! Retries, timeouts, GPUs that are given out, and processes that are stopped.
+//! Retries, timeouts, memory, GPUs that are given out, and processes that are stopped.
 
 #[path = "toy/lab.rs"]
 mod lab;
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use engine::{Event, Execution, Outcome};
+use engine::{Event, Execution, MemoryLimits, Outcome};
 use lab::Lab;
 use toy::Toy;
 
@@ -17,6 +17,7 @@ fn with(mut toy: Toy, retries: u32, timeout: Option<u64>) -> Toy {
     toy.execution = Execution {
         retries,
         timeout: timeout.map(Duration::from_millis),
+        memory: 0,
     };
     toy
 }
@@ -199,4 +200,130 @@ fn an_input_file_from_the_future_or_the_past_is_known_by_its_contents() {
         lab.run(&study);
         assert_ne!(lab.record(&study, "data").outputs["out"].digest, output);
     }
+}
+
+fn taking(mut toy: Toy, memory: u64) -> Toy {
+    toy.execution.memory = memory;
+    toy
+}
+
+fn within(lab: &Lab, jobs: usize, together: u64, each: u64) -> engine::Options {
+    engine::Options {
+        jobs,
+        memory: Some(MemoryLimits {
+            together,
+            each,
+            there: "this machine has little".to_owned(),
+        }),
+        ..lab.options()
+    }
+}
+
+#[test]
+fn stages_run_beside_each_other_as_far_as_memory_allows() {
+    let lab = Lab::new();
+    // Nothing, small ones, some that only just fit, and one that runs alone.
+    let sizes = [0, 1, 2, 3, 5, 6, 9, 1, 2, 3, 5, 6, 0, 1, 4, 14];
+    let study: Vec<Toy> = (0..64_u64)
+        .map(|number| {
+            let toy = Toy::sum(&format!("run/{number}"), number, &[]).with("beats", number % 4);
+            taking(toy, sizes[number as usize % sizes.len()])
+        })
+        .collect();
+    let run = lab.run_with(&study, &within(&lab, 4, 10, 20));
+    assert!(run.summary.complete());
+    lab.check(&study, &run.summary);
+    assert_eq!(lab.begun(), 64);
+    let (mut running, mut most) = (Vec::new(), 0);
+    for event in &run.events {
+        match event {
+            Event::Started { stage } => running.push(*stage),
+            Event::Finished { stage, .. } => running.retain(|it| it != stage),
+            _ => {}
+        }
+        let sizes = running.iter().map(|it| study[it.index()].execution.memory);
+        let (sum, sized) = (
+            sizes.clone().sum::<u64>(),
+            sizes.filter(|&it| it > 0).count(),
+        );
+        assert!(sum <= 10 || sized == 1, "{running:?} take {sum}");
+        most = most.max(running.len());
+    }
+    assert!((2..=4).contains(&most), "{most}");
+}
+
+#[test]
+fn a_stage_that_is_too_large_fails_at_once_with_its_size_and_the_others_go_on() {
+    let lab = Lab::new();
+    let study = [
+        taking(Toy::sum("large", 1, &[]), 3 << 30),
+        // With the same manifest, and said to take less.
+        taking(Toy::sum("same", 1, &[]), 1 << 30),
+        Toy::sum("after", 2, &["large"]),
+        taking(Toy::sum("small", 3, &[]), 1 << 30),
+        Toy::sum("end", 4, &["small"]),
+    ];
+    let small = within(&lab, 2, 1 << 30, 2 << 30);
+    let run = lab.run_with(&study, &small);
+    assert_eq!(run.names, ["end", "same", "small"]);
+    let Outcome::Failed { error, log: None } = run.summary.outcome(run_id(&study, "large")) else {
+        panic!("{:?}", run.summary)
+    };
+    assert_eq!(
+        error,
+        "it takes about 3.0 GiB of memory, and this machine has little"
+    );
+    assert_eq!((run.summary.failed(), run.summary.skipped()), (1, 1));
+    // Nothing but that run knows of it, and the result that there is now serves.
+    let again = lab.run_with(&study, &small);
+    assert_eq!(again.names, ["after"]);
+    assert!(again.summary.complete());
+}
+
+fn run_id(study: &[Toy], name: &str) -> engine::StageId {
+    toy::graph(study).find(name).unwrap()
+}
+
+#[test]
+fn who_is_killed_from_outside_is_told_with_what_it_takes() {
+    let lab = Lab::new();
+    let killed = Toy::sum("killed", 1, &[]).with("end", "kill");
+    let study = [
+        taking(killed.clone(), 5 << 30),
+        Toy::sum("other", 2, &[]).with("end", "kill"),
+    ];
+    let run = lab.run(&study);
+    let errors = run.summary.outcomes().iter().map(|outcome| match outcome {
+        Outcome::Failed { error, .. } => error.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        errors.collect::<Vec<_>>(),
+        [
+            "the worker process was killed by signal 9, as happens where memory runs out: this stage takes about 5.0 GiB",
+            "the worker process was killed by signal 9"
+        ]
+    );
+}
+
+#[test]
+fn a_plan_names_the_largest_of_those_that_are_to_run() {
+    let lab = Lab::new();
+    let study = [
+        taking(Toy::sum("large", 1, &[]), 9),
+        taking(Toy::sum("small", 2, &[]), 5),
+        taking(Toy::sum("as small", 3, &[]), 5),
+        Toy::sum("end", 4, &["small"]),
+    ];
+    let largest = |study: &[Toy]| {
+        let graph = toy::graph(study);
+        let largest = lab.plan(study).largest(&graph);
+        largest.map(|id| graph.stage(id).name.clone())
+    };
+    assert_eq!(largest(&study).as_deref(), Some("large"));
+    lab.run(&study[..1]);
+    assert_eq!(largest(&study).as_deref(), Some("small"));
+    let run = lab.run(&study);
+    assert!(matches!(run.events[0], Event::Planned { largest: Some(id), .. } if id.index() == 1));
+    assert_eq!(largest(&study), None);
 }

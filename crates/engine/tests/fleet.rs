@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use engine::{Error, Event, Options, Outcome, Remote, Store, Summary};
+use engine::{Error, Event, MemoryLimits, Options, Outcome, Remote, Store, Summary};
 use lab::{Lab, files, flip};
 use toy::Toy;
 
@@ -308,6 +308,29 @@ fn failures_are_counted_over_all_copies() {
         (summary.failed(), summary.skipped(), lab.begun()),
         (1, 1, 8)
     );
+}
+
+#[test]
+fn what_is_too_large_for_one_machine_fails_there_and_runs_on_another() {
+    let lab = Lab::fleet();
+    let mut large = Toy::sum("large", 1, &[]);
+    large.execution.memory = 3;
+    let study = [large, Toy::sum("after", 2, &["large"])];
+    let small = Options {
+        memory: Some(MemoryLimits {
+            together: 2,
+            each: 2,
+            there: String::new(),
+        }),
+        ..lab.options()
+    };
+    let failed = run(&lab, "small", &study, &small).0;
+    assert_eq!((failed.failed(), failed.skipped()), (1, 1));
+    let done = run(&lab, "large", &study, &lab.options()).0;
+    assert_eq!(done.ran(), 2);
+    let found = run(&lab, "small", &study, &small).0;
+    assert_eq!(found.cached(), 2);
+    assert_eq!(lab.begun(), 2);
 }
 
 #[test]

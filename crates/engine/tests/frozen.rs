@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    Digest, Error, Event, FreezeOptions, Frozen, Options, Outcome, PlanId, Remote, Store, Summary,
+    Digest, Error, Event, FreezeOptions, Frozen, MemoryLimits, Options, Outcome, PlanId, Remote,
+    Store, Summary,
 };
 use lab::{Lab, files, flip};
 use serde_json::json;
@@ -245,6 +246,45 @@ fn a_copy_that_leaves_a_kind_to_others_takes_nothing_of_it_and_does_the_rest() {
     assert_eq!((second.ran(), second.elsewhere()), (3, 1));
     let last = take_part(&lab, "a", &plan, leaving()).unwrap().summary;
     assert_eq!((last.ran(), last.cached()), (1, 3));
+}
+
+#[test]
+fn a_copy_whose_machine_is_too_small_leaves_what_is_too_large_and_takes_the_result() {
+    let lab = Lab::fleet();
+    let mut large = Toy::sum("large", 1, &[]);
+    large.execution.memory = 3;
+    let study = [
+        large,
+        Toy::sum("small", 2, &[]),
+        Toy::sum("both", 3, &["large", "small"]),
+    ];
+    let plan = freeze(&lab, &study).plan_id();
+    let memory = |each| {
+        Some(MemoryLimits {
+            together: 2,
+            each,
+            there: String::new(),
+        })
+    };
+    let small = || Options {
+        memory: memory(2),
+        ..lab.options()
+    };
+    let first = take_part(&lab, "a", &plan, small()).unwrap().summary;
+    assert_eq!(
+        (first.ran(), first.elsewhere(), first.failed()),
+        (1, 2, 0),
+        "{first:?}"
+    );
+    let fits = Options {
+        memory: memory(3),
+        ..lab.options()
+    };
+    let second = take_part(&lab, "b", &plan, fits).unwrap().summary;
+    assert_eq!((second.ran(), second.cached()), (2, 1));
+    let last = take_part(&lab, "a", &plan, small()).unwrap().summary;
+    assert!(last.complete(), "{last:?}");
+    assert_eq!(lab.begun(), 3);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use study::Device;
+use study::{Device, JobsPerGpu, Memory};
 
 use crate::commands::init::EXAMPLES;
 use crate::version;
@@ -166,9 +166,14 @@ pub(crate) struct Site {
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
 
-    /// How many stages share each of --gpus [default: 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs_per_gpu: Option<NonZero<usize>>,
+    /// How many stages share each of --gpus; `auto`: as many as its memory holds of the study's largest run [default: 1]
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) jobs_per_gpu: Option<JobsPerGpu>,
+
+    /// How much memory all stages that run at once may take together, such as 24G, or `unlimited`. One that takes more fails
+    /// at once [default: on the CPU, what is free at the start, less a reserve; else unlimited]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Arguments of `pipeline schema`.

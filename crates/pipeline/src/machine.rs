@@ -78,6 +78,24 @@ pub(crate) fn cpu_of_descendants() -> Option<f64> {
     Some(below.map(|(_, (_, taken))| *taken).sum::<u64>() as f64 / TICKS)
 }
 
+/// What of this machine runs may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    /// None where the system does not say it.
+    pub(crate) memory: Option<Memory>,
+}
+
+impl Machine {
+    /// This one, now.
+    pub(crate) fn here() -> Self {
+        Self {
+            cores: cores(),
+            memory: Memory::read(),
+        }
+    }
+}
+
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
@@ -92,7 +110,21 @@ impl Memory {
     pub(crate) fn read() -> Option<Self> {
         let memory = Self::of_machine(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Some(memory.within_limits(&groups, Path::new("/sys/fs/cgroup")))
+        let memory = memory.within_limits(&groups, Path::new("/sys/fs/cgroup"));
+        Some(memory.within_job(|name| std::env::var(name).ok()?.parse().ok()))
+    }
+
+    /// What Slurm gives a job on its node, in mebibytes, where it limits memory without a control group.
+    fn within_job(mut self, variable: impl Fn(&str) -> Option<u64>) -> Self {
+        let by_cpu = || variable("SLURM_MEM_PER_CPU")?.checked_mul(variable("SLURM_CPUS_ON_NODE")?);
+        let said = variable("SLURM_MEM_PER_NODE").or_else(by_cpu);
+        // 0 is all that the node has.
+        let said = said.filter(|&mebibytes| mebibytes > 0);
+        if let Some(limit) = said.and_then(|mebibytes| mebibytes.checked_mul(1 << 20)) {
+            self.total = self.total.min(limit);
+            self.free = self.free.min(limit);
+        }
+        self
     }
 
     fn of_machine(meminfo: &str) -> Option<Self> {
@@ -108,22 +140,76 @@ impl Memory {
     }
 
     /// The limits of a container or of a job of a batch system: those of the process's control group and of all that it
-    /// lies in.
+    /// lies in. What files take there counts as free, as it does in a whole machine: it goes where memory is needed.
+    ///
+    /// Source: the kernel's `cgroup-v2`, "Memory Interface Files", and `cgroup-v1/memory`.
     fn within_limits(mut self, groups: &str, root: &Path) -> Self {
-        let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else {
-            return self;
-        };
         let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-        for folder in Path::new(group).ancestors() {
-            let folder = root.join(folder);
-            if let Some(limit) = number(folder.join("memory.max")) {
-                let used = number(folder.join("memory.current")).unwrap_or(0);
-                self.total = self.total.min(limit);
-                self.free = self.free.min(limit.saturating_sub(used));
+        for Hierarchy {
+            begin,
+            folder,
+            limit,
+            used,
+            files,
+        } in HIERARCHIES
+        {
+            let group = groups.lines().find_map(|line| {
+                let (before, group) = line.split_once(begin)?;
+                let is_number = before.bytes().all(|byte| byte.is_ascii_digit());
+                is_number.then_some(group)
+            });
+            let Some(group) = group else { continue };
+            for group in Path::new(group).ancestors() {
+                let folder = root.join(folder).join(group);
+                if let Some(limit) = number(folder.join(limit)) {
+                    let used = number(folder.join(used)).unwrap_or(0);
+                    let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+                    let used = used.saturating_sub(sum_of(&files, &stat));
+                    self.total = self.total.min(limit);
+                    self.free = self.free.min(limit.saturating_sub(used));
+                }
             }
         }
         self
     }
+}
+
+/// Where the system keeps the limits of control groups.
+struct Hierarchy {
+    /// What stands before a group in `/proc/self/cgroup`, after the number of the hierarchy.
+    begin: &'static str,
+    folder: &'static str,
+    limit: &'static str,
+    used: &'static str,
+    /// What of that is in files, in `memory.stat`.
+    files: [&'static str; 2],
+}
+
+/// The two versions of control groups.
+const HIERARCHIES: [Hierarchy; 2] = [
+    Hierarchy {
+        begin: "0::/",
+        folder: "",
+        limit: "memory.max",
+        used: "memory.current",
+        files: ["active_file", "inactive_file"],
+    },
+    Hierarchy {
+        begin: ":memory:/",
+        folder: "memory",
+        limit: "memory.limit_in_bytes",
+        used: "memory.usage_in_bytes",
+        // With the groups below, as the number above.
+        files: ["total_active_file", "total_inactive_file"],
+    },
+];
+
+/// The sum of these fields of a `memory.stat`.
+fn sum_of(names: &[&str], stat: &str) -> u64 {
+    let fields = stat.lines().filter_map(|line| line.split_once(' '));
+    let those = fields.filter(|(name, _)| names.contains(name));
+    let bytes = those.filter_map(|(_, bytes)| bytes.trim().parse::<u64>().ok());
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// Bytes that are free on a file system, and all that it has.
@@ -151,7 +237,39 @@ mod tests {
         write(root.path().join("job/memory.current"), "1000\n");
         let limited = memory.within_limits("0::/job/step\n", root.path());
         assert_eq!((limited.total, limited.free), (4096, 3096));
+        let stat = "anon 100\nfile 900\ninactive_file 700\nactive_file 150\nshmem 50\n";
+        write(root.path().join("job/memory.stat"), stat);
+        let cached = memory.within_limits("0::/job/step\n", root.path());
+        assert_eq!((cached.total, cached.free), (4096, 3946));
         assert_eq!(memory.within_limits("0::/\n", root.path()), memory);
         assert_eq!(memory.within_limits("4:memory:/a\n", root.path()), memory);
+        let old = root.path().join("memory/a");
+        fs::create_dir_all(old.join("b")).unwrap();
+        write(old.join("memory.limit_in_bytes"), "5000\n");
+        write(old.join("memory.usage_in_bytes"), "1000\n");
+        let stat = "active_file 900\ntotal_inactive_file 300\ntotal_active_file 100\n";
+        write(old.join("memory.stat"), stat);
+        let limited = memory.within_limits("4:memory:/a/b\n0::/\n", root.path());
+        assert_eq!((limited.total, limited.free), (5000, 4400));
+    }
+
+    #[test]
+    fn a_job_of_slurm_has_what_slurm_gives_it() {
+        let node = Memory {
+            total: 8 << 30,
+            free: 6 << 30,
+        };
+        let within = |variables: &[(&str, u64)]| {
+            let variables: HashMap<&str, u64> = variables.iter().copied().collect();
+            let job = node.within_job(|name| variables.get(name).copied());
+            (job.total >> 20, job.free >> 20)
+        };
+        assert_eq!(within(&[]), (8192, 6144));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 1024)]), (1024, 1024));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 7000)]), (7000, 6144));
+        assert_eq!(within(&[("SLURM_MEM_PER_NODE", 0)]), (8192, 6144));
+        let by_cpu = [("SLURM_MEM_PER_CPU", 500), ("SLURM_CPUS_ON_NODE", 4)];
+        assert_eq!(within(&by_cpu), (2000, 2000));
+        assert_eq!(within(&by_cpu[..1]), (8192, 6144));
     }
 }

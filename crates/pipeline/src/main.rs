@@ -11,6 +11,7 @@ mod output;
 mod cli;
 mod commands;
 mod failure;
+mod gpus;
 mod live;
 mod machine;
 mod pace;

@@ -4,16 +4,21 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clouds::Address;
-use engine::{CheckpointPolicy, Keep, Remote, Sharing, Store};
-use study::{Device, Size};
+use engine::{CheckpointPolicy, Keep, MemoryLimits, Remote, Sharing, Store, size};
+use study::{Device, JobsPerGpu, Memory, Size};
 
 use crate::cli::{self, Cli};
+use crate::machine::{self, Machine};
 use crate::{Failure, Usage};
 
 /// The site file's name where no other is given.
 const FILE: &str = "site.yaml";
 /// The folder of the cache where no other is given.
 const CACHE: &str = "cache";
+/// Of the memory that is free at the start one part in so many is left to others, at most so many bytes.
+const RESERVE: (u64, u64) = (10, 1 << 30);
+/// Estimates are estimates: a stage is refused whose estimate is above all memory of the machine by one part in so many.
+const BEYOND: u64 = 4;
 
 /// What a cache is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,10 @@ pub(crate) struct Resources {
     pub(crate) threads: usize,
     pub(crate) device: String,
     pub(crate) gpus: Vec<String>,
+    /// How many jobs each of them gets is to be worked out from what the runs take: [`crate::gpus`].
+    pub(crate) jobs_by_gpu: bool,
+    /// What their memory is limited to.
+    pub(crate) memory: Option<MemoryLimits>,
 }
 
 impl Site {
@@ -75,8 +84,8 @@ impl Site {
         }
     }
 
-    /// What a run uses on a machine with so many cores.
-    pub(crate) fn resources(&self, said: &cli::Site, cores: usize) -> Result<Resources, Failure> {
+    /// What a run uses on a machine.
+    pub(crate) fn resources(&self, said: &cli::Site, on: &Machine) -> Result<Resources, Failure> {
         let file = self.file.as_ref();
         let of_file = |value: fn(&study::Site) -> Option<usize>| file.and_then(value);
         let threads = said.threads.map(NonZero::get);
@@ -92,21 +101,57 @@ impl Site {
             ([], Some(file)) => file.gpus.clone(),
             (said, _) => said.to_vec(),
         };
-        let per_gpu = said.jobs_per_gpu.map(NonZero::get);
-        let per_gpu = per_gpu.or(of_file(|file| file.jobs_per_gpu)).unwrap_or(1);
-        let by_default = || match gpus.len() {
-            0 => (cores / threads).max(1),
-            gpus => gpus.saturating_mul(per_gpu),
-        };
+        let per_gpu = said.jobs_per_gpu.or_else(|| file?.jobs_per_gpu);
         let jobs = said.jobs.map(NonZero::get);
+        let jobs = jobs.or(of_file(|file| file.jobs));
+        let by_default = || match (gpus.len(), per_gpu) {
+            (0, _) => (on.cores / threads).max(1),
+            (gpus, Some(JobsPerGpu::Count(each))) => gpus.saturating_mul(each),
+            (gpus, _) => gpus,
+        };
+        let memory = said.memory.map(|memory| (memory, "`--memory`"));
+        let memory = memory.or_else(|| Some((file?.memory?, "the site file (`memory`)")));
         Ok(Resources {
-            jobs: jobs
-                .or(of_file(|file| file.jobs))
-                .unwrap_or_else(by_default),
+            jobs: jobs.unwrap_or_else(by_default),
+            jobs_by_gpu: per_gpu == Some(JobsPerGpu::Auto) && jobs.is_none() && !gpus.is_empty(),
+            memory: limits(memory, on.memory.filter(|_| trains_on_cpu(&device))),
             threads,
             device,
             gpus,
         })
+    }
+}
+
+/// Whether nothing but the CPU can be meant. What else trains has memory of its own.
+fn trains_on_cpu(device: &str) -> bool {
+    let only = cfg!(not(any(feature = "cuda", feature = "wgpu")));
+    device == "cpu" || (device == "auto" && only)
+}
+
+/// What stages may take: as was said, and where, else by what the machine has.
+fn limits(said: Option<(Memory, &str)>, machine: Option<machine::Memory>) -> Option<MemoryLimits> {
+    match (said, machine) {
+        (Some((Memory::Unlimited, _)), _) | (None, None) => None,
+        (Some((Memory::Bytes(bytes), place)), _) => Some(MemoryLimits {
+            together: bytes,
+            each: bytes,
+            there: format!(
+                "{place} allows {}: allow more, or give it a smaller batch size",
+                size(bytes)
+            ),
+        }),
+        (None, Some(machine::Memory { total, free })) => {
+            let (part, most) = RESERVE;
+            Some(MemoryLimits {
+                together: free - (free / part).min(most),
+                each: total.saturating_add(total / BEYOND),
+                there: format!(
+                    "this machine has {}: a smaller batch size takes less, a larger machine has more, and \
+                     `--memory unlimited` tries it here",
+                    size(total)
+                ),
+            })
+        }
     }
 }
 
@@ -215,10 +260,15 @@ mod tests {
         (run, site)
     }
 
-    /// What a run gets from these words and this site file on a machine of 8 cores.
+    /// What a run gets from these words and this site file on a machine of 8 cores that does not say what memory it has.
     fn resources(words: &[&str], file: &str) -> Resources {
+        resources_with(words, file, None)
+    }
+
+    fn resources_with(words: &[&str], file: &str, memory: Option<machine::Memory>) -> Resources {
         let (run, site) = said(words, file);
-        site.resources(&run.site, 8)
+        let on = Machine { cores: 8, memory };
+        site.resources(&run.site, &on)
             .unwrap_or_else(|_| panic!("the device was built in"))
     }
 
@@ -228,7 +278,46 @@ mod tests {
             threads,
             device: device.to_owned(),
             gpus: gpus.iter().map(|&gpu| gpu.to_owned()).collect(),
+            jobs_by_gpu: false,
+            memory: None,
         }
+    }
+
+    #[test]
+    fn memory_is_limited_by_what_is_free_or_by_what_is_said() {
+        let gib = |count: u64| count << 30;
+        let with = |words: &[&str], file: &str, total: u64, free: u64| {
+            let words = [&["--device", "cpu"], words].concat();
+            let memory = Some(machine::Memory { total, free });
+            let limits = resources_with(&words, file, memory).memory;
+            limits.map(|limits| (limits.together, limits.each))
+        };
+        let whole = (gib(15), gib(20));
+        assert_eq!(with(&[], "", gib(16), gib(16)), Some(whole));
+        let half = gib(5) - gib(5) / 10;
+        assert_eq!(with(&[], "", gib(8), gib(5)), Some((half, gib(10))));
+        let said = Some((gib(3), gib(3)));
+        assert_eq!(with(&["--memory", "3G"], "", gib(16), gib(1)), said);
+        assert_eq!(with(&[], "memory: 3 GiB", gib(16), gib(1)), said);
+        let unlimited = with(&["--memory", "unlimited"], "memory: 3G", gib(16), gib(1));
+        assert_eq!(unlimited, None);
+        assert_eq!(resources(&["--device", "cpu"], "").memory, None);
+        assert!(!trains_on_cpu("cuda") && !trains_on_cpu("wgpu"));
+    }
+
+    #[test]
+    fn jobs_go_by_the_gpus_where_that_is_said_and_nothing_else() {
+        let auto = |words: &[&str], file: &str| {
+            let words = [&["--jobs-per-gpu", "auto"], words].concat();
+            let resources = resources(&words, file);
+            (resources.jobs, resources.jobs_by_gpu)
+        };
+        assert_eq!(auto(&[], "gpus: [0, 1]\njobs_per_gpu: 3"), (2, true));
+        assert_eq!(auto(&["--jobs", "5"], "gpus: [0, 1]"), (5, false));
+        assert_eq!(auto(&[], "jobs: 3\ngpus: [0, 1]"), (3, false));
+        assert_eq!(auto(&[], ""), (8, false), "no GPU is given out");
+        let of_file = resources(&[], "gpus: [0]\njobs_per_gpu: auto");
+        assert_eq!((of_file.jobs, of_file.jobs_by_gpu), (1, true));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::check::Checked;
 use crate::program::{From, Program, Read};
 use crate::schema::{Command, Dataset, Kind, Name, Stage, Time};
 use crate::settings;
+use crate::size::Size;
 use crate::source::Place;
 use crate::sources::Sources;
 use crate::training::{Origin, Training};
@@ -117,6 +118,7 @@ impl<'a> Expansion<'a> {
         stage.execution = engine::Execution {
             retries: execution.retries,
             timeout: execution.timeout.map(Time::get),
+            memory: execution.memory.map_or(stage.execution.memory, Size::bytes),
         };
         self.graph
             .add(stage)
@@ -187,7 +189,10 @@ impl<'a> Expansion<'a> {
 
     fn training(&mut self, name: &str, training: &Training) -> Vec<StageId> {
         match &training.origin {
-            Origin::Own => self.points(name, training, &[], None),
+            Origin::Own => {
+                let memory = |point: &[u32]| training.memory_at(point);
+                self.points(name, training, &[], &memory, None)
+            }
             Origin::Command => unreachable!("the runs of a command are no `train` stages"),
             Origin::Winners { select, entries } => {
                 let from = self.find(select);
@@ -203,7 +208,9 @@ impl<'a> Expansion<'a> {
                         output: "configurations".to_owned(),
                         entry,
                     };
-                    runs.extend(self.points(name, training, &fixed, Some(&binding)));
+                    let most = training.memory_of_winner(method, *batch_size);
+                    let memory = |_: &[u32]| most;
+                    runs.extend(self.points(name, training, &fixed, &memory, Some(&binding)));
                 }
                 runs
             }
@@ -216,6 +223,7 @@ impl<'a> Expansion<'a> {
         name: &str,
         training: &Training,
         fixed: &[(&str, String)],
+        memory: &dyn Fn(&[u32]) -> u64,
         binding: Option<&Binding>,
     ) -> Vec<StageId> {
         let dataset = training
@@ -246,7 +254,10 @@ impl<'a> Expansion<'a> {
                 family: name.to_owned(),
                 coordinates,
                 kind: "train".to_owned(),
-                execution: engine::Execution::default(),
+                execution: engine::Execution {
+                    memory: memory(places),
+                    ..engine::Execution::default()
+                },
                 settings,
                 bindings: binding.into_iter().cloned().collect(),
                 inputs: inputs.clone(),

@@ -38,7 +38,7 @@ use serde::de::IgnoredAny;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, mistakes_markdown};
 pub use program::is_secret;
 pub use reference::{json_schema, reference_markdown, site_json_schema, site_reference_markdown};
-pub use site::{Device, Site, Slurm};
+pub use site::{Device, JobsPerGpu, Memory, Site, Slurm};
 pub use size::Size;
 
 use check::Checked;
@@ -67,9 +67,6 @@ pub struct StageSummary {
     pub is_training: bool,
     /// Training: updates of all runs together if none ends early; none where that is not known.
     pub steps: Option<u64>,
-    /// Training by this program: about how many bytes the run takes that takes the most. None for the winners of a
-    /// `select` stage, which take what they took there, and where the size of the data set is not known.
-    pub memory: Option<u64>,
 }
 
 impl Study {
@@ -169,7 +166,6 @@ impl Study {
                 stages: self.checked.count(name),
                 is_training: training.is_some(),
                 steps: training.and_then(|training| training.steps),
-                memory: training.and_then(|training| training.memory),
             }
         });
         stages.collect()

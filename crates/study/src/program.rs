@@ -470,7 +470,7 @@ impl Program {
                 .points()
                 .map(|point| curves.case(self, point, name).steps())
                 .try_fold(0_u64, |sum, steps| sum.checked_add(steps?)),
-            memory: None,
+            memory: BTreeMap::new(),
         })
     }
 }

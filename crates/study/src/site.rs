@@ -3,6 +3,7 @@
 //! Read with the study file's means: every mistake at once, each with its place. Finding the file, and what the
 //! command line says against it, is the program's.
 
+mod resources;
 mod slurm;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::schema::shape::{Shape, by_shape};
 use crate::size::Size;
 use crate::sources::{self, Sources};
 use crate::yaml;
+pub use resources::{JobsPerGpu, Memory};
 pub use slurm::Slurm;
 
 /// Where and how studies run on this machine. Every key may be left out; options on the command line replace it.
@@ -35,8 +37,13 @@ pub(crate) struct File {
     /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES` (`--gpus`). Default: none; every
     /// stage sees all GPUs.
     gpus: Vec<Gpu>,
-    /// How many stages share each of `gpus` (`--jobs-per-gpu`): small networks leave most of a GPU idle. Default: 1.
-    jobs_per_gpu: Option<Count>,
+    /// How many stages share each of `gpus` (`--jobs-per-gpu`): small networks leave most of a GPU idle. `auto`: as many
+    /// as its memory holds of the study's largest run, with two cores for each, at most 8. Default: 1.
+    jobs_per_gpu: Option<JobsPerGpu>,
+    /// How much memory all stages that run at once may take together (`--memory`), such as `24G`, or `unlimited`. One that
+    /// takes more fails at once. Default: on the CPU, what is free when the run starts, less a reserve; where a GPU trains,
+    /// `unlimited`.
+    memory: Option<Memory>,
     /// The artifact cache.
     cache: Cache,
     /// Checkpoints of training runs that are kept in it, to go on from.
@@ -180,8 +187,10 @@ pub struct Site {
     pub device: Option<Device>,
     /// GPUs given out to stages, as `CUDA_VISIBLE_DEVICES` names them.
     pub gpus: Vec<String>,
-    /// Stages that share each of them: at least 1.
-    pub jobs_per_gpu: Option<usize>,
+    /// Stages that share each of them.
+    pub jobs_per_gpu: Option<JobsPerGpu>,
+    /// Memory of all stages that run at once.
+    pub memory: Option<Memory>,
     /// The folder of the cache, as the site file's own folder makes it.
     pub cache: Option<PathBuf>,
     /// The folder behind it, in the same way; an address as it stands.
@@ -250,7 +259,8 @@ impl Site {
             threads: file.threads.map(count),
             device: file.device,
             gpus: file.gpus.into_iter().map(|Gpu(id)| id).collect(),
-            jobs_per_gpu: file.jobs_per_gpu.map(count),
+            jobs_per_gpu: file.jobs_per_gpu,
+            memory: file.memory,
             cache: file.cache.path.map(|path| folder.join(path)),
             remote: file.cache.remote.map(|path| {
                 let is_address = path.to_str().is_some_and(|text| text.contains("://"));

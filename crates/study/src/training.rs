@@ -4,6 +4,7 @@ mod case;
 mod degenerate;
 mod points;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runs::Spanned;
@@ -40,8 +41,8 @@ pub(crate) struct Training {
     pub(crate) cases: Vec<Case>,
     /// Updates of all runs together, at most; none where that is not known.
     pub(crate) steps: Option<u64>,
-    /// Of its run that takes the most memory: bytes, about. None of programs and of winners, which are known later.
-    pub(crate) memory: Option<u64>,
+    /// About how many bytes runs take, by the places of those values that matter for it.
+    pub(crate) memory: BTreeMap<Vec<usize>, u64>,
 }
 
 /// Whence the settings that a stage does not state.
@@ -89,6 +90,21 @@ impl Training {
         methods.sort_unstable();
         methods.dedup();
         methods
+    }
+
+    /// About how many bytes a run takes that states its settings, with its process; 0 where that is not known.
+    pub(crate) fn memory_at(&self, point: &[u32]) -> u64 {
+        let places = self.grid.ranges.iter().zip(point);
+        let places = places.filter(|(range, _)| matters_for_memory(range));
+        let places: Vec<usize> = places.map(|(_, place)| *place as usize).collect();
+        self.memory.get(&places).copied().unwrap_or(0)
+    }
+
+    /// The same of the largest run that may be the winner.
+    pub(crate) fn memory_of_winner(&self, method: &str, batch_size: u64) -> u64 {
+        let cases = self.cases.iter();
+        let cases = cases.filter(|it| it.method == method && it.batch_size.get() == batch_size);
+        cases.map(|it| it.memory).max().unwrap_or(0)
     }
 
     /// Whether the runs of a method differ in this setting.
@@ -168,6 +184,8 @@ pub(crate) fn own(
             budget: run.budget,
             constant_rate: run.schedule.shape == Shape::Constant {},
             steps_per_epoch: data.train_examples().map(steps_per_epoch),
+            // Known once all of its values are.
+            memory: 0,
             evaluation: Some(run.evaluation),
             stop: run.stop,
             stop_from: name.to_owned(),
@@ -179,7 +197,7 @@ pub(crate) fn own(
     }
     let ruled = |range: &Range| range.path[0] == "optimizer";
     let late = trains(node, key, &grid, ruled)
-        .find_map(|(train, _)| degenerate::late(name, &train, node, &grid));
+        .find_map(|(train, ..)| degenerate::late(name, &train, node, &grid));
     mistakes.extend(late);
     let steps = counted
         .iter()
@@ -198,23 +216,24 @@ pub(crate) fn own(
         let others = data.validation.saturating_add(data.test_examples());
         train.saturating_add(others)
     });
-    let mut memory = None;
-    let normalised = |range: &Range| {
-        let setting = range.path[0].as_str();
-        matches!(
-            setting,
-            "model" | "batch_size" | "ghost_batch" | "last_batch" | "evaluation"
-        )
-    };
-    for (train, _) in trains(node, key, &grid, normalised) {
+    let mut memory = BTreeMap::new();
+    let mut of_batch: BTreeMap<u64, u64> = BTreeMap::new();
+    for (train, places, _) in trains(node, key, &grid, matters_for_memory) {
         degenerate::check_factors(name, &train, *data.source, mistakes);
         degenerate::check_normalisation(name, &train, data.train_examples(), mistakes);
-        let takes = |run: runs::settings::Settings| {
-            let image = data.source.image();
-            Some(run.memory(image, degenerate::CLASSES, examples?))
+        let (Some(run), Some(examples)) = (train.settings(), examples) else {
+            continue;
         };
-        memory = memory.max(train.settings().and_then(takes));
+        let bytes = run.memory(data.source.image(), degenerate::CLASSES, examples);
+        memory.insert(places, bytes);
+        let most = of_batch.entry(run.batch_size.get()).or_default();
+        *most = bytes.max(*most);
     }
+    let cases = counted.into_iter().map(|((case, _), _)| Case {
+        memory: of_batch.get(&case.batch_size.get()).copied().unwrap_or(0),
+        ..case
+    });
+    let cases = cases.collect();
     Some(Training {
         dataset: Some(dataset),
         initial_weights: initial_weights(&base),
@@ -222,7 +241,7 @@ pub(crate) fn own(
         axes,
         grid: Arc::new(grid),
         origin: Origin::Own,
-        cases: counted.into_iter().map(|((case, _), _)| case).collect(),
+        cases,
         steps,
         memory,
     })
@@ -357,8 +376,16 @@ pub(crate) fn confirmed(
         origin,
         cases,
         steps,
-        memory: None,
+        memory: BTreeMap::new(),
     })
+}
+
+/// Whether the memory that a run takes, and what is checked of each network, depend on a setting.
+fn matters_for_memory(range: &Range) -> bool {
+    matches!(
+        range.path[0].as_str(),
+        "model" | "batch_size" | "ghost_batch" | "last_batch" | "evaluation"
+    )
 }
 
 /// All settings of the run of a stage that states them.

@@ -5,7 +5,7 @@ mod shown;
 use std::fs;
 use std::path::PathBuf;
 
-use study::{Device, Site};
+use study::{Device, JobsPerGpu, Memory, Site};
 
 /// A site file with this text, in a folder of its own.
 fn load(text: &str) -> (PathBuf, Result<Site, study::Diagnostics>) {
@@ -30,6 +30,30 @@ fn it_says_where_and_how_to_run() {
         "as the file's folder has it"
     );
     assert!(site.text.contains("# shared"));
+}
+
+#[test]
+fn memory_and_the_jobs_of_a_gpu_are_numbers_or_words() {
+    let memory = |text: &str| load(&format!("memory: {text}")).1.unwrap().memory;
+    for (text, memory_of) in [
+        ("24 GiB", Memory::Bytes(24 << 30)),
+        ("4096", Memory::Bytes(4096)),
+        ("unlimited", Memory::Unlimited),
+    ] {
+        assert_eq!(memory(text), Some(memory_of), "{text}");
+    }
+    let jobs = |text: &str| {
+        load(&format!("jobs_per_gpu: {text}"))
+            .1
+            .unwrap()
+            .jobs_per_gpu
+    };
+    assert_eq!(jobs("auto"), Some(JobsPerGpu::Auto));
+    assert_eq!(jobs("3"), Some(JobsPerGpu::Count(3)));
+    let (folder, site) = load("memory: none\njobs_per_gpu: 0\n");
+    let seen = shown::page(&site.unwrap_err());
+    insta::assert_snapshot!(seen.replace(&folder.display().to_string(), "FOLDER"));
+    assert!(load("memory: [1]").1.is_err() && load("jobs_per_gpu: 1.5").1.is_err());
 }
 
 #[test]

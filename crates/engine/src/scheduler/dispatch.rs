@@ -8,7 +8,7 @@ use super::node::{Ready, State};
 use crate::journal::{self, Line};
 use crate::pool::{Said, WorkerId};
 use crate::protocol::{Reply, Request};
-use crate::{Digest, Error, Event, Record, StageId, end_of_log, resolve};
+use crate::{Digest, Error, Event, Record, StageId, end_of_log, resolve, size};
 
 /// First and longest pause before asking again for a stage that another process has.
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -20,33 +20,36 @@ impl Scheduler<'_> {
     pub(super) fn dispatch(&mut self) -> Result<(), Error> {
         while !self.stopping
             && self.may_claim()
-            && let Some(&Ready { id, .. }) = self.ready.peek()
+            && let Some(bytes) = self.pool.memory.choose(&self.ready)
+            && let Some(&Ready { id, .. }) = self.ready.peek(bytes)
         {
             let node = &self.nodes[id.index()];
             if node.state != State::Ready {
-                self.ready.pop();
+                self.ready.pop(bytes);
                 continue;
             }
             if node.unsettled > 0 || node.stale {
-                self.ready.pop();
+                self.ready.pop(bytes);
                 self.wait_again(id);
                 self.advance_all()?;
                 continue;
             }
             if !self.is_free(id) {
-                self.ready.pop();
+                self.ready.pop(bytes);
                 continue;
             }
-            let Some(worker) = self.pool.idle() else {
-                if self.pool.alive() >= self.options.jobs.max(1)
-                    || self.pool.starting() >= self.ready.len()
+            let Some(worker) = self.pool.idle(bytes) else {
+                let starting = self.pool.starting();
+                if starting >= self.ready.len()
+                    || !self.pool.memory.takes_one_more(bytes, starting)
+                    || !self.pool.has_place(self.options.jobs)
                 {
                     break;
                 }
                 self.pool.start()?;
                 continue;
             };
-            self.ready.pop();
+            self.ready.pop(bytes);
             // Made anew: kept for all stages that wait, the texts would take much memory.
             let nodes = &self.nodes;
             let record = |read: StageId| nodes[read.index()].settled();
@@ -65,7 +68,7 @@ impl Scheduler<'_> {
                 packs: resolve::packs(self.graph.stage(id), self.options.frozen.as_deref()),
                 ask: self.elsewhere.is_some(),
             };
-            self.pool.execute(worker, id, &request);
+            self.pool.execute(worker, id, bytes, &request);
             self.node(id).state = State::Running;
         }
         let has_nothing = self.ready.is_empty() && self.pool.busy() < self.options.jobs;
@@ -135,7 +138,13 @@ impl Scheduler<'_> {
             }
             (Said::Gone, Some(stage)) if self.pool.has_begun(worker) => {
                 let (ended, _) = self.pool.bury(worker);
-                self.failed(stage, &ended.to_string())?;
+                let mut error = ended.to_string();
+                let takes = self.graph.stage(stage).execution.memory;
+                if ended.is_killed() && takes > 0 {
+                    error += ", as happens where memory runs out: this stage takes about ";
+                    error += &size(takes);
+                }
+                self.failed(stage, &error)?;
             }
             (Said::Gone, Some(stage)) => {
                 let (ended, wrote) = self.pool.bury(worker);
@@ -150,6 +159,7 @@ impl Scheduler<'_> {
                 let error = format!("{ended} before it had begun the stage\n{wrote}");
                 self.failed(stage, error.trim_end())?;
             }
+            (Said::Gone, None) if self.pool.is_gone(worker) => {}
             (Said::Gone, None) => {
                 let started = !self.pool.is_starting(worker);
                 let (ended, wrote) = self.pool.bury(worker);

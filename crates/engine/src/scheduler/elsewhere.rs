@@ -262,9 +262,22 @@ impl Scheduler<'_> {
         })
     }
 
-    /// Puts the leader of its key where it belongs: among those to be executed, or among those that others have.
+    /// Puts the leader of its key where it belongs: among those to be executed, or among those that others have. One that
+    /// nobody has and that is too large for this machine fails, here and not for all.
     pub(super) fn queue(&mut self, id: StageId, key: Digest) {
         if !self.is_free(id) {
+            return;
+        }
+        let stage = self.graph.stage(id);
+        let bytes = stage.execution.memory;
+        if let Some(limits) = &self.options.memory
+            && self.options.is_too_large(stage)
+        {
+            let there = limits.there.clone();
+            self.dismiss_followers(id);
+            // It has no log.
+            self.node(id).key = None;
+            self.fail(id, Error::TooLarge { bytes, there }.to_string(), None);
             return;
         }
         let seconds = self.nodes[id.index()].seconds;
@@ -285,13 +298,12 @@ impl Scheduler<'_> {
                 }
             }
         };
-        self.ready.push(ready);
+        self.ready.push(bytes, ready);
     }
 
-    /// Whether a stage is of a kind that this copy leaves to others.
+    /// Whether this copy leaves a stage to others.
     pub(super) fn leaves(&self, id: StageId) -> bool {
-        let leave = &self.options.sharing.leave;
-        leave.contains(&self.graph.stage(id).kind)
+        self.options.leaves(self.graph.stage(id))
     }
 
     /// Whether no other copy has a ready stage, as far as is known; else it is taken out of the queue.

@@ -19,7 +19,7 @@ pub(super) enum State {
     Elsewhere,
     /// Another copy has published its result, which nothing here needs yet.
     Known,
-    /// It is of a kind that this copy leaves to others.
+    /// This copy leaves it to others: it is of a kind that it leaves, or too large.
     Left,
     /// Cached or done, as [`Node::ran`] says.
     Settled,

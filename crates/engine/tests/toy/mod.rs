@@ -198,6 +198,7 @@ pub(crate) fn options(program: &Path, log: &Path) -> Options {
         study: "toy study".to_owned(),
         jobs: 2,
         gpus: Vec::new(),
+        memory: None,
         site: Site {
             threads: 1,
             device: "cpu".to_owned(),

@@ -1,23 +1,25 @@
 //! `pipeline plan`: what a run would do, and why, without doing it.
 
 mod ahead;
+mod at_once;
 mod page;
 
-use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict};
+use engine::{Change, Graph, Plan, Reason, StageId, Store, Verdict, size};
 use serde_json::{Value, json};
 use study::Study;
 
 use crate::cli::{self, Cli};
-use crate::commands::cache::size;
 use crate::commands::{self, counted, expand, load};
-use crate::machine::{cores, device_class};
+use crate::gpus;
+use crate::machine::{Machine, device_class};
 use crate::output::out;
 use crate::secrets::mask_change;
-use crate::site::{Site, Use};
+use crate::site::{Resources, Site, Use};
 use crate::so_far::Quoted;
 use crate::{DONE, Failure, stages};
 
 pub(crate) use ahead::Ahead;
+pub(crate) use at_once::AtOnce;
 pub(crate) use page::as_text;
 
 pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
@@ -34,24 +36,54 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
     let graph = expand(&study, &store)?;
     let plan = engine::plan(&graph, &store, &stages::kinds(), study.name())?;
     let (runs, steps) = training(&study);
+    let largest = plan.largest(&graph);
     if arguments.json {
         let mut object = as_json(&graph, &plan);
-        let memory = ahead::largest(&study).map(|(_, bytes)| bytes);
+        let memory = largest.map(|id| graph.stage(id).execution.memory);
         object["training"] = json!({"runs": runs, "steps": steps, "memory": memory});
         outln!("{}", serde_json::to_string_pretty(&object)?);
     } else {
-        let resources = site.resources(&cli::Site::default(), cores());
+        let (said, machine) = (cli::Site::default(), Machine::here());
+        let resources = site.resources(&said, &machine);
+        // It may be another machine that has the device.
+        let resources = resources.or_else(|_| Site::without_file(cli).resources(&said, &machine));
+        let mut resources = resources?;
+        let mut text = as_text(&graph, &plan, arguments.verbose);
+        let on_gpus = share_gpus(&mut resources, &graph, &plan, &machine);
         let ahead = Ahead {
             study: &study,
-            graph: &graph,
             stages: plan.run() + plan.fresh() + plan.maybe(),
             seconds: plan.seconds(),
-            jobs: resources.map_or_else(|_| cores(), |resources| resources.jobs),
+            at_once: AtOnce {
+                graph: &graph,
+                resources: &resources,
+                largest,
+                leaves: false,
+            },
         };
-        let text = as_text(&graph, &plan, arguments.verbose);
-        out(text + &ahead.in_plan(store.cache()));
+        text += &ahead.in_plan(store.cache());
+        text.extend(on_gpus.map(|line| line + "\n"));
+        out(text);
     }
     Ok(DONE)
+}
+
+/// Settles how many jobs share each GPU, if that goes by what runs take; why, in a line.
+pub(crate) fn share_gpus(
+    resources: &mut Resources,
+    graph: &Graph,
+    plan: &Plan,
+    machine: &Machine,
+) -> Option<String> {
+    let nothing_runs = plan.run() + plan.fresh() + plan.maybe() == 0;
+    if !resources.jobs_by_gpu || nothing_runs {
+        return None;
+    }
+    let run = plan.largest(graph).map(|id| graph.stage(id));
+    let run = run.map(|stage| (stage.name.as_str(), stage.execution.memory));
+    let share = gpus::share(&resources.gpus, run, machine.cores);
+    resources.jobs = resources.gpus.len().saturating_mul(share.each);
+    Some(share.why)
 }
 
 /// `--freeze`: the name of the plan on stdout, for scripts.
@@ -60,7 +92,7 @@ fn freeze(study: &Study, site: &Site, store: &Store, arguments: &cli::Plan) -> R
     let device = if let Some(device) = &arguments.device {
         device.as_str()
     } else {
-        let resources = site.resources(&cli::Site::default(), cores())?;
+        let resources = site.resources(&cli::Site::default(), &Machine::here())?;
         device_class(&resources.device)?
     };
     let of = Quoted::new(study, &arguments.file.study);
@@ -86,8 +118,8 @@ fn training(study: &Study) -> (u64, Option<u64>) {
     })
 }
 
-/// `training: 900 runs, at most 123,456 steps; the largest takes about 60 MiB of memory`.
-fn in_words(study: &Study) -> String {
+/// `training: 900 runs, at most 123,456 steps; the largest takes about 60 MiB of memory`: of those that are to run.
+fn in_words(study: &Study, largest: Option<(&str, u64)>) -> String {
     let (runs, steps) = training(study);
     if runs == 0 {
         return String::new();
@@ -99,7 +131,7 @@ fn in_words(study: &Study) -> String {
     let steps = steps.map_or_else(String::new, |steps| {
         format!(", at most {} steps", grouped(steps))
     });
-    let memory = ahead::largest(study).map_or_else(String::new, |(_, memory)| {
+    let memory = largest.map_or_else(String::new, |(_, memory)| {
         format!("; the largest takes about {} of memory", size(memory))
     });
     format!("training: {runs}{steps}{memory}\n")

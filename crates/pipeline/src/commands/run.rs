@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::{
-    CheckpointPolicy, Event, Frozen, Graph, Options, Sharing, Store, Summary, WorkerCommand,
+    CheckpointPolicy, Event, Frozen, Graph, Options, Plan, Sharing, Store, Summary, WorkerCommand,
 };
 use study::Study;
 
@@ -14,7 +14,7 @@ use super::status::plan::tell_failures;
 use crate::cli::{self, Cli};
 use crate::commands::{build, counted, expand, failures, freeze, load, plan};
 use crate::live::{self, Live, News};
-use crate::machine::{cores, device_class};
+use crate::machine::{Machine, device_class};
 use crate::output::out;
 use crate::progress::{self, Shown};
 use crate::provenance::Ran;
@@ -37,10 +37,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     let (graph, study) = (subject.graph(), subject.of.study.clone());
     let checkpoints = site.checkpoints(&arguments.checkpoints);
     if arguments.plan_only {
-        let planned = match &subject.what {
-            What::Study(..) => engine::plan(graph, &store, &stages::kinds(), &study)?,
-            What::Plan(frozen) => frozen.plan(&store, &stages::kinds())?,
-        };
+        let planned = subject.plan(&store)?;
         out(plan::as_text(graph, &planned, arguments.verbose));
         return Ok(DONE);
     }
@@ -52,7 +49,17 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     if !arguments.no_report {
         pages.check_folder()?;
     }
-    let resources = site.resources(&arguments.site, cores())?;
+    let machine = Machine::here();
+    let mut resources = site.resources(&arguments.site, &machine)?;
+    if resources.jobs_by_gpu {
+        let planned = subject.plan(&store)?;
+        let why = plan::share_gpus(&mut resources, graph, &planned, &machine);
+        if let Some(why) = why
+            && !arguments.quiet
+        {
+            errln!("{why}");
+        }
+    }
     let leave = leave(arguments, frozen.map(|it| &**it), &resources.device)?;
     let options = Options {
         keep_going: frozen.map_or(!arguments.fail_fast, |frozen| frozen.keep_going),
@@ -62,7 +69,7 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
             ..Site::sharing(&arguments.sharing)
         },
         frozen: frozen.cloned(),
-        ..options(&study, graph, resources, checkpoints)?
+        ..options(&study, graph, &resources, checkpoints)?
     };
 
     let trains = graph.stages().iter().any(|stage| stage.kind == "train");
@@ -116,22 +123,29 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
                 new,
                 maybe,
                 seconds,
+                largest,
                 ..
             } = &event
                 && run + new + maybe > 0
             {
-                if let What::Study(study, _) = &subject.what
-                    && !arguments.quiet
-                    && !arguments.part.no_train
-                {
-                    let ahead = plan::Ahead {
-                        study,
+                if !arguments.quiet && !arguments.part.no_train {
+                    let at_once = plan::AtOnce {
                         graph,
-                        stages: run + new + maybe,
-                        seconds: *seconds,
-                        jobs: options.jobs,
+                        resources: &resources,
+                        largest: *largest,
+                        leaves: frozen.is_some(),
                     };
-                    crate::output::err(&ahead.in_words(store.cache()));
+                    let said = match &subject.what {
+                        What::Plan(_) => at_once.if_short(),
+                        What::Study(study, _) => plan::Ahead {
+                            study,
+                            stages: run + new + maybe,
+                            seconds: *seconds,
+                            at_once,
+                        }
+                        .in_words(store.cache()),
+                    };
+                    crate::output::err(&said);
                 }
                 // It only says how long the rest takes.
                 let expected = match frozen {
@@ -252,6 +266,14 @@ impl Subject {
         }
     }
 
+    /// What a run would do.
+    fn plan(&self, store: &Store) -> Result<Plan, engine::Error> {
+        match &self.what {
+            What::Study(_, graph) => engine::plan(graph, store, &stages::kinds(), &self.of.study),
+            What::Plan(frozen) => frozen.plan(store, &stages::kinds()),
+        }
+    }
+
     fn frozen(&self) -> Option<&Arc<Frozen>> {
         match &self.what {
             What::Study(..) => None,
@@ -296,17 +318,18 @@ fn is_well(summary: &Summary) -> bool {
 fn options(
     study: &str,
     graph: &Graph,
-    resources: Resources,
+    resources: &Resources,
     checkpoints: CheckpointPolicy,
 ) -> Result<Options, Failure> {
     let threads = resources.threads;
     Ok(Options {
         study: study.to_owned(),
         jobs: resources.jobs,
-        gpus: resources.gpus,
+        gpus: resources.gpus.clone(),
+        memory: resources.memory.clone(),
         site: engine::Site {
             threads,
-            device: resources.device,
+            device: resources.device.clone(),
             gpu: None,
             checkpoints,
         },

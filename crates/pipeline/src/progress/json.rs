@@ -35,7 +35,7 @@ impl Renderer for Json<'_> {
     fn event(&mut self, event: &Event) {
         let mut line = serde_json::to_value(event).expect("an event is JSON");
         // Positions in the graph mean nothing outside: names stand in their place.
-        for field in ["stage", "because"] {
+        for field in ["stage", "because", "largest"] {
             if let Some(value) = line.get_mut(field)
                 && let Ok(id) = serde_json::from_value::<StageId>(value.clone())
             {

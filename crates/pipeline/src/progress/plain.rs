@@ -237,6 +237,7 @@ pub(crate) fn important(graph: &Graph, event: &Event) -> Option<String> {
             new,
             maybe,
             seconds,
+            ..
         } => {
             let run = run + new;
             let work = seconds

@@ -29,12 +29,17 @@ fn check_counts_the_stages() {
 #[test]
 fn plan_says_what_would_run_and_why() {
     let lab = Lab::new(TINY);
-    insta::assert_snapshot!("plan_before", stdout(&lab.output(&["plan", "study.yaml"])));
+    // How many jobs there are, and how much memory for them, is the machine's.
+    let plan = || {
+        let plan = stdout(&lab.output(&["plan", "study.yaml"]));
+        let lines = plan.lines().filter(|line| !line.starts_with("jobs: "));
+        lines.map(|line| line.to_owned() + "\n").collect::<String>()
+    };
+    insta::assert_snapshot!("plan_before", plan());
     lab.run();
     lab.edit("damping: [0.01, 0.1]", "damping: [0.01, 0.3]");
-    let plan = stdout(&lab.output(&["plan", "study.yaml"]));
     // How long the work takes is not for a snapshot.
-    let timeless: String = plan
+    let timeless: String = plan()
         .lines()
         .map(|line| line.split("; about").next().unwrap_or(line))
         .collect::<Vec<_>>()

@@ -138,6 +138,7 @@ impl Curves {
                     .steps_per_epoch(self.train_examples, batch_size)
                     .max(1),
             ),
+            memory: 0,
         }
     }
 

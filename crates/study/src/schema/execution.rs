@@ -8,8 +8,9 @@ use serde::de::Error;
 
 use super::Scalar;
 use super::shape::{Shape, by_shape};
+use crate::size::Size;
 
-/// What happens to a stage that fails or takes too long.
+/// What happens to a stage that fails or takes too long, and what it takes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Execution {
@@ -17,6 +18,9 @@ pub(crate) struct Execution {
     pub(crate) retries: u32,
     /// How long one run may take before it fails: `90 s`, `15 min`, `2 h`. Default: no limit.
     pub(crate) timeout: Option<Time>,
+    /// How much memory one run takes, such as `8G`: runs are started side by side as far as the memory of the machine
+    /// allows. Default: for `train`, an estimate from its settings; else not known, and not counted.
+    pub(crate) memory: Option<Size>,
 }
 
 /// A length of time, with its unit.

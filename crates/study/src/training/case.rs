@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) stop_from: String,
     /// Steps in an epoch, where the size of the training set is known.
     pub(crate) steps_per_epoch: Option<u64>,
+    /// About how many bytes the largest of them takes, with its process; 0 where that is not known.
+    pub(crate) memory: u64,
 }
 
 /// Where a stage says what a run of it is.

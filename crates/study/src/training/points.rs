@@ -147,27 +147,28 @@ pub(super) fn cases<T>(
     };
     let trains = trains(node, key, grid, matters);
     trains
-        .filter_map(|(train, runs)| Some((case(&train)?, runs)))
+        .filter_map(|(train, _, runs)| Some((case(&train)?, runs)))
         .collect()
 }
 
-/// `train` at each of the different points over some of the ranges, the others at their first value, with how many
-/// points have it.
+/// `train` at each of the different points over some of the ranges, the others at their first value, with the places of
+/// their values and how many points have it.
 pub(super) fn trains(
     node: &Node,
     key: Span,
     grid: &Grid,
     matters: impl Fn(&Range) -> bool,
-) -> impl Iterator<Item = (Train, u64)> {
+) -> impl Iterator<Item = (Train, Vec<usize>, u64)> {
     let first = first_point(node, &grid.ranges);
     // Mistakes in values have been noted where each value was decoded on its own.
     let points = grid.projected(matters).into_iter();
     points.filter_map(move |(point, runs)| {
         let mut node = first.clone();
-        for (range, place) in point {
-            put(&mut node, range, &range.values[place]);
+        for (range, place) in &point {
+            put(&mut node, range, &range.values[*place]);
         }
         let train = decode::<Train>(&node, "train", key, &mut Vec::new())?;
-        Some((train, runs))
+        let places = point.into_iter().map(|(_, place)| place);
+        Some((train, places.collect(), runs))
     })
 }

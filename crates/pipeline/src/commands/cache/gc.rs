@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::{Deletion, DeletionReason, GRACE, GcReport, Policy, Store};
+use engine::{Deletion, DeletionReason, GRACE, GcReport, Policy, Store, size};
 use study::Size;
 
-use super::{never_ran, print_json, remote_to_write, size};
+use super::{never_ran, print_json, remote_to_write};
 use crate::cli::cache::Gc;
 use crate::commands::counted;
 use crate::commands::plan::duration;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Remote, Store, StudyUsage, utc};
+use engine::{Remote, Store, StudyUsage, size, utc};
 use serde_json::json;
 
-use super::{never_ran, print_json, remote, size};
+use super::{never_ran, print_json, remote};
 use crate::cli::cache::{AsJson, List};
 use crate::commands::{counted, name_of};
 use crate::site::{Site, Use};

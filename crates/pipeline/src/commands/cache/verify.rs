@@ -2,9 +2,9 @@
 
 use std::num::NonZero;
 
-use engine::{Flaw, Store};
+use engine::{Flaw, Store, size};
 
-use super::{print_json, remote, size};
+use super::{print_json, remote};
 use crate::cli::cache::Verify;
 use crate::commands::counted;
 use crate::site::{Site, Use};

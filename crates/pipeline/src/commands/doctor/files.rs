@@ -9,11 +9,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use engine::Store;
+use engine::{Store, size};
 use tempfile::NamedTempFile;
 
 use super::finding::{Finding, shown};
-use crate::commands::cache::size;
 use crate::commands::reason;
 use crate::machine::disk;
 use mount::Mount;

@@ -1,14 +1,14 @@
 //! The program, what is said of this machine, and what computes on it.
 
 use burn_conv_kernels::Level;
+use engine::size;
 use training::device;
 
 use super::finding::{Finding, shown};
-use crate::commands::cache::size;
 use crate::commands::counted;
-use crate::machine::{Memory, all_cores, cores};
-use crate::site::Site;
-use crate::{Failure, cli, version};
+use crate::machine::{Machine, Memory, all_cores, cores};
+use crate::site::{Resources, Site};
+use crate::{Failure, cli, gpus, version};
 
 /// Memory below which a training run may not find enough.
 const LITTLE: u64 = 512 << 20;
@@ -55,7 +55,8 @@ pub(super) fn site_file(site: Result<&Site, &Failure>) -> Finding {
 
 /// Device, kernels, cores and memory for runs at this site.
 pub(super) fn findings(site: &Site) -> Vec<Finding> {
-    let resources = match site.resources(&cli::Site::default(), cores()) {
+    let machine = Machine::here();
+    let resources = match site.resources(&cli::Site::default(), &machine) {
         Ok(resources) => resources,
         Err(Failure::Usage(message)) => {
             let meaning = "the site file asks for this device";
@@ -63,12 +64,26 @@ pub(super) fn findings(site: &Site) -> Vec<Finding> {
         }
         Err(_) => return vec![kernels()],
     };
-    vec![
+    let mut findings = vec![
         device(&resources.device),
         kernels(),
         threads(resources.jobs, resources.threads, &resources.gpus),
-        memory(Memory::read(), resources.jobs),
-    ]
+        memory(machine.memory, &resources),
+    ];
+    findings.extend(resources.jobs_by_gpu.then(|| shared(&resources.gpus)));
+    findings
+}
+
+/// GPUs that stages share as their memory allows.
+fn shared(gpus: &[String]) -> Finding {
+    match gpus::memory(gpus) {
+        Ok(bytes) => Finding::ok(
+            "GPUs",
+            format!("{} of memory each", size(bytes)),
+            "`jobs_per_gpu: auto`: how many stages share one, `pipeline plan STUDY` says",
+        ),
+        Err(why) => Finding::note("GPUs", why, "`jobs_per_gpu: auto` is 1"),
+    }
 }
 
 fn device(request: &str) -> Finding {
@@ -135,15 +150,23 @@ fn threads(jobs: usize, threads: usize, gpus: &[String]) -> Finding {
     Finding::ok("cores", found, &meaning)
 }
 
-fn memory(memory: Option<Memory>, jobs: usize) -> Finding {
+fn memory(memory: Option<Memory>, resources: &Resources) -> Finding {
     let Some(Memory { total, free }) = memory else {
         return Finding::note("memory", "unknown", "this system does not say how much");
     };
-    let each = free / jobs as u64;
     let found = format!("{}, {} free", size(total), size(free));
-    let meaning = format!("{} for each stage that runs at once", size(each));
-    if each < LITTLE {
-        let meaning = format!("{meaning}, which is little: consider a lower `--jobs`");
+    let Some(limits) = &resources.memory else {
+        let meaning = "stages run at once whatever they take (`--memory`)";
+        return Finding::ok("memory", found, meaning);
+    };
+    let together = limits.together;
+    let meaning = format!(
+        "{} for all stages that run at once (`--memory`)",
+        size(together)
+    );
+    if (together / resources.jobs as u64) < LITTLE {
+        let jobs = counted(resources.jobs, "job");
+        let meaning = format!("{meaning}, which is little for {jobs}: some will wait for others");
         return Finding::note("memory", found, &meaning);
     }
     Finding::ok("memory", found, &meaning)
@@ -151,6 +174,8 @@ fn memory(memory: Option<Memory>, jobs: usize) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use engine::MemoryLimits;
+
     use super::super::finding::State;
     use super::*;
 
@@ -165,15 +190,26 @@ mod tests {
 
     #[test]
     fn little_memory_and_many_threads_are_noted() {
-        let two_gib = |free| {
-            Some(Memory {
-                total: 2 << 30,
-                free,
-            })
+        let two_gib = Some(Memory {
+            total: 2 << 30,
+            free: 2 << 30,
+        });
+        let with = |jobs, together: Option<u64>| Resources {
+            jobs,
+            threads: 1,
+            device: "cpu".to_owned(),
+            gpus: Vec::new(),
+            jobs_by_gpu: false,
+            memory: together.map(|together| MemoryLimits {
+                together,
+                each: together,
+                there: String::new(),
+            }),
         };
-        assert_eq!(memory(two_gib(2 << 30), 2).state, State::Ok);
-        assert_eq!(memory(two_gib(2 << 30), 8).state, State::Note);
-        assert_eq!(memory(None, 2).state, State::Note);
+        assert_eq!(memory(two_gib, &with(2, Some(2 << 30))).state, State::Ok);
+        assert_eq!(memory(two_gib, &with(8, Some(2 << 30))).state, State::Note);
+        assert_eq!(memory(two_gib, &with(8, None)).state, State::Ok);
+        assert_eq!(memory(None, &with(2, None)).state, State::Note);
         let usable = cores();
         assert_eq!(threads(usable, 1, &[]).state, State::Ok);
         assert_eq!(threads(usable, 2, &[]).state, State::Note);

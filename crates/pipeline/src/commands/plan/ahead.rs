@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use engine::{Graph, Stage};
+use engine::{Graph, Stage, size};
 use serde_json::Value;
 use study::Study;
 
+use super::at_once::AtOnce;
 use super::{duration, grouped, in_words, training};
-use crate::commands::cache::size;
 use crate::commands::counted;
-use crate::machine::{Memory, disk};
+use crate::machine::disk;
 
 /// Seconds from which work is worth a word before it begins.
 const LONG: f64 = 3600.0;
@@ -22,41 +22,37 @@ const MANY: u64 = 1_000_000;
 /// The part of a study that is to run.
 pub(crate) struct Ahead<'a> {
     pub(crate) study: &'a Study,
-    pub(crate) graph: &'a Graph,
     /// Stages that will or may run.
     pub(crate) stages: usize,
     /// How long they would take one after another, where earlier runs of the study say it.
     pub(crate) seconds: Option<f64>,
-    /// How many run at once.
-    pub(crate) jobs: usize,
+    pub(crate) at_once: AtOnce<'a>,
 }
 
 impl Ahead<'_> {
     /// What is worth saying though nobody asked: that it takes hours, or memory that is not there. A few lines, or none.
     pub(crate) fn in_words(&self, cache: &Path) -> String {
-        let free = self.free();
-        self.at_length(cache, free) + &self.too_large(free)
+        self.at_length(cache) + &self.at_once.if_short()
     }
 
     /// For those who asked.
     pub(super) fn in_plan(&self, cache: &Path) -> String {
-        let free = self.free();
-        let mut text = self.at_length(cache, free);
+        let mut text = self.at_length(cache);
         if text.is_empty() {
-            text = in_words(self.study);
+            text = in_words(self.study, self.at_once.largest());
         }
-        text + &self.too_large(free)
+        text + &self.at_once.in_words()
     }
 
-    /// Memory for each job, in bytes.
-    fn free(&self) -> Option<u64> {
-        Memory::read().map(|memory| memory.free / self.jobs as u64)
+    fn graph(&self) -> &Graph {
+        self.at_once.graph
     }
 
     /// Empty if the work is not long.
-    fn at_length(&self, cache: &Path, free: Option<u64>) -> String {
+    fn at_length(&self, cache: &Path) -> String {
         let (_, steps) = training(self.study);
-        let seconds = self.seconds.map(|seconds| seconds / self.jobs as f64);
+        let resources = self.at_once.resources;
+        let seconds = self.seconds.map(|seconds| seconds / resources.jobs as f64);
         if !self.is_long(seconds, steps) {
             return String::new();
         }
@@ -64,7 +60,7 @@ impl Ahead<'_> {
             "a long run: {} to run",
             counted_grouped(self.stages, "stage")
         );
-        let at_once = counted(self.jobs, "job");
+        let at_once = counted(resources.jobs, "job");
         let _ = match seconds {
             Some(seconds) => writeln!(
                 text,
@@ -76,13 +72,13 @@ impl Ahead<'_> {
                 "; `pipeline plan` shows how long it takes after one run of each stage has finished"
             ),
         };
-        let _ = write!(text, "  {}", in_words(self.study));
+        let _ = write!(text, "  {}", in_words(self.study, self.at_once.largest()));
         let mut there = Vec::new();
         if let Ok((free, _)) = disk(cache) {
             there.push(format!("{} of disk for the cache", size(free)));
         }
-        if let Some(each) = free {
-            there.push(format!("{} of memory for each job", size(each)));
+        if let Some(limits) = &resources.memory {
+            there.push(format!("{} of memory for the jobs", size(limits.together)));
         }
         if !there.is_empty() {
             let _ = writeln!(text, "  free: {}", there.join(", "));
@@ -91,34 +87,11 @@ impl Ahead<'_> {
         text
     }
 
-    /// That the largest run takes more memory than there is for each job.
-    fn too_large(&self, free: Option<u64>) -> String {
-        let (Some((stage, takes)), Some(free)) = (largest(self.study), free) else {
-            return String::new();
-        };
-        if takes <= free {
-            return String::new();
-        }
-        let all = free.saturating_mul(self.jobs as u64);
-        let at_once = (all / takes).max(1);
-        let so = if takes > all {
-            "it does not fit".to_owned()
-        } else {
-            format!("`--jobs {at_once}` leaves enough for it")
-        };
-        format!(
-            "memory: a run of `{stage}` takes about {}, and {} are free for each of {}: {so}\n",
-            size(takes),
-            size(free),
-            counted(self.jobs, "job")
-        )
-    }
-
     fn is_long(&self, seconds: Option<f64>, steps: Option<u64>) -> bool {
         match (seconds, steps) {
             (Some(seconds), _) => seconds >= LONG,
             (None, Some(steps)) => {
-                let share = self.stages as f64 / self.graph.len().max(1) as f64;
+                let share = self.stages as f64 / self.graph().len().max(1) as f64;
                 steps as f64 * share >= MANY as f64
             }
             (None, None) => false,
@@ -128,7 +101,7 @@ impl Ahead<'_> {
     /// What would make it so.
     fn shorter(&self) -> Vec<String> {
         let trains = || {
-            self.graph
+            self.graph()
                 .stages()
                 .iter()
                 .filter(|stage| stage.kind == "train")
@@ -154,13 +127,6 @@ impl Ahead<'_> {
     }
 }
 
-/// The stage whose largest run takes the most memory, and about how many bytes.
-pub(super) fn largest(study: &Study) -> Option<(String, u64)> {
-    let stages = study.summary().into_iter();
-    let known = stages.filter_map(|stage| Some((stage.name, stage.memory?)));
-    known.max_by_key(|(_, memory)| *memory)
-}
-
 fn number(stage: &Stage, setting: &str) -> Option<u64> {
     stage.settings.get(setting).and_then(Value::as_u64)
 }
@@ -174,6 +140,7 @@ fn counted_grouped(count: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::Resources;
 
     const STUDY: &str = "study: s
 stages:
@@ -190,12 +157,25 @@ stages:
         std::fs::write(&file, text).unwrap();
         let study = Study::load(&file).unwrap();
         let graph = study.expand();
+        let resources = Resources {
+            jobs: 2,
+            threads: 1,
+            device: "cpu".to_owned(),
+            gpus: Vec::new(),
+            jobs_by_gpu: false,
+            memory: None,
+        };
+        let at_once = AtOnce {
+            graph: &graph,
+            resources: &resources,
+            largest: None,
+            leaves: false,
+        };
         let ahead = Ahead {
             study: &study,
-            graph: &graph,
             stages,
             seconds,
-            jobs: 2,
+            at_once,
         };
         ahead.in_words(folder.path())
     }
@@ -218,41 +198,6 @@ stages:
             "{unknown}"
         );
         assert_eq!(said(STUDY, 3, None), "", "half of it is there");
-    }
-
-    #[test]
-    fn a_run_that_takes_more_memory_than_there_is_says_how_many_fit() {
-        let large = STUDY.replace("source: digits", "source: cifar10, path: c.tar.gz");
-        let large = large.replace("mlp: { hidden: [8] }", "cnn: { channels: [64] }");
-        let large = large.replace("batch_size: 16", "batch_size: 1000");
-        let study = Study::parse("s.yaml", &large).unwrap();
-        let (stage, takes) = largest(&study).unwrap();
-        // 65,536 outputs of each of 1,000 examples, in single precision, and more than once.
-        assert!(stage == "a" && takes > 2 * 65_536 * 1000 * 4, "{takes}");
-        let graph = study.expand();
-        let ahead = Ahead {
-            study: &study,
-            graph: &graph,
-            stages: 6,
-            seconds: None,
-            jobs: 4,
-        };
-        assert_eq!(ahead.too_large(Some(takes)), "");
-        assert_eq!(ahead.too_large(None), "");
-        let half = ahead.too_large(Some(takes / 2));
-        assert!(
-            half.starts_with("memory: a run of `a` takes about "),
-            "{half}"
-        );
-        assert!(
-            half.ends_with("for each of 4 jobs: `--jobs 2` leaves enough for it\n"),
-            "{half}"
-        );
-        assert!(
-            ahead
-                .too_large(Some(takes / 5))
-                .ends_with("it does not fit\n")
-        );
     }
 
     #[test]

@@ -51,6 +51,9 @@ impl Submission<'_> {
         if let Some(jobs) = tasks.jobs_per_gpu {
             words.extend(["--jobs-per-gpu".to_owned(), jobs.to_string()]);
         }
+        if let Some(memory) = tasks.memory {
+            words.extend(["--memory".to_owned(), memory.to_string()]);
+        }
         if tasks.device != "cpu" {
             // What Slurm gave the task, whatever the site file says of this machine.
             words.push("${CUDA_VISIBLE_DEVICES:+--gpus \"$CUDA_VISIBLE_DEVICES\"}".to_owned());

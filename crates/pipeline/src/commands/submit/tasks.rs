@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use engine::{Graph, Plan, Verdict};
+use study::{JobsPerGpu, Memory};
 
 use crate::cli::slurm::Submit;
 use crate::commands::counted;
@@ -25,7 +26,9 @@ pub(super) struct Tasks<'a> {
     pub(super) threads: usize,
     /// Stages at the same time; none where GPUs decide.
     pub(super) jobs: Option<usize>,
-    pub(super) jobs_per_gpu: Option<usize>,
+    pub(super) jobs_per_gpu: Option<JobsPerGpu>,
+    /// What the command line says; the tasks read the site file themselves.
+    pub(super) memory: Option<Memory>,
     pub(super) cpus: Option<usize>,
 }
 
@@ -67,17 +70,19 @@ impl<'a> Tasks<'a> {
             ),
             threads,
             jobs: jobs.or((!has_gpus).then_some(of_cores)),
-            jobs_per_gpu: said
-                .jobs_per_gpu
-                .map(NonZero::get)
-                .or(of_file(|file| file.jobs_per_gpu)),
+            jobs_per_gpu: said.jobs_per_gpu.or_else(|| file?.jobs_per_gpu),
+            memory: said.memory,
             cpus,
         })
     }
 
     /// How many there are, for what is left to do.
     pub(super) fn count(&self, left: &Left) -> usize {
-        let at_once = self.jobs.or(self.jobs_per_gpu).unwrap_or(1);
+        let of_gpu = match self.jobs_per_gpu {
+            Some(JobsPerGpu::Count(each)) => Some(each),
+            _ => None,
+        };
+        let at_once = self.jobs.or(of_gpu).unwrap_or(1);
         let useful = left.stages.div_ceil(at_once).max(1);
         self.said.unwrap_or_else(|| {
             let by_work = left
@@ -165,6 +170,7 @@ mod tests {
             threads: 1,
             jobs: Some(jobs),
             jobs_per_gpu: None,
+            memory: None,
             cpus: None,
         }
     }
