@@ -214,5 +214,5 @@ fn an_update_launches_waits_and_sends_no_more_than_it_needs_and_trials_count_it(
         assert_eq!(compared.transfers, up(2 * 12), "{}", trial.name);
         compared.launches.expect("launches were counted")
     });
-    assert_eq!(compared.collect::<Vec<_>>(), [17, 29, 142]);
+    assert_eq!(compared.collect::<Vec<_>>(), [15, 25, 135]);
 }
