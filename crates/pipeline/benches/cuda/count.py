@@ -59,12 +59,12 @@ def counted(program: Path, folder: Path, text: str, kernels: dict[str, str]) -> 
 def assemble(kernels: dict[str, str], ptxas: Path, folder: Path) -> None:
     """Prints what each kernel takes of a multiprocessor."""
     source = folder / "kernel.ptx"
-    print(f"{len(kernels)} kernels: registers of a thread, bytes of shared memory, bytes that spill")
+    print(f"{len(kernels)} kernels: registers of a thread, bytes that spill")
     for name, text in sorted(kernels.items()):
         source.write_text(text)
         command = [ptxas, "-v", "-arch=sm_90a", "-o", folder / "kernel.cubin", source]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
-        found = [re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes smem", "bytes spill stores")]
+        found = [re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes spill stores")]
         print(*(f"{int(it[1]) if it else 0:7}" for it in found), f" {name}")
 
 
