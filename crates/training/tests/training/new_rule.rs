@@ -1,5 +1,7 @@
 //! The rule that `doc/optimisers.md` adds, compiled from what the page says.
 
+#![expect(unreachable_pub, reason = "the page's words are those of a library")]
+
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::tensor::{Device, Tensor};
@@ -22,11 +24,11 @@ macro_rules! optimizers {
 }
 
 optimizers! {
-    /// RMSprop (Hinton 2012).
+    /// The gradient over the root of its average square (Hinton 2012).
     RmsProp "rmsprop",
 }
 
-/// Settings of RMSprop.
+/// Settings of this rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RmsProp {
@@ -42,7 +44,16 @@ impl Default for RmsProp {
     }
 }
 
-fn rule(settings: &Optimizer) -> ModuleOptimizer {
+/// The crate's own type of this name is made from a rule, too.
+struct Updates(ModuleOptimizer);
+
+impl From<ModuleOptimizer> for Updates {
+    fn from(rule: ModuleOptimizer) -> Self {
+        Self(rule)
+    }
+}
+
+fn updates(settings: &Optimizer) -> Updates {
     match settings {
         Optimizer::RmsProp(it) => RmsPropConfig::new()
             .with_alpha(it.alpha.get() as f32)
@@ -62,7 +73,7 @@ struct Weights {
 fn the_page_s_rule_is_rms_prop() {
     let device = Device::flex().autodiff();
     let settings = serde_json::from_str(r#"{"rmsprop": {"alpha": 0.9}}"#).unwrap();
-    let mut rule = rule(&settings);
+    let mut rule = updates(&settings).0;
     let weights = Tensor::from_floats([1.0, -2.0], &device);
     let mut module = Weights {
         weights: burn::module::Param::from_tensor(weights),
@@ -79,7 +90,12 @@ fn the_page_s_rule_is_rms_prop() {
             *weight -= 0.1 * gradient / (squared.sqrt() + 1e-8);
         }
     }
-    let weights = module.weights.val().into_data().to_vec::<f32>().unwrap();
+    let weights = module
+        .weights
+        .val()
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap();
     for (ours, expected) in weights.iter().zip(expected) {
         assert!((f64::from(*ours) - expected).abs() < 1e-6, "{weights:?}");
     }
