@@ -55,6 +55,12 @@ pub(crate) enum Usage {
     /// Nothing in the cache is of this study.
     #[error("study `{study}` never ran on this cache; `pipeline cache list` names those that did")]
     NeverRan { study: String },
+    /// Nothing in the remote and nothing in the cache is of this study.
+    #[error(
+        "study `{study}` has run neither on this remote nor on this cache; `pipeline cache gc --in-remote` names those \
+         that have"
+    )]
+    NeverRanThere { study: String },
     /// No results are pinned under this name.
     #[error("there is no pin `{name}`; `pipeline cache list` names them")]
     NoPin { name: String },

@@ -174,6 +174,11 @@ impl Lab {
         log.lines().count()
     }
 
+    /// How many copies have told of themselves in the store.
+    fn living(&self) -> usize {
+        self.ask("GET /lab?list-type=2").matches("/beat/").count()
+    }
+
     /// A new machine finds everything in the store, and it is what the toys come to without engine and store.
     fn check(&self, toys: &[Toy]) {
         let before = self.begun();
@@ -248,9 +253,22 @@ fn three_copies(lab: &Lab) {
 }
 
 fn outage(lab: &Lab) {
-    let study = study(16, 60);
-    let copies = ["a", "b"].map(|machine| lab.copy(machine, &study));
-    wait_until(|| lab.begun() >= 5);
+    // One copy alone would take a quarter of a minute: time for the other one to begin.
+    let study = study(16, 400);
+    let mut copies = ["a", "b"].map(|machine| lab.copy(machine, &study));
+    // One that has not begun yet would be refused: a store must be there at the start.
+    while lab.begun() < 5 || lab.living() < copies.len() {
+        for copy in &mut copies {
+            if copy.try_wait().unwrap().is_some() {
+                let mut said = String::new();
+                let mut stderr = copy.stderr.take().unwrap();
+                stderr.read_to_string(&mut said).unwrap();
+                panic!("a copy ended before the store went away: {said}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(lab.begun() < study.len(), "it goes away while they run");
     lab.proxy.is_away(true);
     // Longer than requests are repeated for by themselves.
     std::thread::sleep(Duration::from_secs(3));

@@ -63,6 +63,12 @@ pub(crate) fn submit(cli: &Cli, arguments: &Submit) -> Result<u8, Failure> {
         frozen.plan(&store, &stages::kinds())?
     };
     let left = Left::of(&graph, &plan);
+    if tasks.leaves_gpus && graph.stages().iter().any(|stage| stage.kind == "train") {
+        errln!(
+            "tasks ask for GPUs, and this program was built without cuda: its `train` stages use the CPU; \
+             `--features cuda` builds one that uses them"
+        );
+    }
     let count = tasks.count(&left);
     let arrays = if left.stages == 0 {
         0

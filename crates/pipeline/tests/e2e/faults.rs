@@ -105,9 +105,12 @@ fn machines_that_die_and_freeze_and_lose_their_store_come_to_the_results_of_one(
                 && said.contains("the remote answers again")),
         "{said:?}"
     );
-    // A new machine finds all of it.
+    // A new machine finds all of it. Where the last beat of a killed copy lists a stage that has its result by now, it
+    // waits until that copy counts as gone.
     let new = ["run", "--verbose", "--plan", "tiny", "--remote", "remote"];
-    let new = lab.output(&[&new[..], &["--cache", "new", "--reports", "new-reports"]].concat());
+    let terms = ["--remote-beat", "0.2", "--remote-ttl", "2"];
+    let folders = ["--cache", "new", "--reports", "new-reports"];
+    let new = lab.output(&[&new[..], &terms, &folders].concat());
     assert_eq!(new.status.code(), Some(0), "{}", stderr(&new));
     let new = ran(&stderr(&new));
     assert_eq!((new.names.len(), new.cached), (0, alone.stages));

@@ -106,7 +106,10 @@ fn gc_of_a_remote_says_first_and_deletes_what_no_plan_no_study_and_no_pin_keeps(
     let run = lab.output(&run);
     assert!(stderr(&run).contains("0 ran"), "{}", stderr(&run));
     let mistaken = refused(&lab, &[&gc[..], &["--forget", "tinny"]].concat());
-    assert!(mistaken.contains("tinny"), "{mistaken}");
+    assert!(
+        mistaken.contains("`tinny` has run neither on this remote"),
+        "{mistaken}"
+    );
     let forget = [&gc[..], &["--forget", "tiny", "--delete"]].concat();
     let young = ok(&lab, &forget);
     assert!(young.contains(&format!("used by plan {second}")), "{young}");

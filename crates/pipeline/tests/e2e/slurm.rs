@@ -94,6 +94,25 @@ fn a_submission_without_a_remote_or_without_slurm_says_so() {
     assert!(!lab.path("remote/v1/run").exists(), "nothing is frozen");
 }
 
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn gpus_that_the_program_was_built_without_are_no_task_s_to_find_out() {
+    let lab = lab("  gres: gpu:1\n");
+    let refused = lab.output(&["submit", "study.yaml", "--device", "cuda"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(
+        stderr(&refused),
+        "error: this program was built without cuda; build it with `--features cuda`\n"
+    );
+    assert!(!lab.path("remote/v1/run").exists(), "nothing is frozen");
+    // Programs of one's own may use them.
+    let shown = lab.output(&["submit", "--dry-run", "study.yaml"]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    assert!(stdout(&shown).contains("--device cpu"));
+    let said = stderr(&shown);
+    assert!(said.contains("its `train` stages use the CPU"), "{said}");
+}
+
 /// A cluster, which ends with this.
 struct Cluster {
     folder: tempfile::TempDir,

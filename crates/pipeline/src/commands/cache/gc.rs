@@ -11,7 +11,7 @@ use crate::cli::cache::Gc;
 use crate::commands::counted;
 use crate::commands::plan::duration;
 use crate::site::Site;
-use crate::{DONE, Failure};
+use crate::{DONE, Failure, Usage};
 
 /// Without a word on what may go: what nobody asked for in a month.
 const OLD: Duration = Duration::from_hours(30 * 24);
@@ -25,7 +25,13 @@ pub(super) fn gc(store: &Store, site: &Site, arguments: &Gc) -> Result<u8, Failu
             None => false,
         };
         if !is_there && store.results_of(study)?.is_empty() {
-            return Err(never_ran(study));
+            return Err(match &remote {
+                Some(_) => Usage::NeverRanThere {
+                    study: study.clone(),
+                }
+                .into(),
+                None => never_ran(study),
+            });
         }
     }
     let by_default = arguments.max_size.is_none().then_some(OLD);

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use engine::PlanId;
+use training::device::missing_feature;
 
 use super::tasks::Tasks;
-use crate::Failure;
 use crate::cli::slurm::Submit;
 use crate::slurm::{self, Job, job_name, quoted};
+use crate::{Failure, Usage};
 
 /// Seconds of notice before the time limit, unless the site file says how many.
 const NOTICE: usize = 300;
@@ -28,6 +29,11 @@ pub(super) struct Submission<'a> {
 impl Submission<'_> {
     /// Finds out what is wrong with it before anything is frozen.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        // Tasks run this very program.
+        if let Some(feature) = missing_feature(self.tasks.device) {
+            let device = self.tasks.device.to_owned();
+            return Err(Usage::NotBuiltIn { device, feature }.into());
+        }
         let tasks = self.tasks.said.unwrap_or(1);
         if let Some(largest) = slurm::largest_array()?.filter(|&largest| tasks > largest) {
             return Err(Failure::Usage(format!(

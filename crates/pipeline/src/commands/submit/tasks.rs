@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use engine::{Graph, Plan, Verdict};
 use study::{JobsPerGpu, Memory};
+use training::device::missing_feature;
 
 use crate::cli::slurm::Submit;
 use crate::commands::counted;
@@ -23,6 +24,8 @@ pub(super) struct Tasks<'a> {
     pub(super) said: Option<usize>,
     pub(super) waves: usize,
     pub(super) device: &'a str,
+    /// Whether they have GPUs that this program was built without.
+    pub(super) leaves_gpus: bool,
     pub(super) threads: usize,
     /// Stages at the same time; none where GPUs decide.
     pub(super) jobs: Option<usize>,
@@ -56,18 +59,15 @@ impl<'a> Tasks<'a> {
         let of_cores = (cpus.unwrap_or(1) / threads).max(1);
         let device = said.device.as_deref();
         let device = device.or_else(|| Some(file?.device?.name()));
+        let device = device.filter(|&name| name != "auto");
+        let has_cuda = missing_feature("cuda").is_none();
         Ok(Self {
             said: arguments.tasks.map(NonZero::get).or(slurm.tasks),
             waves: arguments.waves.map_or(slurm.waves, NonZero::get),
             slurm,
             // The machine that submits need not have the GPU of those that train.
-            device: device.filter(|&name| name != "auto").unwrap_or(
-                if has_gpus && training::device::missing_feature("cuda").is_none() {
-                    "cuda"
-                } else {
-                    "cpu"
-                },
-            ),
+            device: device.unwrap_or(if has_gpus && has_cuda { "cuda" } else { "cpu" }),
+            leaves_gpus: device.is_none() && has_gpus && !has_cuda,
             threads,
             jobs: jobs.or((!has_gpus).then_some(of_cores)),
             jobs_per_gpu: said.jobs_per_gpu.or_else(|| file?.jobs_per_gpu),
@@ -167,6 +167,7 @@ mod tests {
             said,
             waves: 1,
             device: "cpu",
+            leaves_gpus: false,
             threads: 1,
             jobs: Some(jobs),
             jobs_per_gpu: None,

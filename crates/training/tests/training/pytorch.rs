@@ -1,8 +1,6 @@
 //! The networks against PyTorch in double precision, on the same weights and images: outputs and gradients,
 //! BatchNorm in training and in evaluation mode. What PyTorch gave: `pytorch/networks_fixture.py`.
 
-mod formula;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
@@ -17,8 +15,10 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use training::models::{Moments, Network, Pass, Weight, state_dict};
 
+use crate::formula;
+
 static FIXTURE: LazyLock<SafeTensors<'static>> = LazyLock::new(|| {
-    let bytes = include_bytes!("pytorch/networks.safetensors");
+    let bytes = include_bytes!("../pytorch/networks.safetensors");
     SafeTensors::deserialize(bytes).unwrap()
 });
 

@@ -5,8 +5,6 @@
 //! `PIPELINE_SHARED` names, else of `shared` beside the repository. Where it is missing the comparison is left out,
 //! and says so, unless `CI=true`.
 
-mod formula;
-
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -21,9 +19,11 @@ use serde_json::{Value, json};
 use training::models::{Network, Weight};
 use training::{Course, Run, Settings, Training};
 
+use crate::formula;
+
 const EXAMPLES: usize = 1280;
 const BATCH: usize = 64;
-const BATCHES: &str = include_str!("pytorch/sgd_batches.txt");
+const BATCHES: &str = include_str!("../pytorch/sgd_batches.txt");
 
 fn archive() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
@@ -123,7 +123,7 @@ fn initial(settings: &Settings, data: &Data, device: &Device) -> Vec<Weight> {
 fn the_first_twenty_losses_are_those_of_pytorch() {
     let Some(archive) = archive() else { return };
     let data = examples(&archive);
-    let fixture = SafeTensors::deserialize(include_bytes!("pytorch/sgd.safetensors")).unwrap();
+    let fixture = SafeTensors::deserialize(include_bytes!("../pytorch/sgd.safetensors")).unwrap();
     let losses = |name: &str| -> Vec<f64> {
         let tensor = fixture.tensor(name).unwrap();
         let numbers = tensor.data().as_chunks().0.iter();
