@@ -4,7 +4,8 @@
 mod launches;
 pub mod trial;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
@@ -40,6 +41,10 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
     };
     if let Some(feature) = missing_feature(request) {
         return Err(absent(NoDevice::NotBuiltIn { feature }));
+    }
+    let asks_for_cuda = matches!(request, "auto" | "cuda");
+    if asks_for_cuda && cuda().is_some() && !has_libdevice(cuda_toolkit().as_deref()) {
+        return Err(absent(NoDevice::NoLibdevice));
     }
     match request {
         "cpu" => Ok(cpu()),
@@ -118,6 +123,23 @@ fn gpu(root: &Path) -> Option<&'static str> {
     }
 }
 
+/// Where CubeCL's compiler looks for a CUDA toolkit.
+fn cuda_toolkit() -> Option<PathBuf> {
+    let usual = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"];
+    match env::var_os("CUDA_PATH") {
+        Some(path) => Some(path.into()),
+        None => usual
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|root| has_libdevice(Some(root))),
+    }
+}
+
+/// Whether a toolkit has what exponentials and logarithms of kernels are linked with.
+fn has_libdevice(toolkit: Option<&Path>) -> bool {
+    toolkit.is_some_and(|root| root.join("nvvm/libdevice/libdevice.10.bc").is_file())
+}
+
 /// What computes behind wgpu.
 #[derive(Clone, Copy)]
 enum Adapter {
@@ -162,6 +184,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_toolkit_without_libdevice_is_none() {
+        let root = env::temp_dir().join(format!("pipeline-toolkit-{}", std::process::id()));
+        let folder = root.join("nvvm/libdevice");
+        fs::create_dir_all(&folder).unwrap();
+        assert!(!has_libdevice(None) && !has_libdevice(Some(&root)));
+        fs::write(folder.join("libdevice.10.bc"), "BC").unwrap();
+        assert!(has_libdevice(Some(&root)));
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
     fn the_cpu_is_always_there() {
         let (_, name) = open("cpu").unwrap();
         assert_eq!(name, format!("cpu ({})", burn_conv_kernels::level()));
@@ -192,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_gpu_is_seen_by_its_device_file() {
-        let root = std::env::temp_dir().join(format!("pipeline-device-{}", std::process::id()));
+        let root = env::temp_dir().join(format!("pipeline-device-{}", std::process::id()));
         let dri = root.join("dev/dri");
         fs::create_dir_all(&dri).unwrap();
         if !cfg!(target_os = "macos") {

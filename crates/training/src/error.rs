@@ -106,6 +106,12 @@ pub enum NoDevice {
     /// A program computes in the GPU's place, slower than `cpu` does.
     #[error("no GPU on this machine, only a software adapter; `wgpu-software` asks for that")]
     OnlySoftware,
+    /// The GPU's kernels have exponentials and logarithms, which NVIDIA's compiler keeps in a file.
+    #[error(
+        "there is a GPU, but its kernels need NVIDIA's libdevice.10.bc: `pip install nvidia-cuda-nvcc-cu12`, and set \
+         CUDA_PATH to the folder nvidia/cuda_nvcc that it installs, or to a CUDA toolkit"
+    )]
+    NoLibdevice,
     /// No program is installed that computes in a GPU's place.
     #[error("no software adapter on this machine (Mesa has one)")]
     NoSoftware,
