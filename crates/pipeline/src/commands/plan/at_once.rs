@@ -62,11 +62,7 @@ impl<'a> AtOnce<'a> {
                 "jobs: {jobs} (memory for {together}, but {takes_words}: it runs alone, and may not fit)\n"
             ),
             fit if fit < jobs as u64 => format!(
-                "jobs: {jobs} (memory for {} at once: {takes_words} of {together})\n",
-                match fit {
-                    1 => "1 of the largest runs".to_owned(),
-                    fit => format!("{fit} of the largest runs"),
-                }
+                "jobs: {jobs} (memory for {fit} of the largest runs at once: {takes_words} of {together})\n"
             ),
             _ => String::new(),
         }
