@@ -123,7 +123,7 @@ fn gpu(root: &Path) -> Option<&'static str> {
     }
 }
 
-/// Where CubeCL's compiler looks for a CUDA toolkit.
+/// Where `CubeCL`'s compiler looks for a CUDA toolkit.
 fn cuda_toolkit() -> Option<PathBuf> {
     let usual = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"];
     match env::var_os("CUDA_PATH") {
