@@ -201,7 +201,10 @@ fn applied<C: CheckpointStrategy>(
     probe: Maybe<Autodiff<Cube, C>>,
 ) -> FloatTensor<Autodiff<Cube, C>> {
     let (bias, probe) = (bias.into_option(), probe.into_option());
-    let output = layer.forward(bias.as_ref().map(|bias| bias.primitive()));
+    let output = match &bias {
+        Some(bias) => layer.forward(Some(bias.primitive())),
+        None => layer.forward(None),
+    };
     // What is not given stands in as a constant. A probe is of zeros: nothing is added.
     let none = Autodiff::<Cube, C>::from_inner(output.clone());
     let node =

@@ -301,6 +301,7 @@ impl Sum {
 }
 
 /// Which side of a result is the shorter one: the channels of the output or input.
+#[derive(Clone, Copy)]
 enum Side {
     Rows,
     Columns,

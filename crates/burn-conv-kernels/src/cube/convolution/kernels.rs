@@ -155,14 +155,18 @@ fn seen(
     let mut column = right * geometry.stride_columns + tap_right - geometry.left;
     let mut on_grid = true;
     if comptime!(plan.pass == Pass::Input) {
-        row = down + geometry.top - tap_down;
-        column = right + geometry.left - tap_right;
+        let far_row = down + geometry.top - tap_down;
+        let far_column = right + geometry.left - tap_right;
+        row = far_row;
+        column = far_column;
         if comptime!(!plan.dense) {
-            on_grid = row % geometry.stride_rows == 0 && column % geometry.stride_columns == 0;
-            // What is before the border stays beyond everything: it is more than half of all numbers.
-            on_grid = on_grid && row < 0x8000_0000u32 && column < 0x8000_0000u32;
-            row /= geometry.stride_rows;
-            column /= geometry.stride_columns;
+            row = far_row / geometry.stride_rows;
+            column = far_column / geometry.stride_columns;
+            on_grid = row * geometry.stride_rows == far_row
+                && column * geometry.stride_columns == far_column
+                // What is before the border stays beyond everything: it is more than half of all numbers.
+                && far_row < 0x8000_0000u32
+                && far_column < 0x8000_0000u32;
         }
     }
     let mut value = 0.0f32;
