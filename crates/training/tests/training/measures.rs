@@ -21,15 +21,11 @@ const INPUTS: usize = 64;
 const CLASSES: usize = 10;
 
 fn settings(changes: Value) -> Settings {
-    let mut settings = json!({
+    let settings = json!({
         "model": {"mlp": {"hidden": []}}, "batch_size": 32, "learning_rate": 0.05,
         "budget": {"iterations": 8}, "optimizer": {"sgd": {}}, "evaluation": {"spacing": 2.0},
     });
-    let Value::Object(changes) = changes else {
-        panic!("changes are an object")
-    };
-    settings.as_object_mut().unwrap().extend(changes);
-    serde_json::from_value(settings).unwrap()
+    crate::changed(settings, changes)
 }
 
 fn run(changes: Value) -> Run {

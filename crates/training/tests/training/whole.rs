@@ -15,15 +15,11 @@ static DIGITS: LazyLock<Data> = LazyLock::new(|| {
 
 /// Settings of an MLP 64-32-10 with changes to the top-level entries.
 fn settings(changes: Value) -> Settings {
-    let mut settings = json!({
+    let settings = json!({
         "model": {"mlp": {"hidden": [32]}}, "batch_size": 64, "learning_rate": 0.05,
         "budget": {"iterations": 20}, "optimizer": {"sgd": {}},
     });
-    let Value::Object(changes) = changes else {
-        panic!("changes are an object")
-    };
-    settings.as_object_mut().unwrap().extend(changes);
-    serde_json::from_value(settings).unwrap()
+    crate::changed(settings, changes)
 }
 
 fn run(changes: Value) -> Run {
