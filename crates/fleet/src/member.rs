@@ -150,10 +150,12 @@ impl<K: Copy + Ord + Hash> Member<K> {
         self.ask(now, stage, Step::Looking, Request::Look(stage));
     }
 
-    /// Wants to be told [`Again`](Verdict::Again) when a stage is no longer another copy's.
+    /// Wants to be told [`Again`](Verdict::Again) when a stage is no longer another copy's, or
+    /// [`There`](Verdict::There) when it has a result though its copy is silent.
     pub fn wait_for(&mut self, stage: K) {
-        self.step(stage, Step::Waiting);
-        self.waiting.insert(stage);
+        if self.waiting.insert(stage) {
+            self.step(stage, Step::Waiting);
+        }
     }
 
     /// A checkpoint of a stage that this copy executes is stored, at this depth.

@@ -83,6 +83,8 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.waiting.remove(&stage);
                 self.step(stage, Step::Idle);
                 self.verdict(Verdict::Again { stage });
+            } else if self.doubts(stage) {
+                self.ask(now, stage, Step::Doubting, Request::Look(stage));
             }
         }
         for stage in std::mem::take(&mut self.queued) {
@@ -159,6 +161,25 @@ impl<K: Copy + Ord + Hash> Member<K> {
             Some(owner) => self.over(stage, owner).is_none(),
             None => self.is_listed(stage),
         }
+    }
+
+    /// Whether the copy that has a stage is silent, which was not known yet: it may be gone, and have published before.
+    fn doubts(&mut self, stage: K) -> bool {
+        let Some(known) = self.stages.get_mut(&stage) else {
+            return false;
+        };
+        let owner = known.owner.as_ref();
+        let owner = owner.map_or_else(
+            || self.listed.get(&stage),
+            |owner| self.copies.get(&owner.copy),
+        );
+        let silent = owner.filter(|&&at| self.watches[at].is_silent(&self.terms));
+        let silent = silent.map(|&at| (at, self.watches[at].advances));
+        let is_new = silent.is_some() && known.doubted != silent;
+        if is_new {
+            known.doubted = silent;
+        }
+        is_new
     }
 
     /// Whether nobody is at an attempt any more, though its owner said nothing: true if the copy is gone, false if it
