@@ -12,10 +12,10 @@
 //! which is all that other backends need; `Flex`, `Cube` and both with `Autodiff` have their own. Tensors are read in
 //! place, without a copy: on the CPU where they are contiguous, on GPUs in any order of dimensions.
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "gpu")]
 mod cube;
 mod flex;
-#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[cfg(not(feature = "gpu"))]
 mod no_cube;
 mod ops;
 pub mod transfer;
@@ -26,13 +26,13 @@ use burn::tensor::{Gradients, Tensor};
 
 pub use conv_kernels::Level;
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "gpu")]
 pub use crate::cube::{
     entropy::Losses,
     examples::{Examples, Labels},
     update::{Descent, Updates},
 };
-#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[cfg(not(feature = "gpu"))]
 pub use crate::no_cube::{Examples, Labels, Losses};
 pub use crate::ops::{Maybe, Ops, Then};
 

@@ -47,7 +47,7 @@ impl<B: Backend> Then<B> {
 /// compute.
 #[backend_extension(
     Flex,
-    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Cube: cfg(feature = "gpu"),
     Autodiff
 )]
 pub trait Ops: Backend {

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "gpu")]
 mod cube;
-#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[cfg(not(feature = "gpu"))]
 #[path = "no_cube.rs"]
 mod cube;
 mod error;

@@ -30,10 +30,10 @@ pub(crate) enum Inverse {
         /// `1 / (T dg_i da_j + lambda)`, `[rows, cols]`.
         scale: Mat<f32>,
         /// Eigenvalues of A, `[cols]`: a device makes the scale of them.
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        #[cfg(feature = "gpu")]
         of_a: Vec<f32>,
         /// Eigenvalues of T G, `[rows]`.
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        #[cfg(feature = "gpu")]
         of_g: Vec<f32>,
     },
     /// U = g V a.
@@ -128,9 +128,9 @@ fn eigen(factors: &KroneckerFactors, lambda: f64) -> Result<Inverse, Error> {
         qa: single(&a.vectors),
         qg: single(&g.vectors),
         scale,
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        #[cfg(feature = "gpu")]
         of_a: a.values.iter().map(|&value| value as f32).collect(),
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        #[cfg(feature = "gpu")]
         of_g: g.values.iter().map(|&value| (t * value) as f32).collect(),
     })
 }

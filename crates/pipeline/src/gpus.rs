@@ -1,7 +1,7 @@
 //! How many stages share a GPU, where the site leaves that to the program.
 //!
-//! Nobody has measured it: each process has a CUDA context of its own, of some 600 MiB, and keeps about two cores busy
-//! that hand the GPU its work.
+//! Nobody has measured it. Each process has a CUDA context of its own, of some 600 MiB, and keeps a core busy that
+//! hands the GPU its work.
 
 use std::process::Command;
 
@@ -11,8 +11,6 @@ use crate::commands::counted;
 
 /// What a process takes of a GPU before it trains.
 const CONTEXT: u64 = 600 << 20;
-/// Cores that a process keeps busy.
-const CORES: usize = 2;
 /// No more than this, however small the runs are.
 const MOST: usize = 8;
 
@@ -44,10 +42,10 @@ fn share_of(memory: u64, (stage, takes): (&str, u64), cores: usize) -> Share {
     if by_memory == 0 {
         return Share::new(1, &format!("{takes}: it may not fit"));
     }
-    let by_cores = (cores / CORES).max(1);
+    let by_cores = cores.max(1);
     if by_cores < by_memory.min(MOST) {
         let cores = counted(cores, "core");
-        let why = format!("each keeps {CORES} cores busy, and a GPU has {cores} of this machine");
+        let why = format!("each keeps a core busy, and a GPU has {cores} of this machine");
         return Share::new(by_cores, &why);
     }
     Share::new(by_memory.min(MOST), &takes)
@@ -96,8 +94,8 @@ mod tests {
         let each = |memory, takes, cores| share_of(memory, ("a", takes), cores).each;
         // 24 GiB hold four of 5 GiB and 600 MiB each.
         assert_eq!(each(gib(24), gib(5), 64), 4);
-        assert_eq!(each(gib(24), gib(5), 6), 3);
-        assert_eq!(each(gib(24), gib(5), 1), 1);
+        assert_eq!(each(gib(24), gib(5), 3), 3);
+        assert_eq!(each(gib(24), gib(5), 0), 1);
         assert_eq!(each(gib(24), gib(24), 64), 1);
         assert_eq!(each(gib(80), 60 << 20, 64), MOST);
         assert_eq!(each(gib(80), u64::MAX, 64), 1);
@@ -107,8 +105,8 @@ mod tests {
             "jobs on each GPU: 4 (`a` takes about 5.0 GiB, and CUDA 600 MiB, of 24.0 GiB)"
         );
         assert_eq!(
-            why(gib(24), gib(5), 6),
-            "jobs on each GPU: 3 (each keeps 2 cores busy, and a GPU has 6 cores of this machine)"
+            why(gib(24), gib(5), 3),
+            "jobs on each GPU: 3 (each keeps a core busy, and a GPU has 3 cores of this machine)"
         );
         let not = why(gib(4), gib(5), 6);
         assert!(not.ends_with("of 4.0 GiB: it may not fit)"), "{not}");

@@ -1,6 +1,8 @@
 //! Which device to train on.
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(feature = "gpu")]
 mod launches;
 pub mod trial;
 
@@ -8,12 +10,17 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
 use burn::tensor::DeviceType;
 
 use crate::{Error, NoDevice};
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
+pub(crate) use gpu::{gives_memory_back, on_its_thread};
+#[cfg(feature = "gpu")]
 pub use launches::{Launches, launches};
+
+/// What a GPU said whose memory did not suffice.
+pub(crate) struct NoMemory(pub(crate) String);
 
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
 /// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
@@ -42,6 +49,8 @@ pub fn open(request: &str) -> Result<(Device, String), Error> {
     if let Some(feature) = missing_feature(request) {
         return Err(absent(NoDevice::NotBuiltIn { feature }));
     }
+    #[cfg(feature = "gpu")]
+    gpu::keeps_memory_by_size();
     let asks_for_cuda = matches!(request, "auto" | "cuda");
     if asks_for_cuda && cuda().is_some() && !has_libdevice(cuda_toolkit().as_deref()) {
         return Err(absent(NoDevice::NoLibdevice));
@@ -79,15 +88,25 @@ pub fn train_on_this_thread() {
         .expect("nothing has computed yet");
 }
 
+/// Does something on the thread that drives a device: for a CPU, which is all there is, on this one.
+#[cfg(not(feature = "gpu"))]
+pub(crate) fn on_its_thread<R>(_device: &Device, work: impl FnOnce() -> R) -> Result<R, NoMemory> {
+    Ok(work())
+}
+
+/// A CPU keeps none.
+#[cfg(not(feature = "gpu"))]
+pub(crate) fn gives_memory_back(_device: &Device) {}
+
 /// The part behind a GPU device as it names itself, and what kernels are compiled for.
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
 pub fn part(device: &Device) -> Option<String> {
     let identity = device.identity()?;
     Some(format!("{}, {}", identity.name, identity.fingerprint))
 }
 
 /// The part behind a GPU device: this program has none.
-#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[cfg(not(feature = "gpu"))]
 pub fn part(_device: &Device) -> Option<String> {
     None
 }
@@ -103,8 +122,8 @@ pub fn missing_feature(request: &str) -> Option<&'static str> {
 
 /// What a run on `request` leaves unused because of how this program was built: one line, or nothing.
 pub fn unused_gpu(request: &str) -> Option<String> {
-    let blind = cfg!(not(any(feature = "cuda", feature = "wgpu")));
-    let feature = (blind && request == "auto").then(|| gpu(Path::new("/")))??;
+    let blind = cfg!(not(feature = "gpu"));
+    let feature = (blind && request == "auto").then(|| gpu_of(Path::new("/")))??;
     Some(format!(
         "this machine has a GPU and this program was built for the CPU: \
          `cargo build --release --features {feature}` builds one that uses it"
@@ -112,7 +131,7 @@ pub fn unused_gpu(request: &str) -> Option<String> {
 }
 
 /// The feature for the GPU that a system has by its device files; on macOS there always is one.
-fn gpu(root: &Path) -> Option<&'static str> {
+fn gpu_of(root: &Path) -> Option<&'static str> {
     let has = |path: &str| root.join(path).exists();
     if has("proc/driver/nvidia/gpus") || has("dev/nvidia0") || has("dev/dxg") {
         Some("cuda")
@@ -200,7 +219,7 @@ mod tests {
         assert_eq!(name, format!("cpu ({})", burn_conv_kernels::level()));
     }
 
-    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    #[cfg(not(feature = "gpu"))]
     #[test]
     fn a_device_that_was_not_built_in_names_its_feature() {
         assert!(open("auto").unwrap().1.starts_with("cpu ("));
@@ -229,12 +248,12 @@ mod tests {
         let dri = root.join("dev/dri");
         fs::create_dir_all(&dri).unwrap();
         if !cfg!(target_os = "macos") {
-            assert_eq!(gpu(&root), None);
+            assert_eq!(gpu_of(&root), None);
         }
         fs::write(dri.join("renderD128"), "").unwrap();
-        assert_eq!(gpu(&root), Some("wgpu"));
+        assert_eq!(gpu_of(&root), Some("wgpu"));
         fs::write(root.join("dev/nvidia0"), "").unwrap();
-        assert_eq!(gpu(&root), Some("cuda"));
+        assert_eq!(gpu_of(&root), Some("cuda"));
         fs::remove_dir_all(&root).unwrap();
         assert_eq!(unused_gpu("cpu"), None);
     }

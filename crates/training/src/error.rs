@@ -81,6 +81,18 @@ pub enum Error {
     /// K-FAC does not fit the network.
     #[error("K-FAC: {0}")]
     Kfac(burn_kfac::Error),
+    /// The memory of a GPU does not suffice.
+    #[error(
+        "the GPU has too little memory: the run takes about {:.2} GiB of it ({said}). A smaller batch size takes less, and \
+         so do fewer runs at once on the GPU",
+        *bytes as f64 / f64::from(1 << 30)
+    )]
+    DeviceMemory {
+        /// What the run takes, by an estimate.
+        bytes: u64,
+        /// What the device said.
+        said: String,
+    },
     /// A device that is unknown, not built in, or not there.
     #[error("device: {request}: {problem}")]
     Device {

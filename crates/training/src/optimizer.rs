@@ -1,6 +1,6 @@
 //! Update rules, from burn-optim, and what they remember of each parameter.
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
 mod descent;
 mod muon;
 mod record;
@@ -13,7 +13,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
     AdamWConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer, SgdConfig,
 };
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
 use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn_kfac::{FactorDecay, KlClip, Pi};
@@ -66,7 +66,7 @@ pub(crate) fn parameters(network: &Network) -> Vec<Named> {
 pub(crate) struct Updates {
     rule: ModuleOptimizer,
     /// What the rule leaves to be computed for all parameters at once.
-    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    #[cfg(feature = "gpu")]
     descent: Option<descent::Descent>,
 }
 
@@ -82,7 +82,7 @@ impl Updates {
         }
     }
 
-    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    #[cfg(feature = "gpu")]
     fn sgd(momentum: Decay, weight_decay: NonNegative, network: &Network) -> Self {
         if network
             .devices()
@@ -98,7 +98,7 @@ impl Updates {
         }
     }
 
-    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    #[cfg(not(feature = "gpu"))]
     fn sgd(momentum: Decay, weight_decay: NonNegative, _network: &Network) -> Self {
         sgd(momentum, weight_decay).into()
     }
@@ -110,7 +110,7 @@ impl Updates {
         directions: GradientsParams,
     ) -> Network {
         let network = self.rule.step(rate, network, directions);
-        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        #[cfg(feature = "gpu")]
         if let Some(descent) = &self.descent {
             descent.launch(rate);
         }
@@ -122,7 +122,7 @@ impl From<ModuleOptimizer> for Updates {
     fn from(rule: ModuleOptimizer) -> Self {
         Self {
             rule,
-            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            #[cfg(feature = "gpu")]
             descent: None,
         }
     }

@@ -4,6 +4,7 @@
 use burn::tensor::Device;
 
 use crate::batches::Batches;
+use crate::device;
 use crate::examples::Sets;
 use crate::learner::{Learner, Update};
 use crate::models::Weight;
@@ -51,6 +52,7 @@ pub struct Training<'a> {
     settings: &'a Settings,
     course: &'a Course,
     data: &'a Data,
+    device: Device,
     sets: Sets<'a>,
     batches: Batches,
     learner: Learner,
@@ -77,11 +79,13 @@ impl<'a> Training<'a> {
         data: &'a Data,
         device: &Device,
     ) -> Result<Self, Error> {
+        device::gives_memory_back(device);
         let stopping = settings.stop;
         let sets = Sets::new(data, settings.augment.pad_crop as usize, device);
         Ok(Self {
             settings,
             data,
+            device: device.clone(),
             batches: Batches::new(settings, data.train.len()),
             learner: Learner::new(settings, data, &sets, device)?,
             sets,
@@ -168,8 +172,21 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Kfac`] if K-FAC does not fit the network.
+    /// [`Error::Kfac`] if K-FAC does not fit the network, [`Error::DeviceMemory`] if a GPU's memory does not suffice.
     pub fn advance(&mut self) -> Result<Option<Progress>, Error> {
+        let device = self.device.clone();
+        let made = device::on_its_thread(&device, || self.advance_there());
+        made.unwrap_or_else(|device::NoMemory(said)| {
+            let data = self.data;
+            let image = [data.channels, data.height, data.width].map(|size| size as u64);
+            let examples = data.train.len() + data.validation.len() + data.test.len();
+            let (classes, examples) = (data.classes as u64, examples as u64);
+            let bytes = self.settings.memory(image, classes, examples);
+            Err(Error::DeviceMemory { bytes, said })
+        })
+    }
+
+    fn advance_there(&mut self) -> Result<Option<Progress>, Error> {
         if self.outcome.is_none() {
             self.outcome = self.evaluate();
         }

@@ -19,6 +19,8 @@ pub(crate) struct About {
     pub(crate) job: Option<String>,
     /// When it began, by its own clock.
     pub(crate) started: String,
+    /// Bytes that a stage may take there, if they are limited.
+    pub(crate) memory: Option<u64>,
     /// Stages that it ran.
     pub(crate) ran: usize,
     /// Stages that failed for good, as far as it knows.
@@ -57,6 +59,8 @@ pub struct CopySeen {
     pub job: Option<String>,
     /// When it began, in UTC, by the clock of its machine.
     pub started: String,
+    /// How many bytes of memory a stage may take there; `None`: as many as it likes.
+    pub memory: Option<u64>,
     /// Grows with every beat.
     pub counter: u64,
     /// Whether it has said its last.
@@ -154,6 +158,7 @@ impl Remote {
                 host: about.host,
                 job: about.job,
                 started: about.started,
+                memory: about.memory,
                 counter: beat.counter,
                 ended: beat.ended,
                 settled: beat.settled.len(),

@@ -133,6 +133,7 @@ impl Elsewhere {
                 host: host(),
                 job: options.sharing.job.clone(),
                 started: clock::utc(SystemTime::now()),
+                memory: options.memory.as_ref().map(|limits| limits.each),
                 ..About::default()
             },
             progress: HashMap::new(),

@@ -27,6 +27,7 @@ COUNTS = [
     "launches", "copies to the device", "copies to the host", "copies on the device", "bytes to the device",
     "bytes to the host", "allocations", "frees", "modules", "waits for a stream", "waits for an event",
     "events recorded", "waits of streams", "graph launches", "host allocations", "memory sets",
+    "bytes allocated at most",
 ]  # fmt: skip
 
 
@@ -53,7 +54,8 @@ def counted(program: Path, folder: Path, text: str, kernels: dict[str, str]) -> 
     if not logs:
         sys.exit(f"{program} did not call the stand-in driver: was it built with the feature `cuda`?")
     columns = zip(*(struct.unpack(f"{len(COUNTS)}q", log.read_bytes()) for log in logs))
-    return [*(sum(column) for column in columns), 1000 * seconds]
+    *counts, allocated = map(list, columns)
+    return [*map(sum, counts), max(allocated), 1000 * seconds]
 
 
 def assemble(kernels: dict[str, str], ptxas: Path, folder: Path) -> None:
@@ -88,7 +90,9 @@ def main() -> None:
             first, last = (counted(program, folder, study(model, rule, batch, steps), kernels) for steps in (few, many))
             print(f"{model}, {rule}, batch {batch}: a step of {many - few}")
             for name, a, b in zip([*COUNTS, "ms of CPU"], first, last):
-                if b:
+                if name == "bytes allocated at most":
+                    print(f"{b:14}  {name}, by the longer run")
+                elif b:
                     print(f"{(b - a) / (many - few):14.1f}  {name}")
         ptxas = Path(os.environ.get("CUDA_PATH", ""), "bin", "ptxas")
         if ptxas.is_file():

@@ -1,8 +1,9 @@
 // A stand-in for libcuda.so.1: one GPU whose memory is the host's, whose copies are real and whose kernels do nothing.
-// It counts what is asked of it, in the file $STAND_IN_LOG.PID: one 64-bit integer for each entry of `Count`. What is
-// loaded as PTX lies in $STAND_IN_LOG.PID.N.ptx.
+// It has 80 GiB, or $STAND_IN_MEMORY bytes. It counts what is asked of it, in the file $STAND_IN_LOG.PID: one 64-bit
+// integer for each entry of `Count`. What is loaded as PTX lies in $STAND_IN_LOG.PID.N.ptx.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 // count.py has their names.
 enum Count {
   LAUNCH, TO_DEVICE, TO_HOST, ON_DEVICE, BYTES_TO_DEVICE, BYTES_TO_HOST, ALLOCATION, FREE, MODULE, WAIT_FOR_STREAM,
-  WAIT_FOR_EVENT, EVENT_RECORD, STREAM_WAIT, GRAPH_LAUNCH, HOST_ALLOCATION, MEMORY_SET, COUNTS
+  WAIT_FOR_EVENT, EVENT_RECORD, STREAM_WAIT, GRAPH_LAUNCH, HOST_ALLOCATION, MEMORY_SET, MOST_ALLOCATED, COUNTS
 };
 enum { SUCCESS = 0, OUT_OF_MEMORY = 2, NOT_SUPPORTED = 801 };
 typedef int Result;
@@ -23,11 +24,14 @@ typedef uint64_t Address;
 static atomic_llong unlogged[COUNTS];
 static atomic_llong *counts = unlogged;
 static char context[64];
+static size_t memory = 80ull << 30;
+static atomic_size_t allocated;
 
 static void count(enum Count what) { counts[what]++; }
 
 __attribute__((constructor)) static void open_log(void) {
-  const char *log = getenv("STAND_IN_LOG");
+  const char *log = getenv("STAND_IN_LOG"), *limit = getenv("STAND_IN_MEMORY");
+  if (limit) memory = strtoull(limit, 0, 10);
   char path[4096];
   if (!log || snprintf(path, sizeof path, "%s.%d", log, getpid()) >= (int)sizeof path) return;
   int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -43,7 +47,7 @@ Result cuDriverGetVersion(int *version) { *version = 12090; return SUCCESS; }
 Result cuDeviceGetCount(int *number) { *number = 1; return SUCCESS; }
 Result cuDeviceGet(int *device, int ordinal) { *device = ordinal; return SUCCESS; }
 Result cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "stand-in"); return SUCCESS; }
-Result cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = 80ull << 30; return SUCCESS; }
+Result cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = memory; return SUCCESS; }
 Result cuDeviceGetPCIBusId(char *id, int length, int device) { snprintf(id, length, "0000:01:00.0"); return SUCCESS; }
 Result cuDeviceGetUuid_v2(char *uuid, int device) { memset(uuid, 7, 16); return SUCCESS; }
 Result cuDeviceGetUuid(char *uuid, int device) { memset(uuid, 7, 16); return SUCCESS; }
@@ -92,14 +96,21 @@ Result cuEventElapsedTime_v2(float *milliseconds, void *from, void *to) { *milli
 // Memory.
 
 static Result allocate(Address *result, size_t bytes) {
-  void *memory;
+  void *place;
   count(ALLOCATION);
-  if (posix_memalign(&memory, 512, bytes ? bytes : 1)) return OUT_OF_MEMORY;
-  memset(memory, 0, bytes);
-  *result = (Address)memory;
+  if (allocated + bytes > memory || posix_memalign(&place, 512, bytes ? bytes : 1)) return OUT_OF_MEMORY;
+  allocated += malloc_usable_size(place);
+  if (counts[MOST_ALLOCATED] < (long long)allocated) counts[MOST_ALLOCATED] = allocated;
+  memset(place, 0, bytes);
+  *result = (Address)place;
   return SUCCESS;
 }
-static Result release(Address memory) { count(FREE); free((void *)memory); return SUCCESS; }
+static Result release(Address place) {
+  count(FREE);
+  allocated -= malloc_usable_size((void *)place);
+  free((void *)place);
+  return SUCCESS;
+}
 Result cuMemAlloc_v2(Address *result, size_t bytes) { return allocate(result, bytes); }
 Result cuMemAllocAsync(Address *result, size_t bytes, void *stream) { return allocate(result, bytes); }
 Result cuMemAllocFromPoolAsync(Address *result, size_t bytes, void *pool, void *stream) { return allocate(result, bytes); }
@@ -112,7 +123,7 @@ Result cuMemAllocHost_v2(void **result, size_t bytes) {
 Result cuMemFreeHost(void *memory) { free(memory); return SUCCESS; }
 Result cuMemHostRegister_v2(void *memory, size_t bytes, unsigned flags) { return SUCCESS; }
 Result cuMemHostUnregister(void *memory) { return SUCCESS; }
-Result cuMemGetInfo_v2(size_t *available, size_t *total) { *total = 80ull << 30; *available = 79ull << 30; return SUCCESS; }
+Result cuMemGetInfo_v2(size_t *available, size_t *total) { *total = memory; *available = memory - allocated; return SUCCESS; }
 
 // Copies.
 

@@ -164,6 +164,37 @@ fn a_run_that_is_too_large_fails_with_its_size_and_the_others_end() {
 }
 
 #[test]
+fn status_names_what_is_too_large_for_each_machine_of_a_plan() {
+    let lab = Lab::new(SIZES);
+    let little = (largest(&lab) - 1).to_string();
+    fs::create_dir(lab.path("remote")).expect("the remote");
+    let freeze = ["plan", "study.yaml", "--freeze", "--remote", "remote"];
+    let frozen = lab.output(&freeze);
+    assert_eq!(frozen.status.code(), Some(0), "{}", stderr(&frozen));
+    let takes_part = |memory: &str| {
+        let run = ["run", "--plan", "sizes", "--remote", "remote"];
+        let own = ["--cache", memory, "--memory", memory];
+        let output = lab.output(&[&run[..], &own].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    let status = |more: &[&str]| {
+        let status = ["status", "sizes", "--remote", "remote"];
+        stdout(&lab.output(&[&status[..], more].concat()))
+    };
+    let line =
+        "3 stages too large for each machine so far: `net/batch_size=1024,seed=0` takes about ";
+    assert!(!status(&[]).contains(line), "nobody has begun");
+    takes_part(&little);
+    assert!(status(&[]).contains(line), "{}", status(&[]));
+    let seen: Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
+    assert_eq!(seen["too_large"], 3);
+    assert_eq!(seen["copies"][0]["memory"].to_string(), little);
+    takes_part("1T");
+    assert!(status(&[]).contains("all done"), "{}", status(&[]));
+    assert!(!status(&[]).contains("too large"), "{}", status(&[]));
+}
+
+#[test]
 fn gpus_are_shared_as_nvidia_smi_says_what_memory_they_have() {
     let lab = Lab::new(SIZES);
     fs::write(lab.path("site.yaml"), "gpus: [0, 1]\njobs_per_gpu: auto\n").expect("written");
@@ -214,7 +245,7 @@ fn gpus_are_shared_as_nvidia_smi_says_what_memory_they_have() {
     );
     let large = said_with(Some([81_920, 81_920]), plan);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    assert_eq!(jobs(&large), 2 * (cores / 2 / 2).clamp(1, 8), "{large}");
+    assert_eq!(jobs(&large), 2 * (cores / 2).clamp(1, 8), "{large}");
     let doctor = said_with(Some([24_000, 16_384]), "doctor");
     assert!(
         doctor.contains("16.0 GiB of memory each; `jobs_per_gpu: auto`"),

@@ -35,6 +35,9 @@ pub struct Trial {
 pub struct Compared {
     /// The largest relative difference of a loss from the CPU's; NaN if one of the two diverged.
     pub apart: f64,
+    /// The same for the CPU beside itself, with the last bit of each initial weight changed: what these updates make of a
+    /// rounding error.
+    pub by_rounding: f64,
     /// The time of an update: the mean of those that are timed.
     pub update: Duration,
     /// The same on the CPU.
@@ -79,20 +82,12 @@ impl Trial {
     pub fn run(&self, device: &Device, examples: usize) -> Result<Compared, Error> {
         let settings = self.settings(examples);
         let data = noise(examples);
-        let cpu = updates(&settings, &data, &Device::flex())?;
-        let there = updates(&settings, &data, device)?;
-        let apart = cpu.losses.iter().zip(&there.losses);
+        let cpu = updates(&settings, &data, &Device::flex(), Start::AsDrawn)?;
+        let nudged = updates(&settings, &data, &Device::flex(), Start::LastBitChanged)?;
+        let there = updates(&settings, &data, device, Start::AsDrawn)?;
         Ok(Compared {
-            // A difference that is no number must not vanish in a maximum.
-            apart: apart
-                .map(|(a, b)| (a / b - 1.0).abs())
-                .fold(0.0, |worst, now| {
-                    if now > worst || now.is_nan() {
-                        now
-                    } else {
-                        worst
-                    }
-                }),
+            apart: there.apart_from(&cpu),
+            by_rounding: nudged.apart_from(&cpu),
             update: there.time,
             on_cpu: cpu.time,
             launches: there.launches,
@@ -141,9 +136,43 @@ struct Updates {
     transfers: Transfers,
 }
 
-fn updates(settings: &Settings, data: &Data, device: &Device) -> Result<Updates, Error> {
+impl Updates {
+    /// The largest relative difference of a loss. One that is no number does not vanish in the maximum.
+    fn apart_from(&self, other: &Self) -> f64 {
+        let apart = self.losses.iter().zip(&other.losses);
+        let apart = apart.map(|(a, b)| (a / b - 1.0).abs());
+        apart.fold(0.0, |worst, now| {
+            if now > worst || now.is_nan() {
+                now
+            } else {
+                worst
+            }
+        })
+    }
+}
+
+/// The initial weights.
+#[derive(Clone, Copy)]
+enum Start {
+    AsDrawn,
+    LastBitChanged,
+}
+
+fn updates(
+    settings: &Settings,
+    data: &Data,
+    device: &Device,
+    start: Start,
+) -> Result<Updates, Error> {
     let course = Course::new(settings, data.train.len())?;
     let mut training = Training::new(settings, &course, data, device)?;
+    if let Start::LastBitChanged = start {
+        let mut weights = training.state_dict();
+        for value in weights.iter_mut().flat_map(|it| &mut it.values) {
+            *value = f32::from_bits(value.to_bits() ^ 1);
+        }
+        training = training.with_initial_weights(&weights)?;
+    }
     let mut made = Updates {
         losses: [f64::NAN; UPDATES],
         time: Duration::MAX,
@@ -171,13 +200,13 @@ fn updates(settings: &Settings, data: &Data, device: &Device) -> Result<Updates,
     Ok(made)
 }
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(feature = "gpu")]
 fn counted<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
     let (result, launches) = super::launches(work);
     (result, Some(launches.total()).filter(|total| *total > 0))
 }
 
-#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[cfg(not(feature = "gpu"))]
 fn counted<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
     (work(), None)
 }

@@ -36,10 +36,11 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
             version::COMMIT.unwrap_or("unknown"),
         );
         outln!(
-            "{:<28}{:>12}{:>10}{:>14}{:>14}{:>10}{:>7}{:>9}",
+            "{:<28}{:>12}{:>10}{:>13}{:>14}{:>14}{:>10}{:>7}{:>9}",
             "",
             "apart by",
             "allowed",
+            "by rounding",
             "an update",
             "on the CPU",
             "launches",
@@ -59,10 +60,11 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
         } else {
             let [launches, waits, up] = cost(&compared);
             outln!(
-                "{:<28}{:>12.1e}{:>10.0e}{:>14}{:>14}{launches:>10}{waits:>7}{up:>9}{}",
+                "{:<28}{:>12.1e}{:>10.0e}{:>13.1e}{:>14}{:>14}{launches:>10}{waits:>7}{up:>9}{}",
                 trial.name,
                 compared.apart,
                 trial.tolerance,
+                compared.by_rounding,
                 milliseconds(compared.update),
                 milliseconds(compared.on_cpu),
                 if is_in_line { "" } else { "  OUT OF LINE" },
@@ -106,7 +108,7 @@ fn cost(compared: &Compared) -> [String; 3] {
 fn row(trial: &Trial, compared: &Compared, is_in_line: bool) -> Value {
     json!({
         "name": trial.name, "apart": compared.apart, "allowed": trial.tolerance, "in_line": is_in_line,
-        "update_seconds": compared.update.as_secs_f64(),
+        "by_rounding": compared.by_rounding, "update_seconds": compared.update.as_secs_f64(),
         "cpu_update_seconds": compared.on_cpu.as_secs_f64(),
         "launches": compared.launches,
         "waits": compared.launches.map(|_| compared.transfers.waits),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Sharing, Store, Verdict};
+use engine::{CopySeen, Digest, FailureSeen, Frozen, Plan, Sharing, Store, Verdict, size};
 use serde_json::{Value, json};
 
 use super::alive;
@@ -245,6 +245,24 @@ impl<'a> Seen<'a> {
         failed.collect()
     }
 
+    /// What no machine that has worked on the plan so far is large enough for: how many stages, the largest one, and how
+    /// much memory the largest machine gives one.
+    fn too_large(&self) -> Option<(usize, &engine::Stage, u64)> {
+        let machines = self.copies.iter().map(|copy| copy.memory);
+        let largest: Option<u64> = machines.collect::<Option<Vec<u64>>>()?.into_iter().max();
+        let largest = largest?;
+        let open = self.frozen.graph.iter().filter(|(id, _)| self.is_open(*id));
+        let stages = open.map(|(_, stage)| stage);
+        let stages: Vec<_> = stages
+            .filter(|stage| stage.execution.memory > largest)
+            .collect();
+        let most = *stages
+            .iter()
+            .rev()
+            .max_by_key(|stage| stage.execution.memory)?;
+        Some((stages.len(), most, largest))
+    }
+
     fn counts(&self) -> Counts {
         let running = self.running();
         let failed: HashSet<&str> = self
@@ -325,6 +343,15 @@ impl<'a> Seen<'a> {
         if self.is_done() {
             line("all done".to_owned());
         }
+        if let Some((stages, most, memory)) = self.too_large() {
+            line(format!(
+                "{} too large for each machine so far: `{}` takes about {}, and none gives one more than {}",
+                counted(stages, "stage"),
+                most.name,
+                size(most.execution.memory),
+                size(memory)
+            ));
+        }
         match queue {
             Ok(queue) if queue.is_empty() => {}
             Ok(queue) => line(format!("in the queue: {}", in_words(queue))),
@@ -396,7 +423,7 @@ impl<'a> Seen<'a> {
             });
             json!({
                 "name": copy.name, "host": copy.host, "job": copy.job, "started": copy.started, "ended": copy.ended,
-                "holds": holds.collect::<Vec<_>>(), "published": copy.settled, "ran": copy.ran, "failed": copy.failed,
+                "memory": copy.memory, "holds": holds.collect::<Vec<_>>(), "published": copy.settled, "ran": copy.ran, "failed": copy.failed,
             })
         });
         let failed = self.failed();
@@ -409,7 +436,8 @@ impl<'a> Seen<'a> {
         json!({
             "plan": self.frozen.plan_id().to_string(), "study": self.frozen.study, "device": self.frozen.device,
             "runs": counts.all, "done": counts.done, "diverged": counts.diverged, "running": counts.running,
-            "failed": counts.failed, "seconds_left": self.seconds_left(&counts), "complete": self.is_done(),
+            "failed": counts.failed, "too_large": self.too_large().map_or(0, |(stages, ..)| stages),
+            "seconds_left": self.seconds_left(&counts), "complete": self.is_done(),
             "copies": copies.collect::<Vec<_>>(), "failures": failed.collect::<Vec<_>>(),
             "queue": tasks, "queue_error": queue.as_ref().err().map(ToString::to_string),
         })
