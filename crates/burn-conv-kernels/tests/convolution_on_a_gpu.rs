@@ -2,7 +2,6 @@
 //!
 //! Built with the feature `wgpu` only. Where there is no software adapter (Debian: `mesa-vulkan-drivers`), the tests
 //! are left out, and say so, unless `CI=true`.
-#![cfg(feature = "wgpu")]
 
 mod numbers;
 mod software;

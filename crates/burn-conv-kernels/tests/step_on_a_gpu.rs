@@ -2,7 +2,6 @@
 //! losses, gradients, drawn labels and scores against one in double precision.
 //!
 //! Built with the feature `wgpu` only; left out as `on_a_gpu.rs` is.
-#![cfg(feature = "wgpu")]
 
 mod software;
 

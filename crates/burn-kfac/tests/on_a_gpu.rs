@@ -3,7 +3,6 @@
 //!
 //! Built with the feature `wgpu` only. Where there is no software adapter (Debian: `mesa-vulkan-drivers`), the test is
 //! left out, and says so, unless `CI=true`. One test: what the whole process launches is counted.
-#![cfg(feature = "wgpu")]
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,6 @@
 //!
 //! Built with the feature `wgpu` only. Where there is no software adapter (Debian: `mesa-vulkan-drivers`), the
 //! comparison is left out, and says so, unless `CI=true`.
-#![cfg(feature = "wgpu")]
 
 use burn::tensor::Device;
 use datasets::{Data, Files, prepare};

@@ -4,7 +4,6 @@
 //! program reads, and by what wgpu says that it maps for reading, which misses nobody's. Built with the feature `wgpu`
 //! only; without an adapter (Debian: `mesa-vulkan-drivers`) the test is left out, and says so, unless `CI=true`. One test:
 //! what the whole process does is counted.
-#![cfg(feature = "wgpu")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -36,11 +36,11 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
             version::COMMIT.unwrap_or("unknown"),
         );
         outln!(
-            "{:<28}{:>12}{:>10}{:>13}{:>14}{:>14}{:>10}{:>7}{:>9}",
+            "{:<28}{:>12}{:>13}{:>10}{:>14}{:>14}{:>10}{:>7}{:>9}",
             "",
             "apart by",
-            "allowed",
             "by rounding",
+            "allowed",
             "an update",
             "on the CPU",
             "launches",
@@ -53,18 +53,18 @@ pub(super) fn beside_the_cpu(device: &str, arguments: &Doctor) -> Result<u8, Fai
     for trial in Trial::all() {
         let compared = trial.run(&device, batch)?;
         // Also if it is no number.
-        let is_in_line = compared.apart <= trial.tolerance;
+        let is_in_line = compared.apart <= compared.allowed;
         out_of_line += usize::from(!is_in_line);
         if arguments.json {
             rows.push(row(&trial, &compared, is_in_line));
         } else {
             let [launches, waits, up] = cost(&compared);
             outln!(
-                "{:<28}{:>12.1e}{:>10.0e}{:>13.1e}{:>14}{:>14}{launches:>10}{waits:>7}{up:>9}{}",
+                "{:<28}{:>12.1e}{:>13.1e}{:>10.0e}{:>14}{:>14}{launches:>10}{waits:>7}{up:>9}{}",
                 trial.name,
                 compared.apart,
-                trial.tolerance,
                 compared.by_rounding,
+                compared.allowed,
                 milliseconds(compared.update),
                 milliseconds(compared.on_cpu),
                 if is_in_line { "" } else { "  OUT OF LINE" },
@@ -107,7 +107,7 @@ fn cost(compared: &Compared) -> [String; 3] {
 
 fn row(trial: &Trial, compared: &Compared, is_in_line: bool) -> Value {
     json!({
-        "name": trial.name, "apart": compared.apart, "allowed": trial.tolerance, "in_line": is_in_line,
+        "name": trial.name, "apart": compared.apart, "allowed": compared.allowed, "in_line": is_in_line,
         "by_rounding": compared.by_rounding, "update_seconds": compared.update.as_secs_f64(),
         "cpu_update_seconds": compared.on_cpu.as_secs_f64(),
         "launches": compared.launches,
