@@ -327,7 +327,10 @@ fn inner(address: &Address) -> object_store::Result<Arc<dyn ObjectStore>> {
             Arc::new(builder.with_retry(retry).build()?)
         }
         _ => {
-            let profile = profile::settings();
+            let profile = profile::settings().map_err(|error| object_store::Error::Generic {
+                store: "S3",
+                source: Box::new(error),
+            })?;
             let of_environment =
                 |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok());
             let endpoint =

@@ -273,10 +273,15 @@ impl<K: Copy + Ord + Hash> Member<K> {
     /// Whether the copy that has a stage gave a sign of life since then: the first beat that is read of it may be the last
     /// one of a copy that is gone.
     pub fn has_heard_of(&self, stage: K, since: Duration) -> bool {
+        let holder = self.holder(stage).map(|at| &self.watches[at]);
+        holder.is_some_and(|watch| watch.alive && watch.advanced >= since)
+    }
+
+    /// The copy that has a stage, as far as is known.
+    fn holder(&self, stage: K) -> Option<usize> {
         let owner = self.stages.get(&stage).and_then(|it| it.owner.as_ref());
         let owner = owner.and_then(|owner| self.copies.get(&owner.copy));
-        let owner = owner.or_else(|| self.listed.get(&stage));
-        owner.is_some_and(|&at| self.watches[at].alive && self.watches[at].advanced >= since)
+        owner.or_else(|| self.listed.get(&stage)).copied()
     }
 
     /// When [`tick`](Self::tick) has something to do, at the latest.

@@ -124,8 +124,8 @@ impl Site {
 
 /// Whether nothing but the CPU can be meant. What else trains has memory of its own.
 fn trains_on_cpu(device: &str) -> bool {
-    let only = cfg!(not(any(feature = "cuda", feature = "wgpu")));
-    device == "cpu" || (device == "auto" && only)
+    let may_take_gpu = cfg!(any(feature = "cuda", feature = "wgpu")) && training::device::has_gpu();
+    device == "cpu" || (device == "auto" && !may_take_gpu)
 }
 
 /// What stages may take: as was said, and where, else by what the machine has.

@@ -130,6 +130,11 @@ pub fn unused_gpu(request: &str) -> Option<String> {
     ))
 }
 
+/// Whether this machine has a GPU, by its device files.
+pub fn has_gpu() -> bool {
+    gpu_of(Path::new("/")).is_some()
+}
+
 /// The feature for the GPU that a system has by its device files; on macOS there always is one.
 fn gpu_of(root: &Path) -> Option<&'static str> {
     let has = |path: &str| root.join(path).exists();

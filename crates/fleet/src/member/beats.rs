@@ -165,16 +165,11 @@ impl<K: Copy + Ord + Hash> Member<K> {
 
     /// Whether the copy that has a stage is silent, which was not known yet: it may be gone, and have published before.
     fn doubts(&mut self, stage: K) -> bool {
-        let Some(known) = self.stages.get_mut(&stage) else {
-            return false;
-        };
-        let owner = known.owner.as_ref();
-        let owner = owner.map_or_else(
-            || self.listed.get(&stage),
-            |owner| self.copies.get(&owner.copy),
-        );
-        let silent = owner.filter(|&&at| self.watches[at].is_silent(&self.terms));
-        let silent = silent.map(|&at| (at, self.watches[at].advances));
+        let silent = self.holder(stage).and_then(|at| {
+            let watch = &self.watches[at];
+            watch.is_silent(&self.terms).then_some((at, watch.advances))
+        });
+        let known = self.stages.entry(stage).or_default();
         let is_new = silent.is_some() && known.doubted != silent;
         if is_new {
             known.doubted = silent;

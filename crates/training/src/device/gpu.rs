@@ -91,3 +91,38 @@ fn gpu(device: &Device) -> Option<CubeDevice> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_cubecl::cubecl::environment::backtrace::BackTrace;
+    use burn_cubecl::cubecl::server::IoError;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_that_is_about_memory_is_told_from_others() {
+        let size = 8 << 20;
+        let backtrace = BackTrace::capture;
+        let about_memory = [
+            IoError::OutOfMemory {
+                size,
+                backtrace: backtrace(),
+            },
+            IoError::BufferTooBig {
+                size,
+                backtrace: backtrace(),
+            },
+        ];
+        for error in about_memory {
+            let text = format!("reading data: several failures\nCaused by:\n  {error}");
+            let said = no_memory(&text).expect("it is about memory").0;
+            assert!(said.contains("8388608"), "{said}");
+            assert_eq!(said.lines().count(), 1);
+        }
+        let other = IoError::UnsupportedStrides {
+            backtrace: backtrace(),
+        };
+        assert!(no_memory(&other.to_string()).is_none());
+        assert!(no_memory(&"a panic of another kind").is_none());
+    }
+}

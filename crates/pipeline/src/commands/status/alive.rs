@@ -76,6 +76,7 @@ mod tests {
             host: format!("node-{name}"),
             job: Some("17_3".to_owned()),
             started: "2026-03-01T12:00:00Z".to_owned(),
+            memory: None,
             counter,
             ended,
             holds: Vec::new(),
