@@ -4,10 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Neither file has the profile that `AWS_PROFILE` names.
+/// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
-#[error("AWS_PROFILE is `{0}`, and neither ~/.aws/config nor ~/.aws/credentials has that profile")]
-pub(crate) struct NoProfile(String);
+pub(crate) enum NoProfile {
+    /// Neither file has the one that is asked for.
+    #[error(
+        "AWS_PROFILE is `{0}`, and neither ~/.aws/config nor ~/.aws/credentials has that profile"
+    )]
+    Absent(String),
+}
 
 /// What the profile that holds says: `AWS_PROFILE`, else `default`, which need not be there. The former neither, where
 /// the environment has keys.
@@ -44,7 +49,7 @@ fn profile(
     let config = section(config, &[name, &format!("profile {name}")]);
     let credentials = section(credentials, &[name]);
     if config.is_none() && credentials.is_none() && !asked.is_empty() {
-        return Err(NoProfile(asked.to_owned()));
+        return Err(NoProfile::Absent(asked.to_owned()));
     }
     Ok([config, credentials]
         .into_iter()

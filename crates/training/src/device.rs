@@ -19,9 +19,6 @@ pub(crate) use gpu::{gives_memory_back, on_its_thread};
 #[cfg(feature = "gpu")]
 pub use launches::{Launches, launches};
 
-/// What a GPU said whose memory did not suffice.
-pub(crate) struct NoMemory(pub(crate) String);
-
 /// Opens the device that a site asks for: `cpu`, `cuda`, `wgpu`, `wgpu-software`, or `auto`, the first of CUDA, wgpu
 /// and CPU that was built in and that the machine has. Returns the device with its name for the record: that of a CPU
 /// has its vector instructions, `cpu (AVX-512)`, as results of different ones differ in their last bits.
@@ -90,8 +87,12 @@ pub fn train_on_this_thread() {
 
 /// Does something on the thread that drives a device: for a CPU, which is all there is, on this one.
 #[cfg(not(feature = "gpu"))]
-pub(crate) fn on_its_thread<R>(_device: &Device, work: impl FnOnce() -> R) -> Result<R, NoMemory> {
-    Ok(work())
+pub(crate) fn on_its_thread<R>(
+    _device: &Device,
+    _takes: impl FnOnce() -> u64,
+    work: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    work()
 }
 
 /// A CPU keeps none.

@@ -174,16 +174,13 @@ impl<'a> Training<'a> {
     ///
     /// [`Error::Kfac`] if K-FAC does not fit the network, [`Error::DeviceMemory`] if a GPU's memory does not suffice.
     pub fn advance(&mut self) -> Result<Option<Progress>, Error> {
-        let device = self.device.clone();
-        let made = device::on_its_thread(&device, || self.advance_there());
-        made.unwrap_or_else(|device::NoMemory(said)| {
-            let data = self.data;
+        let (settings, data, device) = (self.settings, self.data, self.device.clone());
+        let takes = || {
             let image = [data.channels, data.height, data.width].map(|size| size as u64);
             let examples = data.train.len() + data.validation.len() + data.test.len();
-            let (classes, examples) = (data.classes as u64, examples as u64);
-            let bytes = self.settings.memory(image, classes, examples);
-            Err(Error::DeviceMemory { bytes, said })
-        })
+            settings.memory(image, data.classes as u64, examples as u64)
+        };
+        device::on_its_thread(&device, takes, || self.advance_there())
     }
 
     fn advance_there(&mut self) -> Result<Option<Progress>, Error> {

@@ -17,34 +17,39 @@ use burn_cubecl::CubeDevice;
 use burn_cubecl::cubecl::config::memory::PersistentMemory;
 use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 
-use super::NoMemory;
+use crate::Error;
 
 /// Does something on the thread that launches on a GPU; for a CPU on this one. A panic goes on here.
 ///
 /// # Errors
 ///
-/// If the GPU's memory did not suffice: what it said. What was computed there is of no use then.
+/// Those of the work, and [`Error::DeviceMemory`] with what it takes if that was more than the GPU has; what was computed
+/// there is of no use then.
 pub(crate) fn on_its_thread<R: Send + 'static>(
     device: &Device,
-    work: impl FnOnce() -> R + Send,
-) -> Result<R, NoMemory> {
+    takes: impl FnOnce() -> u64,
+    work: impl FnOnce() -> Result<R, Error> + Send,
+) -> Result<R, Error> {
     let Some(gpu) = gpu(device) else {
-        return Ok(work());
+        return work();
     };
     let there = || {
         computes_beside_others();
         catch_unwind(AssertUnwindSafe(work))
     };
     match gpu.client().exclusive(there) {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(panic)) => Err(no_memory(&*panic).unwrap_or_else(|| resume_unwind(panic))),
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Error::DeviceMemory {
+            said: no_memory(&*panic).unwrap_or_else(|| resume_unwind(panic)),
+            bytes: takes(),
+        }),
         Err(error) => panic!("the device's thread is gone: {error}"),
     }
 }
 
 /// What a GPU said whose memory did not suffice, if it is that which a panic is about. `CubeCL` goes on without the memory,
 /// and whoever reads something that was computed from it is told, by burn with a panic.
-fn no_memory(panic: &(dyn Any + Send)) -> Option<NoMemory> {
+fn no_memory(panic: &(dyn Any + Send)) -> Option<String> {
     const SAID: [&str; 2] = [
         "out of device memory allocating",
         "can't allocate buffer of size",
@@ -53,7 +58,7 @@ fn no_memory(panic: &(dyn Any + Send)) -> Option<NoMemory> {
     let line = text
         .lines()
         .find(|line| SAID.iter().any(|said| line.contains(said)));
-    line.map(|line| NoMemory(line.trim().to_owned()))
+    line.map(|line| line.trim().to_owned())
 }
 
 /// Makes this thread the first of a pool, once: K-FAC's inverses are computed there. The process's own pool may have no
@@ -115,7 +120,7 @@ mod tests {
         ];
         for error in about_memory {
             let text = format!("reading data: several failures\nCaused by:\n  {error}");
-            let said = no_memory(&text).expect("it is about memory").0;
+            let said = no_memory(&text).expect("it is about memory");
             assert!(said.contains("8388608"), "{said}");
             assert_eq!(said.lines().count(), 1);
         }
