@@ -150,7 +150,8 @@ pub(crate) struct Doctor {
 /// Where and how stages run; never part of a result's key. What is not said here the site file may say.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Site {
-    /// How many stages run at the same time [default: one for each core, or one for each of --gpus]
+    /// How many stages run at the same time [default: one for each core, or where a GPU trains one for
+    /// each of --gpus]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
 
@@ -162,7 +163,8 @@ pub(crate) struct Site {
     #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
     pub(crate) device: Option<String>,
 
-    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES`: 0,1
+    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES`: 0,1 [default: where CUDA trains, those
+    /// of that variable, else the first]
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
 

@@ -1,5 +1,6 @@
 //! Where and how a command runs: what the command line says, else the site file, else what fits this machine.
 
+use std::env;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,8 @@ pub(crate) struct Resources {
     pub(crate) threads: usize,
     pub(crate) device: String,
     pub(crate) gpus: Vec<String>,
+    /// Whether nobody named them.
+    pub(crate) gpus_by_default: bool,
     /// How many jobs each of them gets is to be worked out from what the runs take: [`crate::gpus`].
     pub(crate) jobs_by_gpu: bool,
     /// What their memory is limited to.
@@ -97,27 +100,45 @@ impl Site {
         if let Some(feature) = training::device::missing_feature(&device) {
             return Err(Usage::NotBuiltIn { device, feature }.into());
         }
-        let gpus = match (said.gpus.as_slice(), file) {
+        let on_cpu = trains_on_cpu(&device);
+        let mut gpus = match (said.gpus.as_slice(), file) {
             ([], Some(file)) => file.gpus.clone(),
             (said, _) => said.to_vec(),
         };
+        let gpus_by_default =
+            gpus.is_empty() && cfg!(feature = "cuda") && !on_cpu && !device.starts_with("wgpu");
+        if gpus_by_default {
+            gpus = visible_gpus(env::var("CUDA_VISIBLE_DEVICES").ok().as_deref());
+        }
         let per_gpu = said.jobs_per_gpu.or_else(|| file?.jobs_per_gpu);
         let jobs = said.jobs.map(NonZero::get);
         let jobs = jobs.or(of_file(|file| file.jobs));
         let by_default = || match (gpus.len(), per_gpu) {
-            (0, _) => (on.cores / threads).max(1),
-            (gpus, Some(JobsPerGpu::Count(each))) => gpus.saturating_mul(each),
-            (gpus, _) => gpus,
+            (0, _) if on_cpu => (on.cores / threads).max(1),
+            (gpus, each) => jobs_on(gpus, each),
         };
         let memory = said.memory.map(|memory| (memory, "`--memory`"));
         let memory = memory.or_else(|| Some((file?.memory?, "the site file (`memory`)")));
         Ok(Resources {
             jobs: jobs.unwrap_or_else(by_default),
             jobs_by_gpu: per_gpu == Some(JobsPerGpu::Auto) && jobs.is_none() && !gpus.is_empty(),
-            memory: limits(memory, on.memory.filter(|_| trains_on_cpu(&device))),
+            memory: limits(memory, on.memory.filter(|_| on_cpu)),
             threads,
             device,
             gpus,
+            gpus_by_default,
+        })
+    }
+}
+
+impl Resources {
+    /// A line on GPUs that nobody named.
+    pub(crate) fn on_gpus_by_default(&self) -> Option<String> {
+        self.gpus_by_default.then(|| {
+            format!(
+                "GPUs: {} (`--gpus` names others; `--jobs-per-gpu` gives each several runs)",
+                self.gpus.join(", ")
+            )
         })
     }
 }
@@ -126,6 +147,23 @@ impl Site {
 fn trains_on_cpu(device: &str) -> bool {
     let may_take_gpu = cfg!(any(feature = "cuda", feature = "wgpu")) && training::device::has_gpu();
     device == "cpu" || (device == "auto" && !may_take_gpu)
+}
+
+/// GPUs where nobody names any: those that this process may see, as a batch system says it, else the first.
+fn visible_gpus(visible: Option<&str>) -> Vec<String> {
+    let named = visible.unwrap_or_default().split(',').map(str::trim);
+    let named: Vec<_> = named.filter(|gpu| !gpu.is_empty()).collect();
+    let gpus = if named.is_empty() { vec!["0"] } else { named };
+    gpus.into_iter().map(str::to_owned).collect()
+}
+
+/// Jobs on so many GPUs; 0 are one that has no name.
+fn jobs_on(gpus: usize, each: Option<JobsPerGpu>) -> usize {
+    let each = match each {
+        Some(JobsPerGpu::Count(each)) => each,
+        Some(JobsPerGpu::Auto) | None => 1,
+    };
+    gpus.max(1).saturating_mul(each)
 }
 
 /// What stages may take: as was said, and where, else by what the machine has.
@@ -278,6 +316,7 @@ mod tests {
             threads,
             device: device.to_owned(),
             gpus: gpus.iter().map(|&gpu| gpu.to_owned()).collect(),
+            gpus_by_default: false,
             jobs_by_gpu: false,
             memory: None,
         }
@@ -318,6 +357,17 @@ mod tests {
         assert_eq!(auto(&[], ""), (8, false), "no GPU is given out");
         let of_file = resources(&[], "gpus: [0]\njobs_per_gpu: auto");
         assert_eq!((of_file.jobs, of_file.jobs_by_gpu), (1, true));
+    }
+
+    #[test]
+    fn a_gpu_gets_one_job_and_those_that_a_batch_system_grants_are_taken() {
+        assert_eq!(visible_gpus(None), ["0"]);
+        assert_eq!(visible_gpus(Some("")), ["0"]);
+        assert_eq!(visible_gpus(Some("2, GPU-5f")), ["2", "GPU-5f"]);
+        assert_eq!(jobs_on(0, None), 1);
+        assert_eq!(jobs_on(2, None), 2);
+        assert_eq!(jobs_on(2, Some(JobsPerGpu::Count(3))), 6);
+        assert_eq!(jobs_on(2, Some(JobsPerGpu::Auto)), 2);
     }
 
     #[test]

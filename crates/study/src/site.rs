@@ -28,17 +28,18 @@ pub use slurm::Slurm;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct File {
-    /// How many stages run at the same time (`--jobs`). Default: one for each core, or one for each of `gpus`.
+    /// How many stages run at the same time (`--jobs`). Default: one for each core, or where a GPU trains
+    /// one for each of `gpus`.
     jobs: Option<Count>,
     /// Threads of each stage (`--threads`). Default: 1.
     threads: Option<Count>,
     /// The device that trains (`--device`). Default: `auto`.
     device: Option<Device>,
-    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES` (`--gpus`). Default: none; every
-    /// stage sees all GPUs.
+    /// GPUs to use, one for each stage at a time, named as in `CUDA_VISIBLE_DEVICES` (`--gpus`). Default: where CUDA
+    /// trains, those of that variable, else the first; elsewhere none, and every stage sees all GPUs.
     gpus: Vec<Gpu>,
     /// How many stages share each of `gpus` (`--jobs-per-gpu`): small networks leave most of a GPU idle. `auto`: as many
-    /// as its memory holds of the study's largest run, with two cores for each, at most 8. Default: 1.
+    /// as its memory holds of the study's largest run, with a core for each, at most 8. Default: 1.
     jobs_per_gpu: Option<JobsPerGpu>,
     /// How much memory all stages that run at once may take together (`--memory`), such as `24G`, or `unlimited`. One that
     /// takes more fails at once. Default: on the CPU, what is free when the run starts, less a reserve; where a GPU trains,

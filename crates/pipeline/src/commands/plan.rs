@@ -62,7 +62,8 @@ pub(crate) fn plan(cli: &Cli, arguments: &cli::Plan) -> Result<u8, Failure> {
             },
         };
         text += &ahead.in_plan(store.cache());
-        text.extend(on_gpus.map(|line| line + "\n"));
+        let lines = [resources.on_gpus_by_default(), on_gpus];
+        text.extend(lines.into_iter().flatten().map(|line| line + "\n"));
         out(text);
     }
     Ok(DONE)

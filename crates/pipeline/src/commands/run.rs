@@ -51,6 +51,11 @@ pub(crate) fn run(cli: &Cli, arguments: &cli::Run) -> Result<u8, Failure> {
     }
     let machine = Machine::here();
     let mut resources = site.resources(&arguments.site, &machine)?;
+    if let Some(line) = resources.on_gpus_by_default()
+        && !arguments.quiet
+    {
+        errln!("{line}");
+    }
     if resources.jobs_by_gpu {
         let planned = subject.plan(&store)?;
         let why = plan::share_gpus(&mut resources, graph, &planned, &machine);

@@ -199,6 +199,7 @@ mod tests {
             threads: 1,
             device: "cpu".to_owned(),
             gpus: Vec::new(),
+            gpus_by_default: false,
             jobs_by_gpu: false,
             memory: together.map(|together| MemoryLimits {
                 together,

@@ -91,6 +91,7 @@ stages:
             threads: 1,
             device: "cpu".to_owned(),
             gpus: Vec::new(),
+            gpus_by_default: false,
             jobs_by_gpu: false,
             memory: limits.map(|(together, each)| MemoryLimits {
                 together,
