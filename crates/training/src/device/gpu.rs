@@ -99,7 +99,6 @@ fn gpu(device: &Device) -> Option<CubeDevice> {
 
 #[cfg(test)]
 mod tests {
-    use burn_cubecl::cubecl::environment::backtrace::BackTrace;
     use burn_cubecl::cubecl::server::IoError;
 
     use super::*;
@@ -107,15 +106,14 @@ mod tests {
     #[test]
     fn a_panic_that_is_about_memory_is_told_from_others() {
         let size = 8 << 20;
-        let backtrace = BackTrace::capture;
         let about_memory = [
             IoError::OutOfMemory {
                 size,
-                backtrace: backtrace(),
+                backtrace: Default::default(),
             },
             IoError::BufferTooBig {
                 size,
-                backtrace: backtrace(),
+                backtrace: Default::default(),
             },
         ];
         for error in about_memory {
@@ -125,7 +123,7 @@ mod tests {
             assert_eq!(said.lines().count(), 1);
         }
         let other = IoError::UnsupportedStrides {
-            backtrace: backtrace(),
+            backtrace: Default::default(),
         };
         assert!(no_memory(&other.to_string()).is_none());
         assert!(no_memory(&"a panic of another kind").is_none());
