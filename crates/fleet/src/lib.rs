@@ -28,9 +28,8 @@
 //!
 //! An attempt is **over** once it is released or failed, or has lapsed: its copy's beat stood still for
 //! [`Terms::ttl`], watched on one's own clock over at least [`READS`] successful reads in a row, with nothing counted
-//! while the store did not answer. Once a beat is overdue by half of [`Terms::beat`], who waits for its copy's stages looks
-//! for their records: it may have published before it was gone. A wrong guess costs time and never a result: records are
-//! created only, and whoever comes second takes the first one's.
+//! while the store did not answer. A wrong guess costs time and never a result: records are created only, and whoever
+//! comes second takes the first one's.
 
 mod member;
 mod message;

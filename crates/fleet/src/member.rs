@@ -150,12 +150,10 @@ impl<K: Copy + Ord + Hash> Member<K> {
         self.ask(now, stage, Step::Looking, Request::Look(stage));
     }
 
-    /// Wants to be told [`Again`](Verdict::Again) when a stage is no longer another copy's, or
-    /// [`There`](Verdict::There) when it has a result though its copy is silent.
+    /// Wants to be told [`Again`](Verdict::Again) when a stage is no longer another copy's.
     pub fn wait_for(&mut self, stage: K) {
-        if self.waiting.insert(stage) {
-            self.step(stage, Step::Waiting);
-        }
+        self.step(stage, Step::Waiting);
+        self.waiting.insert(stage);
     }
 
     /// A checkpoint of a stage that this copy executes is stored, at this depth.
@@ -273,15 +271,10 @@ impl<K: Copy + Ord + Hash> Member<K> {
     /// Whether the copy that has a stage gave a sign of life since then: the first beat that is read of it may be the last
     /// one of a copy that is gone.
     pub fn has_heard_of(&self, stage: K, since: Duration) -> bool {
-        let holder = self.holder(stage).map(|at| &self.watches[at]);
-        holder.is_some_and(|watch| watch.alive && watch.advanced >= since)
-    }
-
-    /// The copy that has a stage, as far as is known.
-    fn holder(&self, stage: K) -> Option<usize> {
         let owner = self.stages.get(&stage).and_then(|it| it.owner.as_ref());
         let owner = owner.and_then(|owner| self.copies.get(&owner.copy));
-        owner.or_else(|| self.listed.get(&stage)).copied()
+        let owner = owner.or_else(|| self.listed.get(&stage));
+        owner.is_some_and(|&at| self.watches[at].alive && self.watches[at].advanced >= since)
     }
 
     /// When [`tick`](Self::tick) has something to do, at the latest.

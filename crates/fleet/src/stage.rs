@@ -36,8 +36,6 @@ pub(crate) enum Step {
     Publishing,
     /// Another copy has the stage.
     Waiting,
-    /// It has, and is silent: is there a record?
-    Doubting,
 }
 
 /// Whose an attempt is.
@@ -75,8 +73,6 @@ pub(crate) struct Stage {
     pub(crate) lapses: Vec<u64>,
     /// The deepest checkpoint that is known of.
     pub(crate) depth: u64,
-    /// The copy that had it when it was looked for because that copy was silent, and how often its beat had grown.
-    pub(crate) doubted: Option<(usize, u64)>,
 }
 
 /// A request on its way.

@@ -81,11 +81,6 @@ impl<K: Copy> Watch<K> {
         self.reads = 0;
     }
 
-    /// Whether a beat of it is overdue.
-    pub(crate) fn is_silent(&self, terms: &Terms) -> bool {
-        self.still >= terms.beat * 3 / 2
-    }
-
     /// Whether it is gone.
     pub(crate) fn lapsed(&self, terms: &Terms) -> bool {
         self.reads >= READS && self.still >= terms.ttl

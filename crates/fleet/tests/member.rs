@@ -131,76 +131,26 @@ fn who_begins_alone_soon_sees_another_and_tells_it_at_once_what_is_published() {
     );
 }
 
-/// One other copy, which has a stage.
-fn beat(counter: u64) -> Reply<Beat<u32>> {
-    let holds = vec![Held {
-        stage: 7,
-        attempt: 1,
-        depth: 0,
-    }];
-    let beat = Beat {
-        run: "study/run".to_owned(),
-        counter,
-        holds,
-        settled: Vec::new(),
-        ended: false,
-    };
-    Reply::Beats(vec![(CopyId::from("study/run/other".to_owned()), beat)])
-}
-
-#[test]
-fn who_waits_for_a_silent_copy_looks_once_for_what_that_may_have_published() {
-    let (beat_every, ttl) = (Terms::default().beat, Terms::default().ttl);
-    for is_there in [false, true] {
-        let mut member = member();
-        let (own_beat, _) = asked(&mut member);
-        reply(&mut member, own_beat, Reply::Created);
-        let (first, _) = asked(&mut member);
-        reply(&mut member, first, beat(9));
-        member.wait_for(7);
-        member.hungry(NOW, true);
-        let (mut looks, mut told) = (Vec::new(), None);
-        while told.is_none() {
-            let now = member.due();
-            member.tick(now);
-            while let Some(out) = member.poll() {
-                match out {
-                    Out::Request(ticket, Request::Beats(_)) => member.reply(now, ticket, beat(9)),
-                    Out::Request(ticket, Request::Look(7)) => {
-                        looks.push(now);
-                        let reply = if is_there {
-                            Reply::Found
-                        } else {
-                            Reply::Missing
-                        };
-                        member.reply::<Beat<u32>>(now, ticket, reply);
-                    }
-                    Out::Request(ticket, _) => {
-                        member.reply::<Beat<u32>>(now, ticket, Reply::Created);
-                    }
-                    Out::Verdict(verdict) => told = Some((now, verdict)),
-                }
-            }
-        }
-        let (when, verdict) = told.expect("the loop ends with it");
-        let [look] = looks[..] else {
-            panic!("one look, not {looks:?}");
-        };
-        assert!(look > beat_every && look < beat_every * 2, "{look:?}");
-        if is_there {
-            assert_eq!((when, verdict), (look, Verdict::There { stage: 7 }));
-        } else {
-            assert_eq!(verdict, Verdict::Again { stage: 7 });
-            assert!(when >= ttl, "{when:?}");
-        }
-    }
-}
-
 #[test]
 fn the_first_beat_that_is_read_of_a_copy_is_no_sign_of_life_and_the_next_one_is() {
     let mut member = member();
     let (own_beat, _) = asked(&mut member);
     reply(&mut member, own_beat, Reply::Created);
+    let beat = |counter| {
+        let holds = vec![Held {
+            stage: 7,
+            attempt: 1,
+            depth: 0,
+        }];
+        let beat = Beat {
+            run: "study/run".to_owned(),
+            counter,
+            holds,
+            settled: Vec::new(),
+            ended: false,
+        };
+        Reply::Beats(vec![(CopyId::from("study/run/other".to_owned()), beat)])
+    };
     let (first, _) = asked(&mut member);
     reply(&mut member, first, beat(9));
     assert!(!member.has_heard_of(7, NOW), "it may be long gone");

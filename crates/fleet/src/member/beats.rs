@@ -83,8 +83,6 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.waiting.remove(&stage);
                 self.step(stage, Step::Idle);
                 self.verdict(Verdict::Again { stage });
-            } else if self.doubts(stage) {
-                self.ask(now, stage, Step::Doubting, Request::Look(stage));
             }
         }
         for stage in std::mem::take(&mut self.queued) {
@@ -161,20 +159,6 @@ impl<K: Copy + Ord + Hash> Member<K> {
             Some(owner) => self.over(stage, owner).is_none(),
             None => self.is_listed(stage),
         }
-    }
-
-    /// Whether the copy that has a stage is silent, which was not known yet: it may be gone, and have published before.
-    fn doubts(&mut self, stage: K) -> bool {
-        let silent = self.holder(stage).and_then(|at| {
-            let watch = &self.watches[at];
-            watch.is_silent(&self.terms).then_some((at, watch.advances))
-        });
-        let known = self.stages.entry(stage).or_default();
-        let is_new = silent.is_some() && known.doubted != silent;
-        if is_new {
-            known.doubted = silent;
-        }
-        is_new
     }
 
     /// Whether nobody is at an attempt any more, though its owner said nothing: true if the copy is gone, false if it

@@ -51,11 +51,6 @@ impl<K: Copy + Ord + Hash> Member<K> {
                 self.verdict(Verdict::Absent { stage });
             }
             (Step::Looking | Step::LookingFirst, Reply::Found) => self.there(stage),
-            (Step::Doubting, Reply::Missing) => known.step = Step::Waiting,
-            (Step::Doubting, Reply::Found) => {
-                self.waiting.remove(&stage);
-                self.there(stage);
-            }
             (Step::Claiming, Reply::Created) => self.won(now, stage),
             // Where stages are short its result is there already, and nobody need know whose it is.
             (Step::Claiming, Reply::Exists) => {

@@ -43,7 +43,7 @@ struct Copy {
     /// Results of others that it has not taken: it does once it has nothing else to do.
     known: Vec<Stage>,
     failed: HashSet<Stage>,
-    pursues: Option<Stage>,
+    pursues: bool,
     /// The stage that it executes, and the number of the execution.
     executes: Option<(Stage, u64)>,
     /// When its timer is set to.
@@ -180,7 +180,7 @@ impl World {
             settled: HashSet::new(),
             known: Vec::new(),
             failed: HashSet::new(),
-            pursues: None,
+            pursues: false,
             executes: None,
             timer: Time::MAX,
             counter: 0,
@@ -322,21 +322,20 @@ impl World {
         let copy = &mut self.copies[of];
         match *verdict {
             Verdict::Run { stage, attempt } => {
-                copy.pursues = None;
+                copy.pursues = false;
                 self.execute(of, stage, attempt);
             }
-            // Of the stage that it pursues, or of one that it waits for.
             Verdict::There { stage } => {
-                copy.pursues.take_if(|pursued| *pursued == stage);
+                copy.pursues = false;
                 copy.settled.insert(stage);
                 assert!(self.store.records.contains_key(&stage));
             }
             Verdict::Failed { stage, .. } => {
-                copy.pursues = None;
+                copy.pursues = false;
                 copy.failed.insert(stage);
             }
             Verdict::Busy { .. } => {
-                copy.pursues = None;
+                copy.pursues = false;
                 self.ended.met += 1;
             }
             Verdict::Absent { stage } | Verdict::Again { stage } => copy.again.push(stage),
@@ -360,7 +359,7 @@ impl World {
     /// Whether it has found something to ask for.
     fn find_work(&mut self, of: usize) -> bool {
         let copy = &mut self.copies[of];
-        if copy.gone || copy.pursues.is_some() || copy.executes.is_some() {
+        if copy.gone || copy.pursues || copy.executes.is_some() {
             return false;
         }
         let now = copy.clock.shows(self.now);
@@ -389,7 +388,7 @@ impl World {
                 }
                 StageStatus::Busy => copy.member.wait_for(stage),
                 StageStatus::Free => {
-                    copy.pursues = Some(stage);
+                    copy.pursues = true;
                     copy.member.hungry(now, false);
                     copy.member.pursue(now, stage, self.retries);
                     return true;

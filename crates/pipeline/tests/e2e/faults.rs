@@ -105,7 +105,8 @@ fn machines_that_die_and_freeze_and_lose_their_store_come_to_the_results_of_one(
                 && said.contains("the remote answers again")),
         "{said:?}"
     );
-    // A new machine finds all of it, also a stage that has its result by now and that the last beat of a killed copy lists.
+    // A new machine finds all of it. Where the last beat of a killed copy lists a stage that has its result by now, it
+    // waits until that copy counts as gone.
     let new = ["run", "--verbose", "--plan", "tiny", "--remote", "remote"];
     let terms = ["--remote-beat", "0.2", "--remote-ttl", "2"];
     let folders = ["--cache", "new", "--reports", "new-reports"];
