@@ -105,11 +105,11 @@ impl Site {
             ([], Some(file)) => file.gpus.clone(),
             (said, _) => said.to_vec(),
         };
-        let gpus_by_default =
-            gpus.is_empty() && cfg!(feature = "cuda") && !on_cpu && !device.starts_with("wgpu");
-        if gpus_by_default {
+        let named = !gpus.is_empty();
+        if !named && cfg!(feature = "cuda") && !on_cpu && !device.starts_with("wgpu") {
             gpus = visible_gpus(env::var("CUDA_VISIBLE_DEVICES").ok().as_deref());
         }
+        let gpus_by_default = !named && !gpus.is_empty();
         let per_gpu = said.jobs_per_gpu.or_else(|| file?.jobs_per_gpu);
         let jobs = said.jobs.map(NonZero::get);
         let jobs = jobs.or(of_file(|file| file.jobs));
@@ -149,12 +149,12 @@ fn trains_on_cpu(device: &str) -> bool {
     device == "cpu" || (device == "auto" && !may_take_gpu)
 }
 
-/// GPUs where nobody names any: those that this process may see, as a batch system says it, else the first.
+/// GPUs where nobody names any: those that this process may see, as a batch system says it, else the first. Who hides
+/// them, by nothing or by -1, gets none: CUDA sees those before the first such name.
 fn visible_gpus(visible: Option<&str>) -> Vec<String> {
-    let named = visible.unwrap_or_default().split(',').map(str::trim);
-    let named: Vec<_> = named.filter(|gpu| !gpu.is_empty()).collect();
-    let gpus = if named.is_empty() { vec!["0"] } else { named };
-    gpus.into_iter().map(str::to_owned).collect()
+    let named = visible.unwrap_or("0").split(',').map(str::trim);
+    let named = named.take_while(|gpu| !gpu.is_empty() && !gpu.starts_with('-'));
+    named.map(str::to_owned).collect()
 }
 
 /// Jobs on so many GPUs; 0 are one that has no name.
@@ -362,7 +362,9 @@ mod tests {
     #[test]
     fn a_gpu_gets_one_job_and_those_that_a_batch_system_grants_are_taken() {
         assert_eq!(visible_gpus(None), ["0"]);
-        assert_eq!(visible_gpus(Some("")), ["0"]);
+        assert!(visible_gpus(Some("")).is_empty());
+        assert!(visible_gpus(Some("-1")).is_empty());
+        assert_eq!(visible_gpus(Some("1,-1,2")), ["1"]);
         assert_eq!(visible_gpus(Some("2, GPU-5f")), ["2", "GPU-5f"]);
         assert_eq!(jobs_on(0, None), 1);
         assert_eq!(jobs_on(2, None), 2);
