@@ -1,10 +1,13 @@
 //! What a study expands to.
 
+mod inputs;
+mod memory;
+
 use engine::{Graph, Source, Stage};
 use serde_json::json;
 use study::Study;
 
-const FULL: &str = include_str!("studies/full.yaml");
+const FULL: &str = include_str!("../studies/full.yaml");
 
 fn expand(text: &str) -> Graph {
     match Study::parse("study.yaml", text) {
@@ -304,141 +307,6 @@ stages:
     assert_eq!(third["budget"], json!({"iterations": 7}));
 }
 
-/// The inputs of the data set `c` with this under `dataset`, each with its file, relative to the study's folder.
-fn files(folder: &std::path::Path, dataset: &str) -> Vec<(String, String)> {
-    let path = folder.join("study.yaml");
-    let text = format!("study: s\nstages: {{ c: {{ dataset: {{ {dataset} }} }} }}");
-    std::fs::write(&path, text).unwrap();
-    let graph = Study::load(&path).unwrap().expand();
-    let name = |input: &engine::Input| {
-        let place = match &input.source {
-            Source::File(path) => path.strip_prefix(folder).unwrap().display().to_string(),
-            Source::Stage { stage, output } => {
-                format!("{output} of {}", graph.stage(*stage).name)
-            }
-        };
-        (input.name.clone(), place)
-    };
-    stage(&graph, "c").inputs.iter().map(name).collect()
-}
-
-#[test]
-fn a_data_set_on_disk_is_an_input_and_no_setting() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("study.yaml");
-    let text = "study: s\nstages: { c: { dataset: { source: cifar10, path: data/cifar.tar.gz, validation: 5000 } } }";
-    std::fs::write(&path, text).unwrap();
-    let graph = Study::load(&path).unwrap().expand();
-    let stage = stage(&graph, "c");
-    // 50,000 images to train on and 10,000 to test, as CIFAR-10 is distributed.
-    assert_eq!(
-        serde_json::Value::Object(stage.settings.clone()),
-        json!({"source": "cifar10", "train": 45_000, "validation": 5000, "test": 10_000, "split_seed": 0})
-    );
-    assert_eq!(stage.inputs[0].name, "cifar-10-binary.tar.gz");
-    assert_eq!(
-        stage.inputs[0].source,
-        Source::File(folder.path().join("data/cifar.tar.gz"))
-    );
-}
-
-#[test]
-fn initial_weights_are_an_input_of_every_run_and_cannot_be_swept() {
-    let study = |sweep: &str| {
-        format!(
-            "{{study: s, stages: {{
-                data: {{dataset: {{source: digits, train: 100}}}},
-                sgd: {{train: {{dataset: data, model: {{mlp: {{hidden: []}}}}, batch_size: 10, learning_rate: 0.1,
-                              budget: {{epochs: 1}}, optimizer: {{sgd: {{}}}}, initial_weights: weights.safetensors}},
-                      sweep: {{{sweep}}}}}}}}}"
-        )
-    };
-    let graph = expand(&study("seed: [0, 1]"));
-    let runs = graph.stages().iter().filter(|stage| stage.kind == "train");
-    for run in runs {
-        let weights = run.inputs.iter().find(|it| it.name == "initial_weights");
-        let Source::File(path) = &weights.unwrap().source else {
-            panic!("a file")
-        };
-        assert!(path.ends_with("weights.safetensors"));
-        assert!(!run.settings.contains_key("initial_weights"));
-    }
-    let Err(mistakes) = Study::parse("study.yaml", &study("initial_weights: [a, b]")) else {
-        panic!("a sweep over files")
-    };
-    let text = format!("{:?}", miette::Report::new(mistakes));
-    assert!(text.contains("`initial_weights` cannot be swept"), "{text}");
-}
-
-#[test]
-fn a_folder_is_read_file_by_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let pair = |name: &str| (name.to_owned(), format!("data/{name}"));
-    let cifar10 = files(folder.path(), "source: cifar10, path: ./data");
-    let mut expected: Vec<_> = (1..=5)
-        .map(|batch| pair(&format!("data_batch_{batch}.bin")))
-        .collect();
-    expected.push(pair("test_batch.bin"));
-    assert_eq!(cifar10, expected);
-    assert_eq!(
-        files(folder.path(), "source: svhn, path: data"),
-        [pair("test_32x32.mat"), pair("train_32x32.mat")]
-    );
-    assert_eq!(
-        files(folder.path(), "source: svhn, path: data, extra: true")[0],
-        pair("extra_32x32.mat")
-    );
-}
-
-#[test]
-fn files_of_mnist_may_be_compressed_or_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let read = || files(folder.path(), "source: mnist, path: data");
-    let plain = "train-labels-idx1-ubyte";
-    let compressed = format!("data/{plain}.gz");
-    assert_eq!(read()[3], (plain.to_owned(), compressed));
-    std::fs::create_dir(folder.path().join("data")).unwrap();
-    std::fs::write(folder.path().join("data").join(plain), "").unwrap();
-    assert_eq!(read()[3], (plain.to_owned(), format!("data/{plain}")));
-}
-
-#[test]
-fn a_file_to_download_is_a_stage_of_its_own() {
-    let (a, b) = ("a".repeat(64), "B".repeat(64));
-    let text = format!(
-        "study: s\nstages: {{ c: {{ dataset: {{ source: svhn, url: http://x.org/digits/, validation: 7, sha256: \
-         {{ train_32x32.mat: {a}, test_32x32.mat: {b} }} }}, execution: {{ retries: 2 }} }} }}"
-    );
-    let graph = Study::parse("study.yaml", &text).unwrap().expand();
-    let test = stage(&graph, "c/download=test_32x32.mat");
-    assert_eq!(
-        (test.kind.as_str(), test.family.as_str()),
-        ("download", "c")
-    );
-    assert_eq!(test.execution.retries, 2);
-    assert_eq!(
-        serde_json::Value::Object(test.settings.clone()),
-        json!({"url": "http://x.org/digits/test_32x32.mat", "sha256": "b".repeat(64)})
-    );
-    let inputs = &stage(&graph, "c").inputs;
-    assert_eq!(inputs.len(), 2);
-    assert_eq!(inputs[1].name, "train_32x32.mat");
-    assert_eq!(
-        inputs[1].source,
-        Source::Stage {
-            stage: graph.find("c/download=train_32x32.mat").unwrap(),
-            output: "file".to_owned()
-        }
-    );
-    // One address for the only file.
-    let text = format!(
-        "study: s\nstages: {{ c: {{ dataset: {{ source: cifar10, url: https://x.org/c.tgz, sha256: {a} }} }} }}"
-    );
-    let graph = Study::parse("study.yaml", &text).unwrap().expand();
-    let download = stage(&graph, "c/download=cifar-10-binary.tar.gz");
-    assert_eq!(download.settings["url"], "https://x.org/c.tgz");
-}
-
 #[test]
 fn the_paper_s_grid_expands_to_its_thousands_of_runs() {
     let text = r"
@@ -500,69 +368,4 @@ fn every_optimizer_has_its_settings_swept_by_their_plain_names_and_zero_weight_d
         assert_eq!(settings[setting], json!(0.75), "{method}");
         assert_eq!(settings["weight_decay"], json!(0.0), "{method}");
     }
-}
-
-/// Stages of several sizes.
-const SIZES: &str = "study: s
-stages:
-  digits: { dataset: { source: digits, test: 300 } }
-  a:
-    train: { dataset: digits, optimizer: { sgd: {} }, learning_rate: 0.1, budget: { iterations: 10 } }
-    sweep:
-      model: [resnet20, resnet32]
-      batch_size: [64, 128, 1024]
-      seed: [0, 1]
-  best: { select: { runs: [a], by: test_accuracy, per: [method, batch_size] } }
-  again: { train: { configuration: best }, sweep: { seed: [7] } }
-  program:
-    command: { run: 'true', outputs: { a: a } }
-    execution: { memory: 3G }
-  other:
-    command: { run: 'true', outputs: { a: a } }
-";
-
-fn memory(graph: &Graph, name: &str) -> u64 {
-    let id = graph.find(name).unwrap_or_else(|| panic!("{name}"));
-    graph.stage(id).execution.memory
-}
-
-#[test]
-fn each_run_has_its_own_a_winner_that_of_the_largest_that_may_win_and_what_is_said_counts() {
-    let study = Study::parse("s.yaml", SIZES).unwrap();
-    let graph = study.expand();
-    let run = |batch: u64, model: &str| {
-        let of = |seed| {
-            memory(
-                &graph,
-                &format!("a/batch_size={batch},model={model},seed={seed}"),
-            )
-        };
-        assert_eq!(of(0), of(1));
-        of(0)
-    };
-    let small = run(64, "resnet20");
-    assert!(small > 25 << 20, "{small}");
-    // The evaluation outweighs the smaller batches.
-    assert!(run(1024, "resnet20") > 2 * run(128, "resnet20"));
-    assert!(run(1024, "resnet32") > run(1024, "resnet20"));
-    for batch in [64, 1024] {
-        let again = memory(
-            &graph,
-            &format!("again/batch_size={batch},method=sgd,seed=7"),
-        );
-        assert_eq!(again, run(batch, "resnet32"));
-    }
-    assert_eq!(memory(&graph, "program"), 3 << 30);
-    for unknown in ["digits", "best", "other"] {
-        assert_eq!(memory(&graph, unknown), 0, "{unknown}");
-    }
-    let said = SIZES.replace(
-        "    sweep:\n      model",
-        "    execution: { memory: 1.5 GiB }\n    sweep:\n      model",
-    );
-    let said = Study::parse("s.yaml", &said).unwrap().expand();
-    let name = "a/batch_size=64,model=resnet32,seed=0";
-    assert_eq!(memory(&said, name), 3 << 29);
-    let settings = |graph: &Graph| graph.stage(graph.find(name).unwrap()).settings.clone();
-    assert_eq!(settings(&said), settings(&graph), "it is no part of a key");
 }
